@@ -1,0 +1,175 @@
+"""From the bytes of one answer to a reply and the way it ended."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import anyio
+import httpx2
+
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.events import DONE, BodyKind, EventSplitter, EventTooLarge, body_kind
+from alaya_mcp.failures import Failure
+from alaya_mcp.reply import Delta, EngineError, Reply, is_completion
+from alaya_mcp.results import TruncatedReason
+from alaya_mcp.transport import JSON_BODY_CAP, STREAM_CAP, body_chunks
+from alaya_mcp.wire import EnvelopeFailure, WrongShape, failure_message, is_failure, json_object, not_json
+
+_GRACE_SECONDS: Final = 5.0
+"""For usage and the end of the stream, once the engine has said why it stopped."""
+_DRAIN_SECONDS: Final = 0.1
+"""For the last bytes after [DONE], which let the connection be used again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an answer ended.
+
+    Attributes:
+        cut: What cut it short, or None for an answer that is whole.
+        cause: What was raised where that tells more.
+    """
+
+    cut: TruncatedReason | None = None
+    cause: Exception | None = None
+
+
+class AnswerDecoder:
+    """Decodes a body piece by piece: a stream of events, or plain JSON where an engine answers that. No I/O."""
+
+    def __init__(self) -> None:
+        self.reply = Reply()
+        self.done = False
+        self.unreadable = 0
+        self._kind: BodyKind | None = None
+        self._buffer = bytearray()
+        self._events = EventSplitter()
+
+    def feed(self, chunk: bytes) -> Iterator[Delta]:
+        """What the bytes add, one delta at a time.
+
+        Raises:
+            EngineError: an error in place of text.
+            EventTooLarge: one event, or a JSON body, over its cap.
+            WrongShape: neither events nor JSON.
+        """
+        if self._kind is None:
+            self._buffer += chunk
+            self._kind = body_kind(bytes(self._buffer))
+            if self._kind is None:
+                return
+            chunk = bytes(self._buffer)
+            self._buffer.clear()
+        if self._kind == "events":
+            for data in self._events.feed(chunk):
+                yield from self._event(data)
+        elif self._kind == "json":
+            self._buffer += chunk
+            if len(self._buffer) > JSON_BODY_CAP:
+                raise EventTooLarge
+        else:
+            raise not_json(chunk)
+
+    def finish(self) -> Iterator[Delta]:
+        """What is left when the body has ended.
+
+        Raises:
+            EngineError: as `feed`.
+            EnvelopeFailure: a failure code in plain JSON.
+            WrongShape: a body that is no answer.
+        """
+        if self._kind == "events":
+            for data in self._events.finish():
+                yield from self._event(data)
+        elif self._buffer:
+            answer = json_object(bytes(self._buffer))
+            self._buffer.clear()
+            if is_failure(answer) and not is_completion(answer) and "error" not in answer:
+                raise EnvelopeFailure(failure_message(answer))
+            yield self.reply.add(answer)
+            if not is_completion(answer):
+                raise WrongShape("JSON of the wrong shape")
+            self.done = True
+        yield self.reply.finish()
+
+    def _event(self, data: str) -> Iterator[Delta]:
+        if self.done or not data.strip():
+            return
+        if data.strip() == DONE:
+            self.done = True
+            return
+        for chunk in _objects(data):
+            if chunk is None:
+                self.unreadable += 1
+            else:
+                yield self.reply.add(chunk)
+
+
+def _objects(data: str) -> list[dict[str, Any] | None]:
+    """The object in an event's data; several where blank lines between events are missing; None if unreadable."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        lines = data.split("\n")
+        return [found for line in lines for found in _objects(line)] if len(lines) > 1 else [None]
+    return [cast("dict[str, Any]", value) if isinstance(value, dict) else None]
+
+
+async def read_answer(
+    response: httpx2.Response,
+    decoder: AnswerDecoder,
+    *,
+    deadline: Deadline,
+    idle_seconds: float,
+    on_delta: Callable[[Delta], None],
+) -> Ending:
+    """Read until the answer is whole or cut; never longer than the deadline or, once bytes came, the idle limit.
+
+    Raises:
+        Nothing that upstream can cause: whatever it does is an `Ending`.
+    """
+    with anyio.CancelScope(deadline=deadline.at) as scope:
+        try:
+            async with aclosing(body_chunks("data", response, STREAM_CAP)) as chunks:
+                async for chunk in chunks:
+                    for delta in decoder.feed(chunk):
+                        on_delta(delta)
+                    scope.deadline = min(deadline.at, anyio.current_time() + _patience(decoder, idle_seconds))
+            for delta in decoder.finish():
+                on_delta(delta)
+        except (Failure, EngineError, EventTooLarge, EnvelopeFailure, WrongShape) as cause:
+            _release(decoder.reply, on_delta)
+            return _broken(decoder, cause)
+    reply = decoder.reply
+    if not scope.cancelled_caught:
+        whole = reply.finish_reason is not None or decoder.done
+        return Ending() if whole else Ending("stream_cut")
+    _release(reply, on_delta)
+    if reply.finish_reason is not None or decoder.done:
+        return Ending()
+    return Ending("deadline" if deadline.remaining() == 0 else "idle")
+
+
+def _patience(decoder: AnswerDecoder, idle_seconds: float) -> float:
+    if decoder.done:
+        return _DRAIN_SECONDS
+    return idle_seconds if decoder.reply.finish_reason is None else min(_GRACE_SECONDS, idle_seconds)
+
+
+def _release(reply: Reply, on_delta: Callable[[Delta], None]) -> None:
+    """Text held back as the possible start of a tag belongs to the reply once nothing follows."""
+    on_delta(reply.finish())
+
+
+def _broken(decoder: AnswerDecoder, cause: Exception) -> Ending:
+    match cause:
+        case Failure(kind="too_large") | EventTooLarge():
+            return Ending("size_cap", cause)
+        case Failure() if decoder.reply.finish_reason is not None or decoder.done:
+            return Ending()
+        case Failure():
+            return Ending("stream_cut", cause)
+        case _:
+            return Ending("upstream_error", cause)

@@ -1,0 +1,75 @@
+"""The one place where typed errors become what a host shows; nothing else catches broadly."""
+
+import logging
+import traceback
+from typing import Any, Final
+
+import mcp_types as types
+from pydantic import ValidationError
+
+from alaya_mcp.errors import AlayaError, InternalError, InvalidArguments
+
+ERROR_META_KEY: Final = "com.alayanew.mcp/error"
+
+_log = logging.getLogger(__name__)
+
+
+def error_text(error: AlayaError) -> str:
+    """What happened, whether trying again helps, what to do: hosts show a model nothing but this."""
+    if not error.retryable:
+        again = "Trying again unchanged will not help."
+    elif error.retry_after is not None:
+        again = f"Trying again after {error.retry_after:.0f} s can help."
+    else:
+        again = "Trying again can help."
+    return f"{error.code}: {error.message} {again} {error.next_step}"
+
+
+def error_result(error: AlayaError) -> types.CallToolResult:
+    """An error as a tool result.
+
+    There is no structured content: some clients refuse an error whose content does not match the output schema.
+    """
+    detail: dict[str, Any] = {
+        "code": error.code,
+        "retryable": error.retryable,
+        "plane": error.plane,
+        "http_status": error.http_status,
+        "retry_after_seconds": None if error.retry_after is None else round(error.retry_after, 3),
+        "candidates": list(error.candidates) or None,
+    }
+    return types.CallToolResult(
+        is_error=True,
+        content=[types.TextContent(type="text", text=error_text(error))],
+        _meta={ERROR_META_KEY: {key: value for key, value in detail.items() if value is not None}},
+    )
+
+
+def internal_error(tool: str, bug: Exception) -> InternalError:
+    """The error for a bug, logged by place and type: an exception's own text can hold anything."""
+    frames = traceback.extract_tb(bug.__traceback__)
+    trail = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[-6:]))
+    inner = f" of {', '.join(type(e).__name__ for e in bug.exceptions)}" if isinstance(bug, ExceptionGroup) else ""
+    _log.error("%s failed with %s%s at %s", tool, type(bug).__name__, inner, trail)
+    return InternalError(
+        "This server failed at this call; it is a bug in the server, not in the arguments.",
+        next_step="Report it with the server's stderr log, which says where it happened.",
+    )
+
+
+def invalid_arguments(invalid: ValidationError, known: list[str]) -> InvalidArguments:
+    """One short line for each argument, without the values: they may be long, or secret."""
+    lines: list[str] = []
+    for error in invalid.errors(include_url=False, include_input=False, include_context=False):
+        where = ".".join(str(part)[:64] for part in error["loc"])
+        if error["type"] == "extra_forbidden":
+            lines.append(f"{where}: no such argument")
+        elif error["type"] == "missing":
+            lines.append(f"{where}: is required")
+        else:
+            message = error["msg"].removeprefix("Value error, ")
+            lines.append(f"{where}: {message}" if where else message)
+    return InvalidArguments(
+        f"{'; '.join(lines)}.",
+        next_step=f"Correct this and call again. The arguments are: {', '.join(known)}.",
+    )

@@ -1,0 +1,171 @@
+"""What a chat amounts to: a result, a truncated result, or an error. Pure."""
+
+from dataclasses import dataclass
+
+from alaya_mcp.answer import AnswerDecoder, Ending
+from alaya_mcp.chat_request import Turn
+from alaya_mcp.errors import AlayaError, UpstreamUnavailable
+from alaya_mcp.explain import Subject, explain, explain_envelope, explain_status, timed_out, unexpected
+from alaya_mcp.failures import Failure
+from alaya_mcp.model_choice import Choice
+from alaya_mcp.names import served_by_surprise
+from alaya_mcp.reply import EngineError, Reply
+from alaya_mcp.results import ChatResult, ConversationMessage, Timing, TruncatedReason
+from alaya_mcp.upstream_words import quoted
+from alaya_mcp.wire import EnvelopeFailure, WrongShape
+
+_OK = 200
+
+
+@dataclass(slots=True)
+class Timestamps:
+    """Moments of one exchange on the event loop's clock."""
+
+    sent: float
+    first_token: float | None = None
+    ended: float = 0.0
+
+
+def chat_result(
+    service_id: str,
+    choice: Choice,
+    decoder: AnswerDecoder,
+    ending: Ending,
+    times: Timestamps,
+    *,
+    warnings: list[str],
+    subject: Subject,
+    budget: float,
+    idle_seconds: float,
+    conversation: tuple[Turn, ...] | None,
+) -> ChatResult:
+    """The result of an answer that has begun.
+
+    Raises:
+        AlayaError: nothing of a reply came.
+    """
+    reply = decoder.reply
+    if not reply.begun and reply.finish_reason is None:
+        raise _nothing_came(decoder, ending, subject, budget, idle_seconds)
+    reason = _truncated_reason(reply, ending)
+    content = reply.content
+    return ChatResult(
+        service_id=service_id,
+        model=choice.model.asked,
+        served_by=reply.served_by,
+        content=content,
+        reasoning=reply.reasoning or None,
+        finish_reason=reply.finish_reason,
+        truncated=reason is not None,
+        truncated_reason=reason,
+        usage=reply.usage,
+        timing=_timing(reply, times),
+        warnings=[
+            *warnings,
+            *filter(None, [served_by_surprise(choice.model, reply.served_by, choice.names)]),
+            *_remarks(decoder, reason, ending, subject, budget, idle_seconds),
+        ],
+        messages=None if conversation is None else _continued(conversation, content),
+    )
+
+
+def _nothing_came(
+    decoder: AnswerDecoder, ending: Ending, subject: Subject, budget: float, idle_seconds: float
+) -> AlayaError:
+    match ending.cause:
+        case EngineError(status=int(status), message=message):
+            return explain_status("data", status, message, subject)
+        case EngineError(message=message):
+            return UpstreamUnavailable(
+                f"The deployment's engine reported an error before any text.{quoted(message, subject.secrets)}",
+                next_step="Call again later. Call get_deployment to see the deployment's state.",
+                plane="data",
+                http_status=_OK,
+            )
+        case EnvelopeFailure(message=message):
+            return explain_envelope("data", message, subject)
+        case WrongShape() as wrong:
+            return unexpected("data", str(wrong), _OK)
+        case Failure() as failure:
+            return explain(failure, subject)
+        case _:
+            pass
+    match ending.cut:
+        case "deadline":
+            return timed_out("data", budget)
+        case "idle":
+            return timed_out("data", idle_seconds)
+        case "size_cap":
+            return unexpected("data", "an event or a body larger than this server reads", _OK)
+        case _ if decoder.unreadable:
+            return unexpected("data", "a stream of events that are not JSON", _OK)
+        case _:
+            return UpstreamUnavailable(
+                "The deployment's engine ended its answer before any text.",
+                next_step="Call again. Call get_deployment to see the deployment's state.",
+                plane="data",
+                http_status=_OK,
+            )
+
+
+def _truncated_reason(reply: Reply, ending: Ending) -> TruncatedReason | None:
+    if ending.cut is not None:
+        return ending.cut
+    # SGLang ends an aborted generation with "abort" (its source).
+    return {"length": "max_tokens", "abort": "upstream_error"}.get(reply.finish_reason or "")  # type: ignore[return-value] # a literal by the two values
+
+
+def _timing(reply: Reply, times: Timestamps) -> Timing:
+    total = max(times.ended - times.sent, 1e-6)
+    tokens = reply.usage.completion_tokens if reply.usage else None
+    return Timing(
+        first_token_seconds=None if times.first_token is None else round(times.first_token - times.sent, 3),
+        total_seconds=round(total, 3),
+        tokens_per_second=None if not tokens else round(tokens / total, 1),
+    )
+
+
+def _remarks(
+    decoder: AnswerDecoder,
+    reason: TruncatedReason | None,
+    ending: Ending,
+    subject: Subject,
+    budget: float,
+    idle_seconds: float,
+) -> list[str]:
+    reply = decoder.reply
+    remarks: list[str] = []
+    if not reply.content and reply.reasoning:
+        remarks.append(
+            "All of it went into thinking and no reply came: pass a larger max_tokens, or ask for less thinking."
+            if reason == "max_tokens"
+            else "Only thinking arrived, no reply."
+        )
+    elif not reply.begun:
+        remarks.append("The model ended its reply without any text.")
+    if reply.called_tools:
+        remarks.append("The engine asked for a tool call, which this tool does not pass on.")
+    if decoder.unreadable:
+        remarks.append(f"{decoder.unreadable} event(s) of the stream could not be read; text may be missing.")
+    match reason:
+        case "max_tokens":
+            remarks.append("The reply ends at max_tokens or at the end of the context; pass a larger max_tokens for more.")
+        case "deadline":
+            remarks.append(f"The reply was cut at the deadline of {budget:g} s; pass a larger timeout_seconds for more.")
+        case "idle":
+            remarks.append(f"The reply was cut: the engine was silent for {idle_seconds:g} s.")
+        case "stream_cut":
+            remarks.append("The reply was cut: the connection to the engine ended before the answer did.")
+        case "size_cap":
+            remarks.append("The reply was cut: it is larger than this server reads.")
+        case "upstream_error":
+            words = ending.cause.message if isinstance(ending.cause, EngineError | EnvelopeFailure) else None
+            remarks.append(f"The reply was cut by an error of the engine.{quoted(words, subject.secrets)}")
+        case None:
+            pass
+    return remarks
+
+
+def _continued(conversation: tuple[Turn, ...], content: str) -> list[ConversationMessage]:
+    turns = [*conversation, Turn("assistant", content)] if content else list(conversation)
+    return [ConversationMessage(role=turn.role, content=turn.content) for turn in turns]

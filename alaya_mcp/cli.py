@@ -1,0 +1,74 @@
+"""The command line: arguments and exit codes. Each command's module is loaded only when it runs."""
+
+import argparse
+from collections.abc import Awaitable, Callable, Sequence
+from importlib import import_module
+from typing import Final, cast
+
+import anyio
+
+from alaya_mcp import __version__
+
+_DESCRIPTION: Final = """\
+MCP server for language models deployed on Alaya NeW serverless inference.
+
+Without a command it serves MCP on stdin and stdout: a host (Claude Desktop, an IDE) starts it so.
+It reads ALAYA_ACCESS_KEY, ALAYA_SECRET_KEY and the other ALAYA_* variables from its environment."""
+
+_SANDBOX_DESCRIPTION: Final = """\
+Run an emulator of Alaya's two planes on a loopback port, and print what to export to use it."""
+
+_INTERRUPTED: Final = 130
+_LAST_PORT: Final = 65535
+
+Run = Callable[[argparse.Namespace], Awaitable[int]]
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= _LAST_PORT:
+        raise ValueError
+    return port
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments of `alayanew-mcp`."""
+    top = argparse.ArgumentParser(
+        prog="alayanew-mcp", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    top.set_defaults(command="serve")
+    top.add_argument("--version", action="version", version=f"alayanew-mcp {__version__}")
+    top.add_argument(
+        "--sandbox", action="store_true", help="serve an embedded sandbox instead of a real account; no keys needed"
+    )
+    commands = top.add_subparsers(title="commands", metavar="")
+    demo = commands.add_parser("demo", help="watch the server at work on the sandbox, without keys or a host")
+    demo.set_defaults(command="demo")
+    sandbox = commands.add_parser(
+        "sandbox",
+        help="run the sandbox alone and print what to export",
+        description=_SANDBOX_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    sandbox.set_defaults(command="sandbox")
+    sandbox.add_argument("--port", type=_port, default=0, help="loopback port; a free one by default")
+    sandbox.add_argument(
+        "--backend",
+        metavar="URL",
+        help="an OpenAI-compatible engine that answers for one more deployment; its key, if it wants one, "
+        "is read from SANDBOX_BACKEND_KEY",
+    )
+    sandbox.add_argument(
+        "--limits", action="store_true", help="say which messages do something special and what the sandbox cannot do"
+    )
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    parsed = parser().parse_args(arguments)
+    run = cast("Run", import_module(f"alaya_mcp.commands.{parsed.command}").run)
+    try:
+        return anyio.run(run, parsed)
+    except KeyboardInterrupt:
+        return _INTERRUPTED

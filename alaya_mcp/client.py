@@ -1,0 +1,170 @@
+"""Alaya's two planes as typed calls: thin, without policy beyond the resend rule."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, cast
+from urllib.parse import quote
+
+import anyio
+import httpx2
+
+from alaya_mcp.auth import AccessKeyAuth, ApiKeyAuth
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.explain import Subject, explain, explain_envelope, timed_out, unexpected
+from alaya_mcp.failures import Failure
+from alaya_mcp.launch import engine_in
+from alaya_mcp.lenient import printable
+from alaya_mcp.names import Names
+from alaya_mcp.origins import Origin, UrlRefused, service_endpoint
+from alaya_mcp.resend import (
+    chat_may_be_resent,
+    partial_adapter_chat_may_be_resent,
+    read_may_be_resent,
+    resending,
+)
+from alaya_mcp.settings import Settings
+from alaya_mcp.transport import Transport
+from alaya_mcp.wire import Deployment, EnvelopeFailure, WrongShape, json_object, parse_deployment
+
+_MODELS_SECONDS: Final = 5.0
+"""For /v1/models, which a healthy engine answers in milliseconds; without it a chat goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Where and how one deployment's engine is reached.
+
+    Attributes:
+        url: Start of its URLs.
+        auth: Its key, or None where the control plane tells none.
+        subject: For errors.
+    """
+
+    url: str
+    auth: ApiKeyAuth | None
+    subject: Subject
+
+    @property
+    def is_plain_http(self) -> bool:
+        """Whether what is sent travels in the clear beyond this machine."""
+        origin = Origin.of(self.url)
+        return origin.scheme == "http" and not origin.on_loopback
+
+
+class AlayaClient:
+    """Reads deployments and talks to their engines, with one account's key pair."""
+
+    def __init__(self, settings: Settings, transport: Transport) -> None:
+        self._settings = settings
+        self._transport = transport
+        self._auth = AccessKeyAuth(settings.control_plane, settings.access_key, settings.secret_key)
+
+    async def deployment(self, service_id: str, deadline: Deadline) -> Deployment:
+        """One deployment, secrets included.
+
+        Raises:
+            AlayaError: each control-plane row of docs/errors.md.
+        """
+        url = f"{self._settings.base_url}/deployment/{quote(service_id, safe='')}"
+        subject = self.subject(service_id)
+        with anyio.CancelScope(deadline=deadline.at):
+            try:
+                body = await resending(read_may_be_resent, deadline)(
+                    self._transport.json_body, "control", url, auth=self._auth, deadline=deadline
+                )
+                return parse_deployment(body)
+            except Failure as failure:
+                raise explain(failure, subject) from None
+            except EnvelopeFailure as refusal:
+                raise explain_envelope("control", refusal.message, subject) from None
+            except WrongShape as wrong:
+                raise unexpected("control", str(wrong), httpx2.codes.OK) from None
+        raise timed_out("control", deadline.budget)
+
+    def subject(self, service_id: str, deployment: Deployment | None = None) -> Subject:
+        """What errors about a deployment may name, and what they must not quote."""
+        secrets = [self._settings.access_key, self._settings.secret_key]
+        if deployment and deployment.api_key:
+            secrets.append(deployment.api_key)
+        return Subject(service_id, tuple(key.get_secret_value() for key in secrets), self._settings.sandbox_ids)
+
+    def engine(self, deployment: Deployment, service_id: str) -> Engine:
+        """Where a deployment's engine is reached.
+
+        Raises:
+            UnexpectedResponse: no serviceUrl, one that is refused, or a key that is no header value.
+        """
+        if deployment.service_url is None:
+            raise unexpected("control", f"no serviceUrl for {service_id}, so it cannot be chatted with")
+        try:
+            url = service_endpoint(deployment.service_url, control_plane=self._settings.control_plane)
+        except UrlRefused as refusal:
+            raise unexpected("control", f"a serviceUrl for {service_id} that is refused: {refusal}") from None
+        key = deployment.api_key
+        if key and not all("\x21" <= char <= "\x7e" for char in key.get_secret_value()):
+            raise unexpected("control", f"an apikey for {service_id} that cannot be sent in a header")
+        auth = ApiKeyAuth(Origin.of(url), key) if key else None
+        return Engine(url, auth, self.subject(service_id, deployment))
+
+    async def served_names(self, engine: Engine, deadline: Deadline) -> Names:
+        """What the engine's own `/v1/models` tells.
+
+        A LoRA entry has a parent, `owned_by` names the engine (recorded exchanges, SGLang's source).
+
+        Raises:
+            AlayaError: it could not be had.
+        """
+        limit = Deadline(min(deadline.at, anyio.current_time() + _MODELS_SECONDS), _MODELS_SECONDS)
+        with anyio.CancelScope(deadline=limit.at):
+            try:
+                body = await self._transport.json_body(
+                    "data", f"{engine.url}/v1/models", auth=engine.auth, deadline=limit
+                )
+                return _names_in(json_object(body))
+            except Failure as failure:
+                raise explain(failure, engine.subject) from None
+            except WrongShape as wrong:
+                raise unexpected("data", str(wrong), httpx2.codes.OK) from None
+        raise timed_out("data", limit.budget)
+
+    @asynccontextmanager
+    async def chat(
+        self, engine: Engine, body: dict[str, Any], deadline: Deadline, *, partial_adapter: bool
+    ) -> AsyncIterator[httpx2.Response]:
+        """An answer to one chat request whose body is still to be read, sent again as the rule allows.
+
+        Raises:
+            Failure: no answer with status 200.
+        """
+        may_be_resent = partial_adapter_chat_may_be_resent if partial_adapter else chat_may_be_resent
+        response = await resending(may_be_resent, deadline)(
+            self._transport.open,
+            "data",
+            "POST",
+            f"{engine.url}/v1/chat/completions",
+            auth=engine.auth,
+            deadline=deadline,
+            json=body,
+        )
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+
+def _names_in(answer: dict[str, Any]) -> Names:
+    rows = answer.get("data")
+    if not isinstance(rows, list):
+        raise WrongShape("JSON of the wrong shape")
+    base: list[str] = []
+    adapters: list[str] = []
+    owner = ""
+    for row in cast("list[Any]", rows):
+        fields = cast("dict[str, Any]", row) if isinstance(row, dict) else {}
+        name = fields.get("id")
+        if isinstance(name, str) and name:
+            (adapters if fields.get("parent") else base).append(printable(name))
+            owner = owner or str(fields.get("owned_by") or "")
+    return Names(engine_in(owner), tuple(dict.fromkeys(base)), tuple(dict.fromkeys(adapters)))
+

@@ -1,0 +1,44 @@
+"""Run the sandbox alone and say how to use it."""
+
+import argparse
+import os
+import sys
+
+import anyio
+
+from alaya_mcp.console import open_console
+from alaya_mcp.sandbox import KNOBS, LIMITS, Sandbox
+
+
+async def run(arguments: argparse.Namespace) -> int:
+    """Serve the sandbox until interrupted."""
+    console = open_console()
+    if arguments.limits:
+        console.print(KNOBS, LIMITS, sep="\n", markup=False)
+        return 0
+    try:
+        async with Sandbox(
+            port=arguments.port, backend=arguments.backend, backend_key=os.environ.get("SANDBOX_BACKEND_KEY")
+        ) as sandbox:
+            console.print(_exports(sandbox), markup=False)
+            await anyio.sleep_forever()
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"alayanew-mcp sandbox: {error}\n")
+    return 1
+
+
+def _exports(sandbox: Sandbox) -> str:
+    values = {
+        "ALAYA_BASE_URL": sandbox.base_url,
+        "ALAYA_ACCESS_KEY": sandbox.access_key,
+        "ALAYA_SECRET_KEY": sandbox.secret_key,
+        "ALAYA_SERVICE_ID": sandbox.default_service_id,
+    }
+    width = max(len(service_id) for service_id, _ in sandbox.catalogue)
+    lines = ["# The sandbox runs; Ctrl-C stops it. In the shell that starts the server:", ""]
+    lines += [f"export {name}={value}" for name, value in values.items()]
+    lines += ["", "# PowerShell:"]
+    lines += [f"# $env:{name} = '{value}'" for name, value in values.items()]
+    lines += ["", "# Deployments:"]
+    lines += [f"#   {service_id:<{width}}  {summary}" for service_id, summary in sandbox.catalogue]
+    return "\n".join(lines)

@@ -1,0 +1,53 @@
+"""Serve MCP on stdin and stdout, over a real account or over the embedded sandbox."""
+
+import argparse
+import os
+import sys
+from contextlib import AsyncExitStack
+
+from alaya_mcp.errors import NotConfigured
+from alaya_mcp.logs import start_logging
+from alaya_mcp.server import create_server
+from alaya_mcp.settings import Settings, load_settings, log_level
+from alaya_mcp.stdio import serve_stdio
+
+_REPLACED = ("ALAYA_ACCESS_KEY", "ALAYA_SECRET_KEY", "ALAYA_BASE_URL", "ALAYA_SERVICE_ID")
+
+
+async def run(arguments: argparse.Namespace) -> int:
+    """Serve until the host closes stdin."""
+    start_logging(log_level(os.environ))
+    # A stray print must reach its diverted descriptor at once, not the wire when the process exits.
+    if reconfigure := getattr(sys.stdout, "reconfigure", None):
+        reconfigure(line_buffering=True)
+    if sys.stdin.isatty():
+        sys.stderr.write("Waiting for an MCP host on stdin. To watch it at work: alayanew-mcp demo\n")
+    async with AsyncExitStack() as owned:
+        settings = await _sandbox_settings(owned) if arguments.sandbox else _account_settings()
+        await serve_stdio(create_server(settings))
+    return 0
+
+
+def _account_settings() -> Settings | NotConfigured:
+    try:
+        return load_settings(os.environ)
+    except NotConfigured as problem:
+        return problem
+
+
+async def _sandbox_settings(owned: AsyncExitStack) -> Settings | NotConfigured:
+    """Settings for a sandbox in this process; keys and addresses of a real account are left aside."""
+    from alaya_mcp.sandbox import Sandbox  # noqa: PLC0415 its web server is loaded for --sandbox only
+
+    sandbox = await owned.enter_async_context(Sandbox())
+    environ = {name: value for name, value in os.environ.items() if name not in _REPLACED}
+    environ |= {
+        "ALAYA_ACCESS_KEY": sandbox.access_key,
+        "ALAYA_SECRET_KEY": sandbox.secret_key,
+        "ALAYA_BASE_URL": sandbox.base_url,
+        "ALAYA_SERVICE_ID": sandbox.default_service_id,
+    }
+    try:
+        return load_settings(environ).model_copy(update={"sandbox_ids": sandbox.service_ids})
+    except NotConfigured as problem:
+        return problem

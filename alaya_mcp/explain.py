@@ -1,0 +1,243 @@
+"""From a failed exchange to the error that the caller reads. Pure; the table is in docs/errors.md."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from alaya_mcp.errors import (
+    AccessDenied,
+    AlayaError,
+    ContextTooLong,
+    CredentialsRejected,
+    DeploymentNotFound,
+    ModelNotServed,
+    NotConfigured,
+    Plane,
+    RateLimited,
+    RequestRejected,
+    UnexpectedResponse,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from alaya_mcp.failures import Failure
+from alaya_mcp.resend import retry_after_seconds
+from alaya_mcp.upstream_words import (
+    context_numbers,
+    is_about_context,
+    is_about_model,
+    message_in_body,
+    quoted,
+    says_not_found,
+)
+
+_OK, _MULTIPLE_CHOICES, _BAD_REQUEST, _SERVER_ERROR = 200, 300, 400, 500
+
+_WHERE: Final[dict[Plane, str]] = {
+    "control": "Alaya's control plane",
+    "data": "the deployment's engine",
+}
+_LOOK: Final = "Call get_deployment to see the deployment's state."
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a call is about.
+
+    Attributes:
+        service_id: The deployment asked for.
+        secrets: Values that must not be quoted back, should upstream echo them.
+        known_ids: Deployments there are, where that is known (the sandbox).
+    """
+
+    service_id: str
+    secrets: tuple[str, ...] = ()
+    known_ids: tuple[str, ...] = ()
+
+
+def deployment_not_found(subject: Subject, http_status: int | None = None) -> DeploymentNotFound:
+    """The control plane knows no such deployment."""
+    known = f" The deployments here are: {', '.join(subject.known_ids)}." if subject.known_ids else ""
+    return DeploymentNotFound(
+        f"There is no deployment {subject.service_id} for this account.{known}",
+        next_step="Check the service id in the Alaya NeW console (it looks like a UUID); "
+        "a deployment of another account cannot be seen with this key pair.",
+        plane="control",
+        http_status=http_status,
+        candidates=subject.known_ids,
+    )
+
+
+def explain(failure: Failure, subject: Subject) -> AlayaError:
+    """The error for a failure, after whatever was sent again."""
+    if failure.status is not None:
+        return explain_status(
+            failure.plane,
+            failure.status,
+            message_in_body(failure.body),
+            subject,
+            retry_after=retry_after_seconds(failure.retry_after_header, datetime.now(UTC)),
+        )
+    where = _WHERE[failure.plane]
+    proxy = " A proxy is configured in the environment or system; it may be the cause." if failure.via_proxy else ""
+    match failure.kind:
+        case "proxy":
+            return NotConfigured(
+                "The proxy configured in the environment or system refused the connection or cannot be used.",
+                next_step="Correct or remove the HTTPS_PROXY, HTTP_PROXY or ALL_PROXY setting and restart the server.",
+                plane=failure.plane,
+            )
+        case "timeout":
+            return timed_out(failure.plane)
+        case "encoding":
+            return unexpected(failure.plane, "a body whose compression is broken")
+        case "too_large":
+            return unexpected(failure.plane, "a body larger than this server reads")
+        case "unusable_url":
+            return unexpected(failure.plane, "an address that no request can be sent to")
+        case "dns":
+            what = f"The host name of {where} could not be resolved."
+        case "tls":
+            what = f"The TLS connection to {where} failed: its certificate or protocol was not accepted."
+        case "refused":
+            what = f"{where[0].upper()}{where[1:]} refused the connection or could not be reached."
+        case "connect_timeout":
+            what = f"{where[0].upper()}{where[1:]} did not accept a connection in time."
+        case _:
+            what = f"{where[0].upper()}{where[1:]} closed the connection before answering."
+    next_step = (
+        "Check ALAYA_BASE_URL and the network." if failure.plane == "control" else f"{_LOOK} Then call again."
+    )
+    return UpstreamUnavailable(what + proxy, next_step=next_step, plane=failure.plane)
+
+
+def timed_out(plane: Plane | None, budget: float | None = None) -> UpstreamTimeout:
+    """Nothing came in time."""
+    within = f" within {budget:g} s" if budget else " in time"
+    where = _WHERE[plane] if plane else "upstream"
+    return UpstreamTimeout(
+        f"Nothing was received from {where}{within}.",
+        next_step="Call again later."
+        if plane == "control"
+        else "Call again with a larger timeout_seconds (hosts may give up earlier), a shorter prompt "
+        f"or a smaller max_tokens. {_LOOK}",
+        plane=plane,
+    )
+
+
+def unexpected(plane: Plane, what: str, http_status: int | None = None, words: str = "") -> UnexpectedResponse:
+    """Something answered that does not speak this API."""
+    return UnexpectedResponse(
+        f"{_WHERE[plane][0].upper()}{_WHERE[plane][1:]} answered with {what}.{words}",
+        next_step="Check that ALAYA_BASE_URL is the serverless-infer base and that no portal or proxy stands in between."
+        if plane == "control"
+        else "Check the deployment's endpoint with get_deployment: it must be the base of an OpenAI-compatible engine.",
+        plane=plane,
+        http_status=http_status,
+    )
+
+
+def explain_status(
+    plane: Plane, status: int, message: str | None, subject: Subject, *, retry_after: float | None = None
+) -> AlayaError:
+    """The error for an HTTP status, or for the code inside an error event, by plane."""
+    words = quoted(message, subject.secrets)
+    where = _WHERE[plane]
+    match status:
+        case 401:
+            return _rejected_credentials(plane)
+        case 403:
+            return AccessDenied(
+                f"{where[0].upper()}{where[1:]} denies access to {subject.service_id} (HTTP 403).",
+                next_step="Check in the Alaya NeW console that the key pair's account may use this deployment.",
+                plane=plane,
+                http_status=status,
+            )
+        case 404 if plane == "control":
+            return deployment_not_found(subject, status)
+        case 404 if not is_about_model(message, status):
+            return unexpected(plane, "HTTP 404: there is no chat endpoint at the serviceUrl", status, words)
+        case 404 | 400 if plane == "data" and is_about_model(message, status):
+            return ModelNotServed(
+                f"The engine does not serve that model name (HTTP {status}).{words}",
+                next_step="Call list_lora_models for the exact names, and pass one as model.",
+                plane=plane,
+                http_status=status,
+            )
+        case 400 if plane == "data" and is_about_context(message):
+            return _context_too_long(status, message or "", words)
+        case 408 | 504:
+            return UpstreamTimeout(
+                f"{where[0].upper()}{where[1:]} gave up waiting (HTTP {status}).{words}",
+                next_step="Call again; for a long answer pass a smaller max_tokens.",
+                plane=plane,
+                http_status=status,
+                retry_after=retry_after,
+            )
+        case 429:
+            return RateLimited(
+                f"{where[0].upper()}{where[1:]} limits the rate of requests (HTTP 429).{words}",
+                next_step="Wait, then call again with fewer calls at a time.",
+                plane=plane,
+                http_status=status,
+                retry_after=retry_after,
+            )
+        case _ if status >= _SERVER_ERROR:
+            return UpstreamUnavailable(
+                f"{where[0].upper()}{where[1:]} failed (HTTP {status}).{words}",
+                next_step=f"Call again later. {_LOOK}" if plane == "data" else "Call again later.",
+                plane=plane,
+                http_status=status,
+                retry_after=retry_after,
+            )
+        case _ if _MULTIPLE_CHOICES <= status < _BAD_REQUEST:
+            return unexpected(plane, f"a redirect (HTTP {status}), which is never followed", status)
+        case _ if status < _MULTIPLE_CHOICES:
+            return unexpected(plane, f"HTTP {status}, where 200 was expected", status, words)
+        case _:
+            return RequestRejected(
+                f"{where[0].upper()}{where[1:]} rejected the request (HTTP {status}).{words}",
+                next_step="Correct the arguments by what upstream said, then call again.",
+                plane=plane,
+                http_status=status,
+            )
+
+
+def explain_envelope(plane: Plane, message: str | None, subject: Subject) -> AlayaError:
+    """The error for a failure code under HTTP 200 (API documentation: code -1, reason in msg)."""
+    if plane == "control" and says_not_found(message):
+        return deployment_not_found(subject, _OK)
+    words = quoted(message, subject.secrets)
+    return RequestRejected(
+        f"{_WHERE[plane][0].upper()}{_WHERE[plane][1:]} reports a failure (code -1 under HTTP 200).{words}",
+        next_step="Correct the call by what upstream said; if it names no cause, look at the deployment in the console.",
+        plane=plane,
+        http_status=_OK,
+    )
+
+
+def _rejected_credentials(plane: Plane) -> CredentialsRejected:
+    if plane == "control":
+        return CredentialsRejected(
+            "Alaya's control plane rejected the key pair in ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY (HTTP 401).",
+            next_step="Copy both halves of the Open API Key from the Alaya NeW console again and restart the server.",
+            plane=plane,
+            http_status=401,
+        )
+    return CredentialsRejected(
+        "The deployment's engine rejected the deployment's own apikey (HTTP 401), which the control plane gave; "
+        "ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY were accepted.",
+        next_step="If the deployment's apikey was just changed, call again in a minute; else renew it in the console.",
+        plane=plane,
+        http_status=401,
+    )
+
+
+def _context_too_long(status: int, message: str, words: str) -> ContextTooLong:
+    asked, limit = context_numbers(message)
+    numbers = (f" asked for {asked}," if asked else "") + (f" limit {limit} tokens" if limit else "")
+    return ContextTooLong(
+        f"The prompt, the history and max_tokens do not fit the model's context:{numbers or ' see below'}.{words}",
+        next_step="Shorten the prompt or the history, or pass a smaller max_tokens.",
+        plane="data",
+        http_status=status,
+    )

@@ -1,0 +1,84 @@
+"""Failed exchanges as facts, before anybody decides what they mean."""
+
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import Literal
+
+import httpx2
+
+from alaya_mcp.errors import Plane
+
+Kind = Literal[
+    "dns",
+    "tls",
+    "refused",
+    "connect_timeout",
+    "proxy",
+    "reset",
+    "timeout",
+    "encoding",
+    "unusable_url",
+    "too_large",
+    "status",
+]
+"""What failed. dns to proxy: nothing was sent. reset, timeout: it may have been processed."""
+
+
+@dataclass(eq=False)
+class Failure(Exception):
+    """One exchange that brought no usable answer.
+
+    Attributes:
+        plane: Which plane was asked.
+        kind: What failed.
+        status: HTTP status, for kind "status".
+        body: The start of an error answer's body, for kind "status".
+        content_type: Of that body.
+        retry_after_header: As sent, or None.
+        via_proxy: Whether a proxy is configured for the process.
+    """
+
+    plane: Plane
+    kind: Kind
+    status: int | None = None
+    body: bytes = b""
+    content_type: str = ""
+    retry_after_header: str | None = None
+    via_proxy: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.plane} plane: {self.kind}{f' {self.status}' if self.status else ''}"
+
+
+def _causes(exc: BaseException) -> list[BaseException]:
+    chain: list[BaseException] = []
+    seen: BaseException | None = exc
+    while seen is not None and seen not in chain:
+        chain.append(seen)
+        if isinstance(seen, BaseExceptionGroup):  # happy eyeballs: one failure per address tried
+            chain.extend(seen.exceptions)
+        seen = seen.__cause__ or seen.__context__
+    return chain
+
+
+def kind_of(exc: httpx2.HTTPError | httpx2.InvalidURL) -> Kind:
+    """Classify what the HTTP client raised. Its text is never used: it can hold header values."""
+    match exc:
+        case httpx2.ConnectTimeout():
+            return "connect_timeout"
+        case httpx2.ConnectError():
+            causes = _causes(exc)
+            if any(isinstance(cause, ssl.SSLError) for cause in causes):
+                return "tls"
+            return "dns" if any(isinstance(cause, socket.gaierror) for cause in causes) else "refused"
+        case httpx2.ProxyError():
+            return "proxy"
+        case httpx2.TimeoutException():
+            return "timeout"
+        case httpx2.DecodingError():
+            return "encoding"
+        case httpx2.InvalidURL() | httpx2.UnsupportedProtocol() | httpx2.LocalProtocolError():
+            return "unusable_url"
+        case _:
+            return "reset"

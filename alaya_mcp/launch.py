@@ -1,0 +1,139 @@
+"""What a launch command may tell: an allow-list over words in which users put tokens. Pure."""
+
+import re
+import shlex
+from collections.abc import Iterable
+from typing import Final, Literal
+
+Engine = Literal["vllm", "sglang", "unknown"]
+
+SHOWN_WITH_VALUE: Final = frozenset(
+    {
+        "model",
+        "model-path",
+        "served-model-name",
+        "tensor-parallel-size",
+        "pipeline-parallel-size",
+        "data-parallel-size",
+        "tp",
+        "tp-size",
+        "dp-size",
+        "max-model-len",
+        "context-length",
+        "max-num-seqs",
+        "max-num-batched-tokens",
+        "gpu-memory-utilization",
+        "mem-fraction-static",
+        "dtype",
+        "quantization",
+        "kv-cache-dtype",
+        "max-loras",
+        "max-lora-rank",
+        "max-cpu-loras",
+        "tool-call-parser",
+        "reasoning-parser",
+        "host",
+        "port",
+        "seed",
+        "nnodes",
+    }
+)
+"""Flags whose values are shown; of any other only the name is."""
+
+_FLAG = re.compile(r"--([A-Za-z][A-Za-z0-9._-]{0,63})(?:=(.*))?", re.DOTALL)
+_PLAIN_VALUE = re.compile(r"[A-Za-z0-9._/:+,-]{1,200}")
+_PROGRAM = re.compile(r"[A-Za-z0-9._/+-]{1,200}")
+_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_ENGINE_WORD = re.compile(r"(?:^|[^a-z0-9])(vllm|sglang|sgl)(?:$|[^a-z0-9])")
+
+
+def _split(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError:  # an unbalanced quote
+        return line.split()
+
+
+def words_of(command: Iterable[str]) -> list[str]:
+    """The words of a cmd or args list, shell lines inside it taken apart.
+
+    An item that follows a bare `--flag` is that flag's value and stays whole, whatever stands in it.
+    """
+    words: list[str] = []
+    is_value = False
+    for item in command:
+        if is_value or not any(char.isspace() for char in item):
+            words.append(item.strip())
+        else:
+            words.extend(_split(item))
+        is_value = not is_value and item.startswith("--") and "=" not in item and not any(c.isspace() for c in item)
+    return words
+
+
+def _value(flag: str, inline: str | None, following: str | None) -> str:
+    value = inline if inline is not None else following
+    if flag not in SHOWN_WITH_VALUE or value is None or value.startswith("--") or not _PLAIN_VALUE.fullmatch(value):
+        return ""
+    return f"={value}"
+
+
+def shown_flags(*commands: Iterable[str]) -> list[str]:
+    """`--name`, or `--name=value` for the names in `SHOWN_WITH_VALUE` with a plain value; in order, each once."""
+    flags: dict[str, None] = {}
+    for command in commands:
+        words = words_of(command)
+        is_value = False
+        for word, following in zip(words, [*words[1:], None], strict=True):
+            match = None if is_value else _FLAG.fullmatch(word)
+            if match is None:
+                is_value = False
+                continue
+            name, inline = match.group(1), match.group(2)
+            flags[f"--{name}{_value(name.replace('_', '-'), inline, following)}"] = None
+            is_value = inline is None and _takes_a_secret(name)
+    return list(flags)
+
+
+def _takes_a_secret(flag: str) -> bool:
+    """Whether the next word is this flag's value even if it looks like a flag."""
+    return any(part in flag.lower() for part in ("key", "token", "secret", "password", "credential"))
+
+
+def program(cmd: Iterable[str]) -> str | None:
+    """The program that a cmd starts, without its arguments and environment assignments."""
+    for word in words_of(cmd):
+        if not _ASSIGNMENT.match(word):
+            return word if _PROGRAM.fullmatch(word) else None
+    return None
+
+
+def shown_image(image: str | None) -> str | None:
+    """An image reference without a user part before its registry; a digest stays."""
+    if image is None:
+        return None
+    head, at, digest = image.rpartition("@")
+    if at and digest.startswith("sha256:"):
+        return f"{head.rpartition('@')[2]}@{digest}"
+    return digest
+
+
+def engine_in(text: str | None) -> Engine:
+    """The engine that an image's, program's, module's or owner's name tells."""
+    match = _ENGINE_WORD.search((text or "").lower())
+    if match is None:
+        return "unknown"
+    return "vllm" if match.group(1) == "vllm" else "sglang"
+
+
+def engine_of(image: str | None, *commands: Iterable[str]) -> Engine:
+    """The engine by the image, else by the program or module at the head of the command."""
+    by_image = engine_in(shown_image(image))
+    if by_image != "unknown":
+        return by_image
+    for command in commands:
+        for word in words_of(command):
+            if word.startswith("--"):
+                break
+            if (engine := engine_in(word)) != "unknown":
+                return engine
+    return "unknown"

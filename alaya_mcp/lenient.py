@@ -1,0 +1,94 @@
+"""Field types that take every documented spelling and never fail: what makes no sense counts as absent."""
+
+import math
+from typing import Annotated, Any, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+Scalar = str | int | float
+
+_TEXT_LIMIT = 2_000
+"""Characters of one text field; more is no name, address or id."""
+
+
+class WireModel(BaseModel):
+    """Base of what upstream sends: unknown fields pass, inputs never show in errors."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, frozen=True)
+
+
+def printable(text: str) -> str:
+    """`text` without control characters and lone surrogates, on one line, at most `_TEXT_LIMIT` characters."""
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else " " for char in text)
+    return text.strip()[:_TEXT_LIMIT]
+
+
+def _text(value: Any) -> str | None:  # noqa: ANN401 any JSON value may come
+    if isinstance(value, str):
+        return printable(value) or None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def _texts(value: Any) -> list[str]:  # noqa: ANN401 any JSON value may come
+    items = cast("list[Any]", value) if isinstance(value, list) else [value]
+    return list(dict.fromkeys(text for item in items if (text := _text(item)) is not None))
+
+
+def _words(value: Any) -> list[str]:  # noqa: ANN401 any JSON value may come
+    """A command line's words as they stand; unlike `_texts`, repeats and line breaks matter."""
+    items = cast("list[Any]", value) if isinstance(value, list) else [value]
+    return [str(item) for item in items if isinstance(item, str | int | float)]
+
+
+def _flag(value: Any) -> bool | None:  # noqa: ANN401 any JSON value may come
+    if isinstance(value, str):
+        return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(value.strip().lower())
+    return bool(value) if isinstance(value, bool | int | float) else None
+
+
+def _scalar(value: Any) -> Scalar | None:  # noqa: ANN401 any JSON value may come
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return value if math.isfinite(value) else None
+    text = _text(value)
+    if text is None:
+        return None
+    try:
+        number = float(text) if text.isascii() else math.nan
+    except ValueError:
+        return text
+    if not math.isfinite(number):
+        return text
+    return int(number) if number.is_integer() else number
+
+
+def _mapping(value: Any) -> dict[str, Any] | None:  # noqa: ANN401 any JSON value may come
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def _mappings(value: Any) -> list[Any]:  # noqa: ANN401 any JSON value may come
+    return [item for item in cast("list[Any]", value) if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _names(value: Any) -> list[str]:  # noqa: ANN401 any JSON value may come
+    """The keys of a mapping, or the `name`s of a Kubernetes-style list: never a value."""
+    if isinstance(value, dict):
+        return _texts(list(cast("dict[str, Any]", value)))
+    return _texts([item.get("name") for item in _mappings(value)])
+
+
+Text = Annotated[str | None, BeforeValidator(_text)]
+Texts = Annotated[list[str], BeforeValidator(_texts)]
+Words = Annotated[list[str], BeforeValidator(_words)]
+Flag = Annotated[bool | None, BeforeValidator(_flag)]
+Number = Annotated[Scalar | None, BeforeValidator(_scalar)]
+Names = Annotated[list[str], BeforeValidator(_names)]
+
+OrNone = BeforeValidator(_mapping)
+"""For a nested object that may come as null, or as anything else that counts as absent."""
+OrEmpty = BeforeValidator(_mappings)
+"""For a list of objects that may come as null, or as anything else that counts as empty."""

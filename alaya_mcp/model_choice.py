@@ -1,0 +1,100 @@
+"""Choosing the model for a chat: by the control plane's names, then by the engine's own."""
+
+from dataclasses import dataclass
+
+from alaya_mcp.client import AlayaClient, Engine
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.errors import AlayaError, ModelNotServed, UnexpectedResponse
+from alaya_mcp.names import Model, Names, deployment_names, not_served
+from alaya_mcp.wire import Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The model to ask.
+
+    Attributes:
+        model: As resolved.
+        names: Everything known of the deployment's names.
+        warnings: Doubts about it.
+    """
+
+    model: Model
+    names: Names
+    warnings: tuple[str, ...] = ()
+
+
+async def choose_model(
+    wanted: str | None, deployment: Deployment, engine: Engine, client: AlayaClient, deadline: Deadline
+) -> Choice:
+    """The model for `wanted`, or the default; the engine is asked once, where the control plane does not know.
+
+    Raises:
+        ModelNotServed: neither side knows the name; nothing was generated.
+        AlayaError: no name is known anywhere and the engine could not be asked.
+    """
+    told = deployment_names(deployment)
+    found = told.find(wanted) if wanted else told.default()
+    if found is not None:
+        return Choice(found, told, _doubts(found, told))
+    try:
+        served = await client.served_names(engine, deadline)
+    except AlayaError as error:
+        if wanted is None:
+            raise _no_default(error) from None
+        doubt = f"{wanted} is not a name that the control plane tells, and the engine's /v1/models could not be read."
+        return Choice(Model(wanted, wanted), told, (doubt,))
+    names = _both(told, served)
+    found = names.find(wanted) if wanted else names.default()
+    if found is None:
+        raise not_served(wanted or "", names.models)
+    return Choice(found, names, _doubts(found, names))
+
+
+def _both(told: Names, served: Names) -> Names:
+    base = tuple(dict.fromkeys([*told.base, *served.base]))
+    adapters = tuple(name for name in dict.fromkeys([*told.adapters, *served.adapters]) if name not in base)
+    return Names(told.engine if told.engine != "unknown" else served.engine, base, adapters)
+
+
+def _doubts(model: Model, names: Names) -> tuple[str, ...]:
+    if model.adapter is None or names.engine != "unknown":
+        return ()
+    return (
+        f"The engine is not known, so the adapter was asked for as {model.sent}, vLLM's way; "
+        "SGLang would have needed base-name:adapter.",
+    )
+
+
+def _no_default(error: AlayaError) -> AlayaError:
+    if not isinstance(error, UnexpectedResponse):
+        return error
+    return ModelNotServed(
+        "No served name of this deployment is known, and its engine lists none (/v1/models could not be read).",
+        next_step="Pass the served name as model; it is what the deployment was given in the Alaya NeW console.",
+        plane="data",
+        http_status=error.http_status,
+    )
+
+
+def loaded_on(model: Model, deployment: Deployment) -> tuple[int, int]:
+    """(base-ready instances that hold the adapter, base-ready instances); both 0 for a base model."""
+    if model.adapter is None:
+        return 0, 0
+    ready = [instance for instance in deployment.instances if instance.base_model_ready is True]
+    return sum(model.adapter in instance.lora_models for instance in ready), len(ready)
+
+
+def unserved(wanted: str | None, deployment: Deployment, error: ModelNotServed) -> ModelNotServed:
+    """The engine's refusal of a name, with what the control plane tells about it."""
+    names = deployment_names(deployment)
+    model = names.find(wanted) if wanted else names.default()
+    detail = f" {error.message}"
+    if model is not None and model.adapter is not None and deployment.instances:
+        holding, ready = loaded_on(model, deployment)
+        detail = f" The adapter {model.adapter} is loaded on {holding} of {ready} ready instances.{detail}"
+    elif model is not None:
+        detail = f" The control plane tells this name, but the engine does not know it.{detail}"
+    full = not_served(model.sent if model else wanted or "", names.models, detail)
+    full.plane, full.http_status = error.plane, error.http_status
+    return full

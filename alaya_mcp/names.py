@@ -1,0 +1,134 @@
+"""Which string reaches which model. Pure.
+
+vLLM takes an adapter by its bare name; SGLang takes `base:adapter` and silently answers a bare adapter name
+with the base model (engines' sources and recorded exchanges), so the engine decides the exact form.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from alaya_mcp.errors import ModelNotServed
+from alaya_mcp.launch import Engine, engine_in, engine_of
+from alaya_mcp.wire import Deployment
+
+_CANDIDATES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a deployment answers to, by one source.
+
+    Attributes:
+        engine: Decides the exact form of an adapter's name.
+        base: Names of the base model, the primary one first.
+        adapters: Adapters' bare names.
+    """
+
+    engine: Engine
+    base: tuple[str, ...]
+    adapters: tuple[str, ...]
+
+    def exact(self, adapter: str) -> str:
+        """The string that makes the engine use the adapter."""
+        return f"{self.base[0]}:{adapter}" if self.engine == "sglang" and self.base else adapter
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Every string that chat's model takes, each once."""
+        return tuple(dict.fromkeys([*self.base, *(self.exact(adapter) for adapter in self.adapters)]))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether this source tells no name at all."""
+        return not self.base and not self.adapters
+
+    def find(self, wanted: str) -> "Model | None":
+        """The model that a name stands for: exact, or an adapter's bare name."""
+        if wanted in self.base:
+            return Model(wanted, wanted)
+        for adapter in self.adapters:
+            exact = self.exact(adapter)
+            if wanted in {adapter, exact}:
+                return Model(wanted, exact, adapter)
+        return None
+
+    def default(self) -> "Model | None":
+        """The first base served name; a LoRA service's own name where that is all there is."""
+        first = next(iter(self.models), None)
+        return self.find(first) if first is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A name resolved.
+
+    Attributes:
+        asked: As the caller said it, or the name chosen.
+        sent: As the engine takes it.
+        adapter: The adapter's bare name, or None for the base model or where that is not known.
+    """
+
+    asked: str
+    sent: str
+    adapter: str | None = None
+
+
+def deployment_engine(deployment: Deployment) -> Engine:
+    """quickStart's backend, else the image's or program's name."""
+    by_form = engine_in(deployment.quick_start.backend) if deployment.quick_start else "unknown"
+    if by_form != "unknown" or not deployment.expert:
+        return by_form
+    nodes = [node for node in (deployment.expert.head, deployment.expert.worker) if node]
+    engines = (engine_of(node.image, node.cmd, node.args) for node in nodes)
+    return next((engine for engine in engines if engine != "unknown"), "unknown")
+
+
+def adapters_of(deployment: Deployment) -> tuple[str, ...]:
+    """Adapter names over all instances, in first-seen order; a LoRA service's own names."""
+    if deployment.is_lora_service and deployment.served_names:
+        return tuple(deployment.served_names)
+    return tuple(dict.fromkeys(name for instance in deployment.instances for name in instance.lora_models))
+
+
+def deployment_names(deployment: Deployment) -> Names:
+    """The names that the control plane tells."""
+    base = () if deployment.is_lora_service else tuple(deployment.served_names)
+    adapters = tuple(name for name in adapters_of(deployment) if name not in base)
+    return Names(deployment_engine(deployment), base, adapters)
+
+
+def served_by_surprise(model: Model, served_by: str | None, names: Names) -> str | None:
+    """A warning where the answer came from another model than was asked, else None.
+
+    An engine answers to an alias with its primary name, so a base model's other names are no surprise.
+    """
+    if served_by is None or served_by in {model.sent, model.asked}:
+        return None
+    if model.adapter is not None:
+        if served_by == model.adapter:
+            return None
+        return (
+            f"The LoRA {model.adapter} was asked for, but the engine says that {served_by} answered: "
+            "the adapter was probably not used."
+        )
+    if names.is_empty or served_by in names.models or served_by in names.adapters:
+        return None
+    return f"The engine says that {served_by} answered, which is none of this deployment's served names."
+
+
+def not_served(wanted: str, served: Iterable[str], detail: str = "") -> ModelNotServed:
+    """The error for a name that nothing answers to, nearest names first."""
+    known = tuple(dict.fromkeys(served))
+    folded = {name.casefold(): name for name in known}
+    near = [folded[match] for match in get_close_matches(wanted.casefold(), folded, n=_CANDIDATES, cutoff=0.4)]
+    parts = [name for name in known if name not in near and wanted.rpartition(":")[2] in name]
+    candidates = tuple(dict.fromkeys([*near, *parts, *known]))[:20]
+    listing = f" It answers to: {', '.join(candidates)}." if candidates else " It tells no names at all."
+    return ModelNotServed(
+        f"The deployment serves no model of that name.{listing}{detail}",
+        next_step="Pass one of these as model, exactly as written, or leave model out for the base model."
+        if candidates
+        else "Leave model out for the engine's base model.",
+        candidates=candidates,
+    )

@@ -1,0 +1,126 @@
+"""Which URLs are trusted with which credentials. Pure: no name is resolved here."""
+
+import ipaddress
+import re
+import socket
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_SPACE_OR_CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
+
+
+class UrlRefused(ValueError):
+    """A URL that is not used; the text says why and quotes none of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host and port: what a credential is bound to."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> "Origin":
+        """The origin of an http or https URL that was parsed before."""
+        parts = urlsplit(url)
+        return cls(parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORTS.get(parts.scheme, 0))
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether the host is this machine."""
+        return is_loopback(self.host)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a host literal names, short and hexadecimal IPv4 forms too."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        try:
+            return ipaddress.IPv4Address(socket.inet_aton(host))
+        except (OSError, ValueError):  # ValueError: a name with characters outside ASCII
+            return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped
+    return address
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host literal or name is this machine (127.0.0.0/8, ::1, localhost, unspecified)."""
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    address = _address(name)
+    return address is not None and (address.is_loopback or address.is_unspecified)
+
+
+def is_link_local(host: str) -> bool:
+    """Whether a host literal is link-local, where clouds keep their metadata services."""
+    address = _address(host.rstrip(".").lower())
+    return address is not None and address.is_link_local
+
+
+def _parsed(url: str) -> SplitResult:
+    if _SPACE_OR_CONTROL.search(url):
+        raise UrlRefused("it contains spaces, control characters or backslashes")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise UrlRefused("it is not a URL") from None
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise UrlRefused("it does not start with https:// or http://")
+    if not parts.hostname or port == 0:
+        raise UrlRefused("it names no host")
+    return parts
+
+
+def _without_extras(parts: SplitResult) -> str:
+    """Scheme, host, port and path alone: userinfo, query and fragment may hold secrets."""
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
+
+
+def base_url(text: str) -> str:
+    """The control plane's base, without a trailing slash.
+
+    Raises:
+        UrlRefused: not a URL, or plain http to another machine.
+    """
+    parts = _parsed(text.strip())
+    if parts.username is not None or parts.query or parts.fragment:
+        raise UrlRefused("it has a user name, a query or a fragment")
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise UrlRefused("plain http is used on loopback only, since the keys would travel in the clear")
+    return _without_extras(parts)
+
+
+def shown_endpoint(service_url: str) -> str:
+    """`serviceUrl` fit to be shown: no userinfo, query, fragment or trailing slash.
+
+    Raises:
+        UrlRefused: not an http or https URL.
+    """
+    return _without_extras(_parsed(service_url.strip()))
+
+
+def service_endpoint(service_url: str, *, control_plane: Origin) -> str:
+    """The URL that requests to a deployment's engine start with.
+
+    A serviceUrl comes from upstream, so it could name a host that only this machine can reach:
+    link-local addresses are refused, and loopback unless the control plane is there too.
+
+    Raises:
+        UrlRefused: with the reason.
+    """
+    url = shown_endpoint(service_url)
+    host = Origin.of(url).host
+    if is_link_local(host):
+        raise UrlRefused("it names a link-local address")
+    if is_loopback(host) and not control_plane.on_loopback:
+        raise UrlRefused("it names this machine, while the control plane is elsewhere")
+    return url

@@ -1,0 +1,106 @@
+"""Progress notes of one call: alive by the clock, then the reply's text as it comes."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, Literal, Protocol, TypeVar
+
+import anyio
+
+from alaya_mcp.errors import AlayaError
+
+Phase = Literal["queued", "waiting", "thinking", "writing"]
+
+STATUS_SECONDS: Final = 4.0
+"""Between status notes; below the 5 s that are promised, since timers fire late."""
+
+_T = TypeVar("_T")
+
+
+class Notify(Protocol):
+    """Sends one note: elapsed seconds, its words, and the phase."""
+
+    def __call__(self, progress: float, message: str, phase: Phase) -> Awaitable[None]: ...
+
+
+class ProgressNotes:
+    """Tells a host what a call is doing.
+
+    Until the first text a status is repeated by the clock. From then on each note's words are exactly the text
+    since the last note, so that the notes of phase "writing", joined, are the reply.
+    """
+
+    def __init__(self, notify: Notify, interval: float) -> None:
+        self._notify = notify
+        self._interval = interval
+        self._started = anyio.current_time()
+        self._phase: Phase = "waiting"
+        self._words = "looking up the deployment"
+        self._unsent: list[str] = []
+        self._last_progress = -1.0
+        self._wake = anyio.Event()
+
+    def status(self, phase: Phase, words: str) -> None:
+        """Tell this now, and again by the clock until something else is told."""
+        if self._phase != "writing" and (phase, words) != (self._phase, self._words):
+            self._phase, self._words = phase, words
+            self._wake.set()
+
+    def write(self, text: str) -> None:
+        """Add text of the reply."""
+        if text:
+            self._unsent.append(text)
+            if self._phase != "writing" or len(self._unsent) == 1:
+                self._phase = "writing"
+                self._wake.set()
+
+    async def during(self, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Run `work` while telling its progress; what is left untold is told before this returns.
+
+        Raises:
+            AlayaError: what `work` raised.
+        """
+        outcome: _T | AlayaError
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._tell)
+            try:
+                outcome = await work()
+            except AlayaError as error:  # outside the task group, which would wrap it in an exception group
+                outcome = error
+            tasks.cancel_scope.cancel()
+        if isinstance(outcome, AlayaError):
+            raise outcome
+        if self._unsent:
+            await self._send_text()
+        return outcome
+
+    async def _tell(self) -> None:
+        await self._send(self._words, self._phase)
+        while True:
+            if self._phase == "writing":
+                if self._unsent:
+                    await self._send_text()
+                    await anyio.sleep(self._interval)
+                else:
+                    await self._woken()
+                continue
+            with anyio.move_on_after(STATUS_SECONDS) as timer:
+                await self._woken()
+            if self._phase != "writing":
+                elapsed = f", {self._elapsed():.0f} s" if timer.cancelled_caught else ""
+                await self._send(self._words + elapsed, self._phase)
+
+    async def _woken(self) -> None:
+        await self._wake.wait()
+        self._wake = anyio.Event()
+
+    async def _send_text(self) -> None:
+        text = "".join(self._unsent)
+        self._unsent.clear()
+        await self._send(text, "writing")
+
+    async def _send(self, message: str, phase: Phase) -> None:
+        progress = max(self._elapsed(), self._last_progress + 0.001)
+        self._last_progress = progress
+        await self._notify(round(progress, 3), message, phase)
+
+    def _elapsed(self) -> float:
+        return anyio.current_time() - self._started

@@ -1,0 +1,90 @@
+"""Whether a failed exchange is sent again, and after how long. Pure, but for the sleep it is given.
+
+The rule is in docs/errors.md: a chat that may be generating is never sent twice.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import anyio
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.failures import Failure
+
+TRIES: Final = 4
+"""Sends of one request at most, the first included."""
+
+_NOTHING_WAS_SENT: Final = frozenset({"dns", "refused", "connect_timeout"})
+_READ_AGAIN_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
+_CHAT_AGAIN_STATUS: Final = frozenset({429, 503})
+_BACKOFF = wait_random_exponential(multiplier=0.25, max=4, min=0.05)
+
+
+def read_may_be_resent(failure: BaseException) -> bool:
+    """Control-plane reads change nothing, so anything that may pass is tried again."""
+    return isinstance(failure, Failure) and (
+        failure.kind in _NOTHING_WAS_SENT or failure.kind == "reset" or failure.status in _READ_AGAIN_STATUS
+    )
+
+
+def chat_may_be_resent(failure: BaseException) -> bool:
+    """A chat is tried again only where no engine can have begun it."""
+    return isinstance(failure, Failure) and (
+        failure.kind in _NOTHING_WAS_SENT or failure.status in _CHAT_AGAIN_STATUS
+    )
+
+
+def partial_adapter_chat_may_be_resent(failure: BaseException) -> bool:
+    """As `chat_may_be_resent`, and a 404 too: another instance may hold the adapter."""
+    return chat_may_be_resent(failure) or (isinstance(failure, Failure) and failure.status == 404)  # noqa: PLR2004 an HTTP status reads best as itself
+
+
+def retry_after_seconds(header: str | None, now: datetime) -> float | None:
+    """Seconds from a Retry-After header (RFC 9110, 10.2.3: seconds or a date), None where it has no sense."""
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())
+
+
+def _failure(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
+def _wait(state: RetryCallState) -> float:
+    failure = _failure(state)
+    asked = retry_after_seconds(failure.retry_after_header, datetime.now(UTC)) if isinstance(failure, Failure) else None
+    return _BACKOFF(state) if asked is None else asked
+
+
+def resending(may_be_resent: Callable[[BaseException], bool], deadline: Deadline) -> AsyncRetrying:
+    """The loop around one exchange: `async for attempt in resending(...)`.
+
+    It gives up, raising the last failure, when the wait does not fit the deadline.
+    """
+
+    def wait_does_not_fit(state: RetryCallState) -> bool:
+        return state.upcoming_sleep >= deadline.remaining()
+
+    return AsyncRetrying(
+        retry=retry_if_exception(may_be_resent),
+        wait=_wait,
+        stop=stop_after_attempt(TRIES) | wait_does_not_fit,
+        sleep=anyio.sleep,
+        reraise=True,
+    )

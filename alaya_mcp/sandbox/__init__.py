@@ -1,0 +1,47 @@
+"""An emulator of the inference cloud, for trying things out without an account and for tests.
+
+It speaks HTTP on a loopback port, control plane and data plane, and shares no code with the client.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from alaya_mcp.sandbox.deployments import CATALOGUE
+
+if TYPE_CHECKING:
+    from alaya_mcp.sandbox.server import Sandbox
+    from alaya_mcp.sandbox.stats import Stats
+
+__all__ = ["CATALOGUE", "KNOBS", "LIMITS", "Sandbox", "Stats"]
+
+KNOBS = """\
+Two messages make the sandbox do something special:
+  sandbox: repeat N WORD     answers WORD N times, one token each
+  sandbox: silence SECONDS   stays silent that long (at most 600) before its first token
+"""
+
+LIMITS = """\
+What the sandbox does not do:
+  - No language model runs in it. Answers are fixed texts that quote the question, and tokens are
+    estimated without a tokenizer. Only n=1 is generated; sampling parameters are checked, not used.
+  - No tools, images, log probabilities, structured output, embeddings or plain completions.
+  - Nothing can be deployed, changed, stopped or deleted, and nothing scales or wakes up by itself.
+  - No rate limits, quotas, expiring keys, TLS, or faults of a network in between.
+  - The list ignores the filters aidcId, modelType and extensions.
+  - vLLM's answers follow recordings of 0.32.0. SGLang's follow its source, and the gateway's own
+    errors (401, 503) are assumed: neither was compared with a running system.
+"""
+
+
+def __getattr__(name: str) -> object:
+    # Late, because the web server is slow to import and most programs never start a sandbox.
+    if name == "Sandbox":
+        from alaya_mcp.sandbox.server import Sandbox  # noqa: PLC0415 - late on purpose, see above
+
+        return Sandbox
+    if name == "Stats":
+        from alaya_mcp.sandbox.stats import Stats  # noqa: PLC0415 - late on purpose, see above
+
+        return Stats
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

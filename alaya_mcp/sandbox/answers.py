@@ -1,0 +1,158 @@
+"""How an answer looks on the wire: one JSON object, or the chunks of an event stream."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from alaya_mcp.sandbox.deployments import VLLM_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from alaya_mcp.sandbox.refusals import StreamOptions
+    from alaya_mcp.sandbox.replies import Answer
+
+_FINGERPRINT = f"vllm-{VLLM_VERSION}-sandbox"
+_SGLANG_END_TOKEN = 151645
+
+
+def encode(value: object) -> bytes:
+    """Write JSON as engines do: compact, and not escaped; a lone surrogate becomes a question mark."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+
+
+def event(value: object) -> bytes:
+    """Write one event of a stream."""
+    return b"data: " + encode(value) + b"\n\n"
+
+
+class Wire:
+    """The shapes in which one answer is sent.
+
+    vLLM's are recorded (chat, chat_stream_usage, chat_stream_usage_continuous), its reasoning deltas are from
+    its documentation, and SGLang's are from its source.
+    """
+
+    def __init__(self, *, model: str, prompt_tokens: int, sglang: bool) -> None:
+        self._prompt_tokens = prompt_tokens
+        self._sglang = sglang
+        self._model = model
+        self._id = secrets.token_hex(16) if sglang else f"chatcmpl-{secrets.token_hex(8)}"
+        self._created = int(time.time())
+
+    def whole(self, answer: Answer) -> dict[str, object]:
+        """Give the answer to a request without `stream`."""
+        thoughts = "".join(answer.reasoning) or None
+        # An answer cut off while it still reasons has no content at all.
+        content = "".join(answer.content) if answer.content else None
+        message: dict[str, object] = {"role": "assistant", "content": content}
+        if self._sglang:
+            message |= {"reasoning_content": thoughts, "tool_calls": None}
+        else:
+            message |= {
+                "refusal": None,
+                "annotations": None,
+                "audio": None,
+                "function_call": None,
+                "reasoning": thoughts,
+            }
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
+        choice |= self._ending(answer)
+        if not self._sglang:
+            choice |= {"token_ids": None, "routed_experts": None}
+        body = {**self._head("chat.completion"), "choices": [choice]}
+        usage = self._usage(answer.tokens) | {"prompt_tokens_details": None}
+        if self._sglang:
+            return body | {"usage": usage, "metadata": {"weight_version": "default"}}
+        return body | {
+            "service_tier": None,
+            "system_fingerprint": _FINGERPRINT,
+            "usage": usage | {"completion_tokens_details": None},
+            "prompt_logprobs": None,
+            "prompt_token_ids": None,
+            "prompt_text": None,
+            "kv_transfer_params": None,
+            "ec_transfer_params": None,
+            "metrics": None,
+        }
+
+    def events(self, answer: Answer, options: StreamOptions | None) -> Iterator[bytes]:
+        """Give the stream, cut where an engine would wait: what is sent with each token.
+
+        The role comes together with the first token, and everything after the last token together with it.
+        """
+        continuous = bool(options and options.include_usage and options.continuous_usage_stats)
+        head = self._head("chat.completion.chunk")
+        role = self._delta({"role": "assistant", "content": ""}, None)
+        first = head | {"choices": [role]} | self._running(0, wanted=continuous)
+        if not self._sglang:
+            first |= {"prompt_token_ids": None, "prompt_text": None}
+        waiting = event(first)
+        tokens = [("reasoning", token) for token in answer.reasoning]
+        tokens += [("content", token) for token in answer.content]
+        for count, (channel, token) in enumerate(tokens, start=1):
+            last = count == len(tokens)
+            choice = self._delta(self._piece(channel, token), answer if last and not self._sglang else None)
+            if not self._sglang:
+                choice["token_ids"] = None
+            waiting += event(head | {"choices": [choice]} | self._running(count, wanted=continuous))
+            if last:
+                waiting += self._tail(answer, options)
+            yield waiting
+            waiting = b""
+
+    def _tail(self, answer: Answer, options: StreamOptions | None) -> bytes:
+        head = self._head("chat.completion.chunk")
+        tail = b""
+        if self._sglang:
+            empty = {"content": None}
+            tail += event(head | {"choices": [self._delta(empty, answer)]} | self._running(0, wanted=False))
+        if options and options.include_usage:
+            usage = head | {"choices": [], "usage": self._usage(answer.tokens)}
+            tail += event(usage if self._sglang else usage | {"system_fingerprint": _FINGERPRINT})
+        return tail + b"data: [DONE]\n\n"
+
+    def _head(self, kind: str) -> dict[str, object]:
+        return {"id": self._id, "object": kind, "created": self._created, "model": self._model}
+
+    def _piece(self, channel: str, token: str) -> dict[str, object]:
+        if channel == "content":
+            return {"content": token}
+        return {"content": None, "reasoning_content" if self._sglang else "reasoning": token}
+
+    def _delta(self, delta: dict[str, object], ended: Answer | None) -> dict[str, object]:
+        if self._sglang:
+            delta = {"role": None, "content": None, "reasoning_content": None, "tool_calls": None} | delta
+        choice: dict[str, object] = {
+            "index": 0,
+            "delta": delta,
+            "logprobs": None,
+            "finish_reason": ended.finish_reason if ended else None,
+        }
+        if ended:
+            choice |= self._ending(ended)
+        elif self._sglang:
+            choice["matched_stop"] = None
+        return choice
+
+    def _ending(self, answer: Answer) -> dict[str, object]:
+        if not self._sglang:
+            return {"stop_reason": answer.stop_reason}
+        ended_itself = answer.finish_reason == "stop" and answer.stop_reason is None
+        return {"matched_stop": _SGLANG_END_TOKEN if ended_itself else answer.stop_reason}
+
+    def _usage(self, tokens: int) -> dict[str, object]:
+        return {
+            "prompt_tokens": self._prompt_tokens,
+            "total_tokens": self._prompt_tokens + tokens,
+            "completion_tokens": tokens,
+        }
+
+    def _running(self, tokens: int, *, wanted: bool) -> dict[str, object]:
+        """Give the usage so far; vLLM leaves the key out when it was not asked for, SGLang makes it null."""
+        if wanted:
+            return {"usage": self._usage(tokens) | {"completion_tokens_details": None}}
+        return {"usage": None} if self._sglang else {}

@@ -1,0 +1,150 @@
+"""The control plane: the detail of a deployment and the list of them, read only."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from alaya_mcp.sandbox.answers import encode
+from alaya_mcp.sandbox.deployments import STARTING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.types import Receive, Scope, Send
+
+    from alaya_mcp.sandbox.deployments import Deployment
+    from alaya_mcp.sandbox.fleet import Fleet
+    from alaya_mcp.sandbox.stats import Stats
+
+ACCESS_KEY: Final = "sandbox-access-key"
+SECRET_KEY: Final = "sandbox-secret-key"
+
+_LARGEST_PAGE = 100
+_SPELLINGS = {STARTING: "starting", "stoping": "stopping", "stoped": "stopped"}
+
+
+class ControlPlane:
+    """ASGI application for `/api/serverless-infer/v1/{path}`.
+
+    API documentation, authorizations: one header, with the literal scheme `plain` and both halves of the key.
+    """
+
+    def __init__(self, fleet: Fleet, stats: Stats, *, origin: str) -> None:
+        self._fleet = fleet
+        self._stats = stats
+        self._origin = origin
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        self._stats.count_control_request()
+        await self._answer(Request(scope))(scope, receive, send)
+
+    def _answer(self, request: Request) -> Response:
+        expected = f"plain Credential={ACCESS_KEY},Signature={SECRET_KEY}"
+        given = request.headers.get("authorization", "")
+        if not secrets.compare_digest(given.encode(errors="replace"), expected.encode()):
+            return _failure(401, "the access key or the secret key is wrong")
+        path: str = request.path_params["path"]
+        match request.method, path.split("/"):
+            case "GET", ["deployment", "list"]:
+                return self._list(request.query_params)
+            case "GET", ["deployment", service_id]:
+                return self._detail(service_id)
+            case (("GET" | "HEAD" | "OPTIONS"), _):
+                return _failure(404, "no such path")
+            case _, ["deployment", *_]:
+                return _failure(403, "the sandbox is read-only")
+            case _:
+                return _failure(404, "no such path")
+
+    def _detail(self, service_id: str) -> Response:
+        deployment = self._fleet.find(service_id)
+        if deployment is None:
+            return _failure(404, f"deployment {service_id} does not exist")
+        # Asked before noted, so that the first look at a starting deployment always sees it starting.
+        body = self._describe(deployment)
+        self._fleet.look(deployment)
+        if deployment.code is None:
+            return _json(body)
+        return _json({"code": deployment.code, "data": body})
+
+    def _describe(self, deployment: Deployment) -> dict[str, object]:
+        instances = self._fleet.instances(deployment)
+        body = self._common(deployment)
+        if deployment.served_name is not None:
+            name = deployment.served_name
+            body["servedName"] = name if isinstance(name, str) else list(name)
+        if deployment.instance_shown:
+            body["instance"] = instances and [
+                {
+                    "instanceId": each.instance_id,
+                    "loraModels": list(each.lora_models),
+                    "baseModelReady": each.base_model_ready,
+                }
+                for each in instances
+            ]
+        return body | dict(deployment.fields)
+
+    def _common(self, deployment: Deployment) -> dict[str, object]:
+        return {
+            "serviceId": deployment.service_id,
+            "serviceUrl": f"{self._origin}/serve/{deployment.service_id}{deployment.url_end}",
+            deployment.key_field: deployment.api_key,
+            "status": self._fleet.status(deployment),
+            "vksId": deployment.vks_id,
+            "namespace": deployment.namespace,
+            "name": deployment.name,
+            "modelId": deployment.model_id,
+        }
+
+    def _list(self, query: Mapping[str, str]) -> Response:
+        """Answer the list; the documentation shows strings for the code, the count and the served name.
+
+        Assumed: `name` matches a part of the name, `status` is matched in either spelling, and the other
+        filters match exactly. A page out of range is empty.
+        """
+        page, size = _number(query.get("page", "1")), _number(query.get("size", "10"))
+        if page is None or size is None or size > _LARGEST_PAGE:
+            return _failure(400, f"page and size must be positive, and size at most {_LARGEST_PAGE}")
+        rows = [self._row(each) for each in self._fleet.all() if self._matches(each, query)]
+        shown = rows[(page - 1) * size : page * size]
+        return _json({"code": "0", "data": {"count": str(len(rows)), "rows": shown}, "msg": ""})
+
+    def _row(self, deployment: Deployment) -> dict[str, object]:
+        row = self._common(deployment)
+        row["apikey"] = row.pop(deployment.key_field)
+        name = deployment.served_name or ""
+        row["servedName"] = name if isinstance(name, str) else name[0]
+        row["type"] = "lora" if deployment.source == "lora" else "base"
+        return row
+
+    def _matches(self, deployment: Deployment, query: Mapping[str, str]) -> bool:
+        status = self._fleet.status(deployment)
+        exact = {
+            "modelId": deployment.model_id,
+            "vksId": deployment.vks_id,
+            "namespace": deployment.namespace,
+            "model": deployment.source,
+        }
+        return (
+            all(query.get(key) in (None, "", value) for key, value in exact.items())
+            and query.get("name", "") in deployment.name
+            and query.get("status") in (None, "", status, _SPELLINGS.get(status))
+        )
+
+
+def _number(text: str) -> int | None:
+    """Read a positive number of a sensible length; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 and int(text) else None  # noqa: PLR2004 - any bound will do
+
+
+def _failure(status: int, reason: str) -> Response:
+    return _json({"code": -1, "msg": reason}, status)
+
+
+def _json(body: object, status: int = 200) -> Response:
+    return Response(encode(body), status, media_type="application/json")

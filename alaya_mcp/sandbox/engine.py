@@ -1,0 +1,163 @@
+"""The data plane: one gateway in front of every deployment's engine."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+import anyio
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
+
+from alaya_mcp.sandbox.answers import Wire, encode
+from alaya_mcp.sandbox.deployments import VLLM_VERSION
+from alaya_mcp.sandbox.models import find_target, list_models
+from alaya_mcp.sandbox.presence import while_client_waits
+from alaya_mcp.sandbox.refusals import (
+    MAX_MODEL_LEN,
+    RefusedError,
+    read_chat,
+    refuse_messages,
+    refuse_overflow,
+    refuse_sampling,
+    refuse_tools,
+)
+from alaya_mcp.sandbox.replies import compose, estimate_tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.types import Receive, Scope, Send
+
+    from alaya_mcp.sandbox.backend import Backend
+    from alaya_mcp.sandbox.deployments import Deployment, Instance
+    from alaya_mcp.sandbox.fleet import Fleet
+    from alaya_mcp.sandbox.replies import Answer
+    from alaya_mcp.sandbox.stats import Chat, Stats
+
+_CHAT = "v1/chat/completions"
+_METHODS = {_CHAT: "POST", "v1/models": "GET", "health": "GET", "version": "GET"}
+_LONGEST_WHOLE_ANSWER = 2.0
+_TEMPLATE_TOKENS = 4  # around each message; assumed
+
+# Assumed: what a gateway answers while the engine's port is closed; the documentation does not show it.
+_UNAVAILABLE = "<html><head><title>503 Service Temporarily Unavailable</title></head></html>\n"
+
+
+class DataPlane:
+    """ASGI application for `/serve/{service_id}/{path}`.
+
+    API documentation, service call: the key is in the `apiKey` header. Assumed: the gateway asks for it on
+    every path, and looks at it before it looks whether the engine answers.
+    """
+
+    def __init__(self, fleet: Fleet, stats: Stats, *, token_delay: float, backend: Backend | None) -> None:
+        self._fleet = fleet
+        self._stats = stats
+        self._token_delay = token_delay
+        self._backend = backend
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or nothing to a client that left before it had asked."""
+        request = Request(scope, receive)
+        try:
+            response = await self._answer(request, send)
+        except ClientDisconnect:
+            return
+        if response is not None:
+            await response(scope, receive, send)
+
+    async def _answer(self, request: Request, send: Send) -> Response | None:
+        """Answer through `send` and give None, or give the response to send."""
+        path: str = request.path_params["path"]
+        deployment = self._fleet.find(request.path_params["service_id"])
+        if deployment is None:
+            return _json({"detail": "Not Found"}, 404)
+        self._stats.count_request(deployment.service_id)
+        if not _same(request.headers.get("apiKey", ""), deployment.api_key):
+            return _json({"error": "Unauthorized"}, 401)
+        instance = self._fleet.next_instance(deployment, path)
+        if instance is None:
+            return HTMLResponse(_UNAVAILABLE, 503)
+        if deployment.engine == "proxy" and self._backend is not None:
+            await self._backend.relay(request, path, send, self._stats)
+            return None
+        misrouted = _misrouted(request, path)
+        if misrouted is not None:
+            return misrouted
+        if path == _CHAT:
+            return await self._chat(request, send, deployment, instance)
+        if path == "v1/models":
+            return _json(list_models(deployment, instance))
+        return _json({"version": VLLM_VERSION}) if path == "version" else Response()
+
+    async def _chat(
+        self, request: Request, send: Send, deployment: Deployment, instance: Instance
+    ) -> Response | None:
+        raw = await request.body()
+        try:
+            chat = read_chat(request.headers.get("content-type", ""), raw)
+            target = find_target(deployment, instance, chat)
+            refuse_tools(chat)
+            refuse_messages(chat, target.base)
+            refuse_sampling(chat)
+            texts = [message.text for message in chat.messages]
+            prompt_tokens = sum(estimate_tokens(text) + _TEMPLATE_TOKENS for text in texts)
+            refuse_overflow(sum(map(len, texts)), prompt_tokens, chat.token_limit)
+        except RefusedError as refusal:
+            return _json(refusal.body(deployment.engine), refusal.status)
+        limit = chat.token_limit or MAX_MODEL_LEN - prompt_tokens
+        answer = compose(chat.messages, target, thinks=deployment.thinks, limit=limit, stops=chat.stops)
+        wire = Wire(model=target.name, prompt_tokens=prompt_tokens, sglang=deployment.engine == "sglang")
+        with self._stats.chat() as counted:
+
+            async def write() -> None:
+                if chat.stream:
+                    await self._stream(send, answer, wire.events(answer, chat.stream_options), counted)
+                else:
+                    await self._whole(send, answer, encode(wire.whole(answer)), counted)
+
+            await while_client_waits(request.receive, write)
+        return None
+
+    async def _whole(self, send: Send, answer: Answer, body: bytes, counted: Chat) -> None:
+        await anyio.sleep(answer.pause + min(_LONGEST_WHOLE_ANSWER, self._token_delay * answer.tokens))
+        length = str(len(body)).encode()
+        headers = [(b"content-length", length), (b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        # The server wakes whoever watches for a departure when the body is complete, so count before that.
+        counted.finish()
+        await send({"type": "http.response.body", "body": body})
+
+    async def _stream(self, send: Send, answer: Answer, events: Iterator[bytes], counted: Chat) -> None:
+        headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await anyio.sleep(answer.pause)
+        for each in events:
+            # Also with no delay: a departure is noticed only when others may run.
+            await anyio.sleep(self._token_delay)
+            await send({"type": "http.response.body", "body": each, "more_body": True})
+        counted.finish()
+        await send({"type": "http.response.body", "body": b""})
+
+
+def _misrouted(request: Request, path: str) -> Response | None:
+    """Answer what an engine's router refuses (recorded: unknown_path, method_get, trailing_slash_path)."""
+    if path in _METHODS:
+        if request.method == _METHODS[path]:
+            return None
+        return _json({"detail": "Method Not Allowed"}, 405, {"allow": _METHODS[path]})
+    if path.removesuffix("/") in _METHODS:
+        url = request.url
+        return Response(
+            status_code=307, headers={"location": str(url.replace(path=url.path.removesuffix("/")))}
+        )
+    return _json({"detail": "Not Found"}, 404)
+
+
+def _json(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(encode(body), status, headers, media_type="application/json")
+
+
+def _same(given: str, key: str) -> bool:
+    return secrets.compare_digest(given.encode(errors="replace"), key.encode())

@@ -1,0 +1,63 @@
+"""What changes about the deployments while a sandbox runs: their status and whose turn it is to answer."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from alaya_mcp.sandbox.deployments import STARTING, Instance
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from alaya_mcp.sandbox.deployments import Deployment
+
+
+class Fleet:
+    """The deployments of one sandbox with their present state."""
+
+    def __init__(self, deployments: Sequence[Deployment], starting_seconds: float) -> None:
+        self._deployments = {deployment.service_id: deployment for deployment in deployments}
+        self._starting_seconds = starting_seconds
+        self._first_looked: dict[str, float] = {}
+        self._turns: Counter[tuple[str, str]] = Counter()
+
+    def all(self) -> tuple[Deployment, ...]:
+        """Every deployment, in catalogue order."""
+        return tuple(self._deployments.values())
+
+    def find(self, service_id: str) -> Deployment | None:
+        """Look a deployment up by its id."""
+        return self._deployments.get(service_id)
+
+    def look(self, deployment: Deployment) -> None:
+        """Note that somebody looked at a deployment; the first look starts the clock of a starting one."""
+        self._first_looked.setdefault(deployment.service_id, time.monotonic())
+
+    def status(self, deployment: Deployment) -> str:
+        """Give the status of a deployment at this moment, in the spelling that the API answers with."""
+        if deployment.status != STARTING:
+            return deployment.status
+        looked = self._first_looked.get(deployment.service_id)
+        if looked is None or time.monotonic() - looked < self._starting_seconds:
+            return STARTING
+        return "running"
+
+    def instances(self, deployment: Deployment) -> tuple[Instance, ...] | None:
+        """Give the instances of a deployment; none are known while it starts."""
+        return None if self.status(deployment) == STARTING else deployment.instances
+
+    def next_instance(self, deployment: Deployment, path: str) -> Instance | None:
+        """Choose the instance to answer a request; None when no engine listens.
+
+        Assumed: the gateway takes ready instances in turn, for each path apart.
+        """
+        if self.status(deployment) != "running":
+            return None
+        ready = [instance for instance in deployment.instances if instance.base_model_ready]
+        if not ready:
+            return None
+        turn = self._turns[deployment.service_id, path]
+        self._turns[deployment.service_id, path] += 1
+        return ready[turn % len(ready)]

@@ -1,0 +1,89 @@
+"""Counters of what a sandbox was asked and how each chat ended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Chat:
+    """One chat request that passed every check; it counts as aborted unless it is marked finished."""
+
+    def __init__(self) -> None:
+        self.finished = False
+
+    def finish(self) -> None:
+        """Say that the whole answer was written."""
+        self.finished = True
+
+
+class Stats:
+    """Live counters. A refused request counts in `requests` only; a chat starts once it is accepted.
+
+    `requests` counts data-plane requests by deployment, `control_requests` those of the control plane.
+    """
+
+    def __init__(self) -> None:
+        self.requests: Counter[str] = Counter()
+        self.control_requests = 0
+        self.chats_started = 0
+        self.chats_finished = 0
+        self.chats_aborted = 0
+        self._changed = anyio.Event()
+
+    @property
+    def chats_active(self) -> int:
+        """Chats that have started and neither finished nor been aborted."""
+        return self.chats_started - self.chats_finished - self.chats_aborted
+
+    def count_request(self, service_id: str) -> None:
+        """Count one data-plane request to a deployment."""
+        self.requests[service_id] += 1
+        self._notify()
+
+    def count_control_request(self) -> None:
+        """Count one control-plane request."""
+        self.control_requests += 1
+        self._notify()
+
+    @contextmanager
+    def chat(self) -> Iterator[Chat]:
+        """Count a chat for as long as the block runs."""
+        chat = Chat()
+        self.chats_started += 1
+        self._notify()
+        try:
+            yield chat
+        finally:
+            if chat.finished:
+                self.chats_finished += 1
+            else:
+                self.chats_aborted += 1
+            self._notify()
+
+    async def wait_for(self, predicate: Callable[[Stats], bool]) -> None:
+        """Wait until the counters satisfy the predicate; returns at once if they already do."""
+        while not predicate(self):
+            await self._changed.wait()
+
+    def snapshot(self) -> dict[str, object]:
+        """Give the counters as one JSON object."""
+        return {
+            "requests": dict(self.requests),
+            "control_requests": self.control_requests,
+            "chats_started": self.chats_started,
+            "chats_finished": self.chats_finished,
+            "chats_aborted": self.chats_aborted,
+            "chats_active": self.chats_active,
+        }
+
+    def _notify(self) -> None:
+        # An anyio event cannot be cleared, so every change has an event of its own.
+        self._changed.set()
+        self._changed = anyio.Event()

@@ -1,0 +1,138 @@
+"""Serving on stdin and stdout, with two of the SDK's departures from what hosts do corrected.
+
+- Hosts have sent `server/discover` and then `initialize` on one pipe; the SDK takes the first as a decision for its
+  era and refuses the second. Here discover is answered without deciding anything.
+- A line that cannot be decoded gets no reply from the SDK; here it is answered wherever it has an id.
+
+What this relies on in the SDK is stated in tests/test_stdio_relay.py.
+"""
+
+import json
+import logging
+from typing import Any, cast
+
+import anyio
+import mcp_types as types
+from mcp.server import Server
+from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+_log = logging.getLogger(__name__)
+
+
+async def serve_stdio(server: Server[Any]) -> None:
+    """Serve until stdin ends."""
+    async with stdio_server() as (incoming, outgoing):
+        to_server, from_relay = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+        relay = Relay(server)
+
+        async def pump() -> None:
+            async with to_server:
+                async for item in incoming:
+                    reply = relay.reply_to(item)
+                    if reply is None:
+                        await to_server.send(item)
+                    else:
+                        await outgoing.send(SessionMessage(reply))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(pump)
+            await server.run(from_relay, outgoing, server.create_initialization_options())
+            tasks.cancel_scope.cancel()
+
+
+class Relay:
+    """Decides which messages are answered before they reach the SDK. No I/O."""
+
+    def __init__(self, server: Server[Any]) -> None:
+        self._server = server
+        self._era_is_open = True
+
+    def reply_to(self, item: SessionMessage | Exception) -> types.JSONRPCResponse | types.JSONRPCError | None:
+        """The answer to a message that the SDK is not to see, None for one that it is."""
+        if isinstance(item, Exception):
+            return _undecodable(item)
+        if not self._era_is_open or not isinstance(item.message, types.JSONRPCRequest):
+            return None
+        version = _discovers(item.message)
+        if version is None:
+            self._era_is_open = False
+            return None
+        return types.JSONRPCResponse(jsonrpc="2.0", id=item.message.id, result=self._discovery(version))
+
+    def _discovery(self, version: str) -> dict[str, Any]:
+        """What the SDK's own handler and its result pipeline would say."""
+        server = self._server
+        body = types.DiscoverResult(
+            supported_versions=list(MODERN_PROTOCOL_VERSIONS),
+            capabilities=server.get_capabilities(protocol_version=version),
+            instructions=server.instructions,
+        )
+        hint = server.cache_hints["server/discover"]
+        result = body.model_dump(by_alias=True, mode="json", exclude_none=True)
+        return {
+            **result,
+            "ttlMs": hint.ttl_ms,
+            "cacheScope": hint.scope,
+            "resultType": "complete",
+            "_meta": {types.SERVER_INFO_META_KEY: server.server_info_stamp},
+        }
+
+
+def _discovers(request: types.JSONRPCRequest) -> str | None:
+    """The protocol version of a well-formed `server/discover`, None for any other request."""
+    meta = (request.params or {}).get("_meta")
+    if request.method != "server/discover" or not isinstance(meta, dict):
+        return None
+    fields = cast("dict[str, Any]", meta)
+    version = fields.get(types.PROTOCOL_VERSION_META_KEY)
+    well_formed = version in MODERN_PROTOCOL_VERSIONS and isinstance(fields.get(types.CLIENT_CAPABILITIES_META_KEY), dict)
+    return version if well_formed else None
+
+
+def _undecodable(failure: Exception) -> types.JSONRPCError | None:
+    """An error for a line that is no message; the transport hands over pydantic's error, which holds the line."""
+    if not isinstance(failure, ValidationError):
+        return None
+    not_json = False
+    for error in failure.errors(include_url=False):
+        line = error["input"]
+        not_json = error["type"] == "json_invalid"
+        message = _decoded_leniently(line) if isinstance(line, str) else line
+        if isinstance(message, dict) and (request_id := cast("dict[str, Any]", message).get("id")) is not None:
+            break
+    else:
+        _log.warning("a line on stdin was no JSON-RPC message and had no id to answer to")
+        return None
+    if not isinstance(request_id, str | int) or isinstance(request_id, bool):
+        return None
+    return types.JSONRPCError(
+        jsonrpc="2.0",
+        id=_encodable(request_id),
+        error=types.ErrorData(
+            code=types.PARSE_ERROR if not_json else types.INVALID_REQUEST,
+            message="The line is not valid JSON in UTF-8." if not_json else "The line is not a JSON-RPC 2.0 request.",
+        ),
+    )
+
+
+def _encodable(request_id: str | int) -> str | int:
+    if isinstance(request_id, int):
+        return request_id
+    return request_id.encode("utf-8", "replace").decode()
+
+
+def _decoded_leniently(line: str) -> object:
+    """What can be read of a line: Python takes lone surrogates, and a line cut off keeps its beginning."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        try:
+            return from_json(line, allow_partial=True)
+        except ValueError:
+            return None
+
+

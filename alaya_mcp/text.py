@@ -1,0 +1,127 @@
+"""The text form of each result: sufficient alone, made for reading. Pure.
+
+Some hosts show a model only this, others only the structured form (docs/decisions/two-forms.md).
+"""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel
+
+from alaya_mcp.results import ChatResult, DeploymentResult, ExpertNode, LoraListResult, Resources, ScaleConfig
+
+
+def _compact(part: BaseModel) -> str:
+    fields: dict[str, Any] = part.model_dump(exclude_none=True)
+    return ", ".join(f"{key} {value}" for key, value in fields.items())
+
+
+def _listed(values: list[str]) -> str:
+    return ", ".join(values) if values else "none"
+
+
+def _warnings(warnings: list[str]) -> list[str]:
+    return [f"warning: {warning}" for warning in warnings]
+
+
+def deployment_text(result: DeploymentResult) -> str:
+    """get_deployment: the summary first, then one line a fact."""
+    facts: list[tuple[str, object]] = [
+        ("service_id", result.service_id),
+        ("name", result.name),
+        ("kind", result.kind),
+        ("mode", result.mode),
+        ("status", f"{result.status} (sent as {result.status_raw})" if result.status_raw else result.status),
+        ("ready", "yes" if result.ready else "no"),
+        ("models for chat", _listed(result.models)),
+        ("lora_models", _listed(result.lora_models)),
+        ("engine", result.engine),
+        ("endpoint", result.endpoint),
+        ("model_id", result.model_id),
+        ("base_service_id", result.base_service_id),
+        ("cluster", _compact(result.cluster) if result.cluster else None),
+        ("total_gpus", result.total_gpus),
+        ("scale", _scale(result.scale)),
+    ]
+    lines = [result.summary, "", *(f"{key}: {value}" for key, value in facts if value is not None)]
+    if result.instances is not None:
+        lines += [
+            f"instance {instance.instance_id or '?'}: base model {'ready' if instance.base_model_ready else 'not ready'}, "
+            f"adapters {_listed(instance.lora_models)}"
+            for instance in result.instances
+        ]
+    if form := result.quick_start:
+        version = f" {form.backend_version}" if form.backend_version else ""
+        workers = "" if form.workers is None else f"; workers {form.workers}"
+        lines.append(
+            f"quick_start: {form.backend or '?'}{version}; flags {_words(form.flags)}{workers}{_resources(form.resources)}"
+        )
+    if result.expert and result.expert.head:
+        lines.append(f"head: {_node(result.expert.head)}")
+    if result.expert and result.expert.worker:
+        replicas = result.expert.worker.replicas
+        lines.append(f"worker{'' if replicas is None else f' x {replicas}'}: {_node(result.expert.worker)}")
+    return "\n".join([*lines, *_warnings(result.warnings)])
+
+
+def _words(flags: list[str]) -> str:
+    return " ".join(flags) if flags else "none"
+
+
+def _resources(resources: Resources | None) -> str:
+    return f"; {_compact(resources)}" if resources and _compact(resources) else ""
+
+
+def _scale(scale: ScaleConfig | None) -> str | None:
+    return (_compact(scale) or None) if scale else None
+
+
+def _node(node: ExpertNode) -> str:
+    volumes = [_compact(volume) for volume in node.volumes]
+    parts = [
+        f"image {node.image or '?'}",
+        f"program {node.program or '?'}",
+        f"flags {_words(node.flags)}",
+        f"env {_listed(node.env_names)} (values not shown)",
+        f"labels {_listed(node.label_names)}",
+        f"private registry {'yes' if node.private_registry else 'no'}",
+        f"volumes {' | '.join(volumes)}" if volumes else "volumes none",
+    ]
+    return "; ".join(parts) + _resources(node.resources)
+
+
+def lora_list_text(result: LoraListResult) -> str:
+    """list_lora_models: the summary first, then one line an adapter."""
+    base = f"\nbase_service_id: {result.base_service_id}" if result.base_service_id else ""
+    lines = [
+        result.summary,
+        "",
+        f"service_id: {result.service_id}{base}",
+        f"status: {result.status}",
+        f"engine: {result.engine}",
+        f"base_models: {_listed(result.base_models)}",
+    ]
+    for row in result.lora_models:
+        spread = "" if row.ready_on is None else f", ready on {row.ready_on} of {row.instances} instances"
+        lines.append(f"- {row.name}: model={row.model}, available: {row.available}{spread}")
+    return "\n".join([*lines, *_warnings(result.warnings)])
+
+
+def chat_text(result: ChatResult) -> str:
+    """chat_with_deployment: the reply first, then how it came about, then the thinking."""
+    served = f", served by {result.served_by}" if result.served_by not in {None, result.model} else ""
+    facts = [f"model {result.model}{served} on {result.service_id}"]
+    if result.finish_reason:
+        facts.append(f"finish_reason {result.finish_reason}")
+    if result.truncated:
+        facts.append(f"truncated: {result.truncated_reason}")
+    if result.usage:
+        facts.append(_compact(result.usage))
+    facts.append(_compact(result.timing))
+    lines = [result.content or "(no reply)", "", "---", "; ".join(facts), *_warnings(result.warnings)]
+    if result.reasoning:
+        lines += ["", "thinking:", result.reasoning]
+    if result.messages is not None:
+        messages = [message.model_dump() for message in result.messages]
+        lines += ["", "messages to send next:", json.dumps(messages, ensure_ascii=False)]
+    return "\n".join(lines)

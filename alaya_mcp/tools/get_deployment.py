@@ -1,0 +1,36 @@
+"""get_deployment: one deployment's state, names and launch configuration."""
+
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.progress import Notify
+from alaya_mcp.results import DeploymentResult
+from alaya_mcp.settings import READ_BUDGET_SECONDS
+from alaya_mcp.text import deployment_text
+from alaya_mcp.tools.tool import Arguments, Session, Tool
+from alaya_mcp.views import deployment_result
+
+
+class GetDeploymentArguments(Arguments):
+    """Just the deployment."""
+
+
+async def _run(session: Session, arguments: GetDeploymentArguments, notify: Notify) -> DeploymentResult:
+    service_id = session.service_id(arguments.service_id)
+    await notify(0, "looking up the deployment", "waiting")
+    deployment = await session.client.deployment(service_id, Deadline.after(READ_BUDGET_SECONDS))
+    return deployment_result(deployment, service_id)
+
+
+GET_DEPLOYMENT = Tool(
+    name="get_deployment",
+    title="Get deployment",
+    description=(
+        "Look at one model deployment on Alaya NeW: whether it is running and ready, every model name it answers to "
+        "(base and LoRA), its engine (vLLM or SGLang), endpoint, instances, GPUs and launch flags. "
+        "Use it before a first chat, and to find out why a chat failed. Changes nothing; secrets are never shown."
+    ),
+    arguments=GetDeploymentArguments,
+    result=DeploymentResult,
+    run=_run,
+    text=deployment_text,
+    idempotent=True,
+)

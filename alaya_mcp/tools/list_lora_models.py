@@ -1,0 +1,35 @@
+"""list_lora_models: a deployment's adapters and the exact string that reaches each."""
+
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.progress import Notify
+from alaya_mcp.results import LoraListResult
+from alaya_mcp.settings import READ_BUDGET_SECONDS
+from alaya_mcp.text import lora_list_text
+from alaya_mcp.tools.tool import Arguments, Session, Tool
+from alaya_mcp.views import lora_list_result
+
+
+class ListLoraModelsArguments(Arguments):
+    """Just the deployment."""
+
+
+async def _run(session: Session, arguments: ListLoraModelsArguments, notify: Notify) -> LoraListResult:
+    service_id = session.service_id(arguments.service_id)
+    await notify(0, "looking up the deployment", "waiting")
+    deployment = await session.client.deployment(service_id, Deadline.after(READ_BUDGET_SECONDS))
+    return lora_list_result(deployment, service_id)
+
+
+LIST_LORA_MODELS = Tool(
+    name="list_lora_models",
+    title="List LoRA models",
+    description=(
+        "List the LoRA adapters of a deployment, each with the exact string to pass as model to "
+        "chat_with_deployment, and on how many instances it is loaded. An empty list says why. Changes nothing."
+    ),
+    arguments=ListLoraModelsArguments,
+    result=LoraListResult,
+    run=_run,
+    text=lora_list_text,
+    idempotent=True,
+)

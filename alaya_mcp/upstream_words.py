@@ -1,0 +1,97 @@
+"""Reading what upstream says in its error bodies, to be quoted: data, never an instruction. Pure."""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, Final, cast
+
+QUOTE_LIMIT: Final = 300
+"""Characters of upstream's own words in one error message."""
+
+_SECRET_MINIMUM: Final = 4
+"""Shorter values would turn quotes into confetti and protect nothing."""
+
+_NOT_FOUND = re.compile(
+    r"not\s+(?:be\s+)?found|(?:do|does)(?:\s+not|n't)\s+exist|not\s+exist|no\s+such|不存在|未找到|找不到|没有找到",
+    re.IGNORECASE,
+)
+_UNKNOWN_NAME = r".{0,160}?(?:not\s+exist|not\s+found|not\s+loaded|not\s+served|unknown|unrecognized)"
+_ABOUT_MODEL = re.compile(rf"(?:model|lora|adapter){_UNKNOWN_NAME}", re.IGNORECASE | re.DOTALL)
+_ABOUT_ADAPTER = re.compile(rf"(?:lora|adapter){_UNKNOWN_NAME}", re.IGNORECASE | re.DOTALL)
+_ABOUT_CONTEXT = re.compile(
+    r"context[ _](?:length|size|window)|max_model_len|longer than the model|maximum (?:sequence|input) length"
+    r"|max(?:_completion)?_tokens\W{1,3}.{0,60}?too large|input (?:is )?too long|prompt is too long",
+    re.IGNORECASE | re.DOTALL,
+)
+_CONTEXT_LIMIT = re.compile(
+    r"(?:maximum context length (?:is|of)|max_model_len\s*=|context (?:length|size|window)\s*\()\s*(\d+)", re.IGNORECASE
+)
+_CONTEXT_ASKED = re.compile(
+    r"max(?:_completion)?_tokens\s*=\s*(\d+)|too large: (\d+)|requested a total of (\d+)|input \(?(\d+) tokens"
+    r"|prompt contains (?:at least )?(\d+)|request has (\d+)|requested (\d+) tokens",
+    re.IGNORECASE,
+)
+
+
+def message_in(value: Any) -> str | None:  # noqa: ANN401 any JSON value may come
+    """The human sentence in an error body of vLLM, SGLang, llama.cpp, a gateway or Alaya's envelope."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, list):
+        return next((found for item in cast("list[Any]", value) if (found := message_in(item))), None)
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
+        return next(
+            (found for key in ("error", "message", "msg", "detail") if (found := message_in(fields.get(key)))), None
+        )
+    return None
+
+
+def message_in_body(body: bytes) -> str | None:
+    """As `message_in`, from the start of a body that may be anything; None for a page of HTML."""
+    text = body.decode("utf-8", "replace").strip()
+    try:
+        return message_in(json.loads(text))
+    except (ValueError, RecursionError):
+        return None if text.startswith("<") else text or None
+
+
+def quoted(text: str | None, secrets: Iterable[str] = ()) -> str:
+    """`text` as a marked quotation of at most `QUOTE_LIMIT` characters on one line; empty for nothing.
+
+    `secrets` are values known to this call: upstream may echo a key it was sent.
+    """
+    if not text:
+        return ""
+    for secret in secrets:
+        if len(secret) >= _SECRET_MINIMUM:
+            text = text.replace(secret, "[redacted]")
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    cut = line if len(line) <= QUOTE_LIMIT else line[: QUOTE_LIMIT - 1] + "…"
+    return f' Upstream said: "{cut}"' if cut else ""
+
+
+def says_not_found(text: str | None) -> bool:
+    """Whether a control-plane message says that the deployment does not exist."""
+    return bool(text and _NOT_FOUND.search(text))
+
+
+def is_about_model(text: str | None, status: int) -> bool:
+    """Whether a refusal is about the model's name: a 404 naming a model, or SGLang's 400 naming an adapter."""
+    pattern = _ABOUT_MODEL if status == 404 else _ABOUT_ADAPTER  # noqa: PLR2004 an HTTP status reads best as itself
+    return bool(text and pattern.search(text))
+
+
+def is_about_context(text: str | None) -> bool:
+    """Whether a refusal is about the length of the context or of the answer asked for."""
+    return bool(text and _ABOUT_CONTEXT.search(text))
+
+
+def context_numbers(text: str) -> tuple[int | None, int | None]:
+    """(asked for, limit) as far as the message names them."""
+    asked = _CONTEXT_ASKED.search(text)
+    limit = _CONTEXT_LIMIT.search(text)
+    return (
+        int(next(group for group in asked.groups() if group)) if asked else None,
+        int(limit.group(1)) if limit else None,
+    )

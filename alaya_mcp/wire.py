@@ -1,0 +1,223 @@
+"""What the control plane sends: the only module that knows its field names and misspellings.
+
+Source of each field: API documentation, deployment detail (Expert, QuickStart, LoRA), list and deploy pages.
+"""
+
+import json
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import AliasChoices, Field, SecretStr
+
+from alaya_mcp.lenient import Flag, Names, Number, OrEmpty, OrNone, Text, Texts, WireModel, Words
+
+Status = Literal["starting", "running", "stopping", "stopped", "failed", "unknown"]
+
+_STATUSES: dict[str, Status] = {
+    "starting": "starting",
+    "staring": "starting",
+    "running": "running",
+    "stopping": "stopping",
+    "stoping": "stopping",
+    "stopped": "stopped",
+    "stoped": "stopped",
+    "failed": "failed",
+}
+
+
+def normalised_status(raw: str | None) -> Status:
+    """The documented states, their documented misspellings too; anything else is unknown."""
+    return _STATUSES.get((raw or "").strip().lower(), "unknown")
+
+
+class Gpu(WireModel):
+    """GPUs of one copy."""
+
+    gpu_type: Text = Field(None, alias="gpuType")
+    count: Number = None
+
+
+class Resource(WireModel):
+    """What one copy is given; the API documents no units."""
+
+    workers: Number = None
+    cpu: Number = None
+    mem: Number = None
+    gpu: Annotated[Gpu | None, OrNone] = None
+
+
+class PullSecret(WireModel):
+    """Only whether it is there matters: its values are secrets."""
+
+    registry: Text = None
+    username: Text = Field(None, repr=False)
+    password: Text = Field(None, repr=False)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether any part of it is filled in; the samples show empty ones."""
+        return bool(self.registry or self.username or self.password)
+
+
+class Mount(WireModel):
+    """One volume."""
+
+    pvc_name: Text = Field(None, alias="pvcName")
+    sub_path: Text = Field(None, alias="subPath")
+    container_path: Text = Field(None, alias="containerPath")
+    read_only: Flag = Field(None, alias="readOnly")
+
+
+class NodeConfig(WireModel):
+    """headConfig or workerConfig. Values of env and labels are not even read."""
+
+    image: Text = None
+    pull_secret: Annotated[PullSecret | None, OrNone] = Field(None, alias="imagePullSecret")
+    workers: Number = None
+    label_names: Names = Field([], alias="labels")
+    env_names: Names = Field([], alias="env")
+    cmd: Words = Field([], repr=False)
+    args: Words = Field([], repr=False)
+    resource: Annotated[Resource | None, OrNone] = None
+    mounts: Annotated[list[Mount], OrEmpty] = Field([], alias="pvcMounts")
+
+
+class Scale(WireModel):
+    """Autoscaling, from the deploy page; units are not documented."""
+
+    min: Number = None
+    max: Number = None
+    rps_value: Number = Field(None, alias="rpsValue")
+    idle_time: Number = Field(None, alias="idleTime")
+
+
+class Expert(WireModel):
+    """A deployment whose user wrote the command line."""
+
+    head: Annotated[NodeConfig | None, OrNone] = Field(None, alias="headConfig")
+    worker: Annotated[NodeConfig | None, OrNone] = Field(None, alias="workerConfig")
+    scale: Annotated[Scale | None, OrNone] = None
+
+
+class QuickStart(WireModel):
+    """A deployment from a form."""
+
+    backend: Text = None
+    backend_version: Text = Field(None, alias="backendVersion")
+    backend_args: Words = Field([], validation_alias=AliasChoices("backendArgs", "backenArgs"), repr=False)
+    resource: Annotated[Resource | None, OrNone] = None
+
+
+class Instance(WireModel):
+    """One running copy."""
+
+    instance_id: Text = Field(None, alias="instanceId")
+    lora_models: Texts = Field([], alias="loraModels")
+    base_model_ready: Flag = Field(None, alias="baseModelReady")
+
+
+class Deployment(WireModel):
+    """One deployment as the control plane tells it, secrets included: never shown as it is."""
+
+    service_id: Text = Field(None, alias="serviceId")
+    service_url: Text = Field(None, alias="serviceUrl", repr=False)
+    api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("apikey", "apiKey"))
+    status_raw: Text = Field(None, alias="status")
+    instances: Annotated[list[Instance], OrEmpty] = Field([], alias="instance")
+    tells_instances: bool = False
+    vks_id: Text = Field(None, alias="vksId")
+    namespace: Text = None
+    name: Text = None
+    served_names: Texts = Field([], alias="servedName")
+    model_id: Text = Field(None, alias="modelId")
+    mode: Text = None
+    quick_start: Annotated[QuickStart | None, OrNone] = Field(None, alias="quickStart")
+    expert: Annotated[Expert | None, OrNone] = None
+    scale: Annotated[Scale | None, OrNone] = None
+    base_service_id: Text = Field(None, alias="baseServiceId")
+
+    @property
+    def status(self) -> Status:
+        """The state, normalised."""
+        return normalised_status(self.status_raw)
+
+    @property
+    def is_lora_service(self) -> bool:
+        """Whether this is an adapter deployed onto another service."""
+        return self.base_service_id is not None
+
+    @property
+    def autoscaling(self) -> Scale | None:
+        """`scale`, which stands inside `expert` or beside it."""
+        return (self.expert.scale if self.expert else None) or self.scale
+
+
+class EnvelopeFailure(Exception):  # noqa: N818 it is an answer, not an error of ours
+    """The control plane said no under HTTP 200."""
+
+    def __init__(self, message: str | None) -> None:
+        super().__init__("the envelope's code is not 0")
+        self.message = message
+
+
+class WrongShape(Exception):  # noqa: N818 it is an answer, not an error of ours
+    """A body that is not this API's; the text says what it is instead."""
+
+
+_IDENTIFYING = ("serviceId", "serviceUrl", "status", "servedName")
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """The object in a JSON body.
+
+    Raises:
+        WrongShape: not JSON, or not an object.
+    """
+    try:
+        value = json.loads(body.decode("utf-8-sig", "replace"))
+    except (ValueError, RecursionError):
+        raise not_json(body) from None
+    if not isinstance(value, dict):
+        raise WrongShape("JSON of the wrong shape")
+    return cast("dict[str, Any]", value)
+
+
+def not_json(body: bytes) -> WrongShape:
+    """What a body is that is no JSON."""
+    is_page = body[:256].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")
+    return WrongShape("an HTML page" if is_page else "something that is not JSON")
+
+
+def failure_message(answer: dict[str, Any]) -> str | None:
+    """What `msg` says."""
+    message = answer.get("msg", answer.get("message"))
+    return message if isinstance(message, str) else None
+
+
+def is_failure(answer: dict[str, Any]) -> bool:
+    """Whether an envelope's code says failure; 0 is documented as a number and shown as a string too."""
+    code = answer.get("code")
+    return code is not None and str(code).strip() not in {"0", "200"}
+
+
+def parse_deployment(body: bytes) -> Deployment:
+    """One deployment, from the documented envelope or, as the LoRA sample shows, without one.
+
+    Raises:
+        EnvelopeFailure: code is not 0.
+        WrongShape: no deployment in it.
+    """
+    answer = json_object(body)
+    bare = "data" not in answer and any(key in answer for key in _IDENTIFYING)
+    if not bare and is_failure(answer):
+        raise EnvelopeFailure(failure_message(answer))
+    data = answer if bare else answer.get("data")
+    if not isinstance(data, dict):
+        raise WrongShape("an envelope without a deployment in it")
+    fields = cast("dict[str, Any]", data)
+    if not any(key in fields for key in _IDENTIFYING):
+        raise WrongShape("an object that is no deployment")
+    raw_key = fields.get("apikey") or fields.get("apiKey")
+    key = raw_key.strip() if isinstance(raw_key, str) else ""
+    return Deployment.model_validate(
+        {**fields, "apikey": SecretStr(key) if key else None, "tells_instances": "instance" in fields}
+    )
