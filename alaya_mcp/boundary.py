@@ -2,7 +2,7 @@
 
 import logging
 import traceback
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import mcp_types as types
 from pydantic import ValidationError
@@ -47,14 +47,20 @@ def error_result(error: AlayaError) -> types.CallToolResult:
 
 def internal_error(tool: str, bug: Exception) -> InternalError:
     """The error for a bug, logged by place and type: an exception's own text can hold anything."""
-    frames = traceback.extract_tb(bug.__traceback__)
-    trail = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[-6:]))
-    inner = f" of {', '.join(type(e).__name__ for e in bug.exceptions)}" if isinstance(bug, ExceptionGroup) else ""
-    _log.error("%s failed with %s%s at %s", tool, type(bug).__name__, inner, trail)
+    for leaf in _leaves(bug):
+        frames = traceback.extract_tb(leaf.__traceback__)
+        trail = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[-6:]))
+        _log.error("%s failed with %s at %s", tool, type(leaf).__name__, trail)
     return InternalError(
         "This server failed at this call; it is a bug in the server, not in the arguments.",
         next_step="Report it with the server's stderr log, which says where it happened.",
     )
+
+
+def _leaves(bug: Exception) -> list[Exception]:
+    if not isinstance(bug, ExceptionGroup):
+        return [bug]
+    return [leaf for inner in cast("ExceptionGroup[Exception]", bug).exceptions for leaf in _leaves(inner)]
 
 
 def invalid_arguments(invalid: ValidationError, known: list[str]) -> InvalidArguments:

@@ -1,28 +1,28 @@
 """One chat from arguments to result: look up, check, choose the name, send, read, say how it ended."""
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import anyio
 
-from alaya_mcp.answer import AnswerDecoder, Ending, read_answer
-from alaya_mcp.chat_outcome import Timestamps, chat_result
+from alaya_mcp.answer import AnswerDecoder, read_answer
+from alaya_mcp.chat_outcome import Exchange, Limits, Timestamps, chat_result
 from alaya_mcp.chat_request import Sampling, Turn, chat_body
 from alaya_mcp.client import AlayaClient, Engine
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.errors import AlayaError, DeploymentNotReady, ModelNotServed, UpstreamTimeout
 from alaya_mcp.explain import explain, timed_out
 from alaya_mcp.failures import Failure
-from alaya_mcp.model_choice import Choice, choose_model, loaded_on, unserved
+from alaya_mcp.model_choice import choose_model, loaded_on, unserved
 from alaya_mcp.progress import ProgressNotes
 from alaya_mcp.readiness import not_ready, readiness
 from alaya_mcp.reply import Delta
 from alaya_mcp.results import ChatResult
 from alaya_mcp.wire import Deployment
 
-_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _UNAVAILABLE = 401, 403, 404, 503
+_UNAUTHORIZED, _FORBIDDEN, _UNAVAILABLE = 401, 403, 503
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +34,6 @@ class ChatRequest:
     sampling: Sampling
     model: str | None = None
     return_messages: bool = False
-
-
-@dataclass(slots=True)
-class _Exchange:
-    """One request that was answered."""
-
-    choice: Choice
-    decoder: AnswerDecoder
-    ending: Ending
-    times: Timestamps
-    warnings: list[str] = field(default_factory=list[str])
 
 
 class Chats:
@@ -66,20 +55,14 @@ class Chats:
             deployment = await self._client.deployment(request.service_id, deadline)
             exchange = await self._exchange(request, deployment, deadline, notes)
         return chat_result(
-            request.service_id,
-            exchange.choice,
-            exchange.decoder,
-            exchange.ending,
-            exchange.times,
-            warnings=exchange.warnings,
-            subject=self._client.subject(request.service_id, deployment),
-            budget=deadline.budget,
-            idle_seconds=self._idle_seconds,
-            conversation=request.turns if request.return_messages else None,
+            exchange,
+            self._client.subject(request.service_id, deployment),
+            Limits(deadline.budget, self._idle_seconds),
+            request.turns if request.return_messages else None,
         )
 
     @asynccontextmanager
-    async def _place(self, deadline: Deadline, notes: ProgressNotes) -> AsyncIterator[None]:
+    async def _place(self, deadline: Deadline, notes: ProgressNotes) -> AsyncGenerator[None]:
         try:
             self._places.acquire_nowait()
         except anyio.WouldBlock:
@@ -98,7 +81,7 @@ class Chats:
 
     async def _exchange(
         self, request: ChatRequest, deployment: Deployment, deadline: Deadline, notes: ProgressNotes
-    ) -> _Exchange:
+    ) -> Exchange:
         """Ask, and once more where a 401 turns out to be a key that has changed meanwhile."""
         try:
             return await self._ask(request, deployment, deadline, notes)
@@ -115,7 +98,7 @@ class Chats:
 
     async def _ask(
         self, request: ChatRequest, deployment: Deployment, deadline: Deadline, notes: ProgressNotes
-    ) -> _Exchange:
+    ) -> Exchange:
         if not readiness(deployment).ready:
             raise not_ready(deployment, request.service_id)
         engine = self._client.engine(deployment, request.service_id)
@@ -140,7 +123,7 @@ class Chats:
                     response, decoder, deadline=deadline, idle_seconds=self._idle_seconds, on_delta=on_delta
                 )
             times.ended = anyio.current_time()
-            return _Exchange(choice, decoder, ending, times, [*_cautions(engine), *choice.warnings])
+            return Exchange(choice, decoder, ending, times, [*_cautions(engine), *choice.warnings])
         raise timed_out("data", deadline.budget)
 
     async def _fresh(

@@ -26,32 +26,50 @@ class Timestamps:
     ended: float = 0.0
 
 
+@dataclass(slots=True)
+class Exchange:
+    """One chat request that was answered.
+
+    Attributes:
+        choice: The model asked.
+        decoder: What came.
+        ending: How it ended.
+        times: When.
+        warnings: Doubts from before the answer.
+    """
+
+    choice: Choice
+    decoder: AnswerDecoder
+    ending: Ending
+    times: Timestamps
+    warnings: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What cuts an answer, in seconds."""
+
+    budget: float
+    idle: float
+
+
 def chat_result(
-    service_id: str,
-    choice: Choice,
-    decoder: AnswerDecoder,
-    ending: Ending,
-    times: Timestamps,
-    *,
-    warnings: list[str],
-    subject: Subject,
-    budget: float,
-    idle_seconds: float,
-    conversation: tuple[Turn, ...] | None,
+    exchange: Exchange, subject: Subject, limits: Limits, conversation: tuple[Turn, ...] | None
 ) -> ChatResult:
-    """The result of an answer that has begun.
+    """The result of an answer that has begun; with the conversation to send next, where one is given.
 
     Raises:
         AlayaError: nothing of a reply came.
     """
-    reply = decoder.reply
+    reply, model = exchange.decoder.reply, exchange.choice.model
     if not reply.begun and reply.finish_reason is None:
-        raise _nothing_came(decoder, ending, subject, budget, idle_seconds)
-    reason = _truncated_reason(reply, ending)
+        raise _nothing_came(exchange, subject, limits)
+    reason = _truncated_reason(reply, exchange.ending)
+    surprise = served_by_surprise(model, reply.served_by, exchange.choice.names)
     content = reply.content
     return ChatResult(
-        service_id=service_id,
-        model=choice.model.asked,
+        service_id=subject.service_id,
+        model=model.asked,
         served_by=reply.served_by,
         content=content,
         reasoning=reply.reasoning or None,
@@ -59,20 +77,19 @@ def chat_result(
         truncated=reason is not None,
         truncated_reason=reason,
         usage=reply.usage,
-        timing=_timing(reply, times),
+        timing=_timing(reply, exchange.times),
         warnings=[
-            *warnings,
-            *filter(None, [served_by_surprise(choice.model, reply.served_by, choice.names)]),
-            *_remarks(decoder, reason, ending, subject, budget, idle_seconds),
+            *exchange.warnings,
+            *([surprise] if surprise else []),
+            *_remarks(exchange.decoder, reason),
+            *_cut_remarks(exchange.ending, reason, subject, limits),
         ],
         messages=None if conversation is None else _continued(conversation, content),
     )
 
 
-def _nothing_came(
-    decoder: AnswerDecoder, ending: Ending, subject: Subject, budget: float, idle_seconds: float
-) -> AlayaError:
-    match ending.cause:
+def _nothing_came(exchange: Exchange, subject: Subject, limits: Limits) -> AlayaError:
+    match exchange.ending.cause:
         case EngineError(status=int(status), message=message):
             return explain_status("data", status, message, subject)
         case EngineError(message=message):
@@ -90,14 +107,14 @@ def _nothing_came(
             return explain(failure, subject)
         case _:
             pass
-    match ending.cut:
+    match exchange.ending.cut:
         case "deadline":
-            return timed_out("data", budget)
+            return timed_out("data", limits.budget)
         case "idle":
-            return timed_out("data", idle_seconds)
+            return timed_out("data", limits.idle)
         case "size_cap":
             return unexpected("data", "an event or a body larger than this server reads", _OK)
-        case _ if decoder.unreadable:
+        case _ if exchange.decoder.unreadable:
             return unexpected("data", "a stream of events that are not JSON", _OK)
         case _:
             return UpstreamUnavailable(
@@ -111,8 +128,13 @@ def _nothing_came(
 def _truncated_reason(reply: Reply, ending: Ending) -> TruncatedReason | None:
     if ending.cut is not None:
         return ending.cut
-    # SGLang ends an aborted generation with "abort" (its source).
-    return {"length": "max_tokens", "abort": "upstream_error"}.get(reply.finish_reason or "")  # type: ignore[return-value] # a literal by the two values
+    match reply.finish_reason:
+        case "length":
+            return "max_tokens"
+        case "abort":  # SGLang's word for a generation that was given up (its source)
+            return "upstream_error"
+        case _:
+            return None
 
 
 def _timing(reply: Reply, times: Timestamps) -> Timing:
@@ -125,14 +147,8 @@ def _timing(reply: Reply, times: Timestamps) -> Timing:
     )
 
 
-def _remarks(
-    decoder: AnswerDecoder,
-    reason: TruncatedReason | None,
-    ending: Ending,
-    subject: Subject,
-    budget: float,
-    idle_seconds: float,
-) -> list[str]:
+def _remarks(decoder: AnswerDecoder, reason: TruncatedReason | None) -> list[str]:
+    """What is odd about the reply itself."""
     reply = decoder.reply
     remarks: list[str] = []
     if not reply.content and reply.reasoning:
@@ -147,23 +163,28 @@ def _remarks(
         remarks.append("The engine asked for a tool call, which this tool does not pass on.")
     if decoder.unreadable:
         remarks.append(f"{decoder.unreadable} event(s) of the stream could not be read; text may be missing.")
+    return remarks
+
+
+def _cut_remarks(ending: Ending, reason: TruncatedReason | None, subject: Subject, limits: Limits) -> list[str]:
+    """Why the reply is incomplete, and what would bring more."""
     match reason:
+        case None:
+            return []
         case "max_tokens":
-            remarks.append("The reply ends at max_tokens or at the end of the context; pass a larger max_tokens for more.")
+            why = "The reply ends at max_tokens or at the end of the context; pass a larger max_tokens for more."
         case "deadline":
-            remarks.append(f"The reply was cut at the deadline of {budget:g} s; pass a larger timeout_seconds for more.")
+            why = f"The reply was cut at the deadline of {limits.budget:g} s; pass a larger timeout_seconds for more."
         case "idle":
-            remarks.append(f"The reply was cut: the engine was silent for {idle_seconds:g} s.")
+            why = f"The reply was cut: the engine was silent for {limits.idle:g} s."
         case "stream_cut":
-            remarks.append("The reply was cut: the connection to the engine ended before the answer did.")
+            why = "The reply was cut: the connection to the engine ended before the answer did."
         case "size_cap":
-            remarks.append("The reply was cut: it is larger than this server reads.")
+            why = "The reply was cut: it is larger than this server reads."
         case "upstream_error":
             words = ending.cause.message if isinstance(ending.cause, EngineError | EnvelopeFailure) else None
-            remarks.append(f"The reply was cut by an error of the engine.{quoted(words, subject.secrets)}")
-        case None:
-            pass
-    return remarks
+            why = f"The reply was cut by an error of the engine.{quoted(words, subject.secrets)}"
+    return [why]
 
 
 def _continued(conversation: tuple[Turn, ...], content: str) -> list[ConversationMessage]:

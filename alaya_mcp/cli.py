@@ -39,7 +39,9 @@ def parser() -> argparse.ArgumentParser:
     top.set_defaults(command="serve")
     top.add_argument("--version", action="version", version=f"alayanew-mcp {__version__}")
     top.add_argument(
-        "--sandbox", action="store_true", help="serve an embedded sandbox instead of a real account; no keys needed"
+        "--sandbox",
+        action="store_true",
+        help="serve an embedded sandbox instead of a real account; no keys needed",
     )
     commands = top.add_subparsers(title="commands", metavar="")
     demo = commands.add_parser("demo", help="watch the server at work on the sandbox, without keys or a host")
@@ -59,7 +61,9 @@ def parser() -> argparse.ArgumentParser:
         "is read from SANDBOX_BACKEND_KEY",
     )
     sandbox.add_argument(
-        "--limits", action="store_true", help="say which messages do something special and what the sandbox cannot do"
+        "--limits",
+        action="store_true",
+        help="say which messages do something special and what the sandbox cannot do",
     )
     return top
 

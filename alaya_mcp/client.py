@@ -1,6 +1,6 @@
 """Alaya's two planes as typed calls: thin, without policy beyond the resend rule."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -27,6 +27,7 @@ from alaya_mcp.settings import Settings
 from alaya_mcp.transport import Transport
 from alaya_mcp.wire import Deployment, EnvelopeFailure, WrongShape, json_object, parse_deployment
 
+_OK: Final = 200
 _MODELS_SECONDS: Final = 5.0
 """For /v1/models, which a healthy engine answers in milliseconds; without it a chat goes on."""
 
@@ -70,7 +71,7 @@ class AlayaClient:
         subject = self.subject(service_id)
         with anyio.CancelScope(deadline=deadline.at):
             try:
-                body = await resending(read_may_be_resent, deadline)(
+                body: bytes = await resending(read_may_be_resent, deadline)(
                     self._transport.json_body, "control", url, auth=self._auth, deadline=deadline
                 )
                 return parse_deployment(body)
@@ -79,7 +80,7 @@ class AlayaClient:
             except EnvelopeFailure as refusal:
                 raise explain_envelope("control", refusal.message, subject) from None
             except WrongShape as wrong:
-                raise unexpected("control", str(wrong), httpx2.codes.OK) from None
+                raise unexpected("control", str(wrong), _OK) from None
         raise timed_out("control", deadline.budget)
 
     def subject(self, service_id: str, deployment: Deployment | None = None) -> Subject:
@@ -125,20 +126,20 @@ class AlayaClient:
             except Failure as failure:
                 raise explain(failure, engine.subject) from None
             except WrongShape as wrong:
-                raise unexpected("data", str(wrong), httpx2.codes.OK) from None
+                raise unexpected("data", str(wrong), _OK) from None
         raise timed_out("data", limit.budget)
 
     @asynccontextmanager
     async def chat(
         self, engine: Engine, body: dict[str, Any], deadline: Deadline, *, partial_adapter: bool
-    ) -> AsyncIterator[httpx2.Response]:
+    ) -> AsyncGenerator[httpx2.Response]:
         """An answer to one chat request whose body is still to be read, sent again as the rule allows.
 
         Raises:
             Failure: no answer with status 200.
         """
         may_be_resent = partial_adapter_chat_may_be_resent if partial_adapter else chat_may_be_resent
-        response = await resending(may_be_resent, deadline)(
+        response: httpx2.Response = await resending(may_be_resent, deadline)(
             self._transport.open,
             "data",
             "POST",
@@ -167,4 +168,3 @@ def _names_in(answer: dict[str, Any]) -> Names:
             (adapters if fields.get("parent") else base).append(printable(name))
             owner = owner or str(fields.get("owned_by") or "")
     return Names(engine_in(owner), tuple(dict.fromkeys(base)), tuple(dict.fromkeys(adapters)))
-

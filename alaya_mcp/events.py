@@ -18,7 +18,7 @@ _SNIFF: Final = 4096
 BodyKind = Literal["json", "events", "other"]
 
 
-class EventTooLarge(Exception):  # noqa: N818 it is what arrived, not an error of ours
+class EventTooLarge(Exception):
     """One event is over the cap."""
 
 

@@ -19,7 +19,7 @@ from alaya_mcp.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from alaya_mcp.failures import Failure
+from alaya_mcp.failures import Failure, Kind
 from alaya_mcp.resend import retry_after_seconds
 from alaya_mcp.upstream_words import (
     context_numbers,
@@ -30,11 +30,22 @@ from alaya_mcp.upstream_words import (
     says_not_found,
 )
 
-_OK, _MULTIPLE_CHOICES, _BAD_REQUEST, _SERVER_ERROR = 200, 300, 400, 500
+_OK, _MULTIPLE_CHOICES, _BAD_REQUEST, _NOT_FOUND, _SERVER_ERROR = 200, 300, 400, 404, 500
 
 _WHERE: Final[dict[Plane, str]] = {
     "control": "Alaya's control plane",
     "data": "the deployment's engine",
+}
+_UNREACHED: Final[dict[Kind, str]] = {
+    "dns": "The host name of {} could not be resolved.",
+    "tls": "The TLS connection to {} failed: its certificate or protocol was not accepted.",
+    "refused": "The connection to {} was refused, or no host answers there.",
+    "connect_timeout": "No connection to {} came about in time.",
+}
+_ODD_ANSWERS: Final[dict[Kind, str]] = {
+    "encoding": "a body whose compression is broken",
+    "too_large": "a body larger than this server reads",
+    "unusable_url": "an address that no request can be sent to",
 }
 _LOOK: Final = "Call get_deployment to see the deployment's state."
 
@@ -77,37 +88,26 @@ def explain(failure: Failure, subject: Subject) -> AlayaError:
             subject,
             retry_after=retry_after_seconds(failure.retry_after_header, datetime.now(UTC)),
         )
-    where = _WHERE[failure.plane]
-    proxy = " A proxy is configured in the environment or system; it may be the cause." if failure.via_proxy else ""
-    match failure.kind:
-        case "proxy":
-            return NotConfigured(
-                "The proxy configured in the environment or system refused the connection or cannot be used.",
-                next_step="Correct or remove the HTTPS_PROXY, HTTP_PROXY or ALL_PROXY setting and restart the server.",
-                plane=failure.plane,
-            )
-        case "timeout":
-            return timed_out(failure.plane)
-        case "encoding":
-            return unexpected(failure.plane, "a body whose compression is broken")
-        case "too_large":
-            return unexpected(failure.plane, "a body larger than this server reads")
-        case "unusable_url":
-            return unexpected(failure.plane, "an address that no request can be sent to")
-        case "dns":
-            what = f"The host name of {where} could not be resolved."
-        case "tls":
-            what = f"The TLS connection to {where} failed: its certificate or protocol was not accepted."
-        case "refused":
-            what = f"{where[0].upper()}{where[1:]} refused the connection or could not be reached."
-        case "connect_timeout":
-            what = f"{where[0].upper()}{where[1:]} did not accept a connection in time."
-        case _:
-            what = f"{where[0].upper()}{where[1:]} closed the connection before answering."
-    next_step = (
-        "Check ALAYA_BASE_URL and the network." if failure.plane == "control" else f"{_LOOK} Then call again."
+    if failure.kind == "timeout":
+        return timed_out(failure.plane)
+    if failure.kind == "proxy":
+        return NotConfigured(
+            "The proxy configured in the environment or system refused the connection or cannot be used.",
+            next_step="Correct or remove the HTTPS_PROXY, HTTP_PROXY or ALL_PROXY setting and restart the server.",
+            plane=failure.plane,
+        )
+    if odd := _ODD_ANSWERS.get(failure.kind):
+        return unexpected(failure.plane, odd)
+    what = _UNREACHED.get(failure.kind, "The connection to {} was closed before an answer.").format(
+        _WHERE[failure.plane]
     )
+    proxy = " A proxy is configured in the environment or system; it may be the cause." if failure.via_proxy else ""
+    next_step = "Check ALAYA_BASE_URL and the network." if failure.plane == "control" else f"{_LOOK} Then call again."
     return UpstreamUnavailable(what + proxy, next_step=next_step, plane=failure.plane)
+
+
+def _at_start(plane: Plane) -> str:
+    return _WHERE[plane][0].upper() + _WHERE[plane][1:]
 
 
 def timed_out(plane: Plane | None, budget: float | None = None) -> UpstreamTimeout:
@@ -127,8 +127,8 @@ def timed_out(plane: Plane | None, budget: float | None = None) -> UpstreamTimeo
 def unexpected(plane: Plane, what: str, http_status: int | None = None, words: str = "") -> UnexpectedResponse:
     """Something answered that does not speak this API."""
     return UnexpectedResponse(
-        f"{_WHERE[plane][0].upper()}{_WHERE[plane][1:]} answered with {what}.{words}",
-        next_step="Check that ALAYA_BASE_URL is the serverless-infer base and that no portal or proxy stands in between."
+        f"{_at_start(plane)} answered with {what}.{words}",
+        next_step="Check that ALAYA_BASE_URL is the serverless-infer base, and that no portal stands in between."
         if plane == "control"
         else "Check the deployment's endpoint with get_deployment: it must be the base of an OpenAI-compatible engine.",
         plane=plane,
@@ -141,33 +141,23 @@ def explain_status(
 ) -> AlayaError:
     """The error for an HTTP status, or for the code inside an error event, by plane."""
     words = quoted(message, subject.secrets)
-    where = _WHERE[plane]
+    if plane == "data" and (refusal := _engine_refusal(status, message, words)):
+        return refusal
     match status:
         case 401:
             return _rejected_credentials(plane)
         case 403:
             return AccessDenied(
-                f"{where[0].upper()}{where[1:]} denies access to {subject.service_id} (HTTP 403).",
+                f"{_at_start(plane)} denies access to {subject.service_id} (HTTP 403).",
                 next_step="Check in the Alaya NeW console that the key pair's account may use this deployment.",
                 plane=plane,
                 http_status=status,
             )
-        case 404 if plane == "control":
+        case 404:
             return deployment_not_found(subject, status)
-        case 404 if not is_about_model(message, status):
-            return unexpected(plane, "HTTP 404: there is no chat endpoint at the serviceUrl", status, words)
-        case 404 | 400 if plane == "data" and is_about_model(message, status):
-            return ModelNotServed(
-                f"The engine does not serve that model name (HTTP {status}).{words}",
-                next_step="Call list_lora_models for the exact names, and pass one as model.",
-                plane=plane,
-                http_status=status,
-            )
-        case 400 if plane == "data" and is_about_context(message):
-            return _context_too_long(status, message or "", words)
         case 408 | 504:
             return UpstreamTimeout(
-                f"{where[0].upper()}{where[1:]} gave up waiting (HTTP {status}).{words}",
+                f"{_at_start(plane)} gave up waiting (HTTP {status}).{words}",
                 next_step="Call again; for a long answer pass a smaller max_tokens.",
                 plane=plane,
                 http_status=status,
@@ -175,7 +165,7 @@ def explain_status(
             )
         case 429:
             return RateLimited(
-                f"{where[0].upper()}{where[1:]} limits the rate of requests (HTTP 429).{words}",
+                f"{_at_start(plane)} limits the rate of requests (HTTP 429).{words}",
                 next_step="Wait, then call again with fewer calls at a time.",
                 plane=plane,
                 http_status=status,
@@ -183,7 +173,7 @@ def explain_status(
             )
         case _ if status >= _SERVER_ERROR:
             return UpstreamUnavailable(
-                f"{where[0].upper()}{where[1:]} failed (HTTP {status}).{words}",
+                f"{_at_start(plane)} failed (HTTP {status}).{words}",
                 next_step=f"Call again later. {_LOOK}" if plane == "data" else "Call again later.",
                 plane=plane,
                 http_status=status,
@@ -195,11 +185,27 @@ def explain_status(
             return unexpected(plane, f"HTTP {status}, where 200 was expected", status, words)
         case _:
             return RequestRejected(
-                f"{where[0].upper()}{where[1:]} rejected the request (HTTP {status}).{words}",
+                f"{_at_start(plane)} rejected the request (HTTP {status}).{words}",
                 next_step="Correct the arguments by what upstream said, then call again.",
                 plane=plane,
                 http_status=status,
             )
+
+
+def _engine_refusal(status: int, message: str | None, words: str) -> AlayaError | None:
+    """What an engine's 400 and 404 say about the model's name or the context, None for anything else."""
+    if status in {_BAD_REQUEST, _NOT_FOUND} and is_about_model(message, status):
+        return ModelNotServed(
+            f"The engine does not serve that model name (HTTP {status}).{words}",
+            next_step="Call list_lora_models for the exact names, and pass one as model.",
+            plane="data",
+            http_status=status,
+        )
+    if status == _NOT_FOUND:
+        return unexpected("data", "HTTP 404: there is no chat endpoint at the serviceUrl", status, words)
+    if status == _BAD_REQUEST and is_about_context(message):
+        return _context_too_long(status, message or "", words)
+    return None
 
 
 def explain_envelope(plane: Plane, message: str | None, subject: Subject) -> AlayaError:
@@ -208,8 +214,8 @@ def explain_envelope(plane: Plane, message: str | None, subject: Subject) -> Ala
         return deployment_not_found(subject, _OK)
     words = quoted(message, subject.secrets)
     return RequestRejected(
-        f"{_WHERE[plane][0].upper()}{_WHERE[plane][1:]} reports a failure (code -1 under HTTP 200).{words}",
-        next_step="Correct the call by what upstream said; if it names no cause, look at the deployment in the console.",
+        f"{_at_start(plane)} reports a failure (code -1 under HTTP 200).{words}",
+        next_step="Correct the call by what upstream said; if that names no cause, look into the console.",
         plane=plane,
         http_status=_OK,
     )

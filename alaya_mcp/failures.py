@@ -3,7 +3,7 @@
 import socket
 import ssl
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import httpx2
 
@@ -56,8 +56,8 @@ def _causes(exc: BaseException) -> list[BaseException]:
     seen: BaseException | None = exc
     while seen is not None and seen not in chain:
         chain.append(seen)
-        if isinstance(seen, BaseExceptionGroup):  # happy eyeballs: one failure per address tried
-            chain.extend(seen.exceptions)
+        if isinstance(seen, ExceptionGroup):  # happy eyeballs: one failure per address tried
+            chain.extend(cast("ExceptionGroup[Exception]", seen).exceptions)
         seen = seen.__cause__ or seen.__context__
     return chain
 

@@ -45,7 +45,9 @@ def _words(value: Any) -> list[str]:  # noqa: ANN401 any JSON value may come
 
 def _flag(value: Any) -> bool | None:  # noqa: ANN401 any JSON value may come
     if isinstance(value, str):
-        return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(value.strip().lower())
+        return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(
+            value.strip().lower()
+        )
     return bool(value) if isinstance(value, bool | int | float) else None
 
 

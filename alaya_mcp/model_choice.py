@@ -60,10 +60,8 @@ def _both(told: Names, served: Names) -> Names:
 def _doubts(model: Model, names: Names) -> tuple[str, ...]:
     if model.adapter is None or names.engine != "unknown":
         return ()
-    return (
-        f"The engine is not known, so the adapter was asked for as {model.sent}, vLLM's way; "
-        "SGLang would have needed base-name:adapter.",
-    )
+    doubt = f"The engine is not known, so the adapter was asked for as {model.sent}, as vLLM takes it"
+    return (f"{doubt}; SGLang would have needed base-name:adapter.",)
 
 
 def _no_default(error: AlayaError) -> AlayaError:

@@ -75,13 +75,15 @@ class Model:
 
 
 def deployment_engine(deployment: Deployment) -> Engine:
-    """quickStart's backend, else the image's or program's name."""
-    by_form = engine_in(deployment.quick_start.backend) if deployment.quick_start else "unknown"
+    """QuickStart's backend, else the image's or program's name."""
+    by_form: Engine = engine_in(deployment.quick_start.backend) if deployment.quick_start else "unknown"
     if by_form != "unknown" or not deployment.expert:
         return by_form
     nodes = [node for node in (deployment.expert.head, deployment.expert.worker) if node]
-    engines = (engine_of(node.image, node.cmd, node.args) for node in nodes)
-    return next((engine for engine in engines if engine != "unknown"), "unknown")
+    for node in nodes:
+        if (engine := engine_of(node.image, node.cmd, node.args)) != "unknown":
+            return engine
+    return "unknown"
 
 
 def adapters_of(deployment: Deployment) -> tuple[str, ...]:

@@ -18,7 +18,9 @@ _T = TypeVar("_T")
 class Notify(Protocol):
     """Sends one note: elapsed seconds, its words, and the phase."""
 
-    def __call__(self, progress: float, message: str, phase: Phase) -> Awaitable[None]: ...
+    def __call__(self, progress: float, message: str, phase: Phase) -> Awaitable[None]:
+        """Send it; `progress` only ever grows."""
+        ...
 
 
 class ProgressNotes:
@@ -58,24 +60,26 @@ class ProgressNotes:
         Raises:
             AlayaError: what `work` raised.
         """
-        outcome: _T | AlayaError
+        done: list[_T] = []
+        failure: AlayaError | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._tell)
             try:
-                outcome = await work()
+                done.append(await work())
             except AlayaError as error:  # outside the task group, which would wrap it in an exception group
-                outcome = error
+                failure = error
             tasks.cancel_scope.cancel()
-        if isinstance(outcome, AlayaError):
-            raise outcome
+        if failure is not None:
+            raise failure
         if self._unsent:
             await self._send_text()
+        (outcome,) = done
         return outcome
 
     async def _tell(self) -> None:
         await self._send(self._words, self._phase)
         while True:
-            if self._phase == "writing":
+            if self._is_writing():
                 if self._unsent:
                     await self._send_text()
                     await anyio.sleep(self._interval)
@@ -84,9 +88,12 @@ class ProgressNotes:
                 continue
             with anyio.move_on_after(STATUS_SECONDS) as timer:
                 await self._woken()
-            if self._phase != "writing":
+            if not self._is_writing():
                 elapsed = f", {self._elapsed():.0f} s" if timer.cancelled_caught else ""
                 await self._send(self._words + elapsed, self._phase)
+
+    def _is_writing(self) -> bool:
+        return self._phase == "writing"
 
     async def _woken(self) -> None:
         await self._wake.wait()

@@ -29,7 +29,10 @@ _NOT_RUNNING: dict[Status, tuple[str, str]] = {
     "starting": ("starting", "Wait a minute, then look again; a large model takes minutes to load."),
     "stopping": ("stopping", "It will not answer again until somebody starts it in the Alaya NeW console."),
     "stopped": ("stopped", "Start it in the Alaya NeW console, then look again."),
-    "failed": ("failed", "Look at its events and logs in the Alaya NeW console; it needs a change before it can run."),
+    "failed": (
+        "failed",
+        "Look at its events and logs in the Alaya NeW console; it needs a change before it can run.",
+    ),
 }
 
 

@@ -29,7 +29,7 @@ class EngineError(Exception):
     message: str | None
 
 
-class NotAReply(Exception):  # noqa: N818 it is what arrived, not an error of ours
+class NotAReply(Exception):
     """JSON that is neither a chat completion nor an error."""
 
 
@@ -123,7 +123,9 @@ def _first_choice(choices: Any) -> dict[str, Any]:  # noqa: ANN401 any JSON valu
 def _text(value: Any) -> str:  # noqa: ANN401 any JSON value may come
     """A string fit for UTF-8, or the text of content parts; anything else is empty."""
     if isinstance(value, list):
-        parts = (cast("dict[str, Any]", part).get("text") for part in cast("list[Any]", value) if isinstance(part, dict))
+        parts = (
+            cast("dict[str, Any]", part).get("text") for part in cast("list[Any]", value) if isinstance(part, dict)
+        )
         return "".join(_text(part) for part in parts)
     if not isinstance(value, str):
         return ""

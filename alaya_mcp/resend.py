@@ -14,8 +14,10 @@ from tenacity import (
     RetryCallState,
     retry_if_exception,
     stop_after_attempt,
+    stop_any,
     wait_random_exponential,
 )
+from tenacity.stop import stop_base
 
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.failures import Failure
@@ -38,9 +40,7 @@ def read_may_be_resent(failure: BaseException) -> bool:
 
 def chat_may_be_resent(failure: BaseException) -> bool:
     """A chat is tried again only where no engine can have begun it."""
-    return isinstance(failure, Failure) and (
-        failure.kind in _NOTHING_WAS_SENT or failure.status in _CHAT_AGAIN_STATUS
-    )
+    return isinstance(failure, Failure) and (failure.kind in _NOTHING_WAS_SENT or failure.status in _CHAT_AGAIN_STATUS)
 
 
 def partial_adapter_chat_may_be_resent(failure: BaseException) -> bool:
@@ -72,19 +72,23 @@ def _wait(state: RetryCallState) -> float:
     return _BACKOFF(state) if asked is None else asked
 
 
+class _WaitDoesNotFit(stop_base):
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        return retry_state.upcoming_sleep >= self._deadline.remaining()
+
+
 def resending(may_be_resent: Callable[[BaseException], bool], deadline: Deadline) -> AsyncRetrying:
-    """The loop around one exchange: `async for attempt in resending(...)`.
+    """The policy for one exchange, to be called with it: `await policy(send, ...)`.
 
     It gives up, raising the last failure, when the wait does not fit the deadline.
     """
-
-    def wait_does_not_fit(state: RetryCallState) -> bool:
-        return state.upcoming_sleep >= deadline.remaining()
-
     return AsyncRetrying(
         retry=retry_if_exception(may_be_resent),
         wait=_wait,
-        stop=stop_after_attempt(TRIES) | wait_does_not_fit,
+        stop=stop_any(stop_after_attempt(TRIES), _WaitDoesNotFit(deadline)),
         sleep=anyio.sleep,
         reraise=True,
     )

@@ -26,14 +26,14 @@ class ResultModel(BaseModel):
 class Cluster(ResultModel):
     """Where the deployment runs."""
 
-    vks_id: str | None = Field(None, description="Kubernetes (VKS) cluster")
-    namespace: str | None = Field(None, description="Namespace in it")
+    vks_id: str | None = Field(default=None, description="Kubernetes (VKS) cluster")
+    namespace: str | None = Field(default=None, description="Namespace in it")
 
 
 class InstanceState(ResultModel):
     """One running copy."""
 
-    instance_id: str | None = Field(None, description="Instance id")
+    instance_id: str | None = Field(default=None, description="Instance id")
     base_model_ready: bool = Field(description="Whether its base model answers")
     lora_models: list[str] = Field(description="Adapters loaded on it")
 
@@ -41,89 +41,89 @@ class InstanceState(ResultModel):
 class Resources(ResultModel):
     """Resources of one copy; units are not documented, so values are as sent."""
 
-    cpu: Scalar = Field(None, description="CPUs, as sent")
-    memory: Scalar = Field(None, description="Memory, as sent (no unit documented)")
-    gpu_type: str | None = Field(None, description="GPU type")
-    gpu_count: Scalar = Field(None, description="GPUs")
+    cpu: Scalar = Field(default=None, description="CPUs, as sent")
+    memory: Scalar = Field(default=None, description="Memory, as sent (no unit documented)")
+    gpu_type: str | None = Field(default=None, description="GPU type")
+    gpu_count: Scalar = Field(default=None, description="GPUs")
 
 
 class Volume(ResultModel):
     """A mounted volume."""
 
-    name: str | None = Field(None, description="Volume claim")
-    sub_path: str | None = Field(None, description="Path in the volume")
-    mount_path: str | None = Field(None, description="Path in the container")
-    read_only: bool | None = Field(None, description="Mounted read-only")
+    name: str | None = Field(default=None, description="Volume claim")
+    sub_path: str | None = Field(default=None, description="Path in the volume")
+    mount_path: str | None = Field(default=None, description="Path in the container")
+    read_only: bool | None = Field(default=None, description="Mounted read-only")
 
 
 class ExpertNode(ResultModel):
     """How one kind of node is started; argument values are shown for known harmless flags only."""
 
-    image: str | None = Field(None, description="Container image")
-    program: str | None = Field(None, description="First word of the command, without arguments")
+    image: str | None = Field(default=None, description="Container image")
+    program: str | None = Field(default=None, description="First word of the command, without arguments")
     flags: list[str] = Field(description="Command-line flags, most without their values")
     env_names: list[str] = Field(description="Names of environment variables; values are never shown")
     label_names: list[str] = Field(description="Names of labels")
     private_registry: bool = Field(description="Whether the image is pulled with a secret")
-    resources: Resources | None = Field(None, description="Resources of one copy")
+    resources: Resources | None = Field(default=None, description="Resources of one copy")
     volumes: list[Volume] = Field(description="Mounted volumes")
 
 
 class ExpertWorker(ExpertNode):
     """A worker node."""
 
-    replicas: Scalar = Field(None, description="How many workers")
+    replicas: Scalar = Field(default=None, description="How many workers")
 
 
 class ExpertConfig(ResultModel):
     """A deployment whose user wrote the command line."""
 
-    head: ExpertNode | None = Field(None, description="Head node")
-    worker: ExpertWorker | None = Field(None, description="Worker nodes")
+    head: ExpertNode | None = Field(default=None, description="Head node")
+    worker: ExpertWorker | None = Field(default=None, description="Worker nodes")
 
 
 class QuickStartConfig(ResultModel):
     """A deployment made from a form."""
 
-    backend: str | None = Field(None, description="Engine as sent")
-    backend_version: str | None = Field(None, description="Engine version")
+    backend: str | None = Field(default=None, description="Engine as sent")
+    backend_version: str | None = Field(default=None, description="Engine version")
     flags: list[str] = Field(description="Engine flags, most without their values")
-    workers: Scalar = Field(None, description="How many copies")
-    resources: Resources | None = Field(None, description="Resources of one copy")
+    workers: Scalar = Field(default=None, description="How many copies")
+    resources: Resources | None = Field(default=None, description="Resources of one copy")
 
 
 class ScaleConfig(ResultModel):
     """Autoscaling, as sent; units are not documented."""
 
-    min: Scalar = Field(None, description="Fewest copies")
-    max: Scalar = Field(None, description="Most copies")
-    rps_value: Scalar = Field(None, description="Requests per second that add a copy, as sent")
-    idle_time: Scalar = Field(None, description="Idle time before scaling down, as sent")
+    min: Scalar = Field(default=None, description="Fewest copies")
+    max: Scalar = Field(default=None, description="Most copies")
+    rps_value: Scalar = Field(default=None, description="Requests per second that add a copy, as sent")
+    idle_time: Scalar = Field(default=None, description="Idle time before scaling down, as sent")
 
 
 class DeploymentResult(ResultModel):
     """One deployment: its state, the model names it answers to, and how it was launched."""
 
     service_id: str = Field(description="Deployment id")
-    name: str | None = Field(None, description="Display name")
-    mode: str | None = Field(None, description="expert or quickStart, as sent")
-    model_id: str | None = Field(None, description="Model id in Alaya")
-    base_service_id: str | None = Field(None, description="The base deployment of a LoRA service")
+    name: str | None = Field(default=None, description="Display name")
+    mode: str | None = Field(default=None, description="expert or quickStart, as sent")
+    model_id: str | None = Field(default=None, description="Model id in Alaya")
+    base_service_id: str | None = Field(default=None, description="The base deployment of a LoRA service")
     kind: Literal["base", "lora"] = Field(description="lora for an adapter deployed onto a base deployment")
     status: Status = Field(description="Normalised state")
-    status_raw: str | None = Field(None, description="State exactly as sent")
+    status_raw: str | None = Field(default=None, description="State exactly as sent")
     ready: bool = Field(description="Whether a chat can be answered now")
     summary: str = Field(description="What it is, its state, and what to do next if it is not ready")
     models: list[str] = Field(description="Every string that chat's model takes")
     lora_models: list[str] = Field(description="LoRA adapters, by the control plane's names")
     engine: Engine = Field(description="Inference engine")
-    endpoint: str | None = Field(None, description="Base URL of the engine")
-    cluster: Cluster | None = Field(None, description="Where it runs")
-    instances: list[InstanceState] | None = Field(None, description="Running copies, where told")
-    expert: ExpertConfig | None = Field(None, description="Launch configuration, expert mode")
-    quick_start: QuickStartConfig | None = Field(None, description="Launch configuration, quickStart mode")
-    scale: ScaleConfig | None = Field(None, description="Autoscaling")
-    total_gpus: int | None = Field(None, description="GPUs of one running copy, workers included")
+    endpoint: str | None = Field(default=None, description="Base URL of the engine")
+    cluster: Cluster | None = Field(default=None, description="Where it runs")
+    instances: list[InstanceState] | None = Field(default=None, description="Running copies, where told")
+    expert: ExpertConfig | None = Field(default=None, description="Launch configuration, expert mode")
+    quick_start: QuickStartConfig | None = Field(default=None, description="Launch configuration, quickStart mode")
+    scale: ScaleConfig | None = Field(default=None, description="Autoscaling")
+    total_gpus: int | None = Field(default=None, description="GPUs of one running copy, workers included")
     warnings: list[str] = Field(description="What to be careful about")
 
 
@@ -132,8 +132,8 @@ class LoraModel(ResultModel):
 
     name: str = Field(description="Name in the control plane")
     model: str = Field(description="Exact string for chat's model")
-    ready_on: int | None = Field(None, description="Base-ready instances that hold it")
-    instances: int | None = Field(None, description="Instances there are")
+    ready_on: int | None = Field(default=None, description="Base-ready instances that hold it")
+    instances: int | None = Field(default=None, description="Instances there are")
     available: Availability = Field(description="On all, some or none of the base-ready instances")
 
 
@@ -141,7 +141,7 @@ class LoraListResult(ResultModel):
     """The LoRA adapters of a deployment, each with the string to chat with it."""
 
     service_id: str = Field(description="Deployment id")
-    base_service_id: str | None = Field(None, description="The base deployment of a LoRA service")
+    base_service_id: str | None = Field(default=None, description="The base deployment of a LoRA service")
     status: Status = Field(description="Normalised state")
     engine: Engine = Field(description="Inference engine")
     base_models: list[str] = Field(description="Names of the base model")
@@ -153,17 +153,17 @@ class LoraListResult(ResultModel):
 class Usage(ResultModel):
     """Tokens, as the engine counted them."""
 
-    prompt_tokens: int | None = Field(None, description="Tokens in")
-    completion_tokens: int | None = Field(None, description="Tokens out, thinking included")
-    total_tokens: int | None = Field(None, description="Both")
+    prompt_tokens: int | None = Field(default=None, description="Tokens in")
+    completion_tokens: int | None = Field(default=None, description="Tokens out, thinking included")
+    total_tokens: int | None = Field(default=None, description="Both")
 
 
 class Timing(ResultModel):
     """Seconds from sending the request; a thinking token counts as a token."""
 
-    first_token_seconds: float | None = Field(None, description="Until the first token")
+    first_token_seconds: float | None = Field(default=None, description="Until the first token")
     total_seconds: float = Field(description="Until the end")
-    tokens_per_second: float | None = Field(None, description="completion_tokens / total_seconds")
+    tokens_per_second: float | None = Field(default=None, description="completion_tokens / total_seconds")
 
 
 class ConversationMessage(ResultModel):
@@ -178,15 +178,15 @@ class ChatResult(ResultModel):
 
     service_id: str = Field(description="Deployment id")
     model: str = Field(description="Model asked for or chosen")
-    served_by: str | None = Field(None, description="Model that answered, as the engine said")
+    served_by: str | None = Field(default=None, description="Model that answered, as the engine said")
     content: str = Field(description="The reply")
-    reasoning: str | None = Field(None, description="The model's thinking, apart from the reply")
-    finish_reason: str | None = Field(None, description="Why the engine stopped; absent when it was cut off")
+    reasoning: str | None = Field(default=None, description="The model's thinking, apart from the reply")
+    finish_reason: str | None = Field(default=None, description="Why the engine stopped; absent when it was cut off")
     truncated: bool = Field(description="Whether the reply is incomplete")
-    truncated_reason: TruncatedReason | None = Field(None, description="What cut it")
-    usage: Usage | None = Field(None, description="Tokens; absent when the engine gave none")
+    truncated_reason: TruncatedReason | None = Field(default=None, description="What cut it")
+    usage: Usage | None = Field(default=None, description="Tokens; absent when the engine gave none")
     timing: Timing = Field(description="How long it took")
     warnings: list[str] = Field(description="What to be careful about")
     messages: list[ConversationMessage] | None = Field(
-        None, description="The conversation to send as messages next time, with your next message added"
+        default=None, description="The conversation to send as messages next time, with your next message added"
     )

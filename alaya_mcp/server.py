@@ -1,6 +1,6 @@
 """The MCP server: its tools, its instructions, and what it owns while it runs."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -60,15 +60,13 @@ def create_server(settings: Settings | NotConfigured) -> Server[Session | NotCon
     """
 
     @asynccontextmanager
-    async def lifespan(_: Server[Session | NotConfigured]) -> AsyncIterator[Session | NotConfigured]:
+    async def lifespan(_: Server[Session | NotConfigured]) -> AsyncGenerator[Session | NotConfigured]:
         if isinstance(settings, NotConfigured):
             yield settings
             return
         async with Transport() as transport:
             client = AlayaClient(settings, transport)
-            chats = Chats(
-                client, max_concurrency=settings.max_concurrency, idle_seconds=settings.idle_seconds
-            )
+            chats = Chats(client, max_concurrency=settings.max_concurrency, idle_seconds=settings.idle_seconds)
             yield Session(settings, client, chats)
 
     return Server(
@@ -109,6 +107,13 @@ def _notify(context: ServerRequestContext[Session | NotConfigured]) -> Notify:
     """
     token = (context.meta or {}).get("progress_token")
 
+    async def without_phase(progress: float, message: str, phase: Phase) -> None:
+        del phase
+        await context.session.report_progress(progress, None, message)
+
+    if token is None:
+        return without_phase
+
     async def with_phase(progress: float, message: str, phase: Phase) -> None:
         await context.session.send_notification(
             types.ProgressNotification(
@@ -119,8 +124,4 @@ def _notify(context: ServerRequestContext[Session | NotConfigured]) -> Notify:
             related_request_id=context.request_id,
         )
 
-    async def without_phase(progress: float, message: str, phase: Phase) -> None:
-        del phase
-        await context.session.report_progress(progress, None, message)
-
-    return without_phase if token is None else with_phase
+    return with_phase

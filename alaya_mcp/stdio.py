@@ -89,7 +89,9 @@ def _discovers(request: types.JSONRPCRequest) -> str | None:
         return None
     fields = cast("dict[str, Any]", meta)
     version = fields.get(types.PROTOCOL_VERSION_META_KEY)
-    well_formed = version in MODERN_PROTOCOL_VERSIONS and isinstance(fields.get(types.CLIENT_CAPABILITIES_META_KEY), dict)
+    well_formed = version in MODERN_PROTOCOL_VERSIONS and isinstance(
+        fields.get(types.CLIENT_CAPABILITIES_META_KEY), dict
+    )
     return version if well_formed else None
 
 
@@ -134,5 +136,3 @@ def _decoded_leniently(line: str) -> object:
             return from_json(line, allow_partial=True)
         except ValueError:
             return None
-
-

@@ -46,16 +46,15 @@ def deployment_text(result: DeploymentResult) -> str:
     lines = [result.summary, "", *(f"{key}: {value}" for key, value in facts if value is not None)]
     if result.instances is not None:
         lines += [
-            f"instance {instance.instance_id or '?'}: base model {'ready' if instance.base_model_ready else 'not ready'}, "
+            f"instance {instance.instance_id or '?'}: base model {'' if instance.base_model_ready else 'not '}ready, "
             f"adapters {_listed(instance.lora_models)}"
             for instance in result.instances
         ]
     if form := result.quick_start:
         version = f" {form.backend_version}" if form.backend_version else ""
         workers = "" if form.workers is None else f"; workers {form.workers}"
-        lines.append(
-            f"quick_start: {form.backend or '?'}{version}; flags {_words(form.flags)}{workers}{_resources(form.resources)}"
-        )
+        launch = f"{form.backend or '?'}{version}; flags {_words(form.flags)}{workers}"
+        lines.append(f"quick_start: {launch}{_resources(form.resources)}")
     if result.expert and result.expert.head:
         lines.append(f"head: {_node(result.expert.head)}")
     if result.expert and result.expert.worker:

@@ -21,6 +21,7 @@ STREAM_CAP: Final = 64 * 2**20
 _ERROR_BODY_CAP: Final = 64 * 2**10
 _ERROR_BODY_SECONDS: Final = 2.0
 
+_OK: Final = 200
 _CONNECT_SECONDS: Final = 10.0
 """As the API documentation's Java sample."""
 _WRITE_SECONDS: Final = 30.0
@@ -64,7 +65,9 @@ class Transport:
                     headers={"User-Agent": f"alayanew-mcp/{__version__}"},
                     follow_redirects=False,
                     limits=httpx2.Limits(
-                        max_connections=None, max_keepalive_connections=32, keepalive_expiry=_KEEPALIVE_SECONDS
+                        max_connections=None,
+                        max_keepalive_connections=32,
+                        keepalive_expiry=_KEEPALIVE_SECONDS,
                     ),
                     mounts=dict.fromkeys(_LOOPBACK),
                 )
@@ -104,7 +107,7 @@ class Transport:
             # An explicit scheme, or none: never one that the client finds by itself (netrc, userinfo).
             response = await client.send(request, auth=auth or httpx2.Auth(), stream=True)
         _log.info("%s plane: %s %s: HTTP %d", plane, method, request.url.path, response.status_code)
-        if response.status_code != httpx2.codes.OK:
+        if response.status_code != _OK:
             try:
                 failure = await _status_failure(plane, response)
             finally:
@@ -113,7 +116,13 @@ class Transport:
         return response
 
     async def json_body(
-        self, plane: Plane, url: str, *, auth: httpx2.Auth | None, deadline: Deadline, cap: int = JSON_BODY_CAP
+        self,
+        plane: Plane,
+        url: str,
+        *,
+        auth: httpx2.Auth | None,
+        deadline: Deadline,
+        cap: int = JSON_BODY_CAP,
     ) -> bytes:
         """The body of one GET, at most `cap` bytes after decompression.
 

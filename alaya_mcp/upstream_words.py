@@ -24,7 +24,8 @@ _ABOUT_CONTEXT = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _CONTEXT_LIMIT = re.compile(
-    r"(?:maximum context length (?:is|of)|max_model_len\s*=|context (?:length|size|window)\s*\()\s*(\d+)", re.IGNORECASE
+    r"(?:maximum context length (?:is|of)|max_model_len\s*=|context (?:length|size|window)\s*\()\s*(\d+)",
+    re.IGNORECASE,
 )
 _CONTEXT_ASKED = re.compile(
     r"max(?:_completion)?_tokens\s*=\s*(\d+)|too large: (\d+)|requested a total of (\d+)|input \(?(\d+) tokens"
@@ -42,7 +43,8 @@ def message_in(value: Any) -> str | None:  # noqa: ANN401 any JSON value may com
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
         return next(
-            (found for key in ("error", "message", "msg", "detail") if (found := message_in(fields.get(key)))), None
+            (found for key in ("error", "message", "msg", "detail") if (found := message_in(fields.get(key)))),
+            None,
         )
     return None
 

@@ -151,7 +151,7 @@ class Deployment(WireModel):
         return (self.expert.scale if self.expert else None) or self.scale
 
 
-class EnvelopeFailure(Exception):  # noqa: N818 it is an answer, not an error of ours
+class EnvelopeFailure(Exception):
     """The control plane said no under HTTP 200."""
 
     def __init__(self, message: str | None) -> None:
@@ -159,7 +159,7 @@ class EnvelopeFailure(Exception):  # noqa: N818 it is an answer, not an error of
         self.message = message
 
 
-class WrongShape(Exception):  # noqa: N818 it is an answer, not an error of ours
+class WrongShape(Exception):
     """A body that is not this API's; the text says what it is instead."""
 
 

@@ -1,7 +1,7 @@
 """chat_with_deployment: one question to a deployed model, or to one of its adapters."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -31,16 +31,19 @@ def _list_in_text(value: Any) -> Any:  # noqa: ANN401 any JSON value may come
             parsed = json.loads(value)
         except (ValueError, RecursionError):
             return value
-        return parsed if isinstance(parsed, list) else value
+        return cast("list[Any]", parsed) if isinstance(parsed, list) else value
     return value
 
 
 def _stop_list(value: Any) -> Any:  # noqa: ANN401 any JSON value may come
     """A bare string is one stop string, unless it is the JSON text of a list of strings."""
     parsed = _list_in_text(value)
-    if isinstance(parsed, list) and (parsed is value or all(isinstance(item, str) for item in parsed)):
-        return [item for item in parsed if item != ""]
-    return [value] if isinstance(value, str) else value
+    if not isinstance(parsed, list):
+        return [value] if isinstance(value, str) else value
+    items = cast("list[Any]", parsed)
+    if isinstance(value, str) and not all(isinstance(item, str) for item in items):
+        return [value]
+    return [item for item in items if item != ""]
 
 
 class ChatArguments(Arguments):
@@ -52,7 +55,8 @@ class ChatArguments(Arguments):
     )
     system: str = Field("", description="System message, put before the conversation.")
     model: str = Field(
-        "", description="A name from get_deployment's models, for a LoRA from list_lora_models. Default: the base model."
+        "",
+        description="A name from get_deployment's models, for a LoRA from list_lora_models. Default: the base model.",
     )
     temperature: float | None = Field(None, ge=0, le=2, description="Sampling temperature")
     top_p: float | None = Field(None, gt=0, le=1, description="Nucleus sampling")
@@ -62,7 +66,10 @@ class ChatArguments(Arguments):
         [], max_length=4, description="Strings that end the reply"
     )
     timeout_seconds: float | None = Field(
-        None, ge=1, le=3600, description="Budget of the whole call. Default 50, since many hosts give up at 60."
+        None,
+        ge=1,
+        le=3600,
+        description="Budget of the whole call. Default 50, since many hosts give up at 60.",
     )
     return_messages: bool = Field(
         default=False, description="Also return the conversation, to send as messages next time."

@@ -115,7 +115,7 @@ class Tool(Generic[ArgumentsT, ResultT]):
         try:
             arguments = self.arguments.parse(raw or {})
             if isinstance(session, NotConfigured):
-                raise session
+                raise session  # noqa: TRY301 one way out for every error of a call
             result = await self.run(session, arguments, notify)  # type: ignore[arg-type] # parse returns its own class
             return types.CallToolResult(
                 content=[types.TextContent(type="text", text=self.text(result))],
