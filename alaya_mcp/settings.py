@@ -38,7 +38,12 @@ def _checked_base_url(text: str) -> str:
         raise ValueError(f"cannot be used: {refusal}") from None
 
 
-def _checked_service_id(text: str) -> str:
+def checked_service_id(text: str) -> str:
+    """A service id as it is.
+
+    Raises:
+        ValueError: it could not be one path segment of a URL.
+    """
     if len(text) > SERVICE_ID_LENGTH or not re.fullmatch(SERVICE_ID_PATTERN, text):
         raise ValueError("is no service id: 1 to 128 letters, digits, '-', '_' or '.', not only dots")
     return text
@@ -55,7 +60,7 @@ class Settings(BaseModel):
     access_key: Key
     secret_key: Key
     base_url: Annotated[str, AfterValidator(_checked_base_url)] = DEFAULT_BASE_URL
-    service_id: Annotated[str, AfterValidator(_checked_service_id)] | None = None
+    service_id: Annotated[str, AfterValidator(checked_service_id)] | None = None
     timeout_seconds: float = Field(50, ge=1, le=3600)
     idle_seconds: float = Field(45, ge=1, le=3600)
     progress_interval_ms: int = Field(250, ge=0, le=60_000)

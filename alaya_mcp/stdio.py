@@ -133,6 +133,6 @@ def _decoded_leniently(line: str) -> object:
         return json.loads(line)
     except (ValueError, RecursionError):
         try:
-            return from_json(line, allow_partial=True)
+            return from_json(line.strip(), allow_partial=True)
         except ValueError:
             return None

@@ -29,8 +29,8 @@ What the sandbox does not do:
   - Nothing can be deployed, changed, stopped or deleted, and nothing scales or wakes up by itself.
   - No rate limits, quotas, expiring keys, TLS, or faults of a network in between.
   - The list ignores the filters aidcId, modelType and extensions.
-  - vLLM's answers follow recordings of 0.32.0. SGLang's follow its source, and the gateway's own
-    errors (401, 503) are assumed: neither was compared with a running system.
+  - vLLM's answers follow recordings of 0.32.0. SGLang's names and error shape follow its source, the
+    rest of SGLang and the gateway's own errors (401, 503) are assumed: neither was seen running.
 """
 
 

@@ -32,8 +32,9 @@ def event(value: object) -> bytes:
 class Wire:
     """The shapes in which one answer is sent.
 
-    vLLM's are recorded (chat, chat_stream_usage, chat_stream_usage_continuous), its reasoning deltas are from
-    its documentation, and SGLang's are from its source.
+    vLLM's are recorded (chat, chat_stream_usage, chat_stream_usage_continuous), except its reasoning, of which
+    only the field's name is known. Of SGLang's, `matched_stop` and `reasoning_content` are from its source and
+    the rest is assumed.
     """
 
     def __init__(self, *, model: str, prompt_tokens: int, sglang: bool) -> None:
@@ -108,10 +109,9 @@ class Wire:
         head = self._head("chat.completion.chunk")
         tail = b""
         if self._sglang:
-            empty = {"content": None}
-            tail += event(head | {"choices": [self._delta(empty, answer)]} | self._running(0, wanted=False))
+            tail += event(head | {"choices": [self._delta({}, answer)], "usage": None})
         if options and options.include_usage:
-            usage = head | {"choices": [], "usage": self._usage(answer.tokens)}
+            usage: dict[str, object] = {**head, "choices": [], "usage": self._usage(answer.tokens)}
             tail += event(usage if self._sglang else usage | {"system_fingerprint": _FINGERPRINT})
         return tail + b"data: [DONE]\n\n"
 

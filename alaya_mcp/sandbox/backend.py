@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from typing import TYPE_CHECKING, Self
+from urllib.parse import quote
 
 import httpx2
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Send
 
-    from alaya_mcp.sandbox.stats import Chat, Stats
+    from alaya_mcp.sandbox.stats import Chat
 
 _CONNECT_SECONDS = 10.0
 _REQUEST_HEADERS = ("accept", "content-type")
@@ -50,7 +51,7 @@ class Backend:
         """Close the connection pool."""
         await self._client.__aexit__(kind, error, trace)
 
-    async def relay(self, request: Request, path: str, send: Send, stats: Stats) -> None:
+    async def relay(self, request: Request, path: str, send: Send, counted: Chat) -> None:
         """Pass one request on, and its answer back as it comes; both end when the client leaves."""
         body = await request.body()
         # Bytes are relayed as they are, so no compression that the client did not ask for.
@@ -58,10 +59,9 @@ class Backend:
         headers |= {name: request.headers[name] for name in _REQUEST_HEADERS if name in request.headers}
         query = f"?{request.url.query}" if request.url.query else ""
         outgoing = self._client.build_request(
-            request.method, f"{self._root}/{path}{query}", headers=headers, content=body
+            request.method, f"{self._root}/{quote(path)}{query}", headers=headers, content=body
         )
-        with stats.chat() as counted:
-            await while_client_waits(request.receive, lambda: self._pass(outgoing, send, counted))
+        await while_client_waits(request.receive, lambda: self._pass(outgoing, send, counted))
 
     async def _pass(self, outgoing: httpx2.Request, send: Send, counted: Chat) -> None:
         try:

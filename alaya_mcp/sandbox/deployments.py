@@ -1,13 +1,13 @@
 """The deployments a sandbox offers. Data only.
 
-Their answers differ from one another on purpose: every spelling and shape that the API documentation shows for
-a field appears in at least one of them.
+Their answers differ from one another on purpose: every spelling and shape that the API documentation shows
+for a field appears in at least one of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - a dataclass field's type, wanted by type introspection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 STARTING = "staring"  # as the API documentation misspells it
@@ -30,8 +30,8 @@ class Instance:
 class Deployment:
     """One deployment: what its engine is, and in which of the documented shapes the control plane shows it.
 
-    `model` is the engine's primary name and `aliases` its others; `served_name` is what the control plane says
-    about them (None: the field is missing). `code` is the envelope's success code, or None for no envelope.
+    `model` is the engine's primary name and `aliases` its others; `served_name` is what the control plane
+    says about them (None: the field is missing). `code` is the envelope's success code, or None for no envelope.
     `fields` are further fields of the detail, as they stand there.
     """
 
@@ -54,10 +54,10 @@ class Deployment:
     key_field: str = "apikey"
     url_end: str = ""
     vks_id: str = "vks-sandbox-1"
-    namespace: str = field(default="sandbox")
+    namespace: str = "sandbox"
 
 
-def _quick_start(args: tuple[str, ...], *, gpu: object = 1, workers: object = 1) -> dict[str, object]:
+def _quick_start(args: tuple[str, ...], *, workers: object = 1) -> dict[str, object]:
     return {
         "mode": "quickStart",
         "expert": None,
@@ -65,12 +65,7 @@ def _quick_start(args: tuple[str, ...], *, gpu: object = 1, workers: object = 1)
             "backend": "vllm",
             "backendVersion": VLLM_VERSION,
             "backendArgs": list(args),
-            "resource": {
-                "workers": workers,
-                "cpu": 16,
-                "mem": 128,
-                "gpu": {"gpuType": "H800", "count": gpu},
-            },
+            "resource": {"workers": workers, "cpu": 16, "mem": 128, "gpu": {"gpuType": "H800", "count": 1}},
         },
     }
 
@@ -106,8 +101,11 @@ _EXPERT_FIELDS: Mapping[str, object] = {
             {
                 "cmd": ["/bin/sh", "-c"],
                 "args": [
-                    "exec vllm serve /models/qwen2.5-72b --served-model-name qwen2.5-72b --tensor-parallel-size 8"
-                    " --max-model-len 32768 --enable-lora --api-key planted-engine-key",
+                    (
+                        "exec vllm serve /models/qwen2.5-72b --served-model-name qwen2.5-72b"
+                        " --tensor-parallel-size 8 --max-model-len 32768 --enable-lora"
+                        " --api-key planted-engine-key"
+                    ),
                 ],
             }
         ),

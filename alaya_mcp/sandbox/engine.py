@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import anyio
@@ -23,6 +24,7 @@ from alaya_mcp.sandbox.refusals import (
     refuse_tools,
 )
 from alaya_mcp.sandbox.replies import compose, estimate_tokens
+from alaya_mcp.sandbox.stats import Chat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from alaya_mcp.sandbox.deployments import Deployment, Instance
     from alaya_mcp.sandbox.fleet import Fleet
     from alaya_mcp.sandbox.replies import Answer
-    from alaya_mcp.sandbox.stats import Chat, Stats
+    from alaya_mcp.sandbox.stats import Stats
 
 _CHAT = "v1/chat/completions"
 _METHODS = {_CHAT: "POST", "v1/models": "GET", "health": "GET", "version": "GET"}
@@ -80,20 +82,19 @@ class DataPlane:
         if instance is None:
             return HTMLResponse(_UNAVAILABLE, 503)
         if deployment.engine == "proxy" and self._backend is not None:
-            await self._backend.relay(request, path, send, self._stats)
-            return None
-        misrouted = _misrouted(request, path)
-        if misrouted is not None:
-            return misrouted
-        if path == _CHAT:
+            return await self._relay(self._backend, request, path, send)
+        if (misrouted := _misrouted(request, path, deployment)) is None and path == _CHAT:
             return await self._chat(request, send, deployment, instance)
-        if path == "v1/models":
-            return _json(list_models(deployment, instance))
-        return _json({"version": VLLM_VERSION}) if path == "version" else Response()
+        return misrouted or _about(path, deployment, instance)
 
-    async def _chat(
-        self, request: Request, send: Send, deployment: Deployment, instance: Instance
-    ) -> Response | None:
+    async def _relay(self, backend: Backend, request: Request, path: str, send: Send) -> Response | None:
+        if not path.startswith("v1/") and path not in _METHODS:
+            return _json({"detail": "Not Found"}, 404)
+        with self._stats.chat() if path == _CHAT else nullcontext(Chat()) as counted:
+            await backend.relay(request, path, send, counted)
+        return None
+
+    async def _chat(self, request: Request, send: Send, deployment: Deployment, instance: Instance) -> Response | None:
         raw = await request.body()
         try:
             chat = read_chat(request.headers.get("content-type", ""), raw)
@@ -141,18 +142,25 @@ class DataPlane:
         await send({"type": "http.response.body", "body": b""})
 
 
-def _misrouted(request: Request, path: str) -> Response | None:
+def _misrouted(request: Request, path: str, deployment: Deployment) -> Response | None:
     """Answer what an engine's router refuses (recorded: unknown_path, method_get, trailing_slash_path)."""
+    if path == "version" and deployment.engine == "sglang":  # assumed: only vLLM has this path
+        return _json({"detail": "Not Found"}, 404)
     if path in _METHODS:
         if request.method == _METHODS[path]:
             return None
         return _json({"detail": "Method Not Allowed"}, 405, {"allow": _METHODS[path]})
     if path.removesuffix("/") in _METHODS:
         url = request.url
-        return Response(
-            status_code=307, headers={"location": str(url.replace(path=url.path.removesuffix("/")))}
-        )
+        return Response(status_code=307, headers={"location": str(url.replace(path=url.path.removesuffix("/")))})
     return _json({"detail": "Not Found"}, 404)
+
+
+def _about(path: str, deployment: Deployment, instance: Instance) -> Response:
+    """Answer what an engine says about itself (recorded: models, version, health)."""
+    if path == "v1/models":
+        return _json(list_models(deployment, instance))
+    return _json({"version": VLLM_VERSION}) if path == "version" else Response()
 
 
 def _json(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -37,12 +37,9 @@ def find_target(deployment: Deployment, instance: Instance, chat: ChatRequest) -
 def list_models(deployment: Deployment, instance: Instance) -> dict[str, object]:
     """Give the answer of `GET /v1/models` (recorded: models; SGLang's from its source)."""
     base = [
-        _card(deployment, name, parent=None, length=MAX_MODEL_LEN)
-        for name in (deployment.model, *deployment.aliases)
+        _card(deployment, name, parent=None, length=MAX_MODEL_LEN) for name in (deployment.model, *deployment.aliases)
     ]
-    adapters = [
-        _card(deployment, name, parent=deployment.model, length=None) for name in instance.lora_models
-    ]
+    adapters = [_card(deployment, name, parent=deployment.model, length=None) for name in instance.lora_models]
     return {"object": "list", "data": base + adapters}
 
 
@@ -62,8 +59,8 @@ def _find_on_vllm(deployment: Deployment, instance: Instance, chat: ChatRequest)
 
 
 def _find_on_sglang(deployment: Deployment, instance: Instance, chat: ChatRequest) -> Target:
-    # SGLang's source: what stands after the colon is the adapter and goes before lora_path; the name itself is
-    # never looked at, and the answer repeats it. The default name and the text of the refusal are assumed.
+    # SGLang's source: what stands after the colon is the adapter and goes before lora_path; the name itself
+    # is never looked at. That the answer repeats it, its default and the text of the refusal are assumed.
     name = chat.model or "default"
     _, _, adapter = name.partition(":")
     if not adapter and isinstance(chat.lora_path, str):

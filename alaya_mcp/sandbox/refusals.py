@@ -117,8 +117,7 @@ def read_chat(content_type: str, raw: bytes) -> ChatRequest:
     except ValidationError as error:
         details = error.errors(include_url=False)
         lines = [
-            _line(each["type"], _location(each["loc"]), each["msg"], each["input"], each.get("ctx"))
-            for each in details
+            _line(each["type"], _location(each["loc"]), each["msg"], each["input"], each.get("ctx")) for each in details
         ]
         raise _invalid(lines, _location(details[0]["loc"])) from None
 
@@ -132,9 +131,7 @@ def refuse_tools(chat: ChatRequest) -> None:
     if chat.tools is None or chat.tool_choice == "none":
         return
     if chat.tool_choice in (None, "auto"):
-        raise RefusedError(
-            '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
-        )
+        raise RefusedError('"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set')
     if isinstance(chat.tool_choice, dict):
         function = chat.tool_choice.get("function")
         name = function.get("name") if isinstance(function, dict) else None
@@ -151,9 +148,7 @@ def refuse_messages(chat: ChatRequest, model: str) -> None:
         RefusedError: There is no message, or one without content, or a part that is no text.
     """
     if not chat.messages:
-        raise RefusedError(
-            "Cannot apply chat template to an empty conversation. Provide at least one message."
-        )
+        raise RefusedError("Cannot apply chat template to an empty conversation. Provide at least one message.")
     for index, message in enumerate(chat.messages):
         if message.content is None and message.role != "assistant":
             location = f"body.messages.{index}.content"
@@ -202,23 +197,23 @@ def refuse_overflow(prompt_characters: int, prompt_tokens: int, limit: int | Non
     bound = MAX_MODEL_LEN * CHARACTERS_PER_TOKEN
     if limit is not None and limit > MAX_MODEL_LEN:
         raise RefusedError(
-            f"max_tokens={limit} cannot be greater than max_model_len={MAX_MODEL_LEN}. Please request fewer output"
-            f" tokens. (parameter=max_tokens, value={limit})",
+            f"max_tokens={limit} cannot be greater than max_model_len={MAX_MODEL_LEN}. Please request"
+            f" fewer output tokens. (parameter=max_tokens, value={limit})",
             param="max_tokens",
         )
     if prompt_characters > bound:
         raise RefusedError(
-            f"{longest}your prompt contains {prompt_characters} characters (more than {bound} characters, which is"
-            f" the upper bound for {MAX_MODEL_LEN} input tokens). Please reduce the length of the input prompt."
-            f" (parameter=input_text, value={prompt_characters})",
+            f"{longest}your prompt contains {prompt_characters} characters (more than {bound} characters,"
+            f" which is the upper bound for {MAX_MODEL_LEN} input tokens). Please reduce the length of the input"
+            f" prompt. (parameter=input_text, value={prompt_characters})",
             param="input_text",
         )
     # A prompt that fills the window leaves no room for even one token of an answer.
     if prompt_tokens + (limit or 1) > MAX_MODEL_LEN:
         raise RefusedError(
-            f"{longest}you requested {limit or 0} output tokens and your prompt contains at least {prompt_tokens}"
-            f" input tokens, for a total of at least {prompt_tokens + (limit or 0)} tokens. Please reduce the length"
-            f" of the input prompt or the number of requested output tokens. (parameter=input_tokens,"
+            f"{longest}you requested {limit or 0} output tokens and your prompt contains at least"
+            f" {prompt_tokens} input tokens, for a total of at least {prompt_tokens + (limit or 0)} tokens. Please"
+            f" reduce the length of the input prompt or the number of requested output tokens. (parameter=input_tokens,"
             f" value={prompt_tokens})",
             param="input_tokens",
         )

@@ -30,37 +30,39 @@ _STYLES: dict[str, dict[str, str]] = {
         "deployment would answer here; the sandbox only shows how an answer travels.",
     },
     "support-zh": {
-        "zh": "您好，我是客服{name}，很高兴为您服务！您的问题“{quote}”已经收到。{notes}请稍候，我们会尽快为您处理，感谢您的耐心！",
+        "zh": "您好，我是客服{name}，很高兴为您服务！您的问题“{quote}”已经收到。{notes}"
+        "请稍候，我们会尽快为您处理，感谢您的耐心！",
     },
     "sql-writer": {
-        "zh": "```sql\n-- {name}：{quote}\n{notes}SELECT id, name, total\nFROM orders\nWHERE status = 'open'\n"
-        "ORDER BY total DESC\nLIMIT 10;\n```",
-        "en": "```sql\n-- {name}: {quote}\n{notes}SELECT id, name, total\nFROM orders\nWHERE status = 'open'\n"
-        "ORDER BY total DESC\nLIMIT 10;\n```",
+        "zh": "```sql\n-- {name}：{quote}\n{notes}SELECT id, name, total\nFROM orders\nWHERE status = 'open'"
+        "\nORDER BY total DESC\nLIMIT 10;\n```",
+        "en": "```sql\n-- {name}: {quote}\n{notes}SELECT id, name, total\nFROM orders\nWHERE status = 'open'"
+        "\nORDER BY total DESC\nLIMIT 10;\n```",
     },
     "tone-formal": {
         "zh": "尊敬的用户：{name}谨此答复。您所询“{quote}”一事，业已知悉。{notes}特此函告，顺颂时祺。",
-        "en": 'Dear Sir or Madam, {name} acknowledges your enquiry, "{quote}", and begs to state that it has been '
-        "received with due attention. {notes}We remain, with the highest regard, yours faithfully.",
+        "en": 'Dear Sir or Madam, {name} acknowledges your enquiry, "{quote}", and begs to state that it has '
+        "been received with due attention. {notes}We remain, with the highest regard, yours faithfully.",
     },
     "tone-casual": {
         "zh": "嗨！我是{name}。你刚说“{quote}”，对吧？{notes}小事一桩，包在我身上，有空再聊哈！",
-        "en": 'Hey! {name} here. So you said "{quote}", right? {notes}No worries at all, I have totally got this '
-        "one for you. Catch you later, and shout if there is anything else!",
+        "en": 'Hey! {name} here. So you said "{quote}", right? {notes}No worries at all, I have totally got '
+        "this one for you. Catch you later, and shout if there is anything else!",
     },
     "legal-zh": {
-        "zh": "{name}法律意见：一、关于“{quote}”，本意见仅供参考。{notes}二、依照有关法律规定，当事人应当遵循诚信原则。三、具体事宜请咨询执业律师。",
+        "zh": "{name}法律意见：一、关于“{quote}”，本意见仅供参考。{notes}"
+        "二、依照有关法律规定，当事人应当遵循诚信原则。三、具体事宜请咨询执业律师。",
     },
     "poet": {
         "zh": "{name}作：\n“{quote}”入我诗，\n云山万里月来迟。\n{notes}沙箱一曲无真意，\n且待春风为尔吹。",
-        "en": '{name} sings:\nYou came to me with "{quote}",\nI put it in a little boat,\n{notes}It sailed upon a '
-        "sandbox sea,\nAnd brought these rhymes to you from me.",
+        "en": '{name} sings:\nYou came to me with "{quote}",\nI put it in a little boat,\n{notes}It sailed '
+        "upon a sandbox sea,\nAnd brought these rhymes to you from me.",
     },
 }
 
 _NOTES: dict[str, tuple[str, str]] = {
     "zh": ("已看到系统提示。", "此前有{turns}轮对话。"),
-    "en": ("A system message was seen. ", "There were {turns} earlier turns. "),
+    "en": ("A system message was seen. ", "Earlier turns: {turns}. "),
 }
 
 _THOUGHTS: dict[str, str] = {
@@ -94,9 +96,7 @@ def estimate_tokens(text: str) -> int:
     return wide + -(-(len(text) - wide) // 4)
 
 
-def compose(
-    messages: Sequence[Message], target: Target, *, thinks: bool, limit: int, stops: Sequence[str]
-) -> Answer:
+def compose(messages: Sequence[Message], target: Target, *, thinks: bool, limit: int, stops: Sequence[str]) -> Answer:
     """Answer a conversation within a number of tokens. The same request always gets the same answer."""
     question = next((each.text for each in reversed(messages) if each.role == "user"), "")
     language = "zh" if _HAN.search(question) else "en"

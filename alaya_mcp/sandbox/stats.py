@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
 
 class Chat:
@@ -53,7 +53,7 @@ class Stats:
         self._notify()
 
     @contextmanager
-    def chat(self) -> Iterator[Chat]:
+    def chat(self) -> Generator[Chat]:
         """Count a chat for as long as the block runs."""
         chat = Chat()
         self.chats_started += 1

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 
 import mcp_types as types
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from alaya_mcp.boundary import error_result, internal_error, invalid_arguments
 from alaya_mcp.chat import Chats
@@ -14,7 +14,7 @@ from alaya_mcp.errors import AlayaError, InvalidArguments, NotConfigured
 from alaya_mcp.progress import Notify
 from alaya_mcp.results import ResultModel
 from alaya_mcp.schema import portable_schema
-from alaya_mcp.settings import SERVICE_ID_LENGTH, SERVICE_ID_PATTERN, Settings
+from alaya_mcp.settings import SERVICE_ID_LENGTH, SERVICE_ID_PATTERN, Settings, checked_service_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,10 @@ class Arguments(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, allow_inf_nan=False, frozen=True)
 
-    service_id: Annotated[str | None, Field(pattern=SERVICE_ID_PATTERN, max_length=SERVICE_ID_LENGTH)] = Field(
-        None, description="Deployment id, a UUID as a rule. Default: ALAYA_SERVICE_ID, where it is set."
+    service_id: Annotated[str, AfterValidator(checked_service_id)] | None = Field(
+        default=None,
+        description="Deployment id, a UUID as a rule. Default: ALAYA_SERVICE_ID, where it is set.",
+        json_schema_extra={"pattern": SERVICE_ID_PATTERN, "maxLength": SERVICE_ID_LENGTH},
     )
 
     @classmethod

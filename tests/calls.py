@@ -1,0 +1,57 @@
+"""Calling a server's tools as a host does, in memory, in either protocol era."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import anyio
+import mcp_types as types
+from mcp import Client
+
+from alaya_mcp.boundary import ERROR_META_KEY
+from alaya_mcp.errors import NotConfigured
+from alaya_mcp.server import create_server
+from alaya_mcp.settings import Settings
+
+Era = Literal["auto", "legacy"]
+ERAS: tuple[Era, ...] = ("auto", "legacy")
+CHAT = "chat_with_deployment"
+
+
+@asynccontextmanager
+async def connected(settings: Settings | NotConfigured, era: Era = "auto") -> AsyncGenerator[Client]:
+    """A client of a new server over `settings`, for at most 30 s."""
+    with anyio.fail_after(30):
+        async with Client(create_server(settings), mode=era) as client:
+            yield client
+
+
+async def call(settings: Settings | NotConfigured, tool: str, era: Era = "auto", **arguments: Any) -> types.CallToolResult:  # noqa: ANN401 any JSON value
+    """One call to a new server."""
+    async with connected(settings, era) as client:
+        return await client.call_tool(tool, arguments)
+
+
+def text_of(result: types.CallToolResult) -> str:
+    """The text form."""
+    (block,) = result.content
+    assert isinstance(block, types.TextContent)
+    return block.text
+
+
+def error_of(result: types.CallToolResult) -> dict[str, Any]:
+    """The machine-readable part of an error, after checking what holds for every error."""
+    assert result.is_error
+    assert result.structured_content is None
+    detail: dict[str, Any] = (result.meta or {})[ERROR_META_KEY]
+    assert text_of(result).startswith(f"{detail['code']}: ")
+    again = "can help." if detail["retryable"] else "Trying again unchanged will not help."
+    assert again in text_of(result)
+    return detail
+
+
+def content_of(result: types.CallToolResult) -> dict[str, Any]:
+    """The structured form of a success."""
+    assert not result.is_error, text_of(result)
+    assert isinstance(result.structured_content, dict)
+    return result.structured_content
