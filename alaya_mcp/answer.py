@@ -95,25 +95,30 @@ class AnswerDecoder:
         yield self.reply.finish()
 
     def _event(self, data: str) -> Iterator[Delta]:
-        if self.done or not data.strip():
-            return
-        if data.strip() == DONE:
-            self.done = True
-            return
-        for chunk in _objects(data):
-            if chunk is None:
+        for part in _parts(data):
+            if self.done:
+                return
+            if part == DONE:
+                self.done = True
+            elif part is None:
                 self.unreadable += 1
             else:
-                yield self.reply.add(chunk)
+                yield self.reply.add(cast("dict[str, Any]", part))
 
 
-def _objects(data: str) -> list[dict[str, Any] | None]:
-    """The object in an event's data; several where blank lines between events are missing; None if unreadable."""
+def _parts(data: str) -> list[dict[str, Any] | str | None]:
+    """What an event's data holds: an object, `DONE`, or None for what cannot be read.
+
+    It is several of them where blank lines between events are missing.
+    """
+    text = data.strip()
+    if not text or text == DONE:
+        return [DONE] if text else []
     try:
-        value = json.loads(data)
+        value = json.loads(text)
     except (ValueError, RecursionError):
-        lines = data.split("\n")
-        return [found for line in lines for found in _objects(line)] if len(lines) > 1 else [None]
+        lines = text.split("\n")
+        return [part for line in lines for part in _parts(line)] if len(lines) > 1 else [None]
     return [cast("dict[str, Any]", value) if isinstance(value, dict) else None]
 
 

@@ -240,7 +240,7 @@ def _rejected_credentials(plane: Plane) -> CredentialsRejected:
 
 def _context_too_long(status: int, message: str, words: str) -> ContextTooLong:
     asked, limit = context_numbers(message)
-    numbers = (f" asked for {asked}," if asked else "") + (f" limit {limit} tokens" if limit else "")
+    numbers = (f" asked for {asked}," if asked else "") + (f" limit {limit}" if limit else "")
     return ContextTooLong(
         f"The prompt, the history and max_tokens do not fit the model's context:{numbers or ' see below'}.{words}",
         next_step="Shorten the prompt or the history, or pass a smaller max_tokens.",

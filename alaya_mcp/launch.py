@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterable
+from itertools import zip_longest
 from typing import Final, Literal
 
 Engine = Literal["vllm", "sglang", "unknown"]
@@ -43,11 +44,12 @@ SHOWN_WITH_VALUE: Final = frozenset(
 _FLAG = re.compile(r"--([A-Za-z][A-Za-z0-9._-]{0,63})(?:=(.*))?", re.DOTALL)
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9._/:+,-]{1,200}")
 _PROGRAM = re.compile(r"[A-Za-z0-9._/+-]{1,200}")
-_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_CONTINUED = re.compile(r"\\\r?\n")
 _ENGINE_WORD = re.compile(r"(?:^|[^a-z0-9])(vllm|sglang|sgl)(?:$|[^a-z0-9])")
 
 
 def _split(line: str) -> list[str]:
+    line = _CONTINUED.sub(" ", line)
     try:
         return shlex.split(line)
     except ValueError:  # an unbalanced quote
@@ -66,7 +68,7 @@ def words_of(command: Iterable[str]) -> list[str]:
             words.append(item.strip())
         else:
             words.extend(_split(item))
-        is_value = not is_value and item.startswith("--") and "=" not in item and not any(c.isspace() for c in item)
+        is_value = item.startswith("--") and "=" not in item and not any(c.isspace() for c in item)
     return words
 
 
@@ -83,7 +85,7 @@ def shown_flags(*commands: Iterable[str]) -> list[str]:
     for command in commands:
         words = words_of(command)
         is_value = False
-        for word, following in zip(words, [*words[1:], None], strict=True):
+        for word, following in zip_longest(words, words[1:]):
             match = None if is_value else _FLAG.fullmatch(word)
             if match is None:
                 is_value = False
@@ -96,15 +98,13 @@ def shown_flags(*commands: Iterable[str]) -> list[str]:
 
 def _takes_a_secret(flag: str) -> bool:
     """Whether the next word is this flag's value even if it looks like a flag."""
-    return any(part in flag.lower() for part in ("key", "token", "secret", "password", "credential"))
+    return flag.lower().endswith(("key", "keys", "token", "secret", "password", "credential", "credentials"))
 
 
 def program(cmd: Iterable[str]) -> str | None:
-    """The program that a cmd starts, without its arguments and environment assignments."""
-    for word in words_of(cmd):
-        if not _ASSIGNMENT.match(word):
-            return word if _PROGRAM.fullmatch(word) else None
-    return None
+    """The first word of a cmd, None where it is no plain name: an assignment before the program may hold a secret."""
+    word = next(iter(words_of(cmd)), "")
+    return word if _PROGRAM.fullmatch(word) else None
 
 
 def shown_image(image: str | None) -> str | None:

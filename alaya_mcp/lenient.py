@@ -54,8 +54,10 @@ def _flag(value: Any) -> bool | None:  # noqa: ANN401 any JSON value may come
 def _scalar(value: Any) -> Scalar | None:  # noqa: ANN401 any JSON value may come
     if isinstance(value, bool):
         return None
-    if isinstance(value, int | float):
-        return value if math.isfinite(value) else None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return _number(value) if math.isfinite(value) else None
     text = _text(value)
     if text is None:
         return None
@@ -63,8 +65,10 @@ def _scalar(value: Any) -> Scalar | None:  # noqa: ANN401 any JSON value may com
         number = float(text) if text.isascii() else math.nan
     except ValueError:
         return text
-    if not math.isfinite(number):
-        return text
+    return _number(number) if math.isfinite(number) else text
+
+
+def _number(number: float) -> int | float:
     return int(number) if number.is_integer() else number
 
 
@@ -83,7 +87,12 @@ def _names(value: Any) -> list[str]:  # noqa: ANN401 any JSON value may come
     return _texts([item.get("name") for item in _mappings(value)])
 
 
+def _as_sent(value: Any) -> str | None:  # noqa: ANN401 any JSON value may come
+    return value[:_TEXT_LIMIT] if isinstance(value, str) else None
+
+
 Text = Annotated[str | None, BeforeValidator(_text)]
+AsSent = Annotated[str | None, BeforeValidator(_as_sent)]
 Texts = Annotated[list[str], BeforeValidator(_texts)]
 Words = Annotated[list[str], BeforeValidator(_words)]
 Flag = Annotated[bool | None, BeforeValidator(_flag)]

@@ -75,6 +75,8 @@ def _parsed(url: str) -> SplitResult:
         raise UrlRefused("it does not start with https:// or http://")
     if not parts.hostname or port == 0:
         raise UrlRefused("it names no host")
+    if not parts.hostname.isascii():  # other scripts' dots and digits would hide an address from the checks below
+        raise UrlRefused("its host name is not ASCII; its xn-- form is needed")
     return parts
 
 

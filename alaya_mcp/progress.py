@@ -62,6 +62,7 @@ class ProgressNotes:
         """
         done: list[_T] = []
         failure: AlayaError | None = None
+        await self._send(self._words, "waiting")
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._tell)
             try:
@@ -77,7 +78,6 @@ class ProgressNotes:
         return outcome
 
     async def _tell(self) -> None:
-        await self._send(self._words, self._phase)
         while True:
             if self._is_writing():
                 if self._unsent:

@@ -1,11 +1,15 @@
 """Folding what an engine sends, chunk by chunk or at once, into one reply. No I/O."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from alaya_mcp.lenient import printable
 from alaya_mcp.results import Usage
 from alaya_mcp.thinking import ThinkSplitter
+from alaya_mcp.wire import is_failure
+
+_ERROR_STATUS = re.compile(r"[45][0-9]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +156,11 @@ def _usage(value: Any) -> Usage | None:  # noqa: ANN401 any JSON value may come
 def _raise_error_in(chunk: dict[str, Any]) -> None:
     error = chunk.get("error")
     flat = chunk.get("object") == "error"
-    envelope = "choices" not in chunk and chunk.get("code") not in (None, 0, "0")
+    envelope = "choices" not in chunk and is_failure(chunk)
     if not (error or flat or envelope):
         return
     inside = cast("dict[str, Any]", error) if isinstance(error, dict) else chunk
     words = error if isinstance(error, str) else inside.get("message", inside.get("msg"))
     code = inside.get("code", inside.get("status_code"))
-    text = str(code) if isinstance(code, int | str) and not isinstance(code, bool) else ""
-    status = int(text) if text.isascii() and text.isdigit() and 400 <= int(text[:9]) < 600 else None  # noqa: PLR2004 the range of HTTP errors
-    raise EngineError(status, _text(words) or None)
+    status = str(code)[:4] if isinstance(code, int | str) else ""
+    raise EngineError(int(status) if _ERROR_STATUS.fullmatch(status) else None, _text(words) or None)

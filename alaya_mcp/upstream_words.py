@@ -29,7 +29,7 @@ _CONTEXT_LIMIT = re.compile(
 )
 _CONTEXT_ASKED = re.compile(
     r"max(?:_completion)?_tokens\s*=\s*(\d+)|too large: (\d+)|requested a total of (\d+)|input \(?(\d+) tokens"
-    r"|prompt contains (?:at least )?(\d+)|request has (\d+)|requested (\d+) tokens",
+    r"|prompt contains (?:at least )?(\d+)|request has (\d+)|request(?:ed)? \(?(\d+) tokens",
     re.IGNORECASE,
 )
 
@@ -51,7 +51,7 @@ def message_in(value: Any) -> str | None:  # noqa: ANN401 any JSON value may com
 
 def message_in_body(body: bytes) -> str | None:
     """As `message_in`, from the start of a body that may be anything; None for a page of HTML."""
-    text = body.decode("utf-8", "replace").strip()
+    text = body.decode("utf-8-sig", "replace").strip()
     try:
         return message_in(json.loads(text))
     except (ValueError, RecursionError):
@@ -65,7 +65,7 @@ def quoted(text: str | None, secrets: Iterable[str] = ()) -> str:
     """
     if not text:
         return ""
-    for secret in secrets:
+    for secret in sorted(secrets, key=len, reverse=True):  # one may begin with another
         if len(secret) >= _SECRET_MINIMUM:
             text = text.replace(secret, "[redacted]")
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
@@ -89,11 +89,11 @@ def is_about_context(text: str | None) -> bool:
     return bool(text and _ABOUT_CONTEXT.search(text))
 
 
-def context_numbers(text: str) -> tuple[int | None, int | None]:
-    """(asked for, limit) as far as the message names them."""
+def context_numbers(text: str) -> tuple[str | None, str | None]:
+    """(asked for, limit) with their units, as far as the message names them."""
     asked = _CONTEXT_ASKED.search(text)
     limit = _CONTEXT_LIMIT.search(text)
-    return (
-        int(next(group for group in asked.groups() if group)) if asked else None,
-        int(limit.group(1)) if limit else None,
-    )
+    number = next(group for group in asked.groups() if group) if asked else None
+    # vLLM counts a prompt that is far too long in characters, to spare itself the tokenizer (recorded exchanges).
+    unit = "characters" if asked and text[asked.end() :].startswith(" characters") else "tokens"
+    return f"{number} {unit}" if number else None, f"{limit.group(1)} tokens" if limit else None

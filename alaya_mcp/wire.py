@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import AliasChoices, Field, SecretStr
 
-from alaya_mcp.lenient import Flag, Names, Number, OrEmpty, OrNone, Text, Texts, WireModel, Words
+from alaya_mcp.lenient import AsSent, Flag, Names, Number, OrEmpty, OrNone, Text, Texts, WireModel, Words
 
 Status = Literal["starting", "running", "stopping", "stopped", "failed", "unknown"]
 
@@ -70,7 +70,7 @@ class Mount(WireModel):
 class NodeConfig(WireModel):
     """headConfig or workerConfig. Values of env and labels are not even read."""
 
-    image: Text = None
+    image: Text = Field(None, repr=False)
     pull_secret: Annotated[PullSecret | None, OrNone] = Field(None, alias="imagePullSecret")
     workers: Number = None
     label_names: Names = Field([], alias="labels")
@@ -121,7 +121,7 @@ class Deployment(WireModel):
     service_id: Text = Field(None, alias="serviceId")
     service_url: Text = Field(None, alias="serviceUrl", repr=False)
     api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("apikey", "apiKey"))
-    status_raw: Text = Field(None, alias="status")
+    status_raw: AsSent = Field(None, alias="status")
     instances: Annotated[list[Instance], OrEmpty] = Field([], alias="instance")
     tells_instances: bool = False
     vks_id: Text = Field(None, alias="vksId")
@@ -196,7 +196,7 @@ def failure_message(answer: dict[str, Any]) -> str | None:
 def is_failure(answer: dict[str, Any]) -> bool:
     """Whether an envelope's code says failure; 0 is documented as a number and shown as a string too."""
     code = answer.get("code")
-    return code is not None and str(code).strip() not in {"0", "200"}
+    return code not in (None, 0, 200) and str(code).strip() not in {"0", "200"}
 
 
 def parse_deployment(body: bytes) -> Deployment:
@@ -208,7 +208,7 @@ def parse_deployment(body: bytes) -> Deployment:
     """
     answer = json_object(body)
     bare = "data" not in answer and any(key in answer for key in _IDENTIFYING)
-    if not bare and is_failure(answer):
+    if is_failure(answer):
         raise EnvelopeFailure(failure_message(answer))
     data = answer if bare else answer.get("data")
     if not isinstance(data, dict):
@@ -216,8 +216,6 @@ def parse_deployment(body: bytes) -> Deployment:
     fields = cast("dict[str, Any]", data)
     if not any(key in fields for key in _IDENTIFYING):
         raise WrongShape("an object that is no deployment")
-    raw_key = fields.get("apikey") or fields.get("apiKey")
-    key = raw_key.strip() if isinstance(raw_key, str) else ""
-    return Deployment.model_validate(
-        {**fields, "apikey": SecretStr(key) if key else None, "tells_instances": "instance" in fields}
-    )
+    keys = (key.strip() for key in (fields.get("apikey"), fields.get("apiKey")) if isinstance(key, str))
+    key = next((SecretStr(key) for key in keys if key), None)
+    return Deployment.model_validate({**fields, "apikey": key, "tells_instances": "instance" in fields})

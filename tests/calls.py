@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import anyio
 import mcp_types as types
@@ -10,12 +10,28 @@ from mcp import Client
 
 from alaya_mcp.boundary import ERROR_META_KEY
 from alaya_mcp.errors import NotConfigured
+from alaya_mcp.sandbox import Sandbox
 from alaya_mcp.server import create_server
-from alaya_mcp.settings import Settings
+from alaya_mcp.settings import Settings, load_settings
 
 Era = Literal["auto", "legacy"]
 ERAS: tuple[Era, ...] = ("auto", "legacy")
 CHAT = "chat_with_deployment"
+
+
+def environ_of(sandbox: Sandbox) -> dict[str, str]:
+    """What a server needs to use a sandbox."""
+    return {
+        "ALAYA_BASE_URL": sandbox.base_url,
+        "ALAYA_ACCESS_KEY": sandbox.access_key,
+        "ALAYA_SECRET_KEY": sandbox.secret_key,
+        "ALAYA_SERVICE_ID": sandbox.default_service_id,
+    }
+
+
+def over(sandbox: Sandbox) -> Settings:
+    """Settings for a sandbox."""
+    return load_settings(environ_of(sandbox))
 
 
 @asynccontextmanager
@@ -26,7 +42,9 @@ async def connected(settings: Settings | NotConfigured, era: Era = "auto") -> As
             yield client
 
 
-async def call(settings: Settings | NotConfigured, tool: str, era: Era = "auto", **arguments: Any) -> types.CallToolResult:  # noqa: ANN401 any JSON value
+async def call(
+    settings: Settings | NotConfigured, tool: str, era: Era = "auto", **arguments: object
+) -> types.CallToolResult:
     """One call to a new server."""
     async with connected(settings, era) as client:
         return await client.call_tool(tool, arguments)
@@ -54,4 +72,4 @@ def content_of(result: types.CallToolResult) -> dict[str, Any]:
     """The structured form of a success."""
     assert not result.is_error, text_of(result)
     assert isinstance(result.structured_content, dict)
-    return result.structured_content
+    return cast("dict[str, Any]", result.structured_content)

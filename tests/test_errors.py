@@ -11,7 +11,9 @@ from tests.upstream import SERVICE, Exchange, Handler, Request, Upstream, in_tur
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("era", ERAS)]
 
-NO_MODEL = {"error": {"message": "The model `x` does not exist.", "type": "NotFoundError", "param": "model", "code": 404}}
+NO_MODEL = {
+    "error": {"message": "The model `x` does not exist.", "type": "NotFoundError", "param": "model", "code": 404}
+}
 
 
 def refuses(body: bytes, status: int = 200, content_type: str = "text/html") -> Handler:
@@ -47,9 +49,7 @@ async def hangs(_: Request, exchange: Exchange) -> None:
         (204, "unexpected_response", False),
     ],
 )
-async def test_each_status_of_the_control_plane_has_its_code(
-    era: Era, status: int, code: str, retryable: bool
-) -> None:
+async def test_each_status_of_the_control_plane_has_its_code(era: Era, status: int, code: str, retryable: bool) -> None:
     async with Upstream(control=says(status, {"code": -1, "msg": "because of reasons"})) as upstream:
         result = await call(upstream.settings(), "get_deployment", era)
 
@@ -156,7 +156,8 @@ async def test_any_other_code_minus_one_is_rejected_and_quoted(era: Era) -> None
 
 
 @pytest.mark.parametrize(
-    ("status", "retryable"), [("staring", True), ("stoping", False), ("Stopped ", False), ("failed", False), ("?", False)]
+    ("status", "retryable"),
+    [("staring", True), ("stoping", False), ("Stopped ", False), ("failed", False), ("?", False)],
 )
 async def test_a_deployment_that_does_not_run_is_not_ready_and_gets_no_chat(
     era: Era, status: str, retryable: bool

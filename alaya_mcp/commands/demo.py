@@ -84,11 +84,11 @@ class Demo:
         await self.call("Its LoRA adapters, with the string that reaches each.", "list_lora_models", {})
         chat = "chat_with_deployment"
         await self.call("A chat with the base model. The text comes in as it is written:", chat, {"prompt": _QUESTION})
+        await self.call("The same question to one of the adapters:", chat, {"prompt": _QUESTION, "model": "support-zh"})
         await self.call(
-            "The same question to one of the adapters:", chat, {"prompt": _QUESTION, "model": "support-zh"}
-        )
-        await self.call(
-            "A mistake. The error says what an agent can do about it:", chat, {"prompt": _QUESTION, "model": "suport-zh"}
+            "A mistake. The error says what an agent can do about it:",
+            chat,
+            {"prompt": _QUESTION, "model": "suport-zh"},
         )
 
 

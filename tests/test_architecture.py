@@ -1,0 +1,124 @@
+"""Who may import whom, and what is loaded when: by parsing imports, and by asking a fresh interpreter."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import alaya_mcp
+
+PACKAGE = Path(alaya_mcp.__file__).parent
+MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
+LINE_BUDGET = 300
+
+# Lower layers first: a module imports from its own layer or from one before it.
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("errors", "deadline", "origins", "lenient", "launch", "events", "thinking", "chat_request", "schema"),
+    ("settings", "wire", "failures", "upstream_words", "auth"),
+    ("results", "names", "readiness", "resend", "progress", "logs", "console"),
+    ("views", "explain", "transport", "reply", "text", "boundary"),
+    ("client", "answer"),
+    ("model_choice",),
+    ("chat_outcome",),
+    ("chat",),
+    ("tools",),
+    ("server",),
+    ("stdio",),
+    ("commands",),
+    ("cli",),
+    ("__main__",),
+)
+MCP_ONLY_IN = {"boundary", "tools", "server", "stdio", "commands"}
+HTTP_ONLY_IN = {"transport", "auth", "failures", "client", "answer", "sandbox"}
+PRINTS_ONLY_IN = {"console", "commands", "cli"}
+
+
+def name_of(path: Path) -> str:
+    """The first part of a module's path in the package."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> set[str]:
+    """Every module that a file imports, in full."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: relative import"
+            found |= {node.module or ""} if node.module != "alaya_mcp" else {f"alaya_mcp.{a.name}" for a in node.names}
+    return found
+
+
+def layer_of(name: str) -> int:
+    return next(index for index, layer in enumerate(LAYERS) if name in layer)
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if name_of(p) not in {"__init__", "sandbox"}], ids=name_of)
+def test_a_module_imports_from_its_own_layer_or_below(path: Path) -> None:
+    ours = {module.split(".")[1] for module in imports_of(path) if module.startswith("alaya_mcp.")}
+    for imported in ours - {"__version__", "sandbox", name_of(path)}:
+        assert layer_of(imported) <= layer_of(name_of(path)), f"{name_of(path)} imports {imported}"
+    assert "sandbox" not in ours or name_of(path) == "commands"
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if name_of(p) == "sandbox"], ids=lambda path: path.stem)
+def test_the_sandbox_shares_nothing_with_the_client(path: Path) -> None:
+    ours = {module for module in imports_of(path) if module.startswith("alaya_mcp")}
+
+    assert all(module.startswith("alaya_mcp.sandbox") for module in ours)
+    assert not any(module.split(".")[0] in {"mcp", "mcp_types"} for module in imports_of(path))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_each_library_is_used_where_it_belongs(path: Path) -> None:
+    libraries = {module.split(".")[0] for module in imports_of(path)}
+
+    assert not libraries & {"mcp", "mcp_types"} or name_of(path) in MCP_ONLY_IN
+    assert "httpx2" not in libraries or name_of(path) in HTTP_ONLY_IN
+    assert "rich" not in libraries or name_of(path) in PRINTS_ONLY_IN
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_no_private_part_of_a_library_is_used(path: Path) -> None:
+    for module in imports_of(path) - {"__future__"}:
+        assert not any(part.startswith("_") for part in module.split(".")) or module.startswith("alaya_mcp.")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_a_module_stays_within_the_line_budget(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LINE_BUDGET
+
+
+def loaded_after(statement: str) -> set[str]:
+    """The modules that a fresh interpreter holds after a statement."""
+    script = f"import json, sys\n{statement}\nprint(json.dumps(list(sys.modules)))"
+    command = [sys.executable, "-c", script]
+    run = subprocess.run(command, check=True, capture_output=True, timeout=60)  # noqa: S603 our own words
+    return set(json.loads(run.stdout))
+
+
+def test_importing_one_module_does_not_load_the_others() -> None:
+    assert {name for name in loaded_after("import alaya_mcp") if name.startswith("alaya_mcp")} == {"alaya_mcp"}
+    loaded = loaded_after("import alaya_mcp.events")
+    assert {name for name in loaded if name.startswith("alaya_mcp")} == {"alaya_mcp", "alaya_mcp.events"}
+    assert "pydantic" not in loaded
+
+
+def test_the_stdio_server_loads_nothing_that_it_does_not_use() -> None:
+    loaded = loaded_after("import alaya_mcp.commands.serve")
+
+    assert not [
+        name for name in loaded if name.startswith(("alaya_mcp.sandbox", "alaya_mcp.console", "rich", "socksio"))
+    ]
+    assert not [name for name in loaded if name.startswith("alaya_mcp.commands.") and not name.endswith("serve")]
+
+
+def test_the_public_surface_is_there_and_nothing_else() -> None:
+    for name in alaya_mcp.__all__:
+        assert getattr(alaya_mcp, name)
+    with pytest.raises(AttributeError):
+        _ = alaya_mcp.nothing_of_that_name  # type: ignore[attr-defined] # that is the claim

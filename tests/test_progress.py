@@ -1,0 +1,128 @@
+"""Progress notes: alive by the clock, then exactly the text."""
+
+import anyio
+import mcp_types as types
+import pytest
+from mcp import Client
+
+from alaya_mcp.errors import UpstreamUnavailable
+from alaya_mcp.progress import Phase, ProgressNotes
+from alaya_mcp.server import PHASE_META_KEY, create_server
+from alaya_mcp.settings import Settings
+from tests.calls import CHAT, content_of
+from tests.upstream import DONE, Exchange, Request, Upstream, replies, text_chunk
+
+pytestmark = [pytest.mark.anyio]
+
+Note = tuple[float, str, str]
+
+
+async def notes_of(settings: Settings, prompt: str = "x", **arguments: object) -> tuple[list[Note], dict[str, object]]:
+    """The notes of one chat, and its result; over the handshake era's real framing."""
+    notes: list[Note] = []
+
+    async def keep(message: object) -> None:
+        if isinstance(message, types.ProgressNotification):
+            params = message.params
+            notes.append((params.progress, params.message or "", (params.meta or {})[PHASE_META_KEY]))
+
+    async def wants_notes(progress: float, total: float | None, message: str | None) -> None:
+        pass
+
+    with anyio.fail_after(30):
+        async with Client(create_server(settings), mode="legacy", message_handler=keep) as client:
+            result = await client.call_tool(CHAT, {"prompt": prompt, **arguments}, progress_callback=wants_notes)
+    return notes, content_of(result)
+
+
+async def test_the_writing_notes_joined_are_the_content() -> None:
+    words = [f"word{number} " for number in range(200)]
+    async with Upstream(chat=replies(*words)) as upstream:
+        notes, content = await notes_of(upstream.settings(ALAYA_PROGRESS_INTERVAL_MS="5"))
+
+    assert "".join(message for _, message, phase in notes if phase == "writing") == content["content"]
+    assert content["content"] == "".join(words)
+
+
+async def test_a_call_is_told_on_entry_and_progress_only_grows() -> None:
+    async with Upstream(chat=replies("a", "b")) as upstream:
+        notes, _ = await notes_of(upstream.settings(ALAYA_PROGRESS_INTERVAL_MS="0"))
+
+    values = [progress for progress, _, _ in notes]
+    assert notes[0][1:] == ("looking up the deployment", "waiting")
+    assert "waiting for the first token" in [message for _, message, _ in notes]
+    assert values == sorted(set(values))
+
+
+@pytest.mark.parametrize("tagged", [False, True])
+async def test_thinking_is_told_as_a_status_and_never_quoted(tagged: bool) -> None:
+    release = anyio.Event()
+
+    async def thinks(_: Request, exchange: Exchange) -> None:
+        thought = text_chunk("<think>secret plan</think>") if tagged else text_chunk()
+        if not tagged:
+            thought["choices"][0]["delta"] = {"reasoning_content": "secret plan", "content": None}
+        await exchange.events(thought)
+        release.set()
+        await exchange.event(text_chunk("hello"))
+        await exchange.event(DONE)
+
+    async with Upstream(chat=thinks) as upstream:
+        notes, content = await notes_of(upstream.settings())
+
+    assert content["reasoning"] == "secret plan"
+    assert content["content"] == "hello"
+    assert "secret plan" not in "".join(message for _, message, _ in notes)
+    assert "".join(message for _, message, phase in notes if phase == "writing") == "hello"
+
+
+async def test_without_a_token_there_are_no_notes() -> None:
+    seen: list[object] = []
+
+    async def keep(message: object) -> None:
+        seen.append(message)
+
+    async with Upstream(chat=replies("a")) as upstream:
+        with anyio.fail_after(30):
+            async with Client(create_server(upstream.settings()), mode="legacy", message_handler=keep) as client:
+                content_of(await client.call_tool(CHAT, {"prompt": "x"}))
+
+    assert not [message for message in seen if isinstance(message, types.ProgressNotification)]
+
+
+class Recorder:
+    """Takes notes as a host would."""
+
+    def __init__(self) -> None:
+        self.notes: list[Note] = []
+        self.first_text = anyio.Event()
+
+    async def __call__(self, progress: float, message: str, phase: Phase) -> None:
+        self.notes.append((progress, message, phase))
+        if phase == "writing":
+            self.first_text.set()
+
+
+async def test_the_first_text_is_told_at_once_and_the_rest_is_flushed_before_the_result() -> None:
+    recorder = Recorder()
+    notes = ProgressNotes(recorder, interval=3600)
+
+    async def work() -> str:
+        notes.write("a")
+        await recorder.first_text.wait()
+        notes.write("b")
+        notes.write("c")
+        return "done"
+
+    with anyio.fail_after(10):
+        assert await notes.during(work) == "done"
+
+    assert [message for _, message, phase in recorder.notes if phase == "writing"] == ["a", "bc"]
+
+
+async def test_an_error_passes_through_as_itself() -> None:
+    async def work() -> None:
+        raise UpstreamUnavailable("gone", next_step="wait")
+
+    with pytest.raises(UpstreamUnavailable, match="gone"):
+        await ProgressNotes(Recorder(), interval=0).during(work)

@@ -1,0 +1,201 @@
+"""The real server as a subprocess: what a host sees on the pipes."""
+
+import signal
+import sys
+from contextlib import AsyncExitStack
+
+import anyio
+import pytest
+
+from alaya_mcp.sandbox import Sandbox
+from tests.calls import environ_of
+from tests.stdio_host import MODERN, host
+from tests.upstream import Exchange, Request, Upstream, text_chunk
+
+pytestmark = [pytest.mark.anyio]
+
+CHAT = "chat_with_deployment"
+TOOLS = ["get_deployment", "list_lora_models", CHAT]
+EXIT_SECONDS = 5
+"""A generous bound on what takes a fraction of a second."""
+
+
+@pytest.mark.parametrize("version", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"])
+async def test_each_handshake_revision_is_spoken(version: str) -> None:
+    async with host("--sandbox") as server:
+        answer = await server.initialize(version)
+        await server.request(1, "tools/list")
+        listed = await server.answer(1)
+
+    assert answer["result"]["protocolVersion"] == version
+    assert answer["result"]["serverInfo"]["name"] == "alaya"
+    assert set(answer["result"]["capabilities"]) == {"tools"}
+    assert [tool["name"] for tool in listed["result"]["tools"]] == TOOLS
+
+
+async def test_the_stateless_revision_is_spoken_without_a_handshake() -> None:
+    async with host("--sandbox") as server:
+        await server.request(1, "tools/list", {"_meta": MODERN})
+        await server.call(2, "get_deployment", modern=True)
+        listed, read = await server.answer(1), await server.answer(2)
+
+    assert [tool["name"] for tool in listed["result"]["tools"]] == TOOLS
+    assert listed["result"]["ttlMs"] > 0
+    assert read["result"]["structuredContent"]["ready"] is True
+
+
+async def test_discover_and_then_initialize_is_served() -> None:
+    async with host("--sandbox") as server:
+        await server.request("d", "server/discover", {"_meta": MODERN})
+        discovered = await server.answer("d")
+        initialized = await server.initialize("2025-06-18")
+        await server.request(1, "tools/list")
+        listed = await server.answer(1)
+
+    assert discovered["result"]["instructions"] == initialized["result"]["instructions"]
+    assert len(listed["result"]["tools"]) == 3
+
+
+async def test_discover_and_then_the_stateless_revision_is_served() -> None:
+    async with host("--sandbox") as server:
+        await server.request("d", "server/discover", {"_meta": MODERN})
+        await server.call(1, "list_lora_models", modern=True)
+        answer = await server.answer(1)
+
+    assert answer["result"]["isError"] is False
+
+
+async def test_an_unknown_tool_is_a_protocol_error() -> None:
+    async with host("--sandbox") as server:
+        await server.initialize()
+        await server.call(1, "drop_tables")
+        answer = await server.answer(1)
+
+    assert answer["error"]["code"] == -32602
+    assert "drop_tables" not in answer["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"x","arguments":{"p":"\\ud800"}}}', -32700),
+        (b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"chat', -32700),
+        (b'{"jsonrpc":"2.0","id":7,"method":5}', -32600),
+        (b'{"jsonrpc":"2.0","id":7}', -32600),
+        (b'{"id":7,"method":"tools/list"}', -32600),
+    ],
+    ids=["lone surrogate", "cut off", "method of a wrong type", "no method", "no version"],
+)
+async def test_a_line_that_cannot_be_decoded_is_answered_where_it_has_an_id(line: bytes, code: int) -> None:
+    async with host("--sandbox") as server:
+        await server.initialize()
+        await server.send(line)
+        answer = await server.answer(7)
+        await server.request(8, "tools/list")
+        after = await server.answer(8)
+
+    assert answer["error"]["code"] == code
+    assert "result" in after
+
+
+async def test_lines_without_an_id_are_passed_over() -> None:
+    async with host("--sandbox") as server:
+        await server.initialize()
+        for line in (b"garbage", b"", b"[1, 2]", b'"text"', b"{}", b'{"jsonrpc":"2.0","id":null,"method":"x"}'):
+            await server.send(line)
+        await server.request(1, "tools/list")
+        answer = await server.answer(1)
+
+    assert len(answer["result"]["tools"]) == 3
+    assert [line["id"] for line in server.lines] == [0, 1]
+
+
+async def test_a_chat_streams_its_text_as_notes_in_the_stateless_revision_too() -> None:
+    async with host("--sandbox", ALAYA_PROGRESS_INTERVAL_MS="50") as server:
+        await server.call(1, CHAT, modern=True, prompt="hello")
+        answer = await server.answer(1)
+
+    notes = [line["params"] for line in server.lines if line.get("method") == "notifications/progress"]
+    text = [note["message"] for note in notes if note["_meta"]["com.alayanew.mcp/phase"] == "writing"]
+    assert {note["progressToken"] for note in notes} == {"token-1"}
+    assert len(text) > 1
+    assert "".join(text) == answer["result"]["structuredContent"]["content"]
+
+
+@pytest.mark.parametrize("busy", [False, True])
+async def test_the_process_ends_when_stdin_does(busy: bool) -> None:
+    started, closed = anyio.Event(), anyio.Event()
+
+    async def hangs(_: Request, exchange: Exchange) -> None:
+        await exchange.events(text_chunk("half"))
+        started.set()
+        await exchange.hang()
+        closed.set()
+
+    async with Upstream(chat=hangs) as upstream, host(**upstream.environ) as server:
+        await server.initialize()
+        if busy:
+            await server.call(1, CHAT, prompt="x")
+            await started.wait()
+        with anyio.fail_after(EXIT_SECONDS):
+            status = await server.leave()
+            if busy:
+                await closed.wait()
+
+    assert status == 0
+    assert b"Traceback" not in server.raw
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
+async def test_a_signal_ends_the_process_and_its_upstream_connection() -> None:
+    started, closed = anyio.Event(), anyio.Event()
+
+    async def hangs(_: Request, exchange: Exchange) -> None:
+        started.set()
+        await exchange.hang()
+        closed.set()
+
+    async with Upstream(chat=hangs) as upstream, host(**upstream.environ) as server:
+        await server.initialize()
+        await server.call(1, CHAT, prompt="x")
+        await started.wait()
+        server.process.send_signal(signal.SIGTERM)
+        with anyio.fail_after(EXIT_SECONDS):
+            await closed.wait()
+            await server.process.wait()
+
+
+@pytest.mark.parametrize("modern", [False, True])
+async def test_a_cancelled_call_closes_its_upstream_connection_and_is_not_answered(modern: bool) -> None:
+    async with Sandbox(token_delay=0.01) as sandbox, host(**environ_of(sandbox)) as server:
+        if not modern:
+            await server.initialize()
+        await server.call(1, CHAT, modern=modern, prompt="sandbox: repeat 5000 word")
+        await sandbox.stats.wait_for(lambda stats: stats.chats_active == 1)
+        await server.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}})
+        await sandbox.stats.wait_for(lambda stats: stats.chats_aborted == 1)
+        await server.call(2, "get_deployment", modern=modern)
+        answer = await server.answer(2)
+
+    assert answer["result"]["isError"] is False
+    assert not [line for line in server.lines if line.get("id") == 1]
+
+
+async def test_killing_the_upstream_mid_chat_truncates_and_the_next_call_is_answered() -> None:
+    async with AsyncExitStack() as emulator:
+        sandbox = await emulator.enter_async_context(Sandbox(token_delay=0.01))
+        async with host(**environ_of(sandbox)) as server:
+            await server.initialize()
+            await server.call(1, CHAT, prompt="sandbox: repeat 5000 word")
+            phase = ""
+            while phase != "writing":
+                line = await server.line()
+                phase = line.get("params", {}).get("_meta", {}).get("com.alayanew.mcp/phase", "")
+            await emulator.aclose()
+            cut = await server.answer(1)
+            await server.call(2, "get_deployment")
+            after = await server.answer(2)
+
+    assert cut["result"]["structuredContent"]["truncated_reason"] == "stream_cut"
+    assert cut["result"]["structuredContent"]["content"].startswith("word")
+    assert after["result"]["_meta"]["com.alayanew.mcp/error"]["code"] == "upstream_unavailable"

@@ -1,0 +1,95 @@
+"""What `stdio.Relay` relies on in the SDK, stated so that a new release which changes it turns a test red."""
+
+from typing import Any
+
+import anyio
+import mcp_types as types
+import pytest
+from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
+from pydantic import TypeAdapter, ValidationError
+
+from alaya_mcp.server import create_server
+from alaya_mcp.settings import load_settings
+from alaya_mcp.stdio import Relay
+from tests.stdio_host import MODERN, host
+
+SETTINGS = load_settings({"ALAYA_ACCESS_KEY": "ak", "ALAYA_SECRET_KEY": "sk"})
+
+
+def request(method: str, **params: Any) -> SessionMessage:  # noqa: ANN401 any JSON value
+    return SessionMessage(types.JSONRPCRequest(jsonrpc="2.0", id=1, method=method, params=params or None))
+
+
+@pytest.mark.anyio
+async def test_discover_is_answered_word_for_word_as_the_sdk_answers_it() -> None:
+    async with host("--sandbox") as server:
+        await server.request(1, "server/discover", {"_meta": MODERN})
+        await server.request(2, "tools/list", {"_meta": MODERN})
+        await server.request(3, "server/discover", {"_meta": MODERN})
+        relayed, _, sdk = await server.answer(1), await server.answer(2), await server.answer(3)
+
+    assert relayed["result"] == sdk["result"]
+
+
+def test_only_a_discover_before_the_first_other_request_is_answered_here() -> None:
+    relay = Relay(create_server(SETTINGS))
+    discover = request("server/discover", _meta=MODERN)
+
+    assert relay.reply_to(discover) is not None
+    assert relay.reply_to(discover) is not None
+    assert relay.reply_to(request("initialize")) is None
+    assert relay.reply_to(discover) is None
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [None, {}, {**MODERN, "io.modelcontextprotocol/protocolVersion": "1999-01-01"}, {"progressToken": 1}],
+)
+def test_a_discover_that_is_not_well_formed_is_left_to_the_sdk(meta: dict[str, Any] | None) -> None:
+    relay = Relay(create_server(SETTINGS))
+
+    assert (
+        relay.reply_to(request("server/discover", _meta=meta) if meta is not None else request("server/discover"))
+        is None
+    )
+
+
+@pytest.mark.parametrize(
+    "line", ['{"id": 7, "jsonrpc"', '{"jsonrpc": "2.0", "id": 7}', '{"jsonrpc": "2.0", "id": 7, "method": 1}']
+)
+def test_the_sdks_decoder_hands_over_what_could_not_be_decoded(line: str) -> None:
+    with pytest.raises(ValidationError) as failure:
+        types.jsonrpc_message_adapter.validate_json(line, by_name=False)
+
+    reply = Relay(create_server(SETTINGS)).reply_to(failure.value)
+    assert isinstance(reply, types.JSONRPCError)
+    assert reply.id == 7
+
+
+def test_an_error_that_is_no_decoding_error_has_no_answer() -> None:
+    assert Relay(create_server(SETTINGS)).reply_to(OSError("gone")) is None
+
+
+def test_an_id_of_no_valid_type_has_no_answer() -> None:
+    with pytest.raises(ValidationError) as failure:
+        TypeAdapter(types.JSONRPCRequest).validate_python({"id": [1], "jsonrpc": "2.0"})
+
+    assert Relay(create_server(SETTINGS)).reply_to(failure.value) is None
+
+
+@pytest.mark.anyio
+async def test_the_transport_yields_a_pair_of_streams(tmp_path: Any) -> None:  # noqa: ANN401 pytest's own type
+    (tmp_path / "in").write_text('not json\n{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
+    async with (
+        await anyio.open_file(tmp_path / "in", encoding="utf-8") as stdin,
+        await anyio.open_file(tmp_path / "out", "w", encoding="utf-8") as stdout,
+        stdio_server(stdin, stdout) as (incoming, outgoing),
+    ):
+        with anyio.fail_after(10):
+            items = [item async for item in incoming]
+        await incoming.aclose()
+        await outgoing.aclose()
+
+    assert isinstance(items[0], ValidationError)
+    assert isinstance(items[1], SessionMessage)

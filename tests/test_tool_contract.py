@@ -1,0 +1,102 @@
+"""What hosts and agents may rely on, kept as snapshot files: a change of the contract is a change to review.
+
+`pytest --snapshot-update` writes them anew.
+"""
+
+import json
+from typing import Any
+
+import pytest
+from mcp import Client
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.json import JSONSnapshotExtension
+
+from alaya_mcp.sandbox import CATALOGUE
+from alaya_mcp.server import TOOLS, create_server, instructions
+from alaya_mcp.settings import load_settings
+from tests.calls import ERAS, Era
+
+SETTINGS = load_settings({"ALAYA_ACCESS_KEY": "ak", "ALAYA_SECRET_KEY": "sk"})
+FORBIDDEN = {"anyOf", "oneOf", "allOf", "$ref", "$defs", "$schema", "title", "const"}
+INPUT_TOKENS = 2_000
+INSTRUCTIONS_LIMIT = 2_000
+DESCRIPTION_LIMIT = 2_048
+NAME_LIMIT = 40
+
+
+def keywords(schema: dict[str, Any]) -> set[str]:
+    """Every schema keyword in use, names of properties left aside."""
+    parts = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
+    return set(schema).union(*(keywords(part) for part in parts))
+
+
+def described(schema: dict[str, Any]) -> bool:
+    """Whether every property, nested ones too, has a description."""
+    parts = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
+    return all("description" in part for part in schema.get("properties", {}).values()) and all(map(described, parts))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("era", ERAS)
+async def test_the_tools_are_the_published_ones(era: Era, snapshot: SnapshotAssertion) -> None:
+    async with Client(create_server(SETTINGS), mode=era) as client:
+        listed = await client.list_tools()
+
+    for tool in listed.tools:
+        dumped = tool.model_dump(mode="json", by_alias=True, exclude_none=True)
+        kept = snapshot.use_extension(JSONSnapshotExtension)
+        assert dumped == kept(name=tool.name)
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_schemas_are_what_every_host_takes(tool: Any) -> None:  # noqa: ANN401 generic in its types
+    listed = tool.listed()
+
+    assert not keywords(listed.input_schema) & FORBIDDEN
+    assert not keywords(listed.output_schema) & FORBIDDEN
+    assert listed.input_schema["additionalProperties"] is False
+    assert listed.output_schema["additionalProperties"] is False
+    assert described(listed.input_schema)
+    assert described(listed.output_schema)
+    assert "null" not in json.dumps([listed.input_schema, listed.output_schema])
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_a_tool_has_a_title_annotations_and_a_name_that_fits(tool: Any) -> None:  # noqa: ANN401 generic in its types
+    listed = tool.listed()
+    hints = listed.annotations
+
+    assert listed.title
+    assert len(listed.name) <= NAME_LIMIT
+    assert len(listed.description) <= DESCRIPTION_LIMIT
+    assert (hints.read_only_hint, hints.destructive_hint, hints.open_world_hint) == (True, False, True)
+    assert hints.idempotent_hint is (listed.name != "chat_with_deployment")
+
+
+def test_the_tool_list_costs_an_agent_under_2000_tokens() -> None:
+    listed = [tool.listed() for tool in TOOLS]
+    characters = sum(
+        len(tool.name) + len(tool.description or "") + len(json.dumps(tool.input_schema)) for tool in listed
+    )
+
+    assert characters / 4 < INPUT_TOKENS
+
+
+def test_instructions_fit_and_say_first_what_the_server_is_for() -> None:
+    sandbox = SETTINGS.model_copy(
+        update={"sandbox_ids": tuple(service_id for service_id, _ in CATALOGUE), "service_id": CATALOGUE[0][0]}
+    )
+
+    assert len(instructions(sandbox)) < INSTRUCTIONS_LIMIT
+    assert "Alaya NeW" in instructions(SETTINGS).split("\n", 1)[0]
+    assert all(service_id in instructions(sandbox) for service_id, _ in CATALOGUE)
+
+
+@pytest.mark.anyio
+async def test_both_eras_give_the_same_instructions() -> None:
+    said: set[str | None] = set()
+    for era in ERAS:
+        async with Client(create_server(SETTINGS), mode=era) as client:
+            said.add(client.instructions)
+
+    assert said == {instructions(SETTINGS)}
