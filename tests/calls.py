@@ -71,5 +71,6 @@ def error_of(result: types.CallToolResult) -> dict[str, Any]:
 def content_of(result: types.CallToolResult) -> dict[str, Any]:
     """The structured form of a success."""
     assert not result.is_error, text_of(result)
-    assert isinstance(result.structured_content, dict)
-    return cast("dict[str, Any]", result.structured_content)
+    content: Any = result.structured_content
+    assert isinstance(content, dict)
+    return cast("dict[str, Any]", content)

@@ -30,19 +30,24 @@ README.md has the same for each host, and every setting. `alayanew-mcp --help` l
 
 
 class Notes:
-    """Prints text while it is being written, and counts the pieces it came in."""
+    """Prints text while it is being written, and keeps the pieces it came in."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self.pieces = 0
+        self.pieces: list[str] = []
 
     async def show(self, message: object) -> None:
         """Take one message of the server."""
         if isinstance(message, types.ProgressNotification):
             phase = (message.params.meta or {}).get(_PHASE)
             if phase == "writing":
-                self.pieces += 1
-                self._console.print(message.params.message, end="", markup=False)
+                self.add(message.params.message or "")
+
+    def add(self, piece: str) -> None:
+        """Print one piece."""
+        if piece:
+            self.pieces.append(piece)
+            self._console.print(piece, end="", markup=False)
 
 
 class Demo:
@@ -63,15 +68,17 @@ class Demo:
         async def asks_for_notes(progress: float, total: float | None, message: str | None) -> None:
             """Its presence makes the client send a progress token; `Notes` prints what comes."""
 
-        self._notes.pieces = 0
+        self._notes.pieces.clear()
         result = await self._client.call_tool(tool, arguments, progress_callback=asks_for_notes)
         text = "\n".join(block.text for block in result.content if isinstance(block, types.TextContent))
         if result.is_error:
             self._console.print(text, style="red", markup=False)
         elif tool == "chat_with_deployment":
-            self._console.print()
+            # The client hands notes to tasks of its own, so the last one may come after the result.
+            reply: str = result.structured_content["content"]
+            self._notes.add(reply.removeprefix("".join(self._notes.pieces)))
             facts = text.rpartition("---\n")[2]
-            self._console.print(f"came in {self._notes.pieces} pieces; {facts}", style="dim", markup=False)
+            self._console.print(f"\ncame in {len(self._notes.pieces)} pieces; {facts}", style="dim", markup=False)
         else:
             self._console.print(text, markup=False)
 
