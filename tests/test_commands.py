@@ -1,0 +1,202 @@
+"""The command line as a person uses it: real processes, real output."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from subprocess import PIPE
+
+import anyio
+import httpx2
+import pytest
+
+from alaya_mcp import __version__
+from alaya_mcp.sandbox import CATALOGUE, Sandbox
+from tests.calls import CHAT
+from tests.stdio_host import host
+from tests.upstream import Exchange, Request, Upstream, replies
+
+SECONDS = 60
+
+
+def run(*arguments: str, encoding: str = "utf-8", **environ: str) -> subprocess.CompletedProcess[bytes]:
+    """One command to its end."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ALAYA_")}
+    command = [sys.executable, "-m", "alaya_mcp", *arguments]
+    variables = {**inherited, "PYTHONIOENCODING": encoding, **environ}
+    return subprocess.run(command, capture_output=True, timeout=SECONDS, env=variables, check=False)  # noqa: S603 our own command
+
+
+@asynccontextmanager
+async def running(*arguments: str, **environ: str) -> AsyncGenerator[str]:
+    """A command that goes on until it is ended here, and what it said first."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ALAYA_")}
+    command = [sys.executable, "-m", "alaya_mcp", *arguments]
+    with anyio.fail_after(SECONDS):
+        process = await anyio.open_process(command, stdout=PIPE, env={**inherited, **environ})
+        async with process:
+            assert process.stdout is not None
+            said = b""
+            while CATALOGUE[-1][0].encode() not in said:
+                said += await process.stdout.receive()
+            yield said.decode()
+            process.terminate()
+
+
+def test_version_and_help_are_told() -> None:
+    helped = run("--help").stdout.decode()
+
+    assert run("--version").stdout.decode().strip() == f"alayanew-mcp {__version__}"
+    assert all(word in helped for word in ("--sandbox", "demo", "sandbox"))
+
+
+@pytest.mark.parametrize("arguments", [["--nonsense"], ["nonsense"], ["sandbox", "--port", "99999"]])
+def test_a_wrong_command_line_is_refused_with_status_2(arguments: list[str]) -> None:
+    wrong = run(*arguments)
+
+    assert wrong.returncode == 2
+    assert b"usage: alayanew-mcp" in wrong.stderr
+    assert wrong.stdout == b""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp936", "ascii"])
+def test_the_demo_shows_each_tool_a_stream_a_lora_and_an_error_on_any_console(encoding: str) -> None:
+    shown = run("demo", encoding=encoding, ALAYA_ACCESS_KEY="a-real-key", ALAYA_SECRET_KEY="another")
+    text = shown.stdout.decode("utf-8")
+
+    assert shown.returncode == 0, shown.stderr.decode()
+    assert shown.stderr == b""
+    assert all(f"> {tool} " in text for tool in ("get_deployment", "list_lora_models", CHAT))
+    assert "qwen3-support is a vllm deployment" in text
+    assert "- support-zh: model=support-zh" in text
+    assert all(int(pieces) > 3 for pieces in re.findall(r"came in (\d+) pieces", text))
+    assert len(re.findall(r"came in \d+ pieces", text)) == 2
+    assert "您好" in text
+    assert "model_not_served: " in text
+    assert '"ALAYA_SECRET_KEY": "..."' in text
+    assert "\x1b[" not in text
+    assert "a-real-key" not in text
+
+
+@pytest.mark.anyio
+async def test_the_sandbox_command_prints_what_to_export_and_serves_it() -> None:
+    async with running("sandbox") as said:
+        exports = dict(re.findall(r"^export (\w+)=(\S+)$", said, re.MULTILINE))
+        async with host(**exports) as server:
+            await server.initialize()
+            await server.call(1, "get_deployment")
+            answer = await server.answer(1)
+
+    assert set(exports) == {"ALAYA_BASE_URL", "ALAYA_ACCESS_KEY", "ALAYA_SECRET_KEY", "ALAYA_SERVICE_ID"}
+    assert answer["result"]["structuredContent"]["ready"] is True
+    assert all(service_id in said for service_id, _ in CATALOGUE)
+
+
+def test_the_sandbox_says_what_it_does_not_do() -> None:
+    limits = run("sandbox", "--limits").stdout.decode()
+
+    assert "No language model runs in it" in limits
+    assert "sandbox: repeat N WORD" in limits
+
+
+@pytest.mark.anyio
+async def test_a_port_that_is_taken_is_told_in_one_line() -> None:
+    async with Sandbox() as sandbox:
+        port = httpx2.URL(sandbox.base_url).port
+        taken = await anyio.to_thread.run_sync(run, "sandbox", "--port", str(port))
+
+    assert taken.returncode == 1
+    assert taken.stderr.decode().count("\n") == 1
+    assert "cannot listen on" in taken.stderr.decode()
+
+
+@pytest.mark.anyio
+async def test_a_backend_answers_for_a_deployment_of_its_own() -> None:
+    async def models(_: Request, exchange: Exchange) -> None:
+        await exchange.answer_json(200, {"data": [{"id": "my-model", "owned_by": "vllm"}]})
+
+    async with (
+        Upstream(chat=replies("from ", "the backend", model="my-model"), models=models) as engine,
+        running("sandbox", "--backend", f"{engine.url}/v1", SANDBOX_BACKEND_KEY="backend-key") as said,
+    ):
+        exports = dict(re.findall(r"^export (\w+)=(\S+)$", said, re.MULTILINE))
+        async with host(**exports) as server:
+            await server.initialize()
+            await server.call(1, CHAT, prompt="hi")
+            answer = await server.answer(1)
+
+        assert engine.chats[0].headers["authorization"] == "Bearer backend-key"
+    assert answer["result"]["structuredContent"]["content"] == "from the backend"
+    assert answer["result"]["structuredContent"]["model"] == "my-model"
+
+
+@pytest.mark.anyio
+async def test_the_sandbox_flag_leaves_a_real_account_aside() -> None:
+    async with Upstream() as account, host("--sandbox", **account.environ) as server:
+        answered = await server.initialize()
+        await server.call(1, "get_deployment")
+        await server.call(2, "get_deployment", service_id="no-such-deployment")
+        default, unknown = await server.answer(1), await server.answer(2)
+
+        assert account.requests == []
+    assert default["result"]["structuredContent"]["service_id"] == CATALOGUE[0][0]
+    for service_id, _ in CATALOGUE:
+        assert service_id in answered["result"]["instructions"]
+        assert service_id in unknown["result"]["content"][0]["text"]
+
+
+@pytest.mark.anyio
+async def test_settings_that_are_not_about_the_account_hold_in_the_sandbox_too() -> None:
+    async with host("--sandbox", ALAYA_TIMEOUT_SECONDS="soon") as server:
+        await server.initialize()
+        await server.call(1, "get_deployment")
+        answer = await server.answer(1)
+
+    assert "ALAYA_TIMEOUT_SECONDS" in answer["result"]["content"][0]["text"]
+
+
+@pytest.mark.anyio
+async def test_a_proxy_that_cannot_be_used_is_not_configured() -> None:
+    environ = {"ALAYA_ACCESS_KEY": "a", "ALAYA_SECRET_KEY": "b", "ALL_PROXY": "nonsense://proxy.invalid"}
+    async with host(**environ) as server:
+        await server.initialize()
+        await server.call(1, "get_deployment", service_id="x")
+        answer = await server.answer(1)
+
+    assert answer["result"]["_meta"]["com.alayanew.mcp/error"]["code"] == "not_configured"
+    assert "ALL_PROXY" in answer["result"]["content"][0]["text"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("proxy", ["http://proxy.invalid:1", "socks5://proxy.invalid:1"])
+async def test_loopback_never_goes_through_a_proxy(proxy: str) -> None:
+    async with (
+        Upstream(chat=replies("direct")) as upstream,
+        host(**upstream.environ, ALL_PROXY=proxy, HTTP_PROXY=proxy) as server,
+    ):
+        await server.initialize()
+        await server.call(1, CHAT, prompt="x")
+        answer = await server.answer(1)
+
+    assert answer["result"]["structuredContent"]["content"] == "direct"
+
+
+@pytest.mark.anyio
+async def test_an_http_proxy_is_used_for_other_hosts() -> None:
+    async def forwards(request: Request, exchange: Exchange) -> None:
+        assert request.path.startswith("http://engine.invalid/serve/v1/chat")
+        await replies("through the proxy")(request, exchange)
+
+    async with (
+        Upstream(chat=forwards, deployment={"serviceUrl": "http://engine.invalid/serve"}) as upstream,
+        host(**upstream.environ, HTTP_PROXY=upstream.url) as server,
+    ):
+        await server.initialize()
+        await server.call(1, CHAT, prompt="x")
+        answer = await server.answer(1)
+
+    content = answer["result"]["structuredContent"]
+    assert content["content"] == "through the proxy"
+    assert any("plain http" in warning for warning in content["warnings"])
