@@ -56,7 +56,6 @@ class Chats:
             exchange = await self._exchange(request, deployment, deadline, notes)
         return chat_result(
             exchange,
-            self._client.subject(request.service_id, deployment),
             Limits(deadline.budget, self._idle_seconds),
             request.turns if request.return_messages else None,
         )
@@ -123,7 +122,7 @@ class Chats:
                     response, decoder, deadline=deadline, idle_seconds=self._idle_seconds, on_delta=on_delta
                 )
             times.ended = anyio.current_time()
-            return Exchange(choice, decoder, ending, times, [*_cautions(engine), *choice.warnings])
+            return Exchange(engine.subject, choice, decoder, ending, times, [*_cautions(engine), *choice.warnings])
         raise timed_out("data", deadline.budget)
 
     async def _fresh(

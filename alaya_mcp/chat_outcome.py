@@ -31,6 +31,7 @@ class Exchange:
     """One chat request that was answered.
 
     Attributes:
+        subject: For errors and quotations.
         choice: The model asked.
         decoder: What came.
         ending: How it ended.
@@ -38,6 +39,7 @@ class Exchange:
         warnings: Doubts from before the answer.
     """
 
+    subject: Subject
     choice: Choice
     decoder: AnswerDecoder
     ending: Ending
@@ -53,17 +55,15 @@ class Limits:
     idle: float
 
 
-def chat_result(
-    exchange: Exchange, subject: Subject, limits: Limits, conversation: tuple[Turn, ...] | None
-) -> ChatResult:
+def chat_result(exchange: Exchange, limits: Limits, conversation: tuple[Turn, ...] | None) -> ChatResult:
     """The result of an answer that has begun; with the conversation to send next, where one is given.
 
     Raises:
         AlayaError: nothing of a reply came.
     """
-    reply, model = exchange.decoder.reply, exchange.choice.model
+    subject, reply, model = exchange.subject, exchange.decoder.reply, exchange.choice.model
     if not reply.begun and reply.finish_reason is None:
-        raise _nothing_came(exchange, subject, limits)
+        raise _nothing_came(exchange, limits)
     reason = _truncated_reason(reply, exchange.ending)
     surprise = served_by_surprise(model, reply.served_by, exchange.choice.names)
     content = reply.content
@@ -88,7 +88,8 @@ def chat_result(
     )
 
 
-def _nothing_came(exchange: Exchange, subject: Subject, limits: Limits) -> AlayaError:
+def _nothing_came(exchange: Exchange, limits: Limits) -> AlayaError:
+    subject = exchange.subject
     match exchange.ending.cause:
         case EngineError(status=int(status), message=message):
             return explain_status("data", status, message, subject)

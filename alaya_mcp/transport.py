@@ -58,7 +58,7 @@ class Transport:
     ) -> None:
         await self._owned.aclose()
 
-    async def _opened(self) -> httpx2.AsyncClient:
+    def _opened(self) -> httpx2.AsyncClient:
         if self._client is None:
             try:
                 client = httpx2.AsyncClient(
@@ -77,7 +77,8 @@ class Transport:
                     next_step="Correct or remove HTTPS_PROXY, HTTP_PROXY and ALL_PROXY "
                     "(http, https, socks5 or socks5h URLs), then restart the server.",
                 ) from unusable
-            self._client = await self._owned.enter_async_context(client)
+            self._owned.push_async_callback(client.aclose)
+            self._client = client
         return self._client
 
     async def open(
@@ -98,7 +99,7 @@ class Transport:
             Failure: anything else, the status among it.
             NotConfigured: a proxy setting that cannot be used.
         """
-        client = await self._opened()
+        client = self._opened()
         timeout = httpx2.Timeout(
             connect=min(_CONNECT_SECONDS, deadline.remaining()), read=None, write=_WRITE_SECONDS, pool=None
         )

@@ -111,6 +111,17 @@ def test_the_two_lines_are_single_lines_and_run_by_ci() -> None:
     assert len(blocks("powershell")) == len(lines)
 
 
+def test_the_chinese_twin_has_the_same_blocks_headings_and_names() -> None:
+    twin = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
+
+    def shape(text: str) -> tuple[list[str], list[str], list[list[str]]]:
+        fenced = re.findall(r"```.*?```", text, re.DOTALL)
+        rows = [names_in(line.split("|")[1]) for line in text.splitlines() if line.startswith("|")]
+        return re.findall(r"^#+", text, re.MULTILINE), fenced, rows
+
+    assert shape(twin) == shape(README)
+
+
 def test_nobody_is_told_to_install_a_package_by_its_name() -> None:
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*.json")]:
         text = page.read_text(encoding="utf-8")
