@@ -39,6 +39,7 @@ class ProgressNotes:
         self._unsent: list[str] = []
         self._last_progress = -1.0
         self._wake = anyio.Event()
+        self._finished = anyio.Event()
 
     def status(self, phase: Phase, words: str) -> None:
         """Tell this now, and again by the clock until something else is told."""
@@ -69,7 +70,9 @@ class ProgressNotes:
                 done.append(await work())
             except AlayaError as error:  # outside the task group, which would wrap it in an exception group
                 failure = error
-            tasks.cancel_scope.cancel()
+            # Told to finish, not cancelled: a note that is being sent would be lost, or sent twice.
+            self._finished.set()
+            self._wake.set()
         if failure is not None:
             raise failure
         if self._unsent:
@@ -78,17 +81,18 @@ class ProgressNotes:
         return outcome
 
     async def _tell(self) -> None:
-        while True:
+        while not self._finished.is_set():
             if self._is_writing():
                 if self._unsent:
                     await self._send_text()
-                    await anyio.sleep(self._interval)
+                    with anyio.move_on_after(self._interval):
+                        await self._finished.wait()
                 else:
                     await self._woken()
                 continue
             with anyio.move_on_after(STATUS_SECONDS) as timer:
                 await self._woken()
-            if not self._is_writing():
+            if not self._is_writing() and not self._finished.is_set():
                 elapsed = f", {self._elapsed():.0f} s" if timer.cancelled_caught else ""
                 await self._send(self._words + elapsed, self._phase)
 

@@ -129,6 +129,31 @@ async def test_the_first_text_is_told_at_once_and_the_rest_is_flushed_before_the
     assert [message for _, message, phase in recorder.notes if phase == "writing"] == ["a", "bc"]
 
 
+async def test_a_note_that_is_being_sent_when_the_work_ends_is_neither_lost_nor_sent_twice() -> None:
+    recorder = Recorder()
+    sending, ended = anyio.Event(), anyio.Event()
+
+    async def slow_host(progress: float, message: str, phase: Phase) -> None:
+        if phase == "writing" and not ended.is_set():
+            sending.set()
+            await ended.wait()
+            await anyio.lowlevel.checkpoint()
+        await recorder(progress, message, phase)
+
+    notes = ProgressNotes(slow_host, interval=0)
+
+    async def work() -> None:
+        notes.write("a")
+        await sending.wait()
+        notes.write("b")
+        ended.set()
+
+    with anyio.fail_after(10):
+        await notes.during(work)
+
+    assert text_in(recorder.notes) == "ab"
+
+
 async def test_an_error_passes_through_as_itself() -> None:
     async def work() -> None:
         raise UpstreamUnavailable("gone", next_step="wait")
