@@ -1,9 +1,7 @@
 """get_deployment: one deployment's state, names and launch configuration."""
 
-from alaya_mcp.deadline import Deadline
 from alaya_mcp.progress import Notify
 from alaya_mcp.results import DeploymentResult
-from alaya_mcp.settings import READ_BUDGET_SECONDS
 from alaya_mcp.text import deployment_text
 from alaya_mcp.tools.tool import Arguments, Session, Tool
 from alaya_mcp.views import deployment_result
@@ -14,9 +12,7 @@ class GetDeploymentArguments(Arguments):
 
 
 async def _run(session: Session, arguments: GetDeploymentArguments, notify: Notify) -> DeploymentResult:
-    service_id = session.service_id(arguments.service_id)
-    await notify(0, "looking up the deployment", "waiting")
-    deployment = await session.client.deployment(service_id, Deadline.after(READ_BUDGET_SECONDS))
+    service_id, deployment = await session.look_up(arguments.service_id, notify)
     return deployment_result(deployment, service_id)
 
 

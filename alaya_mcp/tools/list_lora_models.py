@@ -1,9 +1,7 @@
 """list_lora_models: a deployment's adapters and the exact string that reaches each."""
 
-from alaya_mcp.deadline import Deadline
 from alaya_mcp.progress import Notify
 from alaya_mcp.results import LoraListResult
-from alaya_mcp.settings import READ_BUDGET_SECONDS
 from alaya_mcp.text import lora_list_text
 from alaya_mcp.tools.tool import Arguments, Session, Tool
 from alaya_mcp.views import lora_list_result
@@ -14,9 +12,7 @@ class ListLoraModelsArguments(Arguments):
 
 
 async def _run(session: Session, arguments: ListLoraModelsArguments, notify: Notify) -> LoraListResult:
-    service_id = session.service_id(arguments.service_id)
-    await notify(0, "looking up the deployment", "waiting")
-    deployment = await session.client.deployment(service_id, Deadline.after(READ_BUDGET_SECONDS))
+    service_id, deployment = await session.look_up(arguments.service_id, notify)
     return lora_list_result(deployment, service_id)
 
 

@@ -10,11 +10,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from alaya_mcp.boundary import error_result, internal_error, invalid_arguments
 from alaya_mcp.chat import Chats
 from alaya_mcp.client import AlayaClient
+from alaya_mcp.deadline import Deadline
 from alaya_mcp.errors import AlayaError, InvalidArguments, NotConfigured
 from alaya_mcp.progress import Notify
 from alaya_mcp.results import ResultModel
 from alaya_mcp.schema import portable_schema
-from alaya_mcp.settings import SERVICE_ID_LENGTH, SERVICE_ID_PATTERN, Settings, checked_service_id
+from alaya_mcp.settings import READ_BUDGET_SECONDS, SERVICE_ID_LENGTH, SERVICE_ID_PATTERN, Settings, checked_service_id
+from alaya_mcp.wire import Deployment
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,16 @@ class Session:
             "service_id: is required, since no default deployment is configured.",
             next_step="Pass the deployment's id from the Alaya NeW console, or set ALAYA_SERVICE_ID.",
         )
+
+    async def look_up(self, given: str | None, notify: Notify) -> tuple[str, Deployment]:
+        """The deployment that a read is about, under the id that was asked for.
+
+        Raises:
+            AlayaError: each control-plane row of docs/errors.md.
+        """
+        service_id = self.service_id(given)
+        await notify(0, "looking up the deployment", "waiting")
+        return service_id, await self.client.deployment(service_id, Deadline.after(READ_BUDGET_SECONDS))
 
 
 class Arguments(BaseModel):
