@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from alaya_mcp.launch import Engine
-from alaya_mcp.wire import Status
+from alaya_mcp.deployment.launch import Engine
+from alaya_mcp.deployment.wire import Status
 
 Scalar = Any
 """A number, or text where upstream's text is no number; typed so that the schema needs no union."""

@@ -10,8 +10,7 @@ from mcp.server.caching import CacheHint
 from mcp.shared.exceptions import MCPError
 
 from alaya_mcp import __version__
-from alaya_mcp.chat import Chats
-from alaya_mcp.client import AlayaClient
+from alaya_mcp.chat.conversation import Chats
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.progress import Notify, Phase
 from alaya_mcp.settings import Settings
@@ -19,7 +18,8 @@ from alaya_mcp.tools.chat_with_deployment import CHAT_WITH_DEPLOYMENT
 from alaya_mcp.tools.get_deployment import GET_DEPLOYMENT
 from alaya_mcp.tools.list_lora_models import LIST_LORA_MODELS
 from alaya_mcp.tools.tool import Session, Tool
-from alaya_mcp.transport import Transport
+from alaya_mcp.upstream.client import AlayaClient
+from alaya_mcp.upstream.transport import Transport
 
 PHASE_META_KEY: Final = "com.alayanew.mcp/phase"
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from alaya_mcp.answer import AnswerDecoder
-from alaya_mcp.events import EventTooLarge
-from alaya_mcp.reply import Delta, EngineError
-from alaya_mcp.transport import JSON_BODY_CAP
-from alaya_mcp.wire import EnvelopeFailure, WrongShape
+from alaya_mcp.chat.answer import AnswerDecoder
+from alaya_mcp.chat.events import EventTooLarge
+from alaya_mcp.chat.reply import Delta, EngineError
+from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape
+from alaya_mcp.upstream.transport import JSON_BODY_CAP
 
 Chunk = dict[str, Any]
 DONE = b"data: [DONE]\n\n"

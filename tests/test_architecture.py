@@ -16,29 +16,40 @@ LINE_BUDGET = 300
 
 # Lower layers first: a module imports from its own layer or from one before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "deadline", "origins", "lenient", "launch", "events", "thinking", "chat_request", "schema"),
-    ("settings", "wire", "failures", "upstream_words", "auth"),
-    ("results", "names", "readiness", "resend", "progress", "logs", "console"),
-    ("views", "explain", "transport", "reply", "text", "boundary"),
-    ("client", "answer"),
-    ("model_choice",),
-    ("chat_outcome",),
-    ("chat",),
-    ("tools",),
+    ("errors", "deadline", "origins", "deployment.lenient", "deployment.launch"),
+    ("settings", "progress", "logs", "console", "deployment.wire"),
+    ("deployment.names", "deployment.readiness", "results"),
+    ("deployment.views",),
+    ("upstream.failures", "upstream.words", "upstream.auth"),
+    ("upstream.resend", "upstream.transport"),
+    ("upstream.explain",),
+    ("upstream.client",),
+    ("chat.request", "chat.events", "chat.thinking"),
+    ("chat.reply", "chat.answer"),
+    ("chat.model_choice",),
+    ("chat.outcome",),
+    ("chat.conversation",),
+    ("tools.schema", "tools.boundary", "tools.text"),
+    ("tools.tool",),
+    ("tools.get_deployment", "tools.list_lora_models", "tools.chat_with_deployment"),
     ("server",),
     ("stdio",),
-    ("commands",),
+    ("commands.serve", "commands.sandbox", "commands.demo"),
     ("cli",),
     ("__main__",),
 )
-MCP_ONLY_IN = {"boundary", "tools", "server", "stdio", "commands"}
-HTTP_ONLY_IN = {"transport", "auth", "failures", "client", "answer", "sandbox"}
-PRINTS_ONLY_IN = {"console", "commands", "cli"}
+MCP_ONLY_IN = ("tools.", "server", "stdio", "commands.demo")
+HTTP_ONLY_IN = ("upstream.", "chat.answer", "sandbox.")
+RICH_ONLY_IN = ("console", "commands.demo")
 
 
 def name_of(path: Path) -> str:
-    """The first part of a module's path in the package."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    """A module's dotted name inside the package."""
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+LAYERED = [path for path in MODULES if path.name != "__init__.py" and not name_of(path).startswith("sandbox.")]
+SANDBOX = [path for path in MODULES if name_of(path).startswith("sandbox.")]
 
 
 def imports_of(path: Path) -> set[str]:
@@ -57,15 +68,15 @@ def layer_of(name: str) -> int:
     return next(index for index, layer in enumerate(LAYERS) if name in layer)
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if name_of(p) not in {"__init__", "sandbox"}], ids=name_of)
+@pytest.mark.parametrize("path", LAYERED, ids=name_of)
 def test_a_module_imports_from_its_own_layer_or_below(path: Path) -> None:
-    ours = {module.split(".")[1] for module in imports_of(path) if module.startswith("alaya_mcp.")}
-    for imported in ours - {"__version__", "sandbox", name_of(path)}:
+    ours = {module.removeprefix("alaya_mcp.") for module in imports_of(path) if module.startswith("alaya_mcp.")}
+    for imported in ours - {"__version__", "sandbox"}:
         assert layer_of(imported) <= layer_of(name_of(path)), f"{name_of(path)} imports {imported}"
-    assert "sandbox" not in ours or name_of(path) == "commands"
+    assert "sandbox" not in ours or name_of(path).startswith("commands.")
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if name_of(p) == "sandbox"], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SANDBOX, ids=name_of)
 def test_the_sandbox_shares_nothing_with_the_client(path: Path) -> None:
     ours = {module for module in imports_of(path) if module.startswith("alaya_mcp")}
 
@@ -73,22 +84,22 @@ def test_the_sandbox_shares_nothing_with_the_client(path: Path) -> None:
     assert not any(module.split(".")[0] in {"mcp", "mcp_types"} for module in imports_of(path))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_each_library_is_used_where_it_belongs(path: Path) -> None:
     libraries = {module.split(".")[0] for module in imports_of(path)}
 
-    assert not libraries & {"mcp", "mcp_types"} or name_of(path) in MCP_ONLY_IN
-    assert "httpx2" not in libraries or name_of(path) in HTTP_ONLY_IN
-    assert "rich" not in libraries or name_of(path) in PRINTS_ONLY_IN
+    assert not libraries & {"mcp", "mcp_types"} or name_of(path).startswith(MCP_ONLY_IN)
+    assert "httpx2" not in libraries or name_of(path).startswith(HTTP_ONLY_IN)
+    assert "rich" not in libraries or name_of(path).startswith(RICH_ONLY_IN)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_no_private_part_of_a_library_is_used(path: Path) -> None:
     for module in imports_of(path) - {"__future__"}:
         assert not any(part.startswith("_") for part in module.split(".")) or module.startswith("alaya_mcp.")
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_module_stays_within_the_line_budget(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LINE_BUDGET
 
@@ -103,8 +114,9 @@ def loaded_after(statement: str) -> set[str]:
 
 def test_importing_one_module_does_not_load_the_others() -> None:
     assert {name for name in loaded_after("import alaya_mcp") if name.startswith("alaya_mcp")} == {"alaya_mcp"}
-    loaded = loaded_after("import alaya_mcp.events")
-    assert {name for name in loaded if name.startswith("alaya_mcp")} == {"alaya_mcp", "alaya_mcp.events"}
+    loaded = loaded_after("import alaya_mcp.chat.events")
+    ours = {name for name in loaded if name.startswith("alaya_mcp")}
+    assert ours == {"alaya_mcp", "alaya_mcp.chat", "alaya_mcp.chat.events"}
     assert "pydantic" not in loaded
 
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alaya_mcp.errors import AlayaError, Plane
-from alaya_mcp.explain import Subject, explain, explain_envelope, explain_status, timed_out, unexpected
-from alaya_mcp.failures import Failure, Kind, kind_of
+from alaya_mcp.upstream.explain import Subject, explain, explain_envelope, explain_status, timed_out, unexpected
+from alaya_mcp.upstream.failures import Failure, Kind, kind_of
 from tests.recordings import Recording, recording, refusals
 
 SERVICE = "38fbfc3d-6a88-4c35-b8b6-9efc83949d47"

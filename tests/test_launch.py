@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from alaya_mcp.launch import SHOWN_WITH_VALUE, engine_in, engine_of, program, shown_flags, shown_image
+from alaya_mcp.deployment.launch import SHOWN_WITH_VALUE, engine_in, engine_of, program, shown_flags, shown_image
 
 ALLOWED = [
     *("model", "model-path", "served-model-name", "dtype", "quantization", "host", "port", "seed", "nnodes"),

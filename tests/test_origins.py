@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alaya_mcp.origins import Origin, UrlRefused, base_url, is_link_local, is_loopback, service_endpoint, shown_endpoint
+from alaya_mcp.origins import (
+    Origin,
+    UrlRefused,
+    base_url,
+    is_link_local,
+    is_loopback,
+    service_endpoint,
+    shown_endpoint,
+)
 
 REMOTE = Origin("https", "api.alayanew.com", 443)
 LOCAL = Origin("http", "127.0.0.1", 8080)

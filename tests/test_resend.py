@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alaya_mcp.failures import Failure, Kind
-from alaya_mcp.resend import (
+from alaya_mcp.upstream.failures import Failure, Kind
+from alaya_mcp.upstream.resend import (
     chat_may_be_resent,
     partial_adapter_chat_may_be_resent,
     read_may_be_resent,

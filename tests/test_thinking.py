@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alaya_mcp.thinking import ThinkSplitter
+from alaya_mcp.chat.thinking import ThinkSplitter
 
 
 def part(*pieces: str) -> tuple[str, str]:

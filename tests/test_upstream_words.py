@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alaya_mcp.upstream_words import (
+from alaya_mcp.upstream.words import (
     QUOTE_LIMIT,
     context_numbers,
     is_about_context,

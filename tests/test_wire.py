@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alaya_mcp.views import deployment_result, lora_list_result
-from alaya_mcp.wire import Deployment, EnvelopeFailure, WrongShape, normalised_status, parse_deployment
+from alaya_mcp.deployment.views import deployment_result, lora_list_result
+from alaya_mcp.deployment.wire import Deployment, EnvelopeFailure, WrongShape, normalised_status, parse_deployment
 
 
 def parse(**fields: object) -> Deployment:

@@ -5,13 +5,13 @@ from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from alaya_mcp.chat import ChatRequest
-from alaya_mcp.chat_request import Role, Sampling, Turn
+from alaya_mcp.chat.conversation import ChatRequest
+from alaya_mcp.chat.request import Role, Sampling, Turn
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.errors import InvalidArguments
 from alaya_mcp.progress import Notify, ProgressNotes
 from alaya_mcp.results import ChatResult
-from alaya_mcp.text import chat_text
+from alaya_mcp.tools.text import chat_text
 from alaya_mcp.tools.tool import Arguments, Session, Tool
 
 

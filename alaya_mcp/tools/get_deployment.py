@@ -1,10 +1,10 @@
 """get_deployment: one deployment's state, names and launch configuration."""
 
+from alaya_mcp.deployment.views import deployment_result
 from alaya_mcp.progress import Notify
 from alaya_mcp.results import DeploymentResult
-from alaya_mcp.text import deployment_text
+from alaya_mcp.tools.text import deployment_text
 from alaya_mcp.tools.tool import Arguments, Session, Tool
-from alaya_mcp.views import deployment_result
 
 
 class GetDeploymentArguments(Arguments):

@@ -1,10 +1,10 @@
 """list_lora_models: a deployment's adapters and the exact string that reaches each."""
 
+from alaya_mcp.deployment.views import lora_list_result
 from alaya_mcp.progress import Notify
 from alaya_mcp.results import LoraListResult
-from alaya_mcp.text import lora_list_text
+from alaya_mcp.tools.text import lora_list_text
 from alaya_mcp.tools.tool import Arguments, Session, Tool
-from alaya_mcp.views import lora_list_result
 
 
 class ListLoraModelsArguments(Arguments):

@@ -7,16 +7,16 @@ from typing import Annotated, Any, Generic, TypeVar
 import mcp_types as types
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from alaya_mcp.boundary import error_result, internal_error, invalid_arguments
-from alaya_mcp.chat import Chats
-from alaya_mcp.client import AlayaClient
+from alaya_mcp.chat.conversation import Chats
 from alaya_mcp.deadline import Deadline
+from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, InvalidArguments, NotConfigured
 from alaya_mcp.progress import Notify
 from alaya_mcp.results import ResultModel
-from alaya_mcp.schema import portable_schema
 from alaya_mcp.settings import READ_BUDGET_SECONDS, SERVICE_ID_LENGTH, SERVICE_ID_PATTERN, Settings, checked_service_id
-from alaya_mcp.wire import Deployment
+from alaya_mcp.tools.boundary import error_result, internal_error, invalid_arguments
+from alaya_mcp.tools.schema import portable_schema
+from alaya_mcp.upstream.client import AlayaClient
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ import httpx2
 from alaya_mcp import __version__
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.errors import NotConfigured, Plane
-from alaya_mcp.failures import Failure, kind_of
 from alaya_mcp.origins import Origin
+from alaya_mcp.upstream.failures import Failure, kind_of
 
 JSON_BODY_CAP: Final = 8 * 2**20
 STREAM_CAP: Final = 64 * 2**20

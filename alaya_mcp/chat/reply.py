@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from alaya_mcp.lenient import printable
+from alaya_mcp.chat.thinking import ThinkSplitter
+from alaya_mcp.deployment.lenient import printable
+from alaya_mcp.deployment.wire import is_failure
 from alaya_mcp.results import Usage
-from alaya_mcp.thinking import ThinkSplitter
-from alaya_mcp.wire import is_failure
 
 _ERROR_STATUS = re.compile(r"[45][0-9]{2}")
 

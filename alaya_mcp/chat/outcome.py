@@ -2,17 +2,17 @@
 
 from dataclasses import dataclass
 
-from alaya_mcp.answer import AnswerDecoder, Ending
-from alaya_mcp.chat_request import Turn
+from alaya_mcp.chat.answer import AnswerDecoder, Ending
+from alaya_mcp.chat.model_choice import Choice
+from alaya_mcp.chat.reply import EngineError, Reply
+from alaya_mcp.chat.request import Turn
+from alaya_mcp.deployment.names import served_by_surprise
+from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape
 from alaya_mcp.errors import AlayaError, UpstreamUnavailable
-from alaya_mcp.explain import Subject, explain, explain_envelope, explain_status, timed_out, unexpected
-from alaya_mcp.failures import Failure
-from alaya_mcp.model_choice import Choice
-from alaya_mcp.names import served_by_surprise
-from alaya_mcp.reply import EngineError, Reply
 from alaya_mcp.results import ChatResult, ConversationMessage, Timing, TruncatedReason
-from alaya_mcp.upstream_words import quoted
-from alaya_mcp.wire import EnvelopeFailure, WrongShape
+from alaya_mcp.upstream.explain import Subject, explain, explain_envelope, explain_status, timed_out, unexpected
+from alaya_mcp.upstream.failures import Failure
+from alaya_mcp.upstream.words import quoted
 
 _OK = 200
 

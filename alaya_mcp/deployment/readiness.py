@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from alaya_mcp.deployment.wire import Deployment, Status
 from alaya_mcp.errors import DeploymentNotReady
-from alaya_mcp.wire import Deployment, Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from alaya_mcp.deployment.launch import Engine, engine_in, engine_of
+from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import ModelNotServed
-from alaya_mcp.launch import Engine, engine_in, engine_of
-from alaya_mcp.wire import Deployment
 
 _CANDIDATES = 5
 

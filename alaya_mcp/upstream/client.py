@@ -9,23 +9,23 @@ from urllib.parse import quote
 import anyio
 import httpx2
 
-from alaya_mcp.auth import AccessKeyAuth, ApiKeyAuth
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.explain import Subject, explain, explain_envelope, timed_out, unexpected
-from alaya_mcp.failures import Failure
-from alaya_mcp.launch import engine_in
-from alaya_mcp.lenient import printable
-from alaya_mcp.names import Names
+from alaya_mcp.deployment.launch import engine_in
+from alaya_mcp.deployment.lenient import printable
+from alaya_mcp.deployment.names import Names
+from alaya_mcp.deployment.wire import Deployment, EnvelopeFailure, WrongShape, json_object, parse_deployment
 from alaya_mcp.origins import Origin, UrlRefused, service_endpoint
-from alaya_mcp.resend import (
+from alaya_mcp.settings import Settings
+from alaya_mcp.upstream.auth import AccessKeyAuth, ApiKeyAuth
+from alaya_mcp.upstream.explain import Subject, explain, explain_envelope, timed_out, unexpected
+from alaya_mcp.upstream.failures import Failure
+from alaya_mcp.upstream.resend import (
     chat_may_be_resent,
     partial_adapter_chat_may_be_resent,
     read_may_be_resent,
     resending,
 )
-from alaya_mcp.settings import Settings
-from alaya_mcp.transport import Transport
-from alaya_mcp.wire import Deployment, EnvelopeFailure, WrongShape, json_object, parse_deployment
+from alaya_mcp.upstream.transport import Transport
 
 _OK: Final = 200
 _MODELS_SECONDS: Final = 5.0

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 import anyio
 
-from alaya_mcp.answer import AnswerDecoder, read_answer
-from alaya_mcp.chat_outcome import Exchange, Limits, Timestamps, chat_result
-from alaya_mcp.chat_request import Sampling, Turn, chat_body
-from alaya_mcp.client import AlayaClient, Engine
+from alaya_mcp.chat.answer import AnswerDecoder, read_answer
+from alaya_mcp.chat.model_choice import choose_model, loaded_on, unserved
+from alaya_mcp.chat.outcome import Exchange, Limits, Timestamps, chat_result
+from alaya_mcp.chat.reply import Delta
+from alaya_mcp.chat.request import Sampling, Turn, chat_body
 from alaya_mcp.deadline import Deadline
+from alaya_mcp.deployment.readiness import not_ready, readiness
+from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, DeploymentNotReady, ModelNotServed, UpstreamTimeout
-from alaya_mcp.explain import explain, timed_out
-from alaya_mcp.failures import Failure
-from alaya_mcp.model_choice import choose_model, loaded_on, unserved
 from alaya_mcp.progress import ProgressNotes
-from alaya_mcp.readiness import not_ready, readiness
-from alaya_mcp.reply import Delta
 from alaya_mcp.results import ChatResult
-from alaya_mcp.wire import Deployment
+from alaya_mcp.upstream.client import AlayaClient, Engine
+from alaya_mcp.upstream.explain import explain, timed_out
+from alaya_mcp.upstream.failures import Failure
 
 _UNAUTHORIZED, _FORBIDDEN, _UNAVAILABLE = 401, 403, 503
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import AliasChoices, Field, SecretStr
 
-from alaya_mcp.lenient import AsSent, Flag, Names, Number, OrEmpty, OrNone, Text, Texts, WireModel, Words
+from alaya_mcp.deployment.lenient import AsSent, Flag, Names, Number, OrEmpty, OrNone, Text, Texts, WireModel, Words
 
 Status = Literal["starting", "running", "stopping", "stopped", "failed", "unknown"]
 

@@ -19,9 +19,9 @@ from alaya_mcp.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from alaya_mcp.failures import Failure, Kind
-from alaya_mcp.resend import retry_after_seconds
-from alaya_mcp.upstream_words import (
+from alaya_mcp.upstream.failures import Failure, Kind
+from alaya_mcp.upstream.resend import retry_after_seconds
+from alaya_mcp.upstream.words import (
     context_numbers,
     is_about_context,
     is_about_model,

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from alaya_mcp.launch import program, shown_flags, shown_image
-from alaya_mcp.names import Names, deployment_names
+from alaya_mcp.deployment.launch import program, shown_flags, shown_image
+from alaya_mcp.deployment.names import Names, deployment_names
+from alaya_mcp.deployment.readiness import Readiness, readiness
+from alaya_mcp.deployment.wire import Deployment, NodeConfig, QuickStart, Resource
 from alaya_mcp.origins import UrlRefused, shown_endpoint
-from alaya_mcp.readiness import Readiness, readiness
 from alaya_mcp.results import (
     Availability,
     Cluster,
@@ -21,7 +22,6 @@ from alaya_mcp.results import (
     ScaleConfig,
     Volume,
 )
-from alaya_mcp.wire import Deployment, NodeConfig, QuickStart, Resource
 
 _NO_NAMES = (
     "The control plane tells no served name; a chat without model asks the engine itself for its base model's name."

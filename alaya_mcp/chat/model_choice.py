@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from alaya_mcp.client import AlayaClient, Engine
 from alaya_mcp.deadline import Deadline
+from alaya_mcp.deployment.names import Model, Names, deployment_names, not_served
+from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, ModelNotServed, UnexpectedResponse
-from alaya_mcp.names import Model, Names, deployment_names, not_served
-from alaya_mcp.wire import Deployment
+from alaya_mcp.upstream.client import AlayaClient, Engine
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from typing import Any, Final, cast
 import anyio
 import httpx2
 
+from alaya_mcp.chat.events import DONE, BodyKind, EventSplitter, EventTooLarge, body_kind
+from alaya_mcp.chat.reply import Delta, EngineError, Reply, is_completion
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.events import DONE, BodyKind, EventSplitter, EventTooLarge, body_kind
-from alaya_mcp.failures import Failure
-from alaya_mcp.reply import Delta, EngineError, Reply, is_completion
+from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape, failure_message, is_failure, json_object, not_json
 from alaya_mcp.results import TruncatedReason
-from alaya_mcp.transport import JSON_BODY_CAP, STREAM_CAP, body_chunks
-from alaya_mcp.wire import EnvelopeFailure, WrongShape, failure_message, is_failure, json_object, not_json
+from alaya_mcp.upstream.failures import Failure
+from alaya_mcp.upstream.transport import JSON_BODY_CAP, STREAM_CAP, body_chunks
 
 _GRACE_SECONDS: Final = 5.0
 """For usage and the end of the stream, once the engine has said why it stopped."""

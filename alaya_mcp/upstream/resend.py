@@ -20,7 +20,7 @@ from tenacity import (
 from tenacity.stop import stop_base
 
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.failures import Failure
+from alaya_mcp.upstream.failures import Failure
 
 TRIES: Final = 4
 """Sends of one request at most, the first included."""
