@@ -1,0 +1,55 @@
+"""A bug costs one call: the agent hears that it is none of its doing, the log hears where, nobody hears a value."""
+
+import dataclasses
+import logging
+
+import pytest
+
+from alaya_mcp.errors import NotConfigured
+from alaya_mcp.progress import Notify, Phase
+from alaya_mcp.results import DeploymentResult
+from alaya_mcp.tools.get_deployment import GET_DEPLOYMENT, GetDeploymentArguments
+from alaya_mcp.tools.tool import Session
+from tests.calls import error_of, text_of
+from tests.upstream import Upstream
+
+pytestmark = [pytest.mark.anyio]
+
+
+async def quiet(progress: float, message: str, phase: Phase) -> None:
+    """A host that asked for no notes."""
+
+
+@pytest.mark.parametrize(
+    "bug",
+    [
+        KeyError("planted-value"),
+        ExceptionGroup("planted-value", [ExceptionGroup("inner", [ValueError("planted-value")])]),
+    ],
+    ids=["plain", "grouped"],
+)
+async def test_a_bug_is_an_internal_error_that_shows_nothing(bug: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    async def run(session: Session, arguments: GetDeploymentArguments, notify: Notify) -> DeploymentResult:
+        del session, arguments, notify
+        raise bug
+
+    tool = dataclasses.replace(GET_DEPLOYMENT, run=run)
+    async with Upstream() as upstream:
+        session = Session(upstream.settings(), None, None)  # type: ignore[arg-type] # the bug comes first
+        with caplog.at_level(logging.ERROR, logger="alaya_mcp"):
+            result = await tool.call(session, {}, quiet)
+
+    assert error_of(result) == {"code": "internal_error", "retryable": False}
+    assert "planted-value" not in text_of(result) + caplog.text
+    kind = "KeyError" if isinstance(bug, KeyError) else "ValueError"
+    assert f"get_deployment failed with {kind}" in caplog.text
+
+
+async def test_a_server_without_settings_still_checks_arguments_first() -> None:
+    problem = NotConfigured("no keys", next_step="set them")
+
+    wrong = await GET_DEPLOYMENT.call(problem, {"servce": 1}, quiet)
+    right = await GET_DEPLOYMENT.call(problem, None, quiet)
+
+    assert error_of(wrong)["code"] == "invalid_arguments"
+    assert error_of(right)["code"] == "not_configured"
