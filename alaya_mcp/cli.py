@@ -25,10 +25,9 @@ Run = Callable[[argparse.Namespace], Awaitable[int]]
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= _LAST_PORT:
-        raise ValueError
-    return port
+    if not (text.isascii() and text.isdigit() and int(text) <= _LAST_PORT):
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to {_LAST_PORT}, 0 for a free one")
+    return int(text)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,8 +42,12 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="serve an embedded sandbox instead of a real account; no keys needed",
     )
-    commands = top.add_subparsers(title="commands", metavar="")
-    demo = commands.add_parser("demo", help="watch the server at work on the sandbox, without keys or a host")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND")
+    demo = commands.add_parser(
+        "demo",
+        help="watch the server at work on the sandbox, without keys or a host",
+        description="Start the real server as a subprocess over the sandbox, make a few calls and show the answers.",
+    )
     demo.set_defaults(command="demo")
     sandbox = commands.add_parser(
         "sandbox",
@@ -70,7 +73,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
-    parsed = parser().parse_args(arguments)
+    top = parser()
+    parsed = top.parse_args(arguments)
+    if parsed.sandbox and parsed.command != "serve":
+        top.error(f"--sandbox serves MCP over the sandbox; {parsed.command} goes without it")
     run = cast("Run", import_module(f"alaya_mcp.commands.{parsed.command}").run)
     try:
         return anyio.run(run, parsed)

@@ -88,7 +88,7 @@ class QuickStartConfig(ResultModel):
     backend: str | None = Field(default=None, description="Engine as sent")
     backend_version: str | None = Field(default=None, description="Engine version")
     flags: list[str] = Field(description="Engine flags, most without their values")
-    workers: Scalar = Field(default=None, description="How many copies")
+    workers: Scalar = Field(default=None, description="Workers of one copy")
     resources: Resources | None = Field(default=None, description="Resources of one copy")
 
 

@@ -47,8 +47,11 @@ def instructions(settings: Settings | NotConfigured) -> str:
             "This is the built-in sandbox, not a real account: an emulator answers, no model does. "
             f"Its deployments: {', '.join(settings.sandbox_ids)}."
         )
-    if settings.service_id:
-        lines.append(f"Default deployment when service_id is left out: {settings.service_id}.")
+    lines.append(
+        f"Default deployment when service_id is left out: {settings.service_id}."
+        if settings.service_id
+        else "No default deployment is configured: ask the user for the service_id, it stands in the Alaya NeW console."
+    )
     return "\n".join(lines)
 
 

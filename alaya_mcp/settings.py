@@ -96,11 +96,18 @@ def log_level(environ: Mapping[str, str]) -> LogLevel:
 def _complaint(environ: Mapping[str, str], field: str, kind: str, message: str) -> str:
     name = f"ALAYA_{field.upper()}"
     if kind != "missing":
-        return f"{name} {message.removeprefix('Value error, ')}"
+        text = message.removeprefix("Value error, ")
+        return f"{name}: {text[0].lower()}{text[1:]}"
     raw = environ.get(name, "").strip()
     if _UNEXPANDED.fullmatch(raw):
         return f"{name} holds an unexpanded ${{...}}: this host does not expand variables, so put the value itself"
     return f"{name} is {'empty' if name in environ else 'not set'}"
+
+
+_ABOUT_KEYS: Final = (
+    " The key pair is the Open API Key from the Alaya NeW console. "
+    "To try without an account, start the server with --sandbox."
+)
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
@@ -122,8 +129,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     raise NotConfigured(
         f"This server is not configured: {'; '.join(complaints)}.",
         next_step=(
-            "Set the ALAYA_* variables in the env block of the MCP host's configuration and restart the server. "
-            "The key pair is the Open API Key from the Alaya NeW console. "
-            "To try without an account, start the server with --sandbox."
+            "Correct these in the env block of the MCP host's configuration and have the host restart this server."
+            + (_ABOUT_KEYS if any("_KEY" in complaint for complaint in complaints) else "")
         ),
     )

@@ -52,7 +52,9 @@ def test_version_and_help_are_told() -> None:
     assert all(word in helped for word in ("--sandbox", "demo", "sandbox"))
 
 
-@pytest.mark.parametrize("arguments", [["--nonsense"], ["nonsense"], ["sandbox", "--port", "99999"]])
+@pytest.mark.parametrize(
+    "arguments", [["--nonsense"], ["nonsense"], ["sandbox", "--port", "99999"], ["--sandbox", "demo"]]
+)
 def test_a_wrong_command_line_is_refused_with_status_2(arguments: list[str]) -> None:
     wrong = run(*arguments)
 
@@ -69,13 +71,13 @@ def test_the_demo_shows_each_tool_a_stream_a_lora_and_an_error_on_any_console(en
     assert shown.returncode == 0, shown.stderr.decode()
     assert shown.stderr == b""
     assert all(f"> {tool} " in text for tool in ("get_deployment", "list_lora_models", CHAT))
-    assert "qwen3-support is a vllm deployment" in text
+    assert "qwen3-support is a vLLM deployment" in text
     assert "- support-zh: model=support-zh" in text
     assert all(int(pieces) > 3 for pieces in re.findall(r"came in (\d+) pieces", text))
     assert len(re.findall(r"came in \d+ pieces", text)) == 2
     assert "您好" in text
     assert "model_not_served: " in text
-    assert '"ALAYA_SECRET_KEY": "..."' in text
+    assert '"ALAYA_SECRET_KEY": "your secret key"' in text
     assert "\x1b[" not in text
     assert "a-real-key" not in text
 

@@ -69,11 +69,10 @@ class Chats:
             with anyio.CancelScope(deadline=deadline.at) as scope:
                 await self._places.acquire()
             if scope.cancelled_caught:
-                raise UpstreamTimeout(
-                    f"The chat waited {deadline.budget:g} s in this server's own queue; nothing was sent.",
-                    next_step="Call again with fewer chats at a time, or raise ALAYA_MAX_CONCURRENCY.",
-                ) from None
+                raise _queued_too_long(deadline) from None
         try:
+            if deadline.remaining() == 0:  # a place came free just as the time was over
+                raise _queued_too_long(deadline)
             yield
         finally:
             self._places.release()
@@ -155,6 +154,13 @@ class Chats:
                     retry_after=error.retry_after,
                 )
         return error
+
+
+def _queued_too_long(deadline: Deadline) -> UpstreamTimeout:
+    return UpstreamTimeout(
+        f"The chat waited {deadline.budget:g} s in this server's own queue; nothing was sent.",
+        next_step="Call again with fewer chats at a time, or raise ALAYA_MAX_CONCURRENCY.",
+    )
 
 
 def _cautions(engine: Engine) -> list[str]:

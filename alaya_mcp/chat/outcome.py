@@ -15,6 +15,7 @@ from alaya_mcp.upstream.failures import Failure
 from alaya_mcp.upstream.words import quoted
 
 _OK = 200
+_AGAIN = "Call get_deployment to see its state, then ask again."
 
 
 @dataclass(slots=True)
@@ -154,7 +155,7 @@ def _remarks(decoder: AnswerDecoder, reason: TruncatedReason | None) -> list[str
     remarks: list[str] = []
     if not reply.content and reply.reasoning:
         remarks.append(
-            "All of it went into thinking and no reply came: pass a larger max_tokens, or ask for less thinking."
+            "All of it went into thinking and no reply came: pass a larger max_tokens."
             if reason == "max_tokens"
             else "Only thinking arrived, no reply."
         )
@@ -177,14 +178,14 @@ def _cut_remarks(ending: Ending, reason: TruncatedReason | None, subject: Subjec
         case "deadline":
             why = f"The reply was cut at the deadline of {limits.budget:g} s; pass a larger timeout_seconds for more."
         case "idle":
-            why = f"The reply was cut: the engine was silent for {limits.idle:g} s."
+            why = f"The reply was cut: the engine was silent for {limits.idle:g} s. {_AGAIN}"
         case "stream_cut":
-            why = "The reply was cut: the connection to the engine ended before the answer did."
+            why = f"The reply was cut: the connection to the engine ended before the answer did. {_AGAIN}"
         case "size_cap":
             why = "The reply was cut: it is larger than this server reads."
         case "upstream_error":
             words = ending.cause.message if isinstance(ending.cause, EngineError | EnvelopeFailure) else None
-            why = f"The reply was cut by an error of the engine.{quoted(words, subject.secrets)}"
+            why = f"The reply was cut by an error of the engine.{quoted(words, subject.secrets)} {_AGAIN}"
     return [why]
 
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 import anyio
@@ -47,7 +48,7 @@ class Notes:
         """Print one piece."""
         if piece:
             self.pieces.append(piece)
-            self._console.print(piece, end="", markup=False)
+            self._console.print(piece, end="", markup=False, soft_wrap=True)
 
 
 class Demo:
@@ -100,15 +101,15 @@ class Demo:
 
 
 def _config() -> str:
-    entry = {
-        "mcpServers": {
-            "alaya": {
-                "command": sys.executable,
-                "args": ["-m", "alaya_mcp"],
-                "env": {"ALAYA_ACCESS_KEY": "...", "ALAYA_SECRET_KEY": "...", "ALAYA_SERVICE_ID": "..."},
-            }
-        }
+    """What README.md shows, with the path of this installation's command."""
+    installed = Path(sys.executable).with_name("alayanew-mcp.exe" if sys.platform == "win32" else "alayanew-mcp")
+    command, args = (str(installed), []) if installed.exists() else (sys.executable, ["-m", "alaya_mcp"])
+    env = {
+        "ALAYA_ACCESS_KEY": "your access key",
+        "ALAYA_SECRET_KEY": "your secret key",
+        "ALAYA_SERVICE_ID": "your deployment's service id",
     }
+    entry = {"mcpServers": {"alaya": {"command": command, "args": args, "env": env}}}
     return "\n".join(f"     {line}" for line in json.dumps(entry, indent=2).splitlines())
 
 

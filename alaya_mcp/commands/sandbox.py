@@ -22,7 +22,9 @@ async def run(arguments: argparse.Namespace) -> int:
         ) as sandbox:
             console.print(_exports(sandbox), markup=False)
             await anyio.sleep_forever()
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        sys.stderr.write(f"alayanew-mcp sandbox: {error.strerror or error}\n")
+    except ValueError as error:
         sys.stderr.write(f"alayanew-mcp sandbox: {error}\n")
     return 1
 
@@ -40,5 +42,7 @@ def _exports(sandbox: Sandbox) -> str:
     lines += ["", "# PowerShell:"]
     lines += [f"# $env:{name} = '{value}'" for name, value in values.items()]
     lines += ["", "# Deployments:"]
-    lines += [f"#   {service_id:<{width}}  {summary}" for service_id, summary in sandbox.catalogue]
+    for service_id, summary in sandbox.catalogue:
+        default = " (the default)" if service_id == sandbox.default_service_id else ""
+        lines.append(f"#   {service_id:<{width}}  {summary}{default}")
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from contextlib import AsyncExitStack
 
@@ -17,11 +18,13 @@ _REPLACED = ("ALAYA_ACCESS_KEY", "ALAYA_SECRET_KEY", "ALAYA_BASE_URL", "ALAYA_SE
 async def run(arguments: argparse.Namespace) -> int:
     """Serve until the host closes stdin."""
     start_logging(log_level(os.environ))
+    # Python's own handler would wait for the thread that reads stdin, which ends with stdin only.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     # A stray print must reach its diverted descriptor at once, not the wire when the process exits.
     if reconfigure := getattr(sys.stdout, "reconfigure", None):
         reconfigure(line_buffering=True)
     if sys.stdin.isatty():
-        sys.stderr.write("Waiting for an MCP host on stdin. To watch it at work: alayanew-mcp demo\n")
+        sys.stderr.write("Waiting for an MCP host on stdin; Ctrl-C ends it. To watch it at work: alayanew-mcp demo\n")
     async with AsyncExitStack() as owned:
         settings = await _sandbox_settings(owned) if arguments.sandbox else _account_settings()
         await serve_stdio(create_server(settings))

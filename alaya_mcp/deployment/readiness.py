@@ -30,7 +30,7 @@ _NOT_RUNNING: dict[Status, tuple[str, str]] = {
     "stopping": ("stopping", "It will not answer again until somebody starts it in the Alaya NeW console."),
     "stopped": ("stopped", "Start it in the Alaya NeW console, then look again."),
     "failed": (
-        "failed",
+        "in the state failed",
         "Look at its events and logs in the Alaya NeW console; it needs a change before it can run.",
     ),
 }
@@ -64,7 +64,7 @@ def readiness(deployment: Deployment) -> Readiness:
         state=f"running, but none of its {total} instances has the base model ready"
         if total
         else "running, but without an instance",
-        next_step="Wait a minute, then look again: the model may be loading, or the deployment was scaled down.",
+        next_step="Its model may be loading, or it was scaled down: look with get_deployment until it is ready.",
     )
 
 

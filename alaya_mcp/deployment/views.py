@@ -27,7 +27,8 @@ _NO_NAMES = (
     "The control plane tells no served name; a chat without model asks the engine itself for its base model's name."
 )
 _ENGINE_UNKNOWN = (
-    "The engine is not known, so adapters are named as vLLM takes them; SGLang would need base-name:adapter."
+    "The engine is not known, so adapters are named as vLLM takes them; SGLang would need base-name:adapter. "
+    "Of a LoRA service, the base deployment may tell the engine."
 )
 
 
@@ -205,11 +206,11 @@ def _deployment_summary(deployment: Deployment, names: Names, verdict: Readiness
         what = f"{title} is a LoRA service on base deployment {deployment.base_service_id}"
         what += f", answering as {', '.join(names.adapters)}" if names.adapters else ""
     else:
-        engine = "" if names.engine == "unknown" else f"{names.engine} "
+        kind = {"vllm": "a vLLM deployment", "sglang": "an SGLang deployment"}.get(names.engine, "a deployment")
         serving = f" serving {' / '.join(names.base)}" if names.base else ""
         count = len(names.adapters)
         adapters = f" with {count} LoRA adapter{'s' if count > 1 else ''}" if count else ""
-        what = f"{title} is a {engine}deployment{serving}{adapters}"
+        what = f"{title} is {kind}{serving}{adapters}"
     return f"{what}; it is {verdict.state}.{' ' if verdict.next_step else ''}{verdict.next_step}"
 
 

@@ -124,7 +124,7 @@ _EXPERT_FIELDS: Mapping[str, object] = {
 DEPLOYMENTS: tuple[Deployment, ...] = (
     Deployment(
         service_id=DEFAULT_SERVICE_ID,
-        summary="vLLM, two instances, adapters support-zh and sql-writer on both (the default)",
+        summary="vLLM, two instances, adapters support-zh and sql-writer on both",
         api_key="sandbox-key-qwen3",
         name="qwen3-support",
         model="qwen3-8b",
@@ -283,7 +283,7 @@ DEPLOYMENTS: tuple[Deployment, ...] = (
 
 BACKEND = Deployment(
     service_id=BACKEND_SERVICE_ID,
-    summary="your own OpenAI-compatible engine behind the sandbox (the default when one is given)",
+    summary="your own OpenAI-compatible engine behind the sandbox",
     api_key="sandbox-key-backend",
     name="own-engine",
     model="",

@@ -66,16 +66,18 @@ def _leaves(bug: Exception) -> list[Exception]:
 def invalid_arguments(invalid: ValidationError, known: list[str]) -> InvalidArguments:
     """One short line for each argument, without the values: they may be long, or secret."""
     lines: list[str] = []
-    for error in invalid.errors(include_url=False, include_input=False, include_context=False):
+    next_step = "Correct this and call again."
+    for error in invalid.errors(include_url=False, include_input=False):
         where = ".".join(str(part)[:64] for part in error["loc"])
-        if error["type"] == "extra_forbidden":
-            lines.append(f"{where}: no such argument")
-        elif error["type"] == "missing":
-            lines.append(f"{where}: is required")
-        else:
-            message = error["msg"].removeprefix("Value error, ")
-            lines.append(f"{where}: {message}" if where else message)
-    return InvalidArguments(
-        f"{'; '.join(lines)}.",
-        next_step=f"Correct this and call again. The arguments are: {', '.join(known)}.",
-    )
+        match error["type"]:
+            case "extra_forbidden":
+                lines.append(f"{where}: no such argument")
+                if len(error["loc"]) == 1:
+                    next_step = f"Correct this and call again. The arguments are: {', '.join(known)}."
+            case "missing":
+                lines.append(f"{where}: is required")
+            case "too_long":
+                lines.append(f"{where}: at most {error.get('ctx', {}).get('max_length')} entries")
+            case _:
+                lines.append(f"{where}: {error['msg'].removeprefix('Value error, ')}")
+    return InvalidArguments(f"{'; '.join(lines)}.", next_step=next_step)

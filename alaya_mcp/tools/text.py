@@ -31,7 +31,12 @@ def deployment_text(result: DeploymentResult) -> str:
         ("name", result.name),
         ("kind", result.kind),
         ("mode", result.mode),
-        ("status", f"{result.status} (sent as {result.status_raw})" if result.status_raw else result.status),
+        (
+            "status",
+            result.status
+            if result.status_raw in {None, result.status}
+            else f"{result.status} (sent as {result.status_raw})",
+        ),
         ("ready", "yes" if result.ready else "no"),
         ("models for chat", _listed(result.models)),
         ("lora_models", _listed(result.lora_models)),
@@ -122,5 +127,9 @@ def chat_text(result: ChatResult) -> str:
         lines += ["", "thinking:", result.reasoning]
     if result.messages is not None:
         messages = [message.model_dump() for message in result.messages]
-        lines += ["", "messages to send next:", json.dumps(messages, ensure_ascii=False)]
+        lines += [
+            "",
+            "the conversation so far, to send as messages with your next message added:",
+            json.dumps(messages, ensure_ascii=False),
+        ]
     return "\n".join(lines)

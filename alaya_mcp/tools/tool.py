@@ -37,7 +37,8 @@ class Session:
             return service_id
         raise InvalidArguments(
             "service_id: is required, since no default deployment is configured.",
-            next_step="Pass the deployment's id from the Alaya NeW console, or set ALAYA_SERVICE_ID.",
+            next_step="Ask the user for the deployment's id (it stands in the Alaya NeW console) and pass it; "
+            "ALAYA_SERVICE_ID in the host's configuration sets a default.",
         )
 
     async def look_up(self, given: str | None, notify: Notify) -> tuple[str, Deployment]:

@@ -70,8 +70,10 @@ def deployment_not_found(subject: Subject, http_status: int | None = None) -> De
     known = f" The deployments here are: {', '.join(subject.known_ids)}." if subject.known_ids else ""
     return DeploymentNotFound(
         f"There is no deployment {subject.service_id} for this account.{known}",
-        next_step="Check the service id in the Alaya NeW console (it looks like a UUID); "
-        "a deployment of another account cannot be seen with this key pair.",
+        next_step="Pass one of these as service_id."
+        if known
+        else "Check the service id in the Alaya NeW console (it looks like a UUID); a deployment of another account "
+        "cannot be seen with this key pair. If the id is right, check ALAYA_BASE_URL.",
         plane="control",
         http_status=http_status,
         candidates=subject.known_ids,
@@ -93,7 +95,7 @@ def explain(failure: Failure, subject: Subject) -> AlayaError:
     if failure.kind == "proxy":
         return NotConfigured(
             "The proxy configured in the environment or system refused the connection or cannot be used.",
-            next_step="Correct or remove the HTTPS_PROXY, HTTP_PROXY or ALL_PROXY setting and restart the server.",
+            next_step="Correct or remove HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, and have the host restart this server.",
             plane=failure.plane,
         )
     if odd := _ODD_ANSWERS.get(failure.kind):
@@ -103,6 +105,8 @@ def explain(failure: Failure, subject: Subject) -> AlayaError:
     )
     proxy = " A proxy is configured in the environment or system; it may be the cause." if failure.via_proxy else ""
     next_step = "Check ALAYA_BASE_URL and the network." if failure.plane == "control" else f"{_LOOK} Then call again."
+    if failure.kind == "tls":
+        next_step += " Check this machine's clock and certificates, and whether a proxy replaces certificates."
     return UpstreamUnavailable(what + proxy, next_step=next_step, plane=failure.plane)
 
 
@@ -225,7 +229,8 @@ def _rejected_credentials(plane: Plane) -> CredentialsRejected:
     if plane == "control":
         return CredentialsRejected(
             "Alaya's control plane rejected the key pair in ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY (HTTP 401).",
-            next_step="Copy both halves of the Open API Key from the Alaya NeW console again and restart the server.",
+            next_step="Copy both halves of the Open API Key from the Alaya NeW console into the host's configuration "
+            "again, and have the host restart this server.",
             plane=plane,
             http_status=401,
         )

@@ -75,7 +75,7 @@ class Transport:
                 raise NotConfigured(
                     "A proxy setting in the environment or system cannot be used.",
                     next_step="Correct or remove HTTPS_PROXY, HTTP_PROXY and ALL_PROXY "
-                    "(http, https, socks5 or socks5h URLs), then restart the server.",
+                    "(http, https, socks5 or socks5h URLs), and have the host restart this server.",
                 ) from unusable
             self._owned.push_async_callback(client.aclose)
             self._client = client
