@@ -146,8 +146,9 @@ async def test_the_process_ends_when_stdin_does(busy: bool) -> None:
     assert b"Traceback" not in server.raw
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
-async def test_a_signal_ends_the_process_and_its_upstream_connection() -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals to send")
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_the_process_and_its_upstream_connection(sent: signal.Signals) -> None:
     started, closed = anyio.Event(), anyio.Event()
 
     async def hangs(_: Request, exchange: Exchange) -> None:
@@ -159,7 +160,7 @@ async def test_a_signal_ends_the_process_and_its_upstream_connection() -> None:
         await server.initialize()
         await server.call(1, CHAT, prompt="x")
         await started.wait()
-        server.process.send_signal(signal.SIGTERM)
+        server.process.send_signal(sent)
         with anyio.fail_after(EXIT_SECONDS):
             await closed.wait()
             await server.process.wait()
