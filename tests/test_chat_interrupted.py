@@ -79,6 +79,53 @@ async def test_a_stream_that_says_why_it_stopped_is_whole_without_its_end() -> N
     assert (content["content"], content["truncated"], content["finish_reason"]) == ("all", False, "stop")
 
 
+async def test_a_stream_that_says_why_it_stopped_is_not_waited_for_until_the_idle_limit() -> None:
+    async def never_ends(_: Request, exchange: Exchange) -> None:
+        await exchange.events(text_chunk("all"), text_chunk(finish_reason="stop"))
+        await exchange.hang()
+
+    async with Upstream(chat=never_ends) as upstream:
+        settings = upstream.settings(ALAYA_IDLE_SECONDS="3600")
+        content = content_of(await call(settings, CHAT, prompt="x", timeout_seconds=3600))
+
+    assert (content["content"], content["truncated"]) == ("all", False)
+
+
+@pytest.mark.parametrize("how", ["reset", "silence"])
+async def test_text_that_might_have_become_a_tag_is_kept_when_the_answer_breaks_off(how: str) -> None:
+    async def half_a_tag(_: Request, exchange: Exchange) -> None:
+        await exchange.events(text_chunk("<thi"))
+        if how == "reset":
+            exchange.reset()
+        else:
+            await exchange.hang()
+
+    async with Upstream(chat=half_a_tag) as upstream:
+        content = content_of(await call(upstream.settings(ALAYA_IDLE_SECONDS="1"), CHAT, prompt="x"))
+
+    assert (content["content"], content["truncated"]) == ("<thi", True)
+
+
+async def test_a_403_is_looked_into_once_and_not_sent_again() -> None:
+    async with Upstream(chat=says(403, {})) as upstream:
+        error_of(await call(upstream.settings(), CHAT, prompt="x"))
+
+        assert len(upstream.chats) == 1
+        assert len(upstream.requests) == 3
+
+
+@pytest.mark.parametrize("status", [401, 403, 503])
+async def test_a_deployment_that_is_gone_meanwhile_is_told_so(status: int) -> None:
+    async def vanishes(_: Request, exchange: Exchange) -> None:
+        upstream.control = says(404, {"code": -1, "msg": "not found"})
+        await exchange.answer_json(status, {}, headers={"retry-after": "3600"})
+
+    async with Upstream(chat=vanishes) as upstream:
+        detail = error_of(await call(upstream.settings(), CHAT, prompt="x"))
+
+    assert detail["code"] == "deployment_not_found"
+
+
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_full_engine_is_asked_again(status: int) -> None:
     async with Upstream(chat=in_turn(says(status, {}, retry_after="0"), replies("ok"))) as upstream:
