@@ -22,6 +22,11 @@ class Deadline:
         """The deadline `seconds` from now."""
         return cls(anyio.current_time() + seconds, seconds)
 
+    def sooner(self, seconds: float) -> "Deadline":
+        """The deadline `seconds` from now, or this one if that comes first."""
+        other = Deadline.after(seconds)
+        return other if other.at < self.at else self
+
     def remaining(self) -> float:
         """Seconds left, never below zero."""
         return max(0.0, self.at - anyio.current_time())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_IPV4_TAILS = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
 _SPACE_OR_CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
 
 
@@ -43,9 +44,15 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
             return ipaddress.IPv4Address(socket.inet_aton(host))
         except (OSError, ValueError):  # ValueError: a name with characters outside ASCII
             return None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        return address.ipv4_mapped
-    return address
+    return _embedded(address) if isinstance(address, ipaddress.IPv6Address) else address
+
+
+def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The IPv4 address inside a mapped, 6to4, NAT64 or IPv4-compatible one."""
+    inside = address.ipv4_mapped or address.sixtofour
+    if inside is None and any(address in network for network in _IPV4_TAILS) and int(address) & 0xFFFFFFFF > 1:
+        inside = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return inside or address
 
 
 def is_loopback(host: str) -> bool:

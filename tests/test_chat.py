@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from alaya_mcp.sandbox import Sandbox
-from tests.calls import CHAT, ERAS, Era, call, content_of, over, text_of
-from tests.upstream import API_KEY, DONE, SERVICE, Exchange, Request, Upstream, replies, says, text_chunk
+from tests.calls import CHAT, ERAS, Era, call, content_of, error_of, over, text_of
+from tests.upstream import API_KEY, DONE, SERVICE, Exchange, Request, Upstream, in_turn, replies, says, text_chunk
 
 pytestmark = [pytest.mark.anyio]
 
@@ -262,3 +262,67 @@ async def test_emoji_chinese_and_unusual_spaces_pass_unharmed() -> None:
 
         assert upstream.chats[0].json["messages"][0]["content"] == "".join(words)
     assert content["content"] == "".join(words)
+
+
+async def test_a_chat_without_a_model_never_goes_to_an_adapter_that_nobody_asked_for() -> None:
+    rows = [{"id": "m1", "owned_by": "vllm"}, {"id": "lora1", "parent": "m1"}]
+    async with Upstream(chat=replies("ok", model="m1"), models=says(200, {"data": rows})) as upstream:
+        upstream.deployment["servedName"] = None
+        content = content_of(await call(upstream.settings(), CHAT, prompt="x"))
+
+        assert upstream.chats[0].json["model"] == "m1"
+    assert content["warnings"] == []
+
+
+async def test_an_sglang_adapter_without_a_told_base_name_gets_it_from_the_engine() -> None:
+    rows = [{"id": "m1", "owned_by": "sglang"}]
+    async with Upstream(chat=replies("ok", model="m1:lora1"), models=says(200, {"data": rows})) as upstream:
+        upstream.deployment |= {"servedName": None, "quickStart": {"backend": "sglang"}}
+        content_of(await call(upstream.settings(), CHAT, prompt="x", model="lora1"))
+
+        assert upstream.chats[0].json["model"] == "m1:lora1"
+
+
+async def test_the_list_of_models_follows_the_rules_of_a_chat() -> None:
+    listed = says(200, {"data": [{"id": "m1"}]})
+
+    async def rotated(request: Request, exchange: Exchange) -> None:
+        if request.headers["apikey"] == "new-key":
+            await listed(request, exchange)
+        else:
+            upstream.deployment["apikey"] = "new-key"
+            await exchange.answer_json(401, {"error": "Unauthorized"})
+
+    async with Upstream(chat=replies("ok", model="m1")) as upstream:
+        upstream.deployment["servedName"] = None
+        upstream.models = in_turn(says(503, {}, retry_after="0"), rotated)
+        content_of(await call(upstream.settings(), CHAT, prompt="x"))
+
+        assert upstream.chats[0].headers["apikey"] == "new-key"
+
+
+async def test_an_engine_that_lists_nothing_says_to_pass_a_name() -> None:
+    async with Upstream(chat=replies("ok"), models=says(200, {"data": []})) as upstream:
+        upstream.deployment |= {"servedName": None, "instance": [{"baseModelReady": True}]}
+        result = await call(upstream.settings(), CHAT, prompt="x")
+
+        assert upstream.chats == []
+    assert error_of(result)["code"] == "model_not_served"
+    assert "Pass the served name as model" in text_of(result)
+
+
+async def test_empty_optionals_inside_messages_count_as_not_given() -> None:
+    message: dict[str, object] = {"role": "user", "content": "a", "images": [], "tool_calls": None, "tool_call_id": ""}
+    async with Upstream(chat=replies("ok")) as upstream:
+        content_of(await call(upstream.settings(), CHAT, messages=[message]))
+
+        assert upstream.chats[0].json["messages"] == [{"role": "user", "content": "a"}]
+
+
+async def test_waiting_for_a_full_engine_is_not_counted_as_its_time() -> None:
+    chat = in_turn(says(429, {}, retry_after="1"), replies("ok"))
+    async with Upstream(chat=chat) as upstream:
+        content = content_of(await call(upstream.settings(), CHAT, prompt="x"))
+
+        assert len(upstream.chats) == 2
+    assert content["timing"]["total_seconds"] < 1

@@ -1,5 +1,6 @@
 """Answers that break off, and what is sent again, over real sockets."""
 
+import json
 import math
 
 import anyio
@@ -112,6 +113,56 @@ async def test_a_403_is_looked_into_once_and_not_sent_again() -> None:
 
         assert len(upstream.chats) == 1
         assert len(upstream.requests) == 3
+
+
+async def test_whole_lines_without_their_blank_line_are_kept_when_the_answer_breaks_off() -> None:
+    async def no_blank_lines(_: Request, exchange: Exchange) -> None:
+        await exchange.events()
+        lines = [f"data: {json.dumps(text_chunk(word))}\n".encode() for word in ("one ", "two")]
+        await exchange.send(b"".join(lines) + b"data: {cut")
+        await exchange.hang()
+
+    async with Upstream(chat=no_blank_lines) as upstream:
+        content = content_of(await call(upstream.settings(ALAYA_IDLE_SECONDS="1"), CHAT, prompt="x"))
+
+    assert (content["content"], content["truncated"]) == ("one two", True)
+    assert len(content["warnings"]) == 1
+
+
+async def test_an_error_after_the_reason_to_stop_leaves_the_answer_whole() -> None:
+    async def late(_: Request, exchange: Exchange) -> None:
+        await exchange.events(text_chunk("all", finish_reason="stop"), {"error": {"message": "late"}})
+
+    async with Upstream(chat=late) as upstream:
+        content = content_of(await call(upstream.settings(), CHAT, prompt="x"))
+
+    assert (content["content"], content["truncated"]) == ("all", False)
+
+
+async def test_an_abort_before_any_text_is_an_error() -> None:
+    async def aborts(_: Request, exchange: Exchange) -> None:
+        await exchange.events(text_chunk(finish_reason="abort"), DONE)
+
+    async with Upstream(chat=aborts) as upstream:
+        detail = error_of(await call(upstream.settings(), CHAT, prompt="x"))
+
+    assert (detail["code"], detail["retryable"]) == ("upstream_unavailable", True)
+
+
+async def test_a_refused_adapter_is_not_offered_again() -> None:
+    body = {"error": {"message": "The model `lora1` does not exist.", "code": 404}}
+    async with Upstream(chat=says(404, body)) as upstream:
+        detail = error_of(await call(upstream.settings(), CHAT, prompt="x", model="lora1"))
+
+    assert detail["candidates"] == ["base", "base-alias"]
+
+
+async def test_a_401_where_no_key_is_told_says_that_one_is_missing() -> None:
+    async with Upstream(chat=says(401, {"error": "Unauthorized"}), deployment={"apikey": None}) as upstream:
+        result = await call(upstream.settings(), CHAT, prompt="x")
+
+    assert error_of(result)["code"] == "credentials_rejected"
+    assert "tells none for this deployment" in text_of(result)
 
 
 @pytest.mark.parametrize("status", [401, 403, 503])

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from subprocess import PIPE
 
 import anyio
@@ -173,11 +173,12 @@ async def test_a_proxy_that_cannot_be_used_is_not_configured() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("proxy", ["http://proxy.invalid:1", "socks5://proxy.invalid:1"])
-async def test_loopback_never_goes_through_a_proxy(proxy: str) -> None:
-    async with (
-        Upstream(chat=replies("direct")) as upstream,
-        host(**upstream.environ, ALL_PROXY=proxy, HTTP_PROXY=proxy) as server,
-    ):
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "127.1", "2130706433"])
+async def test_loopback_never_goes_through_a_proxy(proxy: str, name: str) -> None:
+    async with Upstream(chat=replies("direct")) as upstream, AsyncExitStack() as left:
+        base = upstream.environ["ALAYA_BASE_URL"].replace("127.0.0.1", name)
+        environ = {**upstream.environ, "ALAYA_BASE_URL": base, "ALL_PROXY": proxy, "HTTP_PROXY": proxy}
+        server = await left.enter_async_context(host(**environ))
         await server.initialize()
         await server.call(1, CHAT, prompt="x")
         answer = await server.answer(1)

@@ -116,6 +116,8 @@ async def test_a_missing_key_is_not_configured_and_says_which_variable(era: Era)
         ({"messages": [{"role": "user", "content": "b", "name": "n"}]}, "messages.0.name: no such argument"),
         ({"messages": [{"role": "system", "content": "b"}], "system": "c"}, "system"),
         ({"prompt": {"k": "planted-value"}}, "prompt"),
+        ({"messages": '[{"role":"user","content":"\\ud800"}]'}, "messages.0.content"),
+        ({"prompt": "a", **{f"x{number}": 1 for number in range(30)}}, "and 20 more"),
     ],
 )
 async def test_a_wrong_argument_is_named_and_nothing_is_sent(
@@ -145,6 +147,29 @@ async def test_code_minus_one_that_says_so_is_not_found(era: Era, message: str) 
         result = await call(upstream.settings(), "get_deployment", era)
 
     assert error_of(result)["code"] == "deployment_not_found"
+
+
+async def test_a_message_that_says_so_is_not_found_under_another_status_too(era: Era) -> None:
+    async with Upstream(control=says(400, {"code": -1, "msg": "deployment does not exist"})) as upstream:
+        result = await call(upstream.settings(), "get_deployment", era)
+
+    assert error_of(result)["code"] == "deployment_not_found"
+    assert 'Upstream said: "deployment does not exist"' in text_of(result)
+
+
+async def test_a_key_that_is_not_found_is_no_missing_deployment(era: Era) -> None:
+    async with Upstream(control=says(200, {"code": -1, "msg": "access key not found"})) as upstream:
+        result = await call(upstream.settings(), "get_deployment", era)
+
+    assert error_of(result)["code"] == "request_rejected"
+
+
+async def test_a_question_about_contexts_and_models_does_not_decide_the_code(era: Era) -> None:
+    echo = "1 validation error: {'msg': 'bad', 'input': 'why is my LoRA adapter unknown, what is a context window'}"
+    async with Upstream(chat=says(400, {"error": {"message": echo}})) as upstream:
+        result = await call(upstream.settings(), CHAT, era, prompt="hi")
+
+    assert error_of(result)["code"] == "request_rejected"
 
 
 async def test_any_other_code_minus_one_is_rejected_and_quoted(era: Era) -> None:

@@ -70,7 +70,12 @@ def test_every_listed_model_is_found_and_sent_as_listed(engine: Engine) -> None:
     ("names", "default"),
     [
         pytest.param(SGLANG, Model("base", "base"), id="first base name"),
-        pytest.param(Names("vllm", (), ("own",)), Model("own", "own", "own"), id="LoRA service: its own name"),
+        pytest.param(
+            Names("vllm", (), ("own",), is_lora_service=True),
+            Model("own", "own", "own"),
+            id="LoRA service: its own name",
+        ),
+        pytest.param(Names("vllm", (), ("own",)), None, id="an adapter alone is no default"),
         pytest.param(Names("vllm", (), ()), None, id="no names"),
     ],
 )
@@ -100,11 +105,13 @@ def test_the_default_is_the_first_base_name(names: Names, default: Model | None)
         ),
         pytest.param(
             {"servedName": "own", "baseServiceId": "b", "instance": instances(["other"])},
-            Names("unknown", (), ("own",)),
+            Names("unknown", (), ("own",), is_lora_service=True),
             id="a LoRA service's names are its adapters",
         ),
         pytest.param(
-            {"baseServiceId": "b", "instance": instances(["x"])}, Names("unknown", (), ("x",)), id="nameless LoRA"
+            {"baseServiceId": "b", "instance": instances(["x"])},
+            Names("unknown", (), ("x",), is_lora_service=True),
+            id="nameless LoRA",
         ),
         pytest.param({"status": "running"}, Names("unknown", (), ()), id="nothing told"),
     ],

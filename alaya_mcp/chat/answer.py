@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -63,7 +63,13 @@ class AnswerDecoder:
             chunk = bytes(self._buffer)
             self._buffer.clear()
         if self._kind == "events":
-            for data in self._events.feed(chunk):
+            try:
+                events = self._events.feed(chunk)
+            except EventTooLarge as large:
+                for data in large.events:
+                    yield from self._event(data)
+                raise
+            for data in events:
                 yield from self._event(data)
         elif self._kind == "json":
             self._buffer += chunk
@@ -92,6 +98,16 @@ class AnswerDecoder:
             if not is_completion(answer):
                 raise WrongShape("JSON of the wrong shape")
             self.done = True
+        yield self.reply.finish()
+
+    def salvage(self) -> Iterator[Delta]:
+        """What is left when the body was cut.
+
+        Raises:
+            EngineError: as `feed`.
+        """
+        for data in self._events.salvage():
+            yield from self._event(data)
         yield self.reply.finish()
 
     def _event(self, data: str) -> Iterator[Delta]:
@@ -145,13 +161,13 @@ async def read_answer(
             for delta in decoder.finish():
                 on_delta(delta)
         except (Failure, EngineError, EventTooLarge, EnvelopeFailure, WrongShape) as cause:
-            _release(decoder.reply, on_delta)
+            _salvage(decoder, on_delta)
             return _broken(decoder, cause)
     reply = decoder.reply
     if not scope.cancelled_caught:
         whole = reply.finish_reason is not None or decoder.done
         return Ending() if whole else Ending("stream_cut")
-    _release(reply, on_delta)
+    _salvage(decoder, on_delta)
     if reply.finish_reason is not None or decoder.done:
         return Ending()
     return Ending("deadline" if deadline.remaining() == 0 else "idle")
@@ -163,16 +179,19 @@ def _patience(decoder: AnswerDecoder, idle_seconds: float) -> float:
     return idle_seconds if decoder.reply.finish_reason is None else min(_GRACE_SECONDS, idle_seconds)
 
 
-def _release(reply: Reply, on_delta: Callable[[Delta], None]) -> None:
-    """Text held back as the possible start of a tag belongs to the reply once nothing follows."""
-    on_delta(reply.finish())
+def _salvage(decoder: AnswerDecoder, on_delta: Callable[[Delta], None]) -> None:
+    """Whole lines, and text held back as the possible start of a tag, belong to the reply once nothing follows."""
+    with suppress(EngineError):  # why it was cut is known already
+        for delta in decoder.salvage():
+            on_delta(delta)
+    on_delta(decoder.reply.finish())
 
 
 def _broken(decoder: AnswerDecoder, cause: Exception) -> Ending:
     match cause:
         case Failure(kind="too_large") | EventTooLarge():
             return Ending("size_cap", cause)
-        case Failure() if decoder.reply.finish_reason is not None or decoder.done:
+        case _ if decoder.reply.finish_reason is not None or decoder.done:
             return Ending()
         case Failure():
             return Ending("stream_cut", cause)

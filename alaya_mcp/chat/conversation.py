@@ -103,7 +103,7 @@ class Chats:
         choice = await choose_model(request.model, deployment, engine, self._client, deadline)
         loaded, ready = loaded_on(choice.model, deployment)
         decoder = AnswerDecoder()
-        times = Timestamps(sent=anyio.current_time())
+        times = Timestamps()
 
         def on_delta(delta: Delta) -> None:
             if decoder.reply.begun and times.first_token is None:
@@ -115,7 +115,10 @@ class Chats:
         notes.status("waiting", "waiting for the first token")
         with anyio.CancelScope(deadline=deadline.at) as opening:
             body = chat_body(choice.model.sent, request.turns, request.sampling)
-            async with self._client.chat(engine, body, deadline, partial_adapter=0 < loaded < ready) as response:
+            async with self._client.chat(engine, body, deadline, partial_adapter=0 < loaded < ready) as (
+                response,
+                times.sent,
+            ):
                 opening.deadline = math.inf  # from here on `read_answer` keeps the deadline, and what has arrived
                 ending = await read_answer(
                     response, decoder, deadline=deadline, idle_seconds=self._idle_seconds, on_delta=on_delta

@@ -19,7 +19,11 @@ BodyKind = Literal["json", "events", "other"]
 
 
 class EventTooLarge(Exception):
-    """One event is over the cap."""
+    """One event is over the cap; `events` are those that were whole before it."""
+
+    def __init__(self, events: list[str] | None = None) -> None:
+        super().__init__("an event over the cap")
+        self.events = events or []
 
 
 def body_kind(start: bytes) -> BodyKind | None:
@@ -66,10 +70,10 @@ class EventSplitter:
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         events: list[str] = []
         first, *rest = chunk.split(b"\n")
-        self._keep(first)
+        self._keep(first, events)
         for piece in rest:
             self._end_line(events)
-            self._keep(piece)
+            self._keep(piece, events)
         return events
 
     def finish(self) -> list[str]:
@@ -79,10 +83,17 @@ class EventSplitter:
         self._end_event(events)
         return events
 
-    def _keep(self, piece: bytes) -> None:
+    def salvage(self) -> list[str]:
+        """What is left when the stream is cut: the whole lines of an event whose blank line never came."""
+        events: list[str] = []
+        self._line.clear()
+        self._end_event(events)
+        return events
+
+    def _keep(self, piece: bytes, events: list[str]) -> None:
         self._size += len(piece)
         if self._size > self._cap:
-            raise EventTooLarge
+            raise EventTooLarge(events)
         if piece:
             self._line.append(piece)
 

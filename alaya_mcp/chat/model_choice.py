@@ -1,12 +1,18 @@
 """Choosing the model for a chat: by the control plane's names, then by the engine's own."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.names import Model, Names, deployment_names, not_served
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, ModelNotServed, UnexpectedResponse
 from alaya_mcp.upstream.client import AlayaClient, Engine
+from alaya_mcp.upstream.failures import Failure
+
+_MODELS_SECONDS: Final = 5.0
+"""For /v1/models where the chat can go on without it; a healthy engine answers it in milliseconds."""
+_NOT_FOUND: Final = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,30 +37,32 @@ async def choose_model(
 
     Raises:
         ModelNotServed: neither side knows the name; nothing was generated.
-        AlayaError: no name is known anywhere and the engine could not be asked.
+        Failure, AlayaError: no name is known anywhere and the engine could not be asked.
     """
     told = deployment_names(deployment)
     found = told.find(wanted) if wanted else told.default()
     if found is not None:
         return Choice(found, told, _doubts(found, told))
+    limit = deadline if wanted is None else deadline.sooner(_MODELS_SECONDS)
     try:
-        served = await client.served_names(engine, deadline)
-    except AlayaError as error:
+        served = await client.served_names(engine, limit)
+    except (AlayaError, Failure) as error:
         if wanted is None:
-            raise _no_default(error) from None
+            raise _without_default(error) from None
         doubt = f"{wanted} is not a name that the control plane tells, and the engine's /v1/models could not be read."
         return Choice(Model(wanted, wanted), told, (doubt,))
     names = _both(told, served)
     found = names.find(wanted) if wanted else names.default()
     if found is None:
-        raise not_served(wanted or "", names.models)
+        raise not_served(wanted, names.models) if wanted else _no_default()
     return Choice(found, names, _doubts(found, names))
 
 
 def _both(told: Names, served: Names) -> Names:
     base = tuple(dict.fromkeys([*told.base, *served.base]))
     adapters = tuple(name for name in dict.fromkeys([*told.adapters, *served.adapters]) if name not in base)
-    return Names(told.engine if told.engine != "unknown" else served.engine, base, adapters)
+    engine = told.engine if told.engine != "unknown" else served.engine
+    return Names(engine, base, adapters, told.is_lora_service)
 
 
 def _doubts(model: Model, names: Names) -> tuple[str, ...]:
@@ -64,14 +72,17 @@ def _doubts(model: Model, names: Names) -> tuple[str, ...]:
     return (f"{doubt}; SGLang would have needed base-name:adapter.",)
 
 
-def _no_default(error: AlayaError) -> AlayaError:
-    if not isinstance(error, UnexpectedResponse):
-        return error
+def _without_default(error: AlayaError | Failure) -> AlayaError | Failure:
+    """What ends a chat whose model nobody knows: no list of models, else what kept it from being read."""
+    has_no_list = isinstance(error, UnexpectedResponse) or (isinstance(error, Failure) and error.status == _NOT_FOUND)
+    return _no_default() if has_no_list else error
+
+
+def _no_default() -> ModelNotServed:
     return ModelNotServed(
-        "No served name of this deployment is known, and its engine lists none (/v1/models could not be read).",
+        "No served name of this deployment is known: neither the control plane nor the engine's /v1/models tells one.",
         next_step="Pass the served name as model; it is what the deployment was given in the Alaya NeW console.",
         plane="data",
-        http_status=error.http_status,
     )
 
 
@@ -87,12 +98,13 @@ def unserved(wanted: str | None, deployment: Deployment, error: ModelNotServed) 
     """The engine's refusal of a name, with what the control plane tells about it."""
     names = deployment_names(deployment)
     model = names.find(wanted) if wanted else names.default()
+    others = [name for name in names.models if model is None or name != model.sent]
     detail = f" {error.message}"
     if model is not None and model.adapter is not None and deployment.instances:
         holding, ready = loaded_on(model, deployment)
         detail = f" The adapter {model.adapter} is loaded on {holding} of {ready} ready instances.{detail}"
     elif model is not None:
         detail = f" The control plane tells this name, but the engine does not know it.{detail}"
-    full = not_served(model.sent if model else wanted or "", names.models, detail)
+    full = not_served(model.sent if model else wanted or "", others, detail)
     full.plane, full.http_status = error.plane, error.http_status
     return full

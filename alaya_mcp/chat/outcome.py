@@ -10,7 +10,15 @@ from alaya_mcp.deployment.names import served_by_surprise
 from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape
 from alaya_mcp.errors import AlayaError, UpstreamUnavailable
 from alaya_mcp.results import ChatResult, ConversationMessage, Timing, TruncatedReason
-from alaya_mcp.upstream.explain import Subject, explain, explain_envelope, explain_status, timed_out, unexpected
+from alaya_mcp.upstream.explain import (
+    Subject,
+    explain,
+    explain_envelope,
+    explain_status,
+    stalled,
+    timed_out,
+    unexpected,
+)
 from alaya_mcp.upstream.failures import Failure
 from alaya_mcp.upstream.words import quoted
 
@@ -22,7 +30,7 @@ _AGAIN = "Call get_deployment to see its state, then ask again."
 class Timestamps:
     """Moments of one exchange on the event loop's clock."""
 
-    sent: float
+    sent: float = 0.0
     first_token: float | None = None
     ended: float = 0.0
 
@@ -63,7 +71,7 @@ def chat_result(exchange: Exchange, limits: Limits, conversation: tuple[Turn, ..
         AlayaError: nothing of a reply came.
     """
     subject, reply, model = exchange.subject, exchange.decoder.reply, exchange.choice.model
-    if not reply.begun and reply.finish_reason is None:
+    if not reply.begun and reply.finish_reason in {None, "abort"}:
         raise _nothing_came(exchange, limits)
     reason = _truncated_reason(reply, exchange.ending)
     surprise = served_by_surprise(model, reply.served_by, exchange.choice.names)
@@ -113,7 +121,7 @@ def _nothing_came(exchange: Exchange, limits: Limits) -> AlayaError:
         case "deadline":
             return timed_out("data", limits.budget)
         case "idle":
-            return timed_out("data", limits.idle)
+            return stalled(limits.idle)
         case "size_cap":
             return unexpected("data", "an event or a body larger than this server reads", _OK)
         case _ if exchange.decoder.unreadable:

@@ -17,7 +17,7 @@ from alaya_mcp.console import open_console
 
 _PHASE: Final = "com.alayanew.mcp/phase"
 _QUESTION: Final = "A customer asks why order 1042 has not arrived. What do you answer?"
-_CALL_SECONDS: Final = 60
+_DEMO_SECONDS: Final = 60
 
 _NEXT: Final = """\
 Next, with your own deployment:
@@ -58,8 +58,9 @@ class Demo:
         self._console = console
         self._client = client
         self._notes = notes
+        self.as_expected = True
 
-    async def call(self, why: str, tool: str, arguments: dict[str, Any]) -> None:
+    async def call(self, why: str, tool: str, arguments: dict[str, Any], *, fails: bool = False) -> None:
         """Make one call and show it; text that is being written is shown as it comes."""
         self._console.print()
         self._console.print(why, style="bold cyan", markup=False)
@@ -72,6 +73,7 @@ class Demo:
         self._notes.pieces.clear()
         result = await self._client.call_tool(tool, arguments, progress_callback=asks_for_notes)
         text = "\n".join(block.text for block in result.content if isinstance(block, types.TextContent))
+        self.as_expected &= result.is_error is fails
         if result.is_error:
             self._console.print(text, style="red", markup=False)
         elif tool == "chat_with_deployment":
@@ -97,6 +99,7 @@ class Demo:
             "A mistake. The error says what an agent can do about it:",
             chat,
             {"prompt": _QUESTION, "model": "suport-zh"},
+            fails=True,
         )
 
 
@@ -114,19 +117,20 @@ def _config() -> str:
 
 
 async def run(arguments: argparse.Namespace) -> int:
-    """Show the demo; 0 when every call was answered."""
+    """Show the demo; 0 when every call ended as it should."""
     del arguments
     console = open_console()
 
     notes = Notes(console)
     server = StdioServerParameters(command=sys.executable, args=["-m", "alaya_mcp", "--sandbox"], env=_environment())
     console.print("Starting the server as a host would: a subprocess on stdio, here over the sandbox.", markup=False)
-    with anyio.fail_after(_CALL_SECONDS):
+    with anyio.fail_after(_DEMO_SECONDS):
         async with Client(server, message_handler=notes.show) as client:
-            await Demo(console, client, notes).tell()
+            demo = Demo(console, client, notes)
+            await demo.tell()
     console.print()
     console.print(_NEXT.format(config=_config()), markup=False)
-    return 0
+    return 0 if demo.as_expected else 1
 
 
 def _environment() -> dict[str, str]:

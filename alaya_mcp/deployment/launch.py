@@ -42,6 +42,7 @@ SHOWN_WITH_VALUE: Final = frozenset(
 """Flags whose values are shown; of any other only the name is."""
 
 _FLAG = re.compile(r"--([A-Za-z][A-Za-z0-9._-]{0,63})(?:=(.*))?", re.DOTALL)
+_TAKES_NEXT = re.compile(r"--[^=\s]*|-[abd-zA-Z]")  # not -c: a shell line stands after it
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9._/:+,-]{1,200}")
 _PROGRAM = re.compile(r"[A-Za-z0-9._/+-]{1,200}")
 _CONTINUED = re.compile(r"\\\r?\n")
@@ -68,7 +69,7 @@ def words_of(command: Iterable[str]) -> list[str]:
             words.append(item.strip())
         else:
             words.extend(_split(item))
-        is_value = item.startswith("--") and "=" not in item and not any(c.isspace() for c in item)
+        is_value = bool(_TAKES_NEXT.fullmatch(item))
     return words
 
 
@@ -98,7 +99,9 @@ def shown_flags(*commands: Iterable[str]) -> list[str]:
 
 def _takes_a_secret(flag: str) -> bool:
     """Whether the next word is this flag's value even if it looks like a flag."""
-    return flag.lower().endswith(("key", "keys", "token", "secret", "password", "credential", "credentials"))
+    return flag.lower().endswith(
+        ("key", "keys", "token", "secret", "pass", "passwd", "password", "auth", "credential", "credentials")
+    )
 
 
 def program(cmd: Iterable[str]) -> str | None:

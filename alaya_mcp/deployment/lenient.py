@@ -1,12 +1,15 @@
 """Field types that take every documented spelling and never fail: what makes no sense counts as absent."""
 
 import math
+import re
 from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 Scalar = str | int | float
 
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _TEXT_LIMIT = 2_000
 """Characters of one text field; more is no name, address or id."""
 
@@ -61,10 +64,9 @@ def _scalar(value: Any) -> Scalar | None:  # noqa: ANN401 any JSON value may com
     text = _text(value)
     if text is None:
         return None
-    try:
-        number = float(text) if text.isascii() else math.nan
-    except ValueError:
-        return text
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    number = float(text) if _DECIMAL.fullmatch(text) else math.nan
     return _number(number) if math.isfinite(number) else text
 
 

@@ -23,11 +23,13 @@ class Names:
         engine: Decides the exact form of an adapter's name.
         base: Names of the base model, the primary one first.
         adapters: Adapters' bare names.
+        is_lora_service: Whether the adapters are the deployment's own names, taken as they are.
     """
 
     engine: Engine
     base: tuple[str, ...]
     adapters: tuple[str, ...]
+    is_lora_service: bool = False
 
     def exact(self, adapter: str) -> str:
         """The string that makes the engine use the adapter."""
@@ -43,10 +45,20 @@ class Names:
         """Whether this source tells no name at all."""
         return not self.base and not self.adapters
 
+    @property
+    def lacks_base(self) -> bool:
+        """Whether there must be a base name that this source does not tell."""
+        return not self.base and not self.is_lora_service
+
     def find(self, wanted: str) -> "Model | None":
-        """The model that a name stands for: exact, or an adapter's bare name."""
+        """The model that a name stands for: exact, or an adapter's bare name.
+
+        None too for an adapter whose exact form cannot be made: SGLang takes a bare name for the base model.
+        """
         if wanted in self.base:
             return Model(wanted, wanted)
+        if self.engine == "sglang" and self.lacks_base:
+            return None
         for adapter in self.adapters:
             exact = self.exact(adapter)
             if wanted in {adapter, exact}:
@@ -54,8 +66,8 @@ class Names:
         return None
 
     def default(self) -> "Model | None":
-        """The first base served name; a LoRA service's own name where that is all there is."""
-        first = next(iter(self.models), None)
+        """The first base served name, of a LoRA service its own; never an adapter that nobody asked for."""
+        first = next(iter(self.adapters if self.is_lora_service else self.base), None)
         return self.find(first) if first is not None else None
 
 
@@ -97,7 +109,7 @@ def deployment_names(deployment: Deployment) -> Names:
     """The names that the control plane tells."""
     base = () if deployment.is_lora_service else tuple(deployment.served_names)
     adapters = tuple(name for name in adapters_of(deployment) if name not in base)
-    return Names(deployment_engine(deployment), base, adapters)
+    return Names(deployment_engine(deployment), base, adapters, deployment.is_lora_service)
 
 
 def served_by_surprise(model: Model, served_by: str | None, names: Names) -> str | None:

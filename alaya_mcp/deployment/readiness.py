@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from alaya_mcp.deployment.lenient import printable
 from alaya_mcp.deployment.wire import Deployment, Status
 from alaya_mcp.errors import DeploymentNotReady
 
@@ -46,7 +47,7 @@ def readiness(deployment: Deployment) -> Readiness:
         state, next_step = _NOT_RUNNING[status]
         return Readiness(ready=False, state=state, next_step=next_step, will_pass=status == "starting")
     if status == "unknown":
-        raw = f"'{deployment.status_raw}'" if deployment.status_raw else "missing"
+        raw = f"'{printable(deployment.status_raw)[:60]}'" if deployment.status_raw else "missing"
         return Readiness(
             ready=False,
             state=f"in a state this server does not know ({raw})",

@@ -6,7 +6,7 @@ from alaya_mcp.deployment.launch import program, shown_flags, shown_image
 from alaya_mcp.deployment.names import Names, deployment_names
 from alaya_mcp.deployment.readiness import Readiness, readiness
 from alaya_mcp.deployment.wire import Deployment, NodeConfig, QuickStart, Resource
-from alaya_mcp.origins import UrlRefused, shown_endpoint
+from alaya_mcp.origins import Origin, UrlRefused, is_link_local, shown_endpoint
 from alaya_mcp.results import (
     Availability,
     Cluster,
@@ -86,7 +86,7 @@ def _warnings(
     warnings = [verdict.warning, endpoint_warning]
     if deployment.service_id not in {None, service_id}:
         warnings.append(f"{service_id} was asked for, but the answer is about {deployment.service_id}.")
-    if names.is_empty and deployment.status == "running":
+    if (names.lacks_base or names.is_empty) and deployment.status == "running":
         warnings.append(_NO_NAMES)
     if names.adapters and names.engine == "unknown":
         warnings.append(_ENGINE_UNKNOWN)
@@ -99,9 +99,11 @@ def _endpoint(deployment: Deployment) -> tuple[str | None, str | None]:
     if deployment.service_url is None:
         return None, "The control plane tells no serviceUrl." if deployment.status == "running" else None
     try:
-        return shown_endpoint(deployment.service_url), None
+        url = shown_endpoint(deployment.service_url)
     except UrlRefused as refusal:
         return None, f"The serviceUrl cannot be used: {refusal}."
+    refused = is_link_local(Origin.of(url).host)
+    return url, "The serviceUrl names a link-local address, so chats with it are refused." if refused else None
 
 
 def _instances(deployment: Deployment) -> list[InstanceState] | None:

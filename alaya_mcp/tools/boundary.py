@@ -7,9 +7,13 @@ from typing import Any, Final, cast
 import mcp_types as types
 from pydantic import ValidationError
 
+from alaya_mcp.deployment.lenient import printable
 from alaya_mcp.errors import AlayaError, InternalError, InvalidArguments
 
 ERROR_META_KEY: Final = "com.alayanew.mcp/error"
+
+_LINES: Final = 10
+"""Wrong arguments that one error names."""
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +72,7 @@ def invalid_arguments(invalid: ValidationError, known: list[str]) -> InvalidArgu
     lines: list[str] = []
     next_step = "Correct this and call again."
     for error in invalid.errors(include_url=False, include_input=False):
-        where = ".".join(str(part)[:64] for part in error["loc"])
+        where = ".".join(printable(str(part))[:64] for part in error["loc"])
         match error["type"]:
             case "extra_forbidden":
                 lines.append(f"{where}: no such argument")
@@ -80,4 +84,5 @@ def invalid_arguments(invalid: ValidationError, known: list[str]) -> InvalidArgu
                 lines.append(f"{where}: at most {error.get('ctx', {}).get('max_length')} entries")
             case _:
                 lines.append(f"{where}: {error['msg'].removeprefix('Value error, ')}")
-    return InvalidArguments(f"{'; '.join(lines)}.", next_step=next_step)
+    more = f"; and {len(lines) - _LINES} more" if len(lines) > _LINES else ""
+    return InvalidArguments(f"{'; '.join(lines[:_LINES])}{more}.", next_step=next_step)

@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from alaya_mcp.chat.conversation import ChatRequest
 from alaya_mcp.chat.request import Role, Sampling, Turn
@@ -15,13 +15,34 @@ from alaya_mcp.tools.text import chat_text
 from alaya_mcp.tools.tool import Arguments, Session, Tool
 
 
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("has half of a surrogate pair, which is no text") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+
+_EMPTY_HERE = ("images", "tool_calls", "tool_call_id")
+
+
 class Message(BaseModel):
     """One turn of a conversation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     role: Role = Field(description="Who spoke")
-    content: str = Field(description="Text")
+    content: Text = Field(description="Text")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_optionals(cls, value: Any) -> Any:  # noqa: ANN401 any JSON value may come
+        if not isinstance(value, dict):
+            return value
+        fields = cast("dict[str, Any]", value)
+        return {name: part for name, part in fields.items() if name not in _EMPTY_HERE or part not in (None, "", [])}
 
 
 def _list_in_text(value: Any) -> Any:  # noqa: ANN401 any JSON value may come
@@ -49,12 +70,12 @@ def _stop_list(value: Any) -> Any:  # noqa: ANN401 any JSON value may come
 class ChatArguments(Arguments):
     """What to ask, whom, and how."""
 
-    prompt: str = Field("", description="Your message. Give either prompt or messages.")
+    prompt: Text = Field("", description="Your message. Give either prompt or messages.")
     messages: Annotated[list[Message], BeforeValidator(_list_in_text)] = Field(
         [], description="A whole conversation instead of prompt, oldest turn first."
     )
-    system: str = Field("", description="System message, put before the conversation.")
-    model: str = Field(
+    system: Text = Field("", description="System message, put before the conversation.")
+    model: Text = Field(
         "",
         description="A name from get_deployment's models, for a LoRA from list_lora_models. Default: the base model.",
     )
@@ -62,7 +83,7 @@ class ChatArguments(Arguments):
     top_p: float | None = Field(None, gt=0, le=1, description="Nucleus sampling")
     max_tokens: int | None = Field(None, ge=1, description="Most tokens to generate, thinking included")
     seed: int | None = Field(None, description="For repeatable sampling")
-    stop: Annotated[list[str], BeforeValidator(_stop_list)] = Field(
+    stop: Annotated[list[Text], BeforeValidator(_stop_list)] = Field(
         [], max_length=4, description="Strings that end the reply"
     )
     timeout_seconds: float | None = Field(

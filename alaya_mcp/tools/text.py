@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from alaya_mcp.deployment.lenient import printable
 from alaya_mcp.results import ChatResult, DeploymentResult, ExpertNode, LoraListResult, Resources, ScaleConfig
 
 
@@ -31,12 +32,7 @@ def deployment_text(result: DeploymentResult) -> str:
         ("name", result.name),
         ("kind", result.kind),
         ("mode", result.mode),
-        (
-            "status",
-            result.status
-            if result.status_raw in {None, result.status}
-            else f"{result.status} (sent as {result.status_raw})",
-        ),
+        ("status", _status(result)),
         ("ready", "yes" if result.ready else "no"),
         ("models for chat", _listed(result.models)),
         ("lora_models", _listed(result.lora_models)),
@@ -66,6 +62,12 @@ def deployment_text(result: DeploymentResult) -> str:
         replicas = result.expert.worker.replicas
         lines.append(f"worker{'' if replicas is None else f' x {replicas}'}: {_node(result.expert.worker)}")
     return "\n".join([*lines, *_warnings(result.warnings)])
+
+
+def _status(result: DeploymentResult) -> str:
+    if result.status_raw is None or result.status_raw == result.status:
+        return result.status
+    return f"{result.status} (sent as {printable(result.status_raw)[:60]})"
 
 
 def _words(flags: list[str]) -> str:

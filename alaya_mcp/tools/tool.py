@@ -11,7 +11,7 @@ from alaya_mcp.chat.conversation import Chats
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, InvalidArguments, NotConfigured
-from alaya_mcp.progress import Notify
+from alaya_mcp.progress import Notify, ProgressNotes
 from alaya_mcp.results import ResultModel
 from alaya_mcp.settings import READ_BUDGET_SECONDS, SERVICE_ID_LENGTH, SERVICE_ID_PATTERN, Settings, checked_service_id
 from alaya_mcp.tools.boundary import error_result, internal_error, invalid_arguments
@@ -48,8 +48,9 @@ class Session:
             AlayaError: each control-plane row of docs/errors.md.
         """
         service_id = self.service_id(given)
-        await notify(0, "looking up the deployment", "waiting")
-        return service_id, await self.client.deployment(service_id, Deadline.after(READ_BUDGET_SECONDS))
+        deadline = Deadline.after(READ_BUDGET_SECONDS)
+        notes = ProgressNotes(notify, interval=0)
+        return service_id, await notes.during(lambda: self.client.deployment(service_id, deadline))
 
 
 class Arguments(BaseModel):
@@ -130,7 +131,7 @@ class Tool(Generic[ArgumentsT, ResultT]):
         try:
             arguments = self.arguments.parse(raw or {})
             if isinstance(session, NotConfigured):
-                raise session  # noqa: TRY301 one way out for every error of a call
+                return error_result(session)
             result = await self.run(session, arguments, notify)  # type: ignore[arg-type] # parse returns its own class
             return types.CallToolResult(
                 content=[types.TextContent(type="text", text=self.text(result))],

@@ -28,8 +28,6 @@ from alaya_mcp.upstream.resend import (
 from alaya_mcp.upstream.transport import Transport
 
 _OK: Final = 200
-_MODELS_SECONDS: Final = 5.0
-"""For /v1/models, which a healthy engine answers in milliseconds; without it a chat goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,12 @@ class AlayaClient:
         secrets = [self._settings.access_key, self._settings.secret_key]
         if deployment and deployment.api_key:
             secrets.append(deployment.api_key)
-        return Subject(service_id, tuple(key.get_secret_value() for key in secrets), self._settings.sandbox_ids)
+        return Subject(
+            service_id,
+            tuple(key.get_secret_value() for key in secrets),
+            self._settings.sandbox_ids,
+            has_api_key=deployment is None or deployment.api_key is not None,
+        )
 
     def engine(self, deployment: Deployment, service_id: str) -> Engine:
         """Where a deployment's engine is reached.
@@ -114,42 +117,40 @@ class AlayaClient:
         A LoRA entry has a parent, `owned_by` names the engine (recorded exchanges, SGLang's source).
 
         Raises:
-            AlayaError: it could not be had.
+            Failure: no answer with status 200, after what the rule for chats allows to send again.
+            AlayaError: an answer that is no list of models, or none before the deadline.
         """
-        limit = Deadline(min(deadline.at, anyio.current_time() + _MODELS_SECONDS), _MODELS_SECONDS)
-        with anyio.CancelScope(deadline=limit.at):
+        with anyio.CancelScope(deadline=deadline.at):
+            body: bytes = await resending(chat_may_be_resent, deadline)(
+                self._transport.json_body, "data", f"{engine.url}/v1/models", auth=engine.auth, deadline=deadline
+            )
             try:
-                body = await self._transport.json_body(
-                    "data", f"{engine.url}/v1/models", auth=engine.auth, deadline=limit
-                )
                 return _names_in(json_object(body))
-            except Failure as failure:
-                raise explain(failure, engine.subject) from None
             except WrongShape as wrong:
                 raise unexpected("data", str(wrong), _OK) from None
-        raise timed_out("data", limit.budget)
+        raise timed_out("data", deadline.budget)
 
     @asynccontextmanager
     async def chat(
         self, engine: Engine, body: dict[str, Any], deadline: Deadline, *, partial_adapter: bool
-    ) -> AsyncGenerator[httpx2.Response]:
-        """An answer to one chat request whose body is still to be read, sent again as the rule allows.
+    ) -> AsyncGenerator[tuple[httpx2.Response, float]]:
+        """An answer to one chat request whose body is still to be read, and when the request was last sent.
 
         Raises:
             Failure: no answer with status 200.
         """
         may_be_resent = partial_adapter_chat_may_be_resent if partial_adapter else chat_may_be_resent
-        response: httpx2.Response = await resending(may_be_resent, deadline)(
-            self._transport.open,
-            "data",
-            "POST",
-            f"{engine.url}/v1/chat/completions",
-            auth=engine.auth,
-            deadline=deadline,
-            json=body,
-        )
+        url = f"{engine.url}/v1/chat/completions"
+        sent = 0.0
+
+        async def send() -> httpx2.Response:
+            nonlocal sent
+            sent = anyio.current_time()
+            return await self._transport.open("data", "POST", url, auth=engine.auth, deadline=deadline, json=body)
+
+        response: httpx2.Response = await resending(may_be_resent, deadline)(send)
         try:
-            yield response
+            yield response, sent
         finally:
             await response.aclose()
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from alaya_mcp.deployment.wire import WrongShape, failure_message, is_failure, json_object
 from alaya_mcp.errors import (
     AccessDenied,
     AlayaError,
@@ -58,18 +59,22 @@ class Subject:
         service_id: The deployment asked for.
         secrets: Values that must not be quoted back, should upstream echo them.
         known_ids: Deployments there are, where that is known (the sandbox).
+        has_api_key: Whether the control plane told a key for the deployment's engine.
     """
 
     service_id: str
     secrets: tuple[str, ...] = ()
     known_ids: tuple[str, ...] = ()
+    has_api_key: bool = True
 
 
-def deployment_not_found(subject: Subject, http_status: int | None = None) -> DeploymentNotFound:
+def deployment_not_found(
+    subject: Subject, http_status: int | None = None, message: str | None = None
+) -> DeploymentNotFound:
     """The control plane knows no such deployment."""
     known = f" The deployments here are: {', '.join(subject.known_ids)}." if subject.known_ids else ""
     return DeploymentNotFound(
-        f"There is no deployment {subject.service_id} for this account.{known}",
+        f"There is no deployment {subject.service_id} for this account.{known}{quoted(message, subject.secrets)}",
         next_step="Pass one of these as service_id."
         if known
         else "Check the service id in the Alaya NeW console (it looks like a UUID); a deployment of another account "
@@ -82,6 +87,8 @@ def deployment_not_found(subject: Subject, http_status: int | None = None) -> De
 
 def explain(failure: Failure, subject: Subject) -> AlayaError:
     """The error for a failure, after whatever was sent again."""
+    if failure.plane == "control" and failure.status in {_BAD_REQUEST, _SERVER_ERROR} and _tells_not_found(failure):
+        return deployment_not_found(subject, failure.status, message_in_body(failure.body))
     if failure.status is not None:
         return explain_status(
             failure.plane,
@@ -110,6 +117,15 @@ def explain(failure: Failure, subject: Subject) -> AlayaError:
     return UpstreamUnavailable(what + proxy, next_step=next_step, plane=failure.plane)
 
 
+def _tells_not_found(failure: Failure) -> bool:
+    """Whether an error's body is Alaya's envelope with a message that says so, whatever the status."""
+    try:
+        answer = json_object(failure.body)
+    except WrongShape:
+        return False
+    return is_failure(answer) and says_not_found(failure_message(answer))
+
+
 def _at_start(plane: Plane) -> str:
     return _WHERE[plane][0].upper() + _WHERE[plane][1:]
 
@@ -125,6 +141,15 @@ def timed_out(plane: Plane | None, budget: float | None = None) -> UpstreamTimeo
         else "Call again with a larger timeout_seconds (hosts may give up earlier), a shorter prompt "
         f"or a smaller max_tokens. {_LOOK}",
         plane=plane,
+    )
+
+
+def stalled(idle: float) -> UpstreamTimeout:
+    """The engine fell silent before any text."""
+    return UpstreamTimeout(
+        f"The deployment's engine began to answer and then was silent for {idle:g} s, before any text.",
+        next_step=f"Call again; ALAYA_IDLE_SECONDS is the longest silence that is waited for. {_LOOK}",
+        plane="data",
     )
 
 
@@ -149,7 +174,7 @@ def explain_status(
         return refusal
     match status:
         case 401:
-            return _rejected_credentials(plane)
+            return _rejected_credentials(plane, subject)
         case 403:
             return AccessDenied(
                 f"{_at_start(plane)} denies access to {subject.service_id} (HTTP 403).",
@@ -158,7 +183,7 @@ def explain_status(
                 http_status=status,
             )
         case 404:
-            return deployment_not_found(subject, status)
+            return deployment_not_found(subject, status, message)
         case 408 | 504:
             return UpstreamTimeout(
                 f"{_at_start(plane)} gave up waiting (HTTP {status}).{words}",
@@ -215,7 +240,7 @@ def _engine_refusal(status: int, message: str | None, words: str) -> AlayaError 
 def explain_envelope(plane: Plane, message: str | None, subject: Subject) -> AlayaError:
     """The error for a failure code under HTTP 200 (API documentation: code -1, reason in msg)."""
     if plane == "control" and says_not_found(message):
-        return deployment_not_found(subject, _OK)
+        return deployment_not_found(subject, _OK, message)
     words = quoted(message, subject.secrets)
     return RequestRejected(
         f"{_at_start(plane)} reports a failure (code -1 under HTTP 200).{words}",
@@ -225,12 +250,20 @@ def explain_envelope(plane: Plane, message: str | None, subject: Subject) -> Ala
     )
 
 
-def _rejected_credentials(plane: Plane) -> CredentialsRejected:
+def _rejected_credentials(plane: Plane, subject: Subject) -> CredentialsRejected:
     if plane == "control":
         return CredentialsRejected(
             "Alaya's control plane rejected the key pair in ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY (HTTP 401).",
             next_step="Copy both halves of the Open API Key from the Alaya NeW console into the host's configuration "
             "again, and have the host restart this server.",
+            plane=plane,
+            http_status=401,
+        )
+    if not subject.has_api_key:
+        return CredentialsRejected(
+            "The deployment's engine wants an apikey (HTTP 401), and the control plane tells none for this deployment; "
+            "ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY were accepted.",
+            next_step="Look up the deployment's apikey in the Alaya NeW console; it may have to be made first.",
             plane=plane,
             http_status=401,
         )

@@ -35,7 +35,7 @@ _HEADERS: Final = {
     # A compressed stream would be held back by whoever compresses it.
     "Accept-Encoding": "identity",
 }
-_LOOPBACK: Final = ("all://127.0.0.0/8", "all://[::1]", "all://localhost", "all://*.localhost")
+_NO_PROXY: Final[dict[str, httpx2.AsyncBaseTransport | None]] = {"all://": None, "http://": None, "https://": None}
 
 _log = logging.getLogger(__name__)
 
@@ -43,12 +43,12 @@ _log = logging.getLogger(__name__)
 class Transport:
     """Sends requests and yields answers; owned by whoever enters it.
 
-    The client is made at the first request, so that a process which only lists its tools pays nothing.
+    A client is made at the first request that needs it, so that a process which only lists its tools pays nothing.
     """
 
     def __init__(self) -> None:
         self._owned = AsyncExitStack()
-        self._client: httpx2.AsyncClient | None = None
+        self._clients: dict[bool, httpx2.AsyncClient] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -58,8 +58,9 @@ class Transport:
     ) -> None:
         await self._owned.aclose()
 
-    def _opened(self) -> httpx2.AsyncClient:
-        if self._client is None:
+    def _client(self, *, on_loopback: bool) -> httpx2.AsyncClient:
+        """The client for other hosts, with their proxies, or the one for this machine, without."""
+        if on_loopback not in self._clients:
             try:
                 client = httpx2.AsyncClient(
                     headers={"User-Agent": f"alayanew-mcp/{__version__}"},
@@ -69,7 +70,7 @@ class Transport:
                         max_keepalive_connections=32,
                         keepalive_expiry=_KEEPALIVE_SECONDS,
                     ),
-                    mounts=dict.fromkeys(_LOOPBACK),
+                    mounts=_NO_PROXY if on_loopback else None,
                 )
             except (ImportError, ValueError, httpx2.InvalidURL) as unusable:
                 raise NotConfigured(
@@ -78,8 +79,8 @@ class Transport:
                     "(http, https, socks5 or socks5h URLs), and have the host restart this server.",
                 ) from unusable
             self._owned.push_async_callback(client.aclose)
-            self._client = client
-        return self._client
+            self._clients[on_loopback] = client
+        return self._clients[on_loopback]
 
     async def open(
         self,
@@ -99,7 +100,7 @@ class Transport:
             Failure: anything else, the status among it.
             NotConfigured: a proxy setting that cannot be used.
         """
-        client = self._opened()
+        client = self._client(on_loopback=Origin.of(url).on_loopback)
         timeout = httpx2.Timeout(
             connect=min(_CONNECT_SECONDS, deadline.remaining()), read=None, write=_WRITE_SECONDS, pool=None
         )
@@ -107,7 +108,7 @@ class Transport:
             request = client.build_request(method, url, json=json, timeout=timeout, headers=_HEADERS)
             # An explicit scheme, or none: never one that the client finds by itself (netrc, userinfo).
             response = await client.send(request, auth=auth or httpx2.Auth(), stream=True)
-        _log.info("%s plane: %s %s: HTTP %d", plane, method, request.url.path, response.status_code)
+        _log.info("%s plane: %s: HTTP %d", plane, method, response.status_code)
         if response.status_code != _OK:
             try:
                 failure = await _status_failure(plane, response)

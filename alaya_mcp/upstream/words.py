@@ -15,6 +15,7 @@ _NOT_FOUND = re.compile(
     r"not\s+(?:be\s+)?found|(?:do|does)(?:\s+not|n't)\s+exist|not\s+exist|no\s+such|不存在|未找到|找不到|没有找到",
     re.IGNORECASE,
 )
+_OF_SOMETHING_ELSE = re.compile(r"key|user|account|credential|namespace|cluster|密钥|用户|账[号户]|集群", re.IGNORECASE)
 _UNKNOWN_NAME = r".{0,160}?(?:not\s+exist|not\s+found|not\s+loaded|not\s+served|unknown|unrecognized)"
 _ABOUT_MODEL = re.compile(rf"(?:model|lora|adapter){_UNKNOWN_NAME}", re.IGNORECASE | re.DOTALL)
 _ABOUT_ADAPTER = re.compile(rf"(?:lora|adapter){_UNKNOWN_NAME}", re.IGNORECASE | re.DOTALL)
@@ -75,18 +76,23 @@ def quoted(text: str | None, secrets: Iterable[str] = ()) -> str:
 
 def says_not_found(text: str | None) -> bool:
     """Whether a control-plane message says that the deployment does not exist."""
-    return bool(text and _NOT_FOUND.search(text))
+    return bool(text and _NOT_FOUND.search(text) and not _OF_SOMETHING_ELSE.search(text))
+
+
+def _own_words(text: str) -> str:
+    """A message without the caller's input, which vLLM's validation errors echo (recorded exchanges)."""
+    return re.split(r"['\"]input['\"]", text, maxsplit=1)[0]
 
 
 def is_about_model(text: str | None, status: int) -> bool:
     """Whether a refusal is about the model's name: a 404 naming a model, or SGLang's 400 naming an adapter."""
     pattern = _ABOUT_MODEL if status == 404 else _ABOUT_ADAPTER  # noqa: PLR2004 an HTTP status reads best as itself
-    return bool(text and pattern.search(text))
+    return bool(text and pattern.search(_own_words(text)))
 
 
 def is_about_context(text: str | None) -> bool:
     """Whether a refusal is about the length of the context or of the answer asked for."""
-    return bool(text and _ABOUT_CONTEXT.search(text))
+    return bool(text and _ABOUT_CONTEXT.search(_own_words(text)))
 
 
 def context_numbers(text: str) -> tuple[str | None, str | None]:
