@@ -194,7 +194,7 @@ def test_not_found_is_understood_in_english_and_chinese(text: str | None, says: 
 
 
 def test_a_quotation_is_marked_as_upstreams() -> None:
-    assert quoted("out of memory") == ' Upstream said: "out of memory"'
+    assert quoted("out of memory") == ' Upstream said: "out of memory".'
 
 
 @pytest.mark.parametrize("nothing", [None, "", "  \n\t", "\x00\x1b"], ids=["none", "empty", "space", "control"])
@@ -203,7 +203,7 @@ def test_nothing_is_quoted_as_nothing(nothing: str | None) -> None:
 
 
 def inside(text: str, secrets: tuple[str, ...] = ()) -> str:
-    return quoted(text, secrets).removeprefix(' Upstream said: "').removesuffix('"')
+    return quoted(text, secrets).removeprefix(' Upstream said: "').removesuffix('".')
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def quoted(text: str | None, secrets: Iterable[str] = ()) -> str:
             text = text.replace(secret, "[redacted]")
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     cut = line if len(line) <= QUOTE_LIMIT else line[: QUOTE_LIMIT - 1] + "…"
-    return f' Upstream said: "{cut}"' if cut else ""
+    return f' Upstream said: "{cut}".' if cut else ""
 
 
 def says_not_found(text: str | None) -> bool:
