@@ -137,7 +137,7 @@ def test_every_other_recorded_400_is_a_rejected_request(one: Recording) -> None:
     error = explained(one)
     assert error.code == code
     quotation = error.message.partition('Upstream said: "')[2]
-    assert 10 < len(quotation) <= 301
+    assert 10 < len(quotation) <= 302
 
 
 def test_sglangs_400_about_an_adapter_is_a_model_not_served() -> None:
