@@ -283,6 +283,15 @@ async def test_an_sglang_adapter_without_a_told_base_name_gets_it_from_the_engin
         assert upstream.chats[0].json["model"] == "m1:lora1"
 
 
+async def test_an_sglang_adapter_whose_base_name_cannot_be_learned_is_sent_with_a_doubt() -> None:
+    async with Upstream(chat=replies("ok", model="lora1"), models=says(500, {})) as upstream:
+        upstream.deployment |= {"servedName": None, "quickStart": {"backend": "sglang"}}
+        content = content_of(await call(upstream.settings(), CHAT, prompt="x", model="lora1"))
+
+        assert upstream.chats[0].json["model"] == "lora1"
+    assert any("the base model may have answered" in warning for warning in content["warnings"])
+
+
 async def test_the_list_of_models_follows_the_rules_of_a_chat() -> None:
     listed = says(200, {"data": [{"id": "m1"}]})
 

@@ -49,13 +49,22 @@ async def choose_model(
     except (AlayaError, Failure) as error:
         if wanted is None:
             raise _without_default(error) from None
-        doubt = f"{wanted} is not a name that the control plane tells, and the engine's /v1/models could not be read."
-        return Choice(Model(wanted, wanted), told, (doubt,))
+        return Choice(Model(wanted, wanted), told, (_unread(wanted, told),))
     names = _both(told, served)
     found = names.find(wanted) if wanted else names.default()
     if found is None:
         raise not_served(wanted, names.models) if wanted else _no_default()
     return Choice(found, names, _doubts(found, names))
+
+
+def _unread(wanted: str, told: Names) -> str:
+    """The doubt about a name that is sent as it is, because the engine's own list could not be read."""
+    if wanted in told.adapters:
+        return (
+            f"SGLang takes {wanted} together with the base model's name, which nobody told (/v1/models could not be "
+            "read): the base model may have answered in its place."
+        )
+    return f"{wanted} is not a name that the control plane tells, and the engine's /v1/models could not be read."
 
 
 def _both(told: Names, served: Names) -> Names:
