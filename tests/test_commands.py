@@ -172,7 +172,7 @@ async def test_a_proxy_that_cannot_be_used_is_not_configured() -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("proxy", ["http://proxy.invalid:1", "socks5://proxy.invalid:1"])
+@pytest.mark.parametrize("proxy", ["http://proxy.invalid:1", "socks5://proxy.invalid:1", "nonsense://proxy.invalid"])
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "127.1", "2130706433"])
 async def test_loopback_never_goes_through_a_proxy(proxy: str, name: str) -> None:
     async with Upstream(chat=replies("direct")) as upstream, AsyncExitStack() as left:

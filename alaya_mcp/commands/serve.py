@@ -12,8 +12,6 @@ from alaya_mcp.server import create_server
 from alaya_mcp.settings import Settings, load_settings, log_level
 from alaya_mcp.stdio import serve_stdio
 
-_REPLACED = ("ALAYA_ACCESS_KEY", "ALAYA_SECRET_KEY", "ALAYA_BASE_URL", "ALAYA_SERVICE_ID")
-
 
 async def run(arguments: argparse.Namespace) -> int:
     """Serve until the host closes stdin."""
@@ -26,31 +24,29 @@ async def run(arguments: argparse.Namespace) -> int:
     if sys.stdin.isatty():
         sys.stderr.write("Waiting for an MCP host on stdin; Ctrl-C ends it. To watch it at work: alayanew-mcp demo\n")
     async with AsyncExitStack() as owned:
-        settings = await _sandbox_settings(owned) if arguments.sandbox else _account_settings()
+        settings: Settings | NotConfigured
+        try:
+            settings = await _sandbox_settings(owned) if arguments.sandbox else load_settings(os.environ)
+        except NotConfigured as problem:
+            settings = problem
         await serve_stdio(create_server(settings))
     return 0
 
 
-def _account_settings() -> Settings | NotConfigured:
-    try:
-        return load_settings(os.environ)
-    except NotConfigured as problem:
-        return problem
+async def _sandbox_settings(owned: AsyncExitStack) -> Settings:
+    """Settings for a sandbox in this process; keys and addresses of a real account are left aside.
 
-
-async def _sandbox_settings(owned: AsyncExitStack) -> Settings | NotConfigured:
-    """Settings for a sandbox in this process; keys and addresses of a real account are left aside."""
+    Raises:
+        NotConfigured: another setting does not parse.
+    """
     from alaya_mcp.sandbox import Sandbox  # noqa: PLC0415 its web server is loaded for --sandbox only
 
     sandbox = await owned.enter_async_context(Sandbox())
-    environ = {name: value for name, value in os.environ.items() if name not in _REPLACED}
-    environ |= {
+    environ = {
+        **os.environ,
         "ALAYA_ACCESS_KEY": sandbox.access_key,
         "ALAYA_SECRET_KEY": sandbox.secret_key,
         "ALAYA_BASE_URL": sandbox.base_url,
         "ALAYA_SERVICE_ID": sandbox.default_service_id,
     }
-    try:
-        return load_settings(environ).model_copy(update={"sandbox_ids": sandbox.service_ids})
-    except NotConfigured as problem:
-        return problem
+    return load_settings(environ).model_copy(update={"sandbox_ids": sandbox.service_ids})

@@ -35,7 +35,6 @@ _HEADERS: Final = {
     # A compressed stream would be held back by whoever compresses it.
     "Accept-Encoding": "identity",
 }
-_NO_PROXY: Final[dict[str, httpx2.AsyncBaseTransport | None]] = {"all://": None, "http://": None, "https://": None}
 
 _log = logging.getLogger(__name__)
 
@@ -70,14 +69,14 @@ class Transport:
                         max_keepalive_connections=32,
                         keepalive_expiry=_KEEPALIVE_SECONDS,
                     ),
-                    mounts=_NO_PROXY if on_loopback else None,
+                    trust_env=not on_loopback,
                 )
-            except (ImportError, ValueError, httpx2.InvalidURL) as unusable:
+            except (ImportError, ValueError, httpx2.InvalidURL):
                 raise NotConfigured(
                     "A proxy setting in the environment or system cannot be used.",
                     next_step="Correct or remove HTTPS_PROXY, HTTP_PROXY and ALL_PROXY "
                     "(http, https, socks5 or socks5h URLs), and have the host restart this server.",
-                ) from unusable
+                ) from None  # its text holds the proxy's URL, and so perhaps a password
             self._owned.push_async_callback(client.aclose)
             self._clients[on_loopback] = client
         return self._clients[on_loopback]
