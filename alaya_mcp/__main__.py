@@ -4,4 +4,6 @@ import sys
 
 from alaya_mcp.cli import main
 
-sys.exit(main())
+# A worker process that checks schemas imports this module under another name.
+if __name__ == "__main__":
+    sys.exit(main())

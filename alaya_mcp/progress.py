@@ -35,16 +35,16 @@ class ProgressNotes:
         self._interval = interval
         self._started = anyio.current_time()
         self._phase: Phase = "waiting"
-        self._words = "looking up the deployment"
+        self._words, self._detail = "looking up the deployment", ""
         self._unsent: list[str] = []
         self._last_progress = -1.0
         self._wake = anyio.Event()
         self._finished = anyio.Event()
 
-    def status(self, phase: Phase, words: str) -> None:
-        """Tell this now, and again by the clock until something else is told."""
-        if self._phase != "writing" and (phase, words) != (self._phase, self._words):
-            self._phase, self._words = phase, words
+    def status(self, phase: Phase, words: str, detail: str = "") -> None:
+        """Tell this now, and again by the clock until something else is told: "words, 12 s, detail"."""
+        if self._phase != "writing" and (phase, words, detail) != (self._phase, self._words, self._detail):
+            self._phase, self._words, self._detail = phase, words, detail
             self._wake.set()
 
     def write(self, text: str) -> None:
@@ -93,8 +93,8 @@ class ProgressNotes:
             with anyio.move_on_after(STATUS_SECONDS) as timer:
                 await self._woken()
             if not self._is_writing() and not self._finished.is_set():
-                elapsed = f", {self._elapsed():.0f} s" if timer.cancelled_caught else ""
-                await self._send(self._words + elapsed, self._phase)
+                elapsed = f"{self._elapsed():.0f} s" if timer.cancelled_caught or self._detail else ""
+                await self._send(", ".join(filter(None, (self._words, elapsed, self._detail))), self._phase)
 
     def _is_writing(self) -> bool:
         return self._phase == "writing"

@@ -166,11 +166,29 @@ class Timing(ResultModel):
     tokens_per_second: float | None = Field(default=None, description="completion_tokens / total_seconds")
 
 
+class FunctionCall(ResultModel):
+    """A function and what to call it with."""
+
+    name: str = Field(description="Function")
+    arguments: str = Field(description="JSON text")
+
+
+class ToolCall(ResultModel):
+    """A tool that the model asks for, in the shape that a history takes."""
+
+    id: str = Field(description="To be named as tool_call_id by the answer")
+    type: Literal["function"] = Field(default="function", description="Always function")
+    function: FunctionCall = Field(description="What to call")
+
+
 class ConversationMessage(ResultModel):
     """One turn."""
 
-    role: Literal["system", "user", "assistant"] = Field(description="Who spoke")
+    role: Literal["system", "user", "assistant", "tool"] = Field(description="Who spoke")
     content: str = Field(description="Text")
+    images: list[str] | None = Field(default=None, description="Image URLs")
+    tool_calls: list[ToolCall] | None = Field(default=None, description="Tools that the assistant asked for")
+    tool_call_id: str | None = Field(default=None, description="The call that a tool's message answers")
 
 
 class ChatResult(ResultModel):
@@ -180,12 +198,18 @@ class ChatResult(ResultModel):
     model: str = Field(description="Model asked for or chosen")
     served_by: str | None = Field(default=None, description="Model that answered, as the engine said")
     content: str = Field(description="The reply")
+    parsed: Any = Field(default=None, description="The reply as data; only where it follows response_schema")
+    tool_calls: list[ToolCall] | None = Field(
+        default=None, description="Tools the model asks you to run; put them and their results into messages"
+    )
     reasoning: str | None = Field(default=None, description="The model's thinking, apart from the reply")
     finish_reason: str | None = Field(default=None, description="Why the engine stopped; absent when it was cut off")
     truncated: bool = Field(description="Whether the reply is incomplete")
     truncated_reason: TruncatedReason | None = Field(default=None, description="What cut it")
     usage: Usage | None = Field(default=None, description="Tokens; absent when the engine gave none")
     timing: Timing = Field(description="How long it took")
+    full_reply_uri: str | None = Field(default=None, description="Resource with the whole of a reply cut by size_cap")
+    read_on: str | None = Field(default=None, description="Pass as read_on for the next part of such a reply")
     warnings: list[str] = Field(description="What to be careful about")
     messages: list[ConversationMessage] | None = Field(
         default=None, description="The conversation to send as messages next time, with your next message added"

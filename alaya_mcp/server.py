@@ -17,8 +17,10 @@ from alaya_mcp.settings import Settings
 from alaya_mcp.tools.chat_with_deployment import CHAT_WITH_DEPLOYMENT
 from alaya_mcp.tools.get_deployment import GET_DEPLOYMENT
 from alaya_mcp.tools.list_lora_models import LIST_LORA_MODELS
+from alaya_mcp.tools.resources import listed_resources, listed_templates, read_resource
 from alaya_mcp.tools.tool import Session, Tool
 from alaya_mcp.upstream.client import AlayaClient
+from alaya_mcp.upstream.lookups import Lookups
 from alaya_mcp.upstream.transport import Transport
 
 PHASE_META_KEY: Final = "com.alayanew.mcp/phase"
@@ -69,8 +71,15 @@ def create_server(settings: Settings | NotConfigured) -> Server[Session | NotCon
             return
         async with Transport() as transport:
             client = AlayaClient(settings, transport)
-            chats = Chats(client, max_concurrency=settings.max_concurrency, idle_seconds=settings.idle_seconds)
-            yield Session(settings, client, chats)
+            lookups = Lookups(client.deployment)
+            chats = Chats(
+                client,
+                lookups,
+                max_concurrency=settings.max_concurrency,
+                idle_seconds=settings.idle_seconds,
+                reply_bytes=settings.max_reply_bytes,
+            )
+            yield Session(settings, lookups, chats)
 
     return Server(
         "alaya",
@@ -84,6 +93,9 @@ def create_server(settings: Settings | NotConfigured) -> Server[Session | NotCon
         },
         on_list_tools=_list_tools,
         on_call_tool=_call_tool,
+        on_list_resources=_list_resources,
+        on_list_resource_templates=_list_resource_templates,
+        on_read_resource=_read_resource,
     )
 
 
@@ -101,6 +113,29 @@ async def _call_tool(
         known = ", ".join(tool.name for tool in TOOLS)
         raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool. The tools are: {known}.")
     return await tool.call(context.lifespan_context, params.arguments, _notify(context))
+
+
+async def _list_resources(
+    context: ServerRequestContext[Session | NotConfigured], _: types.PaginatedRequestParams | None
+) -> types.ListResourcesResult:
+    session = context.lifespan_context
+    kept = [] if isinstance(session, NotConfigured) else listed_resources(session.chats.kept)
+    return types.ListResourcesResult(resources=kept)
+
+
+async def _list_resource_templates(
+    _: ServerRequestContext[Session | NotConfigured], __: types.PaginatedRequestParams | None
+) -> types.ListResourceTemplatesResult:
+    return types.ListResourceTemplatesResult(resource_templates=listed_templates())
+
+
+async def _read_resource(
+    context: ServerRequestContext[Session | NotConfigured], params: types.ReadResourceRequestParams
+) -> types.ReadResourceResult:
+    session = context.lifespan_context
+    if isinstance(session, NotConfigured):
+        raise MCPError(code=types.INVALID_PARAMS, message=f"{session.message} {session.next_step}")
+    return read_resource(session.chats.kept, str(params.uri))
 
 
 def _notify(context: ServerRequestContext[Session | NotConfigured]) -> Notify:

@@ -65,6 +65,7 @@ class Settings(BaseModel):
     idle_seconds: float = Field(45, ge=1, le=3600)
     progress_interval_ms: int = Field(250, ge=0, le=60_000)
     max_concurrency: int = Field(64, ge=1, le=10_000)
+    max_reply_bytes: int = Field(30_000, ge=4_000, le=10_000_000)
     log_level: LogLevel = "WARNING"
     sandbox_ids: tuple[str, ...] = ()
     """The deployments of the embedded sandbox, in order; empty when the upstream is a real one."""

@@ -166,7 +166,7 @@ def test_a_role_alone_is_no_beginning() -> None:
 def test_a_tool_call_is_a_beginning() -> None:
     decoder = decode(event(text(None, tool_calls=[{"index": 0, "function": {"name": "f", "arguments": "{"}}])) + DONE)
     assert decoder.reply.begun
-    assert decoder.reply.called_tools
+    assert decoder.reply.tool_calls
     assert decoder.reply.content == ""
 
 

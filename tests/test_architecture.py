@@ -19,18 +19,22 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "deadline", "origins", "deployment.lenient", "deployment.launch"),
     ("settings", "progress", "logs", "console", "deployment.wire"),
     ("deployment.names", "deployment.readiness", "results"),
-    ("deployment.views",),
+    ("deployment.views", "deployment.waiting"),
     ("upstream.failures", "upstream.words", "upstream.auth"),
-    ("upstream.resend", "upstream.transport"),
+    ("upstream.resend", "upstream.refusals", "upstream.transport"),
     ("upstream.explain",),
-    ("upstream.client",),
-    ("chat.request", "chat.events", "chat.thinking"),
-    ("chat.reply", "chat.answer"),
+    ("upstream.client", "upstream.lookups"),
+    ("chat.request", "chat.events", "chat.thinking", "chat.tool_calls", "chat.size", "chat.continuation"),
+    ("chat.reply", "chat.answer", "chat.schema_check"),
+    ("chat.structured", "chat.kept_replies"),
     ("chat.model_choice",),
+    ("chat.second_chance", "chat.exchange"),
+    ("chat.remarks",),
     ("chat.outcome",),
     ("chat.conversation",),
-    ("tools.schema", "tools.boundary", "tools.text"),
-    ("tools.tool",),
+    ("tools.schema", "tools.boundary", "tools.text", "tools.json_values", "tools.resources"),
+    ("tools.tool", "tools.messages"),
+    ("tools.chat_arguments",),
     ("tools.get_deployment", "tools.list_lora_models", "tools.chat_with_deployment"),
     ("server",),
     ("stdio",),
@@ -127,6 +131,13 @@ def test_the_stdio_server_loads_nothing_that_it_does_not_use() -> None:
         name for name in loaded if name.startswith(("alaya_mcp.sandbox", "alaya_mcp.console", "rich", "socksio"))
     ]
     assert not [name for name in loaded if name.startswith("alaya_mcp.commands.") and not name.endswith("serve")]
+
+
+def test_the_server_checks_schemas_in_a_worker_and_never_loads_the_validator_for_it() -> None:
+    ours = {name for name in loaded_after("import alaya_mcp.commands.serve") if name.startswith("alaya_mcp.")}
+
+    assert "alaya_mcp.chat.structured" in ours
+    assert "alaya_mcp.chat.schema_check" not in ours
 
 
 def test_the_public_surface_is_there_and_nothing_else() -> None:

@@ -264,7 +264,7 @@ async def test_a_missing_adapter_is_asked_for_again_only_where_some_instances_ho
 
         assert len(upstream.chats) == tries
     assert error_of(result)["code"] == "model_not_served"
-    assert f"loaded on {holders} of 2 ready instances" in text_of(result)
+    assert f"loaded on {holders} of 2 instances that are ready" in text_of(result)
 
 
 async def test_chats_over_the_limit_wait_and_then_run() -> None:

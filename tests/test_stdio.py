@@ -29,7 +29,7 @@ async def test_each_handshake_revision_is_spoken(version: str) -> None:
 
     assert answer["result"]["protocolVersion"] == version
     assert answer["result"]["serverInfo"]["name"] == "alaya"
-    assert set(answer["result"]["capabilities"]) == {"tools"}
+    assert set(answer["result"]["capabilities"]) == {"tools", "resources"}
     assert [tool["name"] for tool in listed["result"]["tools"]] == TOOLS
 
 

@@ -11,6 +11,7 @@ import httpx2
 
 from alaya_mcp.chat.events import DONE, BodyKind, EventSplitter, EventTooLarge, body_kind
 from alaya_mcp.chat.reply import Delta, EngineError, Reply, is_completion
+from alaya_mcp.chat.thinking import Prefilled, ThinkSplitter
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape, failure_message, is_failure, json_object, not_json
 from alaya_mcp.results import TruncatedReason
@@ -39,8 +40,8 @@ class Ending:
 class AnswerDecoder:
     """Decodes a body piece by piece: a stream of events, or plain JSON where an engine answers that. No I/O."""
 
-    def __init__(self) -> None:
-        self.reply = Reply()
+    def __init__(self, prefilled: Prefilled = "no") -> None:
+        self.reply = Reply(think=ThinkSplitter(prefilled))
         self.done = False
         self.unreadable = 0
         self._kind: BodyKind | None = None

@@ -1,28 +1,39 @@
-"""One chat from arguments to result: look up, check, choose the name, send, read, say how it ended."""
+"""One chat from arguments to result: look up, wait, check, choose the name, send, read, say how it ended."""
 
 import math
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 import anyio
 
 from alaya_mcp.chat.answer import AnswerDecoder, read_answer
-from alaya_mcp.chat.model_choice import choose_model, loaded_on, unserved
-from alaya_mcp.chat.outcome import Exchange, Limits, Timestamps, chat_result
+from alaya_mcp.chat.exchange import Asked, Exchange, Limits, Timestamps
+from alaya_mcp.chat.kept_replies import KeptReplies
+from alaya_mcp.chat.model_choice import Choice, choose_model, loaded_on
+from alaya_mcp.chat.outcome import chat_result
 from alaya_mcp.chat.reply import Delta
-from alaya_mcp.chat.request import Sampling, Turn, chat_body
+from alaya_mcp.chat.request import Features, Sampling, Turn, chat_body
+from alaya_mcp.chat.second_chance import SecondChance
+from alaya_mcp.chat.size import ReplyWindow
+from alaya_mcp.chat.structured import SchemaRefused, check_schema, read_structured
+from alaya_mcp.chat.thinking import Prefilled, prefilled
 from alaya_mcp.deadline import Deadline
+from alaya_mcp.deployment.names import parses_reasoning
 from alaya_mcp.deployment.readiness import not_ready, readiness
+from alaya_mcp.deployment.waiting import wait_until_ready
 from alaya_mcp.deployment.wire import Deployment
-from alaya_mcp.errors import AlayaError, DeploymentNotReady, ModelNotServed, UpstreamTimeout
+from alaya_mcp.errors import InvalidArguments, UpstreamTimeout
 from alaya_mcp.progress import ProgressNotes
 from alaya_mcp.results import ChatResult
 from alaya_mcp.upstream.client import AlayaClient, Engine
-from alaya_mcp.upstream.explain import explain, timed_out
+from alaya_mcp.upstream.explain import timed_out
 from alaya_mcp.upstream.failures import Failure
+from alaya_mcp.upstream.lookups import Lookups
 
-_UNAUTHORIZED, _FORBIDDEN, _UNAVAILABLE = 401, 403, 503
+_SIGNS_OF_STALENESS: Final = frozenset({"idle", "stream_cut", "upstream_error"})
+"""Endings after which the deployment is looked up anew: its engine may be another by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +42,43 @@ class ChatRequest:
 
     service_id: str
     turns: tuple[Turn, ...]
-    sampling: Sampling
+    sampling: Sampling = field(default_factory=Sampling)
+    features: Features = field(default_factory=Features)
     model: str | None = None
+    wait_seconds: float = 0
     return_messages: bool = False
 
 
-class Chats:
-    """Chats with deployments, so many at a time."""
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One chat under way."""
 
-    def __init__(self, client: AlayaClient, *, max_concurrency: int, idle_seconds: float) -> None:
+    request: ChatRequest
+    deadline: Deadline
+    waiting: Deadline
+    notes: ProgressNotes
+
+
+class Chats:
+    """Chats with deployments, so many at a time.
+
+    Args:
+        client: Both planes.
+        lookups: Deployments, as lately seen.
+        max_concurrency: Chats in flight; more wait.
+        idle_seconds: Longest silence once an answer has begun.
+        reply_bytes: Most of a reply, in UTF-8, that one result shows.
+    """
+
+    def __init__(
+        self, client: AlayaClient, lookups: Lookups, *, max_concurrency: int, idle_seconds: float, reply_bytes: int
+    ) -> None:
         self._client = client
+        self._lookups = lookups
         self._places = anyio.Semaphore(max_concurrency)
         self._idle_seconds = idle_seconds
+        self._reply_bytes = reply_bytes
+        self.kept = KeptReplies()
 
     async def run(self, request: ChatRequest, deadline: Deadline, notes: ProgressNotes) -> ChatResult:
         """The reply, whole or as much of it as came.
@@ -50,15 +86,27 @@ class Chats:
         Raises:
             AlayaError: nothing of a reply came; each row of docs/errors.md.
         """
+        schema = request.features.response_schema
+        if schema is not None:
+            await _make_sure(schema, deadline)
         async with self._place(deadline, notes):
             notes.status("waiting", "looking up the deployment")
-            deployment = await self._client.deployment(request.service_id, deadline)
-            exchange = await self._exchange(request, deployment, deadline, notes)
-        return chat_result(
-            exchange,
-            Limits(deadline.budget, self._idle_seconds),
-            request.turns if request.return_messages else None,
-        )
+            waiting = deadline.sooner(request.wait_seconds)
+            exchange = await self._exchange(_Call(request, deadline, waiting, notes))
+        if exchange.ending.cut in _SIGNS_OF_STALENESS:
+            self._lookups.forget(request.service_id)
+        if schema is not None and exchange.has_data:
+            structured = await read_structured(schema, exchange.text_of_data, deadline)
+            exchange = replace(exchange, structured=structured)
+        return chat_result(exchange, self.kept)
+
+    def read_on(self, uri: str) -> ChatResult:
+        """The next part of a large reply that came earlier; nothing is sent.
+
+        Raises:
+            InvalidArguments: no such reply is kept.
+        """
+        return self.kept.part(uri, self._reply_bytes)
 
     @asynccontextmanager
     async def _place(self, deadline: Deadline, notes: ProgressNotes) -> AsyncGenerator[None]:
@@ -77,44 +125,61 @@ class Chats:
         finally:
             self._places.release()
 
-    async def _exchange(
-        self, request: ChatRequest, deployment: Deployment, deadline: Deadline, notes: ProgressNotes
-    ) -> Exchange:
-        """Ask, and once more where a 401 turns out to be a key that has changed meanwhile."""
-        try:
-            return await self._ask(request, deployment, deadline, notes)
-        except Failure as failure:
-            if failure.status != _UNAUTHORIZED:
-                raise await self._meaning(failure, request, deployment, deadline) from None
-            fresh = await self._fresh(failure, request, deployment, deadline)
-            if fresh.api_key == deployment.api_key:
-                raise explain(failure, self._client.subject(request.service_id, deployment)) from None
-        try:
-            return await self._ask(request, fresh, deadline, notes)
-        except Failure as failure:
-            raise await self._meaning(failure, request, fresh, deadline) from None
+    async def _exchange(self, call: _Call) -> Exchange:
+        """Ask, and again where a fresh lookup shows that what was known is not true any more."""
+        service_id = call.request.service_id
+        deployment, was_kept = await self._lookups.recent(service_id, call.deadline)
+        deployment = await self._ready(call, deployment)
+        chance = SecondChance(self._client, self._lookups, service_id, call.request.model, was_kept=was_kept)
+        while True:
+            try:
+                return await self._ask(call, deployment)
+            except Failure as failure:
+                self._lookups.forget(service_id)
+                deployment = await chance.after(
+                    failure, deployment, call.deadline, may_wait=call.waiting.remaining() > 0
+                )
+            deployment = await self._ready(call, deployment)
 
-    async def _ask(
-        self, request: ChatRequest, deployment: Deployment, deadline: Deadline, notes: ProgressNotes
-    ) -> Exchange:
+    async def _ready(self, call: _Call, deployment: Deployment) -> Deployment:
+        """The deployment once it is ready.
+
+        Raises:
+            DeploymentNotReady: it is not, and waiting does not help or was not asked for.
+        """
+
+        async def look() -> Deployment:
+            return await self._lookups.fresh(call.request.service_id, call.waiting)
+
+        def tell(state: str, instances: str) -> None:
+            call.notes.status("waiting", state, instances)
+
+        deployment = await wait_until_ready(deployment, look, call.waiting, tell)
         if not readiness(deployment).ready:
-            raise not_ready(deployment, request.service_id)
+            raise not_ready(deployment, call.request.service_id, waited=call.request.wait_seconds)
+        return deployment
+
+    async def _ask(self, call: _Call, deployment: Deployment) -> Exchange:
+        request, deadline, notes = call.request, call.deadline, call.notes
         engine = self._client.engine(deployment, request.service_id)
         choice = await choose_model(request.model, deployment, engine, self._client, deadline)
         loaded, ready = loaded_on(choice.model, deployment)
-        decoder = AnswerDecoder()
+        decoder = AnswerDecoder(_prefilled(request.features, choice, deployment))
+        window = ReplyWindow(self._reply_bytes)
         times = Timestamps()
 
         def on_delta(delta: Delta) -> None:
             if decoder.reply.begun and times.first_token is None:
                 times.first_token = anyio.current_time()
-            if delta.reasoning:
+            if delta.reasoning or decoder.reply.think.is_thinking:
                 notes.status("thinking", "the model is thinking")
-            notes.write(delta.content)
+            elif delta.calls_tool:
+                notes.status("waiting", "the model is writing a tool call")
+            notes.write(window.feed(delta.content))
 
         notes.status("waiting", "waiting for the first token")
         with anyio.CancelScope(deadline=deadline.at) as opening:
-            body = chat_body(choice.model.sent, request.turns, request.sampling)
+            body: dict[str, Any] = chat_body(choice.model.sent, request.turns, request.sampling, request.features)
             async with self._client.chat(engine, body, deadline, partial_adapter=0 < loaded < ready) as (
                 response,
                 times.sent,
@@ -123,40 +188,36 @@ class Chats:
                 ending = await read_answer(
                     response, decoder, deadline=deadline, idle_seconds=self._idle_seconds, on_delta=on_delta
                 )
+            notes.write(window.finish())
             times.ended = anyio.current_time()
-            return Exchange(engine.subject, choice, decoder, ending, times, [*_cautions(engine), *choice.warnings])
+            return Exchange(
+                engine.subject,
+                Asked(request.turns, request.features, request.return_messages),
+                choice,
+                decoder,
+                window,
+                ending,
+                times,
+                Limits(deadline.budget, self._idle_seconds, self._reply_bytes),
+                (*_cautions(engine), *choice.warnings),
+            )
         raise timed_out("data", deadline.budget)
 
-    async def _fresh(
-        self, failure: Failure, request: ChatRequest, deployment: Deployment, deadline: Deadline
-    ) -> Deployment:
-        """The deployment as it is now; where that cannot be had, the failure stands."""
-        try:
-            return await self._client.deployment(request.service_id, deadline)
-        except AlayaError as error:
-            if error.retryable:
-                raise explain(failure, self._client.subject(request.service_id, deployment)) from None
-            raise
 
-    async def _meaning(
-        self, failure: Failure, request: ChatRequest, deployment: Deployment, deadline: Deadline
-    ) -> AlayaError:
-        """The error for a failed exchange; a fresh lookup tells why a gateway said 403 or 503."""
-        error = explain(failure, self._client.subject(request.service_id, deployment))
-        if isinstance(error, ModelNotServed):
-            return unserved(request.model, deployment, error)
-        if failure.status in {_FORBIDDEN, _UNAVAILABLE}:
-            fresh = await self._fresh(failure, request, deployment, deadline)
-            if failure.status == _UNAVAILABLE and not (verdict := readiness(fresh)).ready:
-                return DeploymentNotReady(
-                    f"Deployment {request.service_id} is {verdict.state} now (its engine answered HTTP 503).",
-                    next_step=verdict.next_step,
-                    retryable=verdict.will_pass,
-                    plane="data",
-                    http_status=failure.status,
-                    retry_after=error.retry_after,
-                )
-        return error
+async def _make_sure(schema: dict[str, Any], deadline: Deadline) -> None:
+    try:
+        await check_schema(schema, deadline)
+    except SchemaRefused as refusal:
+        raise InvalidArguments(
+            f"response_schema: {refusal}.", next_step="Correct the schema (JSON Schema, draft 2020-12) and call again."
+        ) from None
+
+
+def _prefilled(features: Features, choice: Choice, deployment: Deployment) -> Prefilled:
+    if features.continues or features.response_schema is not None:
+        return "no"  # neither begins with thinking: the one goes on, the other is held to JSON
+    names = [*choice.names.base, deployment.model_id or "", choice.model.asked]
+    return prefilled(features.thinking, names, has_parser=parses_reasoning(deployment))
 
 
 def _queued_too_long(deadline: Deadline) -> UpstreamTimeout:

@@ -53,7 +53,8 @@ async def choose_model(
     names = _both(told, served)
     found = names.find(wanted) if wanted else names.default()
     if found is None:
-        raise not_served(wanted, names.models) if wanted else _no_default()
+        neither = " Neither the control plane nor the engine's own list (/v1/models) tells it."
+        raise not_served(wanted, names.models, neither) if wanted else _no_default()
     return Choice(found, names, _doubts(found, names))
 
 
@@ -108,12 +109,19 @@ def unserved(wanted: str | None, deployment: Deployment, error: ModelNotServed) 
     names = deployment_names(deployment)
     model = names.find(wanted) if wanted else names.default()
     others = [name for name in names.models if model is None or name != model.sent]
-    detail = f" {error.message}"
-    if model is not None and model.adapter is not None and deployment.instances:
+    if model is None:
+        full = not_served(wanted or "", others, f" {error.message}")
+    elif model.adapter is not None and deployment.instances:
         holding, ready = loaded_on(model, deployment)
-        detail = f" The adapter {model.adapter} is loaded on {holding} of {ready} ready instances.{detail}"
-    elif model is not None:
-        detail = f" The control plane tells this name, but the engine does not know it.{detail}"
-    full = not_served(model.sent if model else wanted or "", others, detail)
+        where = f"the LoRA {model.adapter} is loaded on {holding} of {ready} instances that are ready"
+        full = not_served(model.sent, others, f" The control plane says that {where}. {error.message}")
+        if 0 < holding < ready:
+            full.next_step = (
+                "Each try reached an instance without it. Have the adapter loaded on every instance (list_lora_models "
+                "shows ready_on), or pass one of the other names."
+            )
+    else:
+        disagree = " The control plane tells this name, but the engine does not know it."
+        full = not_served(model.sent, others, f"{disagree} {error.message}")
     full.plane, full.http_status = error.plane, error.http_status
     return full

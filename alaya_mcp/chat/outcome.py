@@ -1,17 +1,26 @@
-"""What a chat amounts to: a result, a truncated result, or an error. Pure."""
+"""What a chat amounts to: a result, a truncated result, or an error. Pure, but for the large replies that it keeps."""
 
-from dataclasses import dataclass
+import json
 
-from alaya_mcp.chat.answer import AnswerDecoder, Ending
-from alaya_mcp.chat.model_choice import Choice
+from alaya_mcp.chat.continuation import starts_over
+from alaya_mcp.chat.exchange import Asked, Exchange, Limits, Timestamps
+from alaya_mcp.chat.kept_replies import KeptReplies
 from alaya_mcp.chat.reply import EngineError, Reply
+from alaya_mcp.chat.remarks import (
+    about_continuing,
+    about_structure,
+    about_the_cut,
+    about_the_text,
+    about_tool_calls,
+)
 from alaya_mcp.chat.request import Turn
+from alaya_mcp.chat.size import cut, size_of
+from alaya_mcp.chat.tool_calls import PartialCall, is_complete
 from alaya_mcp.deployment.names import served_by_surprise
 from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape
 from alaya_mcp.errors import AlayaError, UpstreamUnavailable
-from alaya_mcp.results import ChatResult, ConversationMessage, Timing, TruncatedReason
+from alaya_mcp.results import ChatResult, ConversationMessage, FunctionCall, Timing, ToolCall
 from alaya_mcp.upstream.explain import (
-    Subject,
     explain,
     explain_envelope,
     explain_status,
@@ -23,77 +32,75 @@ from alaya_mcp.upstream.failures import Failure
 from alaya_mcp.upstream.words import quoted
 
 _OK = 200
-_AGAIN = "Call get_deployment to see its state, then ask again."
+_REASONING_SHARE = 3
+"""The thinking gets a third of the room that the reply has."""
+_MESSAGES_SHARE = 2
+"""A conversation gets twice that room: it holds the reply again."""
 
 
-@dataclass(slots=True)
-class Timestamps:
-    """Moments of one exchange on the event loop's clock."""
-
-    sent: float = 0.0
-    first_token: float | None = None
-    ended: float = 0.0
-
-
-@dataclass(slots=True)
-class Exchange:
-    """One chat request that was answered.
-
-    Attributes:
-        subject: For errors and quotations.
-        choice: The model asked.
-        decoder: What came.
-        ending: How it ended.
-        times: When.
-        warnings: Doubts from before the answer.
-    """
-
-    subject: Subject
-    choice: Choice
-    decoder: AnswerDecoder
-    ending: Ending
-    times: Timestamps
-    warnings: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What cuts an answer, in seconds."""
-
-    budget: float
-    idle: float
-
-
-def chat_result(exchange: Exchange, limits: Limits, conversation: tuple[Turn, ...] | None) -> ChatResult:
-    """The result of an answer that has begun; with the conversation to send next, where one is given.
+def chat_result(exchange: Exchange, kept: KeptReplies) -> ChatResult:
+    """The result of an answer that has begun; a reply too large for it is kept.
 
     Raises:
         AlayaError: nothing of a reply came.
     """
-    subject, reply, model = exchange.subject, exchange.decoder.reply, exchange.choice.model
+    reply, limits = exchange.decoder.reply, exchange.limits
     if not reply.begun and reply.finish_reason in {None, "abort"}:
         raise _nothing_came(exchange, limits)
-    reason = _truncated_reason(reply, exchange.ending)
-    surprise = served_by_surprise(model, reply.served_by, exchange.choice.names)
-    content = reply.content
-    return ChatResult(
-        service_id=subject.service_id,
-        model=model.asked,
+    reason = exchange.reason if exchange.is_shown_whole else "size_cap"
+    calls = _tool_calls(reply.tool_calls)
+    structured = exchange.structured
+    messages, about_messages = _conversation(exchange) if exchange.asked.return_messages else (None, [])
+    result = ChatResult(
+        service_id=exchange.subject.service_id,
+        model=exchange.choice.model.asked,
         served_by=reply.served_by,
-        content=content,
-        reasoning=reply.reasoning or None,
+        content=exchange.shown,
+        parsed=structured.value if structured else None,
+        tool_calls=calls or None,
+        reasoning=cut(exchange.reasoning, limits.reply_bytes // _REASONING_SHARE) or None,
         finish_reason=reply.finish_reason,
         truncated=reason is not None,
         truncated_reason=reason,
         usage=reply.usage,
         timing=_timing(reply, exchange.times),
-        warnings=[
-            *exchange.warnings,
-            *([surprise] if surprise else []),
-            *_remarks(exchange.decoder, reason),
-            *_cut_remarks(exchange.ending, reason, subject, limits),
-        ],
-        messages=None if conversation is None else _continued(conversation, content),
+        warnings=[*_warnings(exchange), *about_messages],
+        messages=messages,
+    )
+    return result if exchange.is_shown_whole else _kept(result, exchange, kept)
+
+
+def _warnings(exchange: Exchange) -> list[str]:
+    reply, asked, ending = exchange.decoder.reply, exchange.asked, exchange.ending
+    content, unreadable = exchange.content, exchange.decoder.unreadable
+    surprise = served_by_surprise(exchange.choice.model, reply.served_by, exchange.choice.names)
+    warnings = [
+        *exchange.warnings,
+        *([surprise] if surprise else []),
+        *about_the_text(exchange),
+        *about_tool_calls(content, reply, offered=bool(asked.features.tools)),
+    ]
+    if unreadable:
+        warnings.append(f"{unreadable} event(s) of the stream could not be read; text may be missing.")
+    if asked.continued:
+        warnings += about_continuing(asked.continued, content)
+    if asked.features.response_schema is not None:
+        warnings += about_structure(exchange)
+    return [*warnings, *about_the_cut(ending, exchange.reason, exchange.subject.secrets, exchange.limits)]
+
+
+def _kept(result: ChatResult, exchange: Exchange, kept: KeptReplies) -> ChatResult:
+    """The result of a reply that is larger than it shows, with the way to the rest."""
+    shown, whole = size_of(result.content), size_of(exchange.content)
+    note = f"Only the first {shown} of {whole} bytes are shown"
+    entry = kept.keep(exchange.content, result, exchange.reason)
+    if entry is None:
+        note += ", and the whole is too large to be kept; ask for shorter parts."
+        return result.model_copy(update={"warnings": [*result.warnings, note]})
+    read_on = f"{entry.uri}?from={shown}"
+    note += f"; call chat_with_deployment with read_on: {read_on} for the next part (nothing is generated anew)."
+    return result.model_copy(
+        update={"full_reply_uri": entry.uri, "read_on": read_on, "warnings": [*result.warnings, note]}
     )
 
 
@@ -135,18 +142,6 @@ def _nothing_came(exchange: Exchange, limits: Limits) -> AlayaError:
             )
 
 
-def _truncated_reason(reply: Reply, ending: Ending) -> TruncatedReason | None:
-    if ending.cut is not None:
-        return ending.cut
-    match reply.finish_reason:
-        case "length":
-            return "max_tokens"
-        case "abort":  # SGLang's word for a generation that was given up (its source)
-            return "upstream_error"
-        case _:
-            return None
-
-
 def _timing(reply: Reply, times: Timestamps) -> Timing:
     total = max(times.ended - times.sent, 1e-6)
     tokens = reply.usage.completion_tokens if reply.usage else None
@@ -157,46 +152,47 @@ def _timing(reply: Reply, times: Timestamps) -> Timing:
     )
 
 
-def _remarks(decoder: AnswerDecoder, reason: TruncatedReason | None) -> list[str]:
-    """What is odd about the reply itself."""
-    reply = decoder.reply
-    remarks: list[str] = []
-    if not reply.content and reply.reasoning:
-        remarks.append(
-            "All of it went into thinking and no reply came: pass a larger max_tokens."
-            if reason == "max_tokens"
-            else "Only thinking arrived, no reply."
+def _tool_calls(calls: list[PartialCall]) -> list[ToolCall]:
+    """In the shape that a history takes; a call that the engine gave no id gets one, since an answer names it."""
+    return [
+        ToolCall(
+            id=call.call_id or f"call_{number}",
+            type="function",
+            function=FunctionCall(name=call.name, arguments="".join(call.arguments) or "{}"),
         )
-    elif not reply.begun:
-        remarks.append("The model ended its reply without any text.")
-    if reply.called_tools:
-        remarks.append("The engine asked for a tool call, which this tool does not pass on.")
-    if decoder.unreadable:
-        remarks.append(f"{decoder.unreadable} event(s) of the stream could not be read; text may be missing.")
-    return remarks
+        for number, call in enumerate(calls)
+    ]
 
 
-def _cut_remarks(ending: Ending, reason: TruncatedReason | None, subject: Subject, limits: Limits) -> list[str]:
-    """Why the reply is incomplete, and what would bring more."""
-    match reason:
-        case None:
-            return []
-        case "max_tokens":
-            why = "The reply ends at max_tokens or at the end of the context; pass a larger max_tokens for more."
-        case "deadline":
-            why = f"The reply was cut at the deadline of {limits.budget:g} s; pass a larger timeout_seconds for more."
-        case "idle":
-            why = f"The reply was cut: the engine was silent for {limits.idle:g} s. {_AGAIN}"
-        case "stream_cut":
-            why = f"The reply was cut: the connection to the engine ended before the answer did. {_AGAIN}"
-        case "size_cap":
-            why = "The reply was cut: it is larger than this server reads."
-        case "upstream_error":
-            words = ending.cause.message if isinstance(ending.cause, EngineError | EnvelopeFailure) else None
-            why = f"The reply was cut by an error of the engine.{quoted(words, subject.secrets)} {_AGAIN}"
-    return [why]
+def _conversation(exchange: Exchange) -> tuple[list[ConversationMessage] | None, list[str]]:
+    """The conversation to send next, and what is missing in it."""
+    turns = _with_reply(exchange.asked, exchange)
+    notes: list[str] = []
+    if any(image.startswith("data:") for turn in turns for image in turn.images):
+        notes.append("messages leaves out the images that were given as data: put them in again.")
+    messages = [
+        ConversationMessage(
+            role=turn.role,
+            content=turn.content,
+            images=[image for image in turn.images if not image.startswith("data:")] or None,
+            tool_calls=[ToolCall.model_validate(call) for call in turn.tool_calls] or None,
+            tool_call_id=turn.tool_call_id,
+        )
+        for turn in turns
+    ]
+    room = exchange.limits.reply_bytes * _MESSAGES_SHARE
+    if size_of(json.dumps([message.model_dump() for message in messages], ensure_ascii=False)) > room:
+        return None, ["The conversation is too large to be returned: add this reply to the messages that you sent."]
+    return messages, notes
 
 
-def _continued(conversation: tuple[Turn, ...], content: str) -> list[ConversationMessage]:
-    turns = [*conversation, Turn("assistant", content)] if content else list(conversation)
-    return [ConversationMessage(role=turn.role, content=turn.content) for turn in turns]
+def _with_reply(asked: Asked, exchange: Exchange) -> list[Turn]:
+    """The conversation with the reply in it: a continued message as one, a call that was cut off left out."""
+    whole_calls = [call for call in exchange.decoder.reply.tool_calls if is_complete(call)]
+    calls = tuple(call.model_dump() for call in _tool_calls(whole_calls))
+    content, turns = exchange.shown, list(asked.turns)
+    if asked.continued:
+        del turns[-1]
+        if not starts_over(asked.continued.content, content):
+            content = asked.continued.content + content
+    return [*turns, Turn("assistant", content, tool_calls=calls)] if content or calls else turns

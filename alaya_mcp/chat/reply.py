@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from alaya_mcp.chat.thinking import ThinkSplitter
-from alaya_mcp.deployment.lenient import printable
+from alaya_mcp.chat.tool_calls import PartialCall, ToolCallCollector
+from alaya_mcp.deployment.lenient import encodable, printable
 from alaya_mcp.deployment.wire import is_failure
 from alaya_mcp.results import Usage
 
@@ -18,6 +19,7 @@ class Delta:
 
     content: str = ""
     reasoning: str = ""
+    calls_tool: bool = False
 
 
 @dataclass(eq=False)
@@ -46,17 +48,19 @@ class Reply:
         finish_reason: The first one sent.
         served_by: The model's name in the answer.
         usage: The last count sent.
-        called_tools: Whether the engine asked for a tool.
+        has_parser: Whether the engine has parted any thinking by itself.
+        think: Parts the thinking from the reply.
     """
 
     begun: bool = False
     finish_reason: str | None = None
     served_by: str | None = None
     usage: Usage | None = None
-    called_tools: bool = False
+    has_parser: bool = False
+    think: ThinkSplitter = field(default_factory=ThinkSplitter)
     _content: list[str] = field(default_factory=list[str])
     _reasoning: list[str] = field(default_factory=list[str])
-    _think: ThinkSplitter = field(default_factory=ThinkSplitter)
+    _calls: ToolCallCollector = field(default_factory=ToolCallCollector)
 
     @property
     def content(self) -> str:
@@ -67,6 +71,11 @@ class Reply:
     def reasoning(self) -> str:
         """The thinking, apart from the reply."""
         return "".join(self._reasoning)
+
+    @property
+    def tool_calls(self) -> list[PartialCall]:
+        """The tools that the model asks for."""
+        return self._calls.calls
 
     def add(self, chunk: dict[str, Any]) -> Delta:
         """Take one chunk of a stream, or a whole completion.
@@ -89,26 +98,28 @@ class Reply:
 
     def finish(self) -> Delta:
         """Take what was held back, when no more will come."""
-        return self._keep(*self._think.finish())
+        return self._keep(*self.think.finish(stopped=self.finish_reason == "stop"))
 
     def _take(self, message: dict[str, Any]) -> Delta:
-        if message.get("tool_calls"):
-            self.begun = self.called_tools = True
+        calls_tool = self._calls.add(message.get("tool_calls"))
         # vLLM says reasoning, SGLang and older vLLM reasoning_content (recorded exchanges, SGLang's source).
         thought = _text(message.get("reasoning")) or _text(message.get("reasoning_content"))
         content = _text(message.get("content"))
-        if not thought and not content:
+        if not thought and not content and not calls_tool:
             return Delta()
         self.begun = True
-        split_thought, reply = self._think.feed(content) if content else ("", "")
-        return self._keep(thought + split_thought, reply)
+        if thought:
+            self.has_parser = True
+            self.think.no_prefill()
+        split_thought, reply = self.think.feed(content) if content else ("", "")
+        return self._keep(thought + split_thought, reply, calls_tool=calls_tool)
 
-    def _keep(self, reasoning: str, content: str) -> Delta:
+    def _keep(self, reasoning: str, content: str, *, calls_tool: bool = False) -> Delta:
         if reasoning:
             self._reasoning.append(reasoning)
         if content:
             self._content.append(content)
-        return Delta(content, reasoning)
+        return Delta(content, reasoning, calls_tool)
 
 
 def is_completion(answer: dict[str, Any]) -> bool:
@@ -133,9 +144,7 @@ def _text(value: Any) -> str:  # noqa: ANN401 any JSON value may come
         return "".join(_text(part) for part in parts)
     if not isinstance(value, str):
         return ""
-    if value.isascii():
-        return value
-    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return encodable(value)
 
 
 def _count(value: Any) -> int | None:  # noqa: ANN401 any JSON value may come

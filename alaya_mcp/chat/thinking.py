@@ -1,9 +1,45 @@
 """Parting `<think>` text from the reply, for engines that run without a reasoning parser. Pure."""
 
+import re
+from collections.abc import Iterable
 from typing import Final, Literal
+
+Prefilled = Literal["no", "maybe", "surely"]
+"""Whether the chat template itself opens the thinking, so that only `</think>` arrives."""
 
 _OPEN: Final = "<think>"
 _CLOSE: Final = "</think>"
+_ALWAYS_THINKS = re.compile(r"thinking|\bqwq\b|\br1\b|minimax-m[12]\b|\bmagistral\b", re.IGNORECASE)
+"""Families whose templates end with `<think>`: DeepSeek-R1 and its distillations, QwQ, Qwen3-...-Thinking,
+MiniMax-M1 and M2 (their published chat templates)."""
+_NEVER_THINKS = re.compile(r"\bno[n_-]?thinking", re.IGNORECASE)
+_QUOTES: Final = "`'\""
+
+
+def prefilled(thinking: Literal["auto", "on", "off"], names: Iterable[str], *, has_parser: bool) -> Prefilled:
+    """Whether a reply may begin in the middle of the thinking.
+
+    Args:
+        thinking: What the caller asked for.
+        names: The model's names, which tell its family.
+        has_parser: Whether the engine is known to part the thinking by itself.
+    """
+    if thinking == "off" or has_parser:
+        return "no"
+    if any(_ALWAYS_THINKS.search(name) and not _NEVER_THINKS.search(name) for name in names):
+        return "surely"
+    return "maybe" if thinking == "on" else "no"
+
+
+def part_orphan(content: str) -> tuple[str, str] | None:
+    """(thinking, reply) of a text with a `</think>` that nothing opened, None where there is none.
+
+    A tag in quotes, or one after an opening tag, is text about tags.
+    """
+    thinking, closed, reply = content.partition(_CLOSE)
+    if not closed or _OPEN in thinking or thinking.endswith(tuple(_QUOTES)):
+        return None
+    return thinking.strip(), reply.lstrip()
 
 
 def _held_back(text: str, tag: str) -> int:
@@ -14,12 +50,24 @@ def _held_back(text: str, tag: str) -> int:
 class ThinkSplitter:
     """Takes content piece by piece and gives out (thinking, reply) pieces.
 
-    Only a tag at the very beginning counts: later in a reply it is text about tags.
+    Only a tag at the very beginning counts: later in a reply it is text about tags. Where the template may have opened
+    the thinking, nothing is given out as reply before `</think>` or the end has settled what it was.
     """
 
-    def __init__(self) -> None:
-        self._state: Literal["start", "thinking", "after", "reply"] = "start"
+    def __init__(self, prefilled: Prefilled = "no") -> None:
+        self._state: Literal["start", "thinking", "undecided", "after", "reply"] = "start"
+        self._prefilled: Prefilled = prefilled
         self._held = ""
+        self._undecided: list[str] = []
+
+    @property
+    def is_thinking(self) -> bool:
+        """Whether what arrives is, or may be, thinking."""
+        return self._state in {"thinking", "undecided"}
+
+    def no_prefill(self) -> None:
+        """Take note that the engine parts the thinking by itself."""
+        self._prefilled = "no"
 
     def feed(self, piece: str) -> tuple[str, str]:
         """What of the text so far is certain by now."""
@@ -35,22 +83,48 @@ class ThinkSplitter:
             elif _OPEN.startswith(head):
                 self._held = text
                 return "", ""
+            elif self._prefilled != "no":
+                self._state = "undecided"
             else:
                 self._state = "reply"
                 return "", text
-        if self._state == "thinking":
+        if self.is_thinking:
             thinking, closed, rest = text.partition(_CLOSE)
             if not closed:
                 held = _held_back(text, _CLOSE)
                 self._held = text[len(text) - held :]
-                return text[: len(text) - held], ""
+                return self._thought(text[: len(text) - held]), ""
+            thinking = self._thought(thinking)
+            if self._state == "undecided":
+                thinking = self._settle()
             self._state, text = "after", rest
         text = text.lstrip()
         if text:
             self._state = "reply"
         return thinking, text
 
-    def finish(self) -> tuple[str, str]:
-        """What was held back when the text ended."""
+    def finish(self, *, stopped: bool = False) -> tuple[str, str]:
+        """What was held back when the text ended.
+
+        Args:
+            stopped: Whether the model itself ended its answer. One that surely thinks first and was cut off before
+                its `</think>` had only thought.
+        """
         held, self._held = self._held, ""
+        if self._state == "undecided":
+            held = self._settle() + held
+            thought_only = self._prefilled == "surely" and not stopped
+            return (held, "") if thought_only else ("", held)
         return (held, "") if self._state == "thinking" else ("", held)
+
+    def _thought(self, text: str) -> str:
+        """`text` if it is certainly thinking; what is not settled is kept."""
+        if self._state != "undecided":
+            return text
+        self._undecided.append(text)
+        return ""
+
+    def _settle(self) -> str:
+        text = "".join(self._undecided)
+        self._undecided.clear()
+        return text

@@ -27,6 +27,13 @@ def printable(text: str) -> str:
     return text.strip()[:_TEXT_LIMIT]
 
 
+def encodable(text: str) -> str:
+    """`text` fit for UTF-8: halves of surrogate pairs are joined where they meet, else replaced."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def _text(value: Any) -> str | None:  # noqa: ANN401 any JSON value may come
     if isinstance(value, str):
         return printable(value) or None

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from alaya_mcp.deployment.launch import Engine, engine_in, engine_of
+from alaya_mcp.deployment.launch import Engine, engine_in, engine_of, shown_flags
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import ModelNotServed
 
@@ -96,6 +96,15 @@ def deployment_engine(deployment: Deployment) -> Engine:
         if (engine := engine_of(node.image, node.cmd, node.args)) != "unknown":
             return engine
     return "unknown"
+
+
+def parses_reasoning(deployment: Deployment) -> bool:
+    """Whether its engine is started with a parser that parts the thinking from the reply."""
+    commands = [deployment.quick_start.backend_args] if deployment.quick_start else []
+    if deployment.expert:
+        nodes = [node for node in (deployment.expert.head, deployment.expert.worker) if node]
+        commands += [command for node in nodes for command in (node.cmd, node.args)]
+    return any(flag.startswith("--reasoning-parser") for flag in shown_flags(*commands))
 
 
 def adapters_of(deployment: Deployment) -> tuple[str, ...]:

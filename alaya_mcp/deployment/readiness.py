@@ -16,6 +16,7 @@ class Readiness:
         state: A clause about the state, for a person.
         next_step: What to do, empty when ready.
         will_pass: Whether waiting alone helps.
+        may_pass: Whether waiting may help: it starts, or its model may be loading.
         warning: A doubt about a ready verdict, or empty.
     """
 
@@ -23,11 +24,15 @@ class Readiness:
     state: str
     next_step: str = ""
     will_pass: bool = False
+    may_pass: bool = False
     warning: str = ""
 
 
 _NOT_RUNNING: dict[Status, tuple[str, str]] = {
-    "starting": ("starting", "Wait a minute, then look again; a large model takes minutes to load."),
+    "starting": (
+        "starting",
+        "Pass wait_seconds to wait for it, or look again in a minute; a large model takes minutes to load.",
+    ),
     "stopping": ("stopping", "It will not answer again until somebody starts it in the Alaya NeW console."),
     "stopped": ("stopped", "Start it in the Alaya NeW console, then look again."),
     "failed": (
@@ -45,7 +50,8 @@ def readiness(deployment: Deployment) -> Readiness:
     status = deployment.status
     if status in _NOT_RUNNING:
         state, next_step = _NOT_RUNNING[status]
-        return Readiness(ready=False, state=state, next_step=next_step, will_pass=status == "starting")
+        starts = status == "starting"
+        return Readiness(ready=False, state=state, next_step=next_step, will_pass=starts, may_pass=starts)
     if status == "unknown":
         raw = f"'{printable(deployment.status_raw)[:60]}'" if deployment.status_raw else "missing"
         return Readiness(
@@ -65,16 +71,19 @@ def readiness(deployment: Deployment) -> Readiness:
         state=f"running, but none of its {total} instances has the base model ready"
         if total
         else "running, but without an instance",
-        next_step="Its model may be loading, or it was scaled down: look with get_deployment until it is ready.",
+        next_step="Its model may be loading, or it was scaled down: pass wait_seconds to wait for it, or look with "
+        "get_deployment until it is ready.",
+        may_pass=True,
     )
 
 
-def not_ready(deployment: Deployment, service_id: str) -> DeploymentNotReady:
-    """The error for a deployment that `readiness` finds not ready."""
+def not_ready(deployment: Deployment, service_id: str, *, waited: float = 0) -> DeploymentNotReady:
+    """The error for a deployment that `readiness` finds not ready, also after waiting for so many seconds."""
     verdict = readiness(deployment)
+    after = f" still, after {waited:g} s of waiting" if waited and verdict.may_pass else ""
     name = f" ({deployment.name})" if deployment.name else ""
     return DeploymentNotReady(
-        f"Deployment {service_id}{name} is {verdict.state}; nothing was sent to it.",
+        f"Deployment {service_id}{name} is {verdict.state}{after}; nothing was sent to it.",
         next_step=verdict.next_step,
         retryable=verdict.will_pass,
         plane="control",

@@ -1,18 +1,28 @@
 """get_deployment: one deployment's state, names and launch configuration."""
 
+from pydantic import Field
+
 from alaya_mcp.deployment.views import deployment_result
 from alaya_mcp.progress import Notify
 from alaya_mcp.results import DeploymentResult
+from alaya_mcp.settings import READ_BUDGET_SECONDS
 from alaya_mcp.tools.text import deployment_text
 from alaya_mcp.tools.tool import Arguments, Session, Tool
 
 
 class GetDeploymentArguments(Arguments):
-    """Just the deployment."""
+    """The deployment, and how long to wait for it."""
+
+    wait_seconds: float = Field(
+        0,
+        ge=0,
+        le=READ_BUDGET_SECONDS,
+        description="Wait so long, at most 20 s, for a deployment that is starting or loading its model.",
+    )
 
 
 async def _run(session: Session, arguments: GetDeploymentArguments, notify: Notify) -> DeploymentResult:
-    service_id, deployment = await session.look_up(arguments.service_id, notify)
+    service_id, deployment = await session.look_up(arguments.service_id, notify, arguments.wait_seconds)
     return deployment_result(deployment, service_id)
 
 

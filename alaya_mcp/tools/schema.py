@@ -34,6 +34,10 @@ def _flat(schema: JsonSchema, definitions: JsonSchema) -> JsonSchema:
             flat[key] = {name: _flat(part, definitions) for name, part in value.items()}
         elif isinstance(value, dict) and key == "items":
             flat[key] = _flat(cast("JsonSchema", value), definitions)
-        elif not (key == "title" or (key == "default" and value is None)):
+        elif key == "const":
+            flat["enum"] = [value]
+        elif not (
+            key == "title" or (key == "default" and value is None) or (key == "additionalProperties" and value is True)
+        ):
             flat[key] = value
     return flat

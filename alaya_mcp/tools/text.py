@@ -17,6 +17,10 @@ def _compact(part: BaseModel) -> str:
     return ", ".join(f"{key} {value}" for key, value in fields.items())
 
 
+def _json(part: BaseModel) -> str:
+    return json.dumps(part.model_dump(exclude_none=True), ensure_ascii=False)
+
+
 def _listed(values: list[str]) -> str:
     return ", ".join(values) if values else "none"
 
@@ -124,11 +128,20 @@ def chat_text(result: ChatResult) -> str:
     if result.usage:
         facts.append(_compact(result.usage))
     facts.append(_compact(result.timing))
-    lines = [result.content or "(no reply)", "", "---", "; ".join(facts), *_warnings(result.warnings)]
+    reply = result.content or ("(no reply, but tool calls)" if result.tool_calls else "(no reply)")
+    lines = [reply, "", "---", "; ".join(facts), *_warnings(result.warnings)]
+    if result.tool_calls:
+        lines += [f"tool call: {_json(call)}" for call in result.tool_calls]
+    if result.parsed is not None:
+        lines.append("parsed: the reply above follows response_schema")
+    if result.full_reply_uri:
+        lines.append(f"full_reply_uri: {result.full_reply_uri}")
+    if result.read_on:
+        lines.append(f"read_on: {result.read_on}")
     if result.reasoning:
         lines += ["", "thinking:", result.reasoning]
     if result.messages is not None:
-        messages = [message.model_dump() for message in result.messages]
+        messages = [message.model_dump(exclude_none=True) for message in result.messages]
         lines += [
             "",
             "the conversation so far, to send as messages with your next message added:",

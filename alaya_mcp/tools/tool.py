@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from alaya_mcp.chat.conversation import Chats
 from alaya_mcp.deadline import Deadline
+from alaya_mcp.deployment.waiting import wait_until_ready
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, InvalidArguments, NotConfigured
 from alaya_mcp.progress import Notify, ProgressNotes
@@ -16,7 +17,7 @@ from alaya_mcp.results import ResultModel
 from alaya_mcp.settings import READ_BUDGET_SECONDS, SERVICE_ID_LENGTH, SERVICE_ID_PATTERN, Settings, checked_service_id
 from alaya_mcp.tools.boundary import error_result, internal_error, invalid_arguments
 from alaya_mcp.tools.schema import portable_schema
-from alaya_mcp.upstream.client import AlayaClient
+from alaya_mcp.upstream.lookups import Lookups
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Session:
     """What tools work with, alive as long as the server."""
 
     settings: Settings
-    client: AlayaClient
+    lookups: Lookups
     chats: Chats
 
     def service_id(self, given: str | None) -> str:
@@ -41,8 +42,8 @@ class Session:
             "ALAYA_SERVICE_ID in the host's configuration sets a default.",
         )
 
-    async def look_up(self, given: str | None, notify: Notify) -> tuple[str, Deployment]:
-        """The deployment that a read is about, under the id that was asked for.
+    async def look_up(self, given: str | None, notify: Notify, wait: float = 0) -> tuple[str, Deployment]:
+        """The deployment that a read is about, under the id that was asked for; ready, if waiting brings that about.
 
         Raises:
             AlayaError: each control-plane row of docs/errors.md.
@@ -50,7 +51,17 @@ class Session:
         service_id = self.service_id(given)
         deadline = Deadline.after(READ_BUDGET_SECONDS)
         notes = ProgressNotes(notify, interval=0)
-        return service_id, await notes.during(lambda: self.client.deployment(service_id, deadline))
+
+        async def look() -> Deployment:
+            return await self.lookups.fresh(service_id, deadline)
+
+        def tell(state: str, instances: str) -> None:
+            notes.status("waiting", state, instances)
+
+        async def work() -> Deployment:
+            return await wait_until_ready(await look(), look, deadline.sooner(wait), tell)
+
+        return service_id, await notes.during(work)
 
 
 class Arguments(BaseModel):
@@ -72,7 +83,7 @@ class Arguments(BaseModel):
             InvalidArguments: one line for each argument that is wrong.
         """
         known = list(cls.model_fields)
-        given = {name: value for name, value in raw.items() if name not in known or value not in (None, "", [])}
+        given = {name: value for name, value in raw.items() if name not in known or value not in (None, "", [], {})}
         try:
             return cls.model_validate(given)
         except ValidationError as invalid:

@@ -8,10 +8,8 @@ from alaya_mcp.deployment.wire import WrongShape, failure_message, is_failure, j
 from alaya_mcp.errors import (
     AccessDenied,
     AlayaError,
-    ContextTooLong,
     CredentialsRejected,
     DeploymentNotFound,
-    ModelNotServed,
     NotConfigured,
     Plane,
     RateLimited,
@@ -21,11 +19,9 @@ from alaya_mcp.errors import (
     UpstreamUnavailable,
 )
 from alaya_mcp.upstream.failures import Failure, Kind
+from alaya_mcp.upstream.refusals import engine_refusal
 from alaya_mcp.upstream.resend import retry_after_seconds
 from alaya_mcp.upstream.words import (
-    context_numbers,
-    is_about_context,
-    is_about_model,
     message_in_body,
     quoted,
     says_not_found,
@@ -170,7 +166,7 @@ def explain_status(
 ) -> AlayaError:
     """The error for an HTTP status, or for the code inside an error event, by plane."""
     words = quoted(message, subject.secrets)
-    if plane == "data" and (refusal := _engine_refusal(status, message, words)):
+    if plane == "data" and (refusal := engine_refusal(status, message, words)):
         return refusal
     match status:
         case 401:
@@ -183,7 +179,7 @@ def explain_status(
                 http_status=status,
             )
         case 404:
-            return deployment_not_found(subject, status, message)
+            return _not_found(plane, subject, message, words)
         case 408 | 504:
             return UpstreamTimeout(
                 f"{_at_start(plane)} gave up waiting (HTTP {status}).{words}",
@@ -221,20 +217,10 @@ def explain_status(
             )
 
 
-def _engine_refusal(status: int, message: str | None, words: str) -> AlayaError | None:
-    """What an engine's 400 and 404 say about the model's name or the context, None for anything else."""
-    if status in {_BAD_REQUEST, _NOT_FOUND} and is_about_model(message, status):
-        return ModelNotServed(
-            f"The engine does not serve that model name (HTTP {status}).{words}",
-            next_step="Call list_lora_models for the exact names, and pass one as model.",
-            plane="data",
-            http_status=status,
-        )
-    if status == _NOT_FOUND:
-        return unexpected("data", "HTTP 404: there is no chat endpoint at the serviceUrl", status, words)
-    if status == _BAD_REQUEST and is_about_context(message):
-        return _context_too_long(status, message or "", words)
-    return None
+def _not_found(plane: Plane, subject: Subject, message: str | None, words: str) -> AlayaError:
+    if plane == "control":
+        return deployment_not_found(subject, _NOT_FOUND, message)
+    return unexpected(plane, "HTTP 404: there is no chat endpoint at the serviceUrl", _NOT_FOUND, words)
 
 
 def explain_envelope(plane: Plane, message: str | None, subject: Subject) -> AlayaError:
@@ -273,15 +259,4 @@ def _rejected_credentials(plane: Plane, subject: Subject) -> CredentialsRejected
         next_step="If the deployment's apikey was just changed, call again in a minute; else renew it in the console.",
         plane=plane,
         http_status=401,
-    )
-
-
-def _context_too_long(status: int, message: str, words: str) -> ContextTooLong:
-    asked, limit = context_numbers(message)
-    numbers = (f" asked for {asked}," if asked else "") + (f" limit {limit}" if limit else "")
-    return ContextTooLong(
-        f"The prompt, the history and max_tokens do not fit the model's context:{numbers or ' see below'}.{words}",
-        next_step="Shorten the prompt or the history, or pass a smaller max_tokens.",
-        plane="data",
-        http_status=status,
     )

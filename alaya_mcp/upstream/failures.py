@@ -3,7 +3,7 @@
 import socket
 import ssl
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Final, Literal, cast
 
 import httpx2
 
@@ -23,6 +23,10 @@ Kind = Literal[
     "status",
 ]
 """What failed. dns to proxy: nothing was sent. reset, timeout: it may have been processed."""
+
+
+NOTHING_WAS_SENT: Final = frozenset[Kind]({"dns", "refused", "connect_timeout"})
+"""Kinds that may pass and after which no engine can have begun anything."""
 
 
 @dataclass(eq=False)

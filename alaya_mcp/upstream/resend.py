@@ -20,32 +20,41 @@ from tenacity import (
 from tenacity.stop import stop_base
 
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.upstream.failures import Failure
+from alaya_mcp.upstream.failures import NOTHING_WAS_SENT, Failure
+from alaya_mcp.upstream.words import is_about_model, message_in_body
 
 TRIES: Final = 4
 """Sends of one request at most, the first included."""
 
-_NOTHING_WAS_SENT: Final = frozenset({"dns", "refused", "connect_timeout"})
 _READ_AGAIN_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
 _CHAT_AGAIN_STATUS: Final = frozenset({429, 503})
+_BAD_REQUEST: Final = 400
+_NOT_FOUND: Final = 404
 _BACKOFF = wait_random_exponential(multiplier=0.25, max=4, min=0.05)
 
 
 def read_may_be_resent(failure: BaseException) -> bool:
     """Control-plane reads change nothing, so anything that may pass is tried again."""
     return isinstance(failure, Failure) and (
-        failure.kind in _NOTHING_WAS_SENT or failure.kind == "reset" or failure.status in _READ_AGAIN_STATUS
+        failure.kind in NOTHING_WAS_SENT or failure.kind == "reset" or failure.status in _READ_AGAIN_STATUS
     )
 
 
 def chat_may_be_resent(failure: BaseException) -> bool:
     """A chat is tried again only where no engine can have begun it."""
-    return isinstance(failure, Failure) and (failure.kind in _NOTHING_WAS_SENT or failure.status in _CHAT_AGAIN_STATUS)
+    return isinstance(failure, Failure) and (failure.kind in NOTHING_WAS_SENT or failure.status in _CHAT_AGAIN_STATUS)
 
 
 def partial_adapter_chat_may_be_resent(failure: BaseException) -> bool:
-    """As `chat_may_be_resent`, and a 404 too: another instance may hold the adapter."""
-    return chat_may_be_resent(failure) or (isinstance(failure, Failure) and failure.status == 404)  # noqa: PLR2004 an HTTP status reads best as itself
+    """As `chat_may_be_resent`, and where an instance does not know the adapter: another may hold it.
+
+    vLLM says so with a 404 (recorded exchanges), SGLang with a 400 that names the adapter (its source).
+    """
+    if not isinstance(failure, Failure) or chat_may_be_resent(failure):
+        return chat_may_be_resent(failure)
+    return failure.status == _NOT_FOUND or (
+        failure.status == _BAD_REQUEST and is_about_model(message_in_body(failure.body), _BAD_REQUEST)
+    )
 
 
 def retry_after_seconds(header: str | None, now: datetime) -> float | None:

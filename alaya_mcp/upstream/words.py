@@ -24,6 +24,18 @@ _ABOUT_CONTEXT = re.compile(
     r"|max(?:_completion)?_tokens\W{1,3}.{0,60}?too large|input (?:is )?too long|prompt is too long",
     re.IGNORECASE | re.DOTALL,
 )
+_ABOUT_TOOL_PARSER = re.compile(
+    r"tool[-_ ]call[-_ ]parser|enable-auto-tool-choice|tools param requires --jinja", re.IGNORECASE
+)
+_ABOUT_IMAGES = re.compile(
+    r"not a (?:multi-?modal|vision)|image input is not supported|mmproj|at most 0 image"
+    r"|(?:not|n't) support(?:ed)? (?:image|vision|multi-?modal)"
+    r"|(?:image|vision|multi-?modal)\S* (?:input )?(?:is |are )?not supported",
+    re.IGNORECASE,
+)
+_ABOUT_GRAMMAR = re.compile(
+    r"grammar error|(?:invalid|unsupported) (?:json )?(?:schema|grammar)|guided decoding", re.IGNORECASE
+)
 _CONTEXT_LIMIT = re.compile(
     r"(?:maximum context length (?:is|of)|max_model_len\s*=|context (?:length|size|window)\s*\()\s*(\d+)",
     re.IGNORECASE,
@@ -93,6 +105,21 @@ def is_about_model(text: str | None, status: int) -> bool:
 def is_about_context(text: str | None) -> bool:
     """Whether a refusal is about the length of the context or of the answer asked for."""
     return bool(text and _ABOUT_CONTEXT.search(_own_words(text)))
+
+
+def is_about_tool_parser(text: str | None) -> bool:
+    """Whether an engine says that it was started without a tool parser (recorded exchanges: tools_auto)."""
+    return bool(text and _ABOUT_TOOL_PARSER.search(_own_words(text)))
+
+
+def is_about_images(text: str | None) -> bool:
+    """Whether an engine says that its model takes no images (recorded exchanges: image_part_on_text_model)."""
+    return bool(text and _ABOUT_IMAGES.search(_own_words(text)))
+
+
+def is_about_grammar(text: str | None) -> bool:
+    """Whether an engine refuses the schema of a structured reply (recorded exchanges: response_format_bad_schema)."""
+    return bool(text and _ABOUT_GRAMMAR.search(_own_words(text)))
 
 
 def context_numbers(text: str) -> tuple[str | None, str | None]:

@@ -1,0 +1,136 @@
+"""One chat request that was answered: what was asked, what came, and how it ended. Pure."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from alaya_mcp.chat.answer import AnswerDecoder, Ending
+from alaya_mcp.chat.model_choice import Choice
+from alaya_mcp.chat.request import Features, Turn
+from alaya_mcp.chat.size import ReplyWindow, cut, size_of
+from alaya_mcp.chat.structured import Structured
+from alaya_mcp.chat.thinking import part_orphan
+from alaya_mcp.results import TruncatedReason
+from alaya_mcp.upstream.explain import Subject
+
+
+@dataclass(slots=True)
+class Timestamps:
+    """Moments of one exchange on the event loop's clock."""
+
+    sent: float = 0.0
+    first_token: float | None = None
+    ended: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What cuts an answer.
+
+    Attributes:
+        budget: Seconds of the whole call.
+        idle: Seconds of silence.
+        reply_bytes: Most of a reply that a result shows, in UTF-8.
+    """
+
+    budget: float
+    idle: float
+    reply_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked, as far as the result depends on it.
+
+    Attributes:
+        turns: The conversation.
+        features: What was asked beyond a plain reply.
+        return_messages: Whether the conversation is to be returned.
+    """
+
+    turns: tuple[Turn, ...]
+    features: Features
+    return_messages: bool = False
+
+    @property
+    def continued(self) -> Turn | None:
+        """The message that was to be continued, if one was."""
+        return self.turns[-1] if self.features.continues else None
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One answer.
+
+    Attributes:
+        subject: For errors and quotations.
+        asked: The request.
+        choice: The model asked.
+        decoder: What came.
+        window: What of the text was shown while it came.
+        ending: How it ended.
+        times: When.
+        limits: What cuts it.
+        warnings: Doubts from before the answer.
+        structured: The reply as data, where that was asked for and it could be read.
+    """
+
+    subject: Subject
+    asked: Asked
+    choice: Choice
+    decoder: AnswerDecoder
+    window: ReplyWindow
+    ending: Ending
+    times: Timestamps
+    limits: Limits
+    warnings: tuple[str, ...]
+    structured: Structured | None = None
+
+    @cached_property
+    def orphan(self) -> tuple[str, str] | None:
+        """(thinking, reply), where only a `</think>` that nothing opened parts them."""
+        return None if self.decoder.reply.has_parser else part_orphan(self.decoder.reply.content)
+
+    @cached_property
+    def content(self) -> str:
+        """The whole reply without its thinking."""
+        return self.orphan[1] if self.orphan else self.decoder.reply.content
+
+    @cached_property
+    def shown(self) -> str:
+        """The reply as far as the result shows it."""
+        return cut(self.content, self.limits.reply_bytes) if self.orphan else self.window.shown
+
+    @property
+    def is_shown_whole(self) -> bool:
+        """Whether that is all of it."""
+        return size_of(self.shown) == size_of(self.content)
+
+    @cached_property
+    def reasoning(self) -> str:
+        """The thinking."""
+        reasoning = self.decoder.reply.reasoning
+        return f"{reasoning}{self.orphan[0]}" if self.orphan else reasoning
+
+    @property
+    def reason(self) -> TruncatedReason | None:
+        """What cut the answer itself short."""
+        if self.ending.cut is not None:
+            return self.ending.cut
+        match self.decoder.reply.finish_reason:
+            case "length":
+                return "max_tokens"
+            case "abort":  # SGLang's word for a generation that was given up (its source)
+                return "upstream_error"
+            case _:
+                return None
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the reply is all there, so that it can be read as data."""
+        return self.reason is None and bool(self.content) and self.is_shown_whole
+
+    @property
+    def text_of_data(self) -> str:
+        """The reply, with the beginning that it goes on from."""
+        continued = self.asked.continued
+        return f"{continued.content if continued else ''}{self.content}"

@@ -1,0 +1,124 @@
+"""Replies too large for one result, kept for a while so that the rest can be read."""
+
+import re
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+
+from alaya_mcp.chat.size import cut
+from alaya_mcp.errors import InvalidArguments
+from alaya_mcp.results import ChatResult, TruncatedReason
+
+BUDGET_BYTES: Final = 32 * 2**20
+"""Of all kept replies together."""
+KEPT_SECONDS: Final = 1800
+
+_SCHEME: Final = "alaya://replies/"
+_URI = re.compile(rf"{re.escape(_SCHEME)}([A-Za-z0-9_-]{{1,64}})(?:\?from=([0-9]{{1,12}}))?")
+URI_TEMPLATE: Final = _SCHEME + "{reply_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptReply:
+    """One whole reply.
+
+    Attributes:
+        uri: Its name as a resource.
+        text: In UTF-8.
+        facts: The result that it came with, its content cut.
+        ended: What cut the whole itself short, or None.
+        until: On the event loop's clock.
+    """
+
+    uri: str
+    text: bytes
+    facts: ChatResult
+    ended: TruncatedReason | None
+    until: float
+
+
+class KeptReplies:
+    """The last large replies, within a budget of bytes; the oldest go first."""
+
+    def __init__(self, budget: int = BUDGET_BYTES, seconds: float = KEPT_SECONDS) -> None:
+        self._budget = budget
+        self._seconds = seconds
+        self._kept: OrderedDict[str, KeptReply] = OrderedDict()
+        self._size = 0
+
+    def keep(self, content: str, facts: ChatResult, ended: TruncatedReason | None) -> KeptReply | None:
+        """Keep a reply; None where it is larger than the whole budget."""
+        self._drop_old()
+        text = content.encode()
+        if len(text) > self._budget:
+            return None
+        while self._size + len(text) > self._budget:
+            self._drop(next(iter(self._kept)))
+        reply_id = secrets.token_urlsafe(12)
+        kept = KeptReply(f"{_SCHEME}{reply_id}", text, facts, ended, anyio.current_time() + self._seconds)
+        self._kept[reply_id] = kept
+        self._size += len(text)
+        return kept
+
+    def all(self) -> list[KeptReply]:
+        """What is kept now, the oldest first."""
+        self._drop_old()
+        return list(self._kept.values())
+
+    def find(self, uri: str) -> tuple[KeptReply, int]:
+        """The reply that a URI names, and the byte that reading starts from.
+
+        Raises:
+            InvalidArguments: no such URI, or the reply is not kept any more.
+        """
+        self._drop_old()
+        match = _URI.fullmatch(uri)
+        if match is None:
+            raise InvalidArguments(
+                "read_on: is not the URI of a kept reply.",
+                next_step="Pass the read_on or full_reply_uri of an earlier result, exactly as it stands there.",
+            )
+        kept = self._kept.get(match[1])
+        if kept is None:
+            raise InvalidArguments(
+                "That reply is not kept any more: large replies are kept for half an hour, fewer when newer ones need "
+                "the room, and not over a restart.",
+                next_step="Ask the model again, for shorter parts or with a smaller max_tokens.",
+            )
+        return kept, min(int(match[2] or 0), len(kept.text))
+
+    def part(self, uri: str, room: int) -> ChatResult:
+        """The next part of a reply, at most `room` bytes, as a result with the facts of its first part.
+
+        Raises:
+            InvalidArguments: as `find`.
+        """
+        kept, start = self.find(uri)
+        while start < len(kept.text) and kept.text[start] & 0xC0 == 0x80:  # noqa: PLR2004 a continuation byte of UTF-8
+            start += 1
+        content = cut(kept.text[start : start + room + 4].decode("utf-8", "ignore"), room)
+        end = start + len(content.encode())
+        more = end < len(kept.text)
+        reason = "size_cap" if more else kept.ended
+        note = f"Bytes {start} to {end} of {len(kept.text)} of a reply that came earlier; nothing was asked now."
+        return kept.facts.model_copy(
+            update={
+                "content": content,
+                "truncated": reason is not None,
+                "truncated_reason": reason,
+                "full_reply_uri": kept.uri,
+                "read_on": f"{kept.uri}?from={end}" if more else None,
+                "warnings": [note],
+            }
+        )
+
+    def _drop_old(self) -> None:
+        now = anyio.current_time()
+        for reply_id in [reply_id for reply_id, kept in self._kept.items() if kept.until <= now]:
+            self._drop(reply_id)
+
+    def _drop(self, reply_id: str) -> None:
+        self._size -= len(self._kept.pop(reply_id).text)

@@ -1,0 +1,92 @@
+"""What a caller should know about a reply, beyond its text, as warnings. Pure."""
+
+from alaya_mcp.chat.answer import Ending
+from alaya_mcp.chat.continuation import starts_over
+from alaya_mcp.chat.exchange import Exchange, Limits
+from alaya_mcp.chat.reply import EngineError, Reply
+from alaya_mcp.chat.request import Turn
+from alaya_mcp.chat.tool_calls import is_complete
+from alaya_mcp.deployment.wire import EnvelopeFailure
+from alaya_mcp.results import TruncatedReason
+from alaya_mcp.upstream.words import quoted
+
+_AGAIN = "Call get_deployment to see its state, then ask again."
+_CALL_IN_TEXT = ("<tool_call>", "<|tool_call", "[TOOL_CALLS]", "<function=", "<|python_tag|>")
+"""How models write tool calls that no parser took out of the text (Qwen, GLM, Mistral, Qwen-Coder, Llama)."""
+
+
+def about_the_text(exchange: Exchange) -> list[str]:
+    """What is odd about the reply's text, or that there is none."""
+    content, reply, reason = exchange.content, exchange.decoder.reply, exchange.reason
+    remarks: list[str] = []
+    if not content and exchange.reasoning and not reply.tool_calls:
+        remarks.append(
+            "All of it went into thinking and no reply came: pass a larger max_tokens, or thinking: off."
+            if reason == "max_tokens"
+            else "Only thinking arrived, no reply."
+        )
+    elif not content and not reply.tool_calls:
+        remarks.append("The model ended its reply without any text.")
+    if exchange.orphan:
+        remarks.append(
+            "What stood before </think> was taken for thinking; progress notes had shown it as text. Starting the "
+            "engine with a reasoning parser parts the two from the start."
+        )
+    return remarks
+
+
+def about_tool_calls(content: str, reply: Reply, *, offered: bool) -> list[str]:
+    """What is odd about the tools that the model asks for."""
+    remarks = [
+        f"The call of {call.name} was cut off: its arguments are not a JSON object, so do not run it. "
+        "Ask again, with a larger max_tokens."
+        for call in reply.tool_calls
+        if not is_complete(call)
+    ]
+    if reply.tool_calls and not offered:
+        remarks.append("The engine asked for a tool although none was offered.")
+    if offered and not reply.tool_calls and any(mark in content for mark in _CALL_IN_TEXT):
+        remarks.append(
+            "The reply holds a tool call as text: the engine runs without a tool parser for this model "
+            "(vLLM: --enable-auto-tool-choice and --tool-call-parser; SGLang: --tool-call-parser), or the call was cut."
+        )
+    return remarks
+
+
+def about_continuing(earlier: Turn, content: str) -> list[str]:
+    """Whether the engine went on from the last message."""
+    if not starts_over(earlier.content, content):
+        return []
+    return ["The engine seems to have started over instead of going on: it may not know continue_final_message."]
+
+
+def about_structure(exchange: Exchange) -> list[str]:
+    """Why there is no `parsed`."""
+    if exchange.structured is None:
+        return ["The reply is not whole in this result, so there is no parsed."]
+    if exchange.structured.problem is None:
+        return []
+    return [f"The reply does not follow response_schema, so there is no parsed: {exchange.structured.problem}."]
+
+
+def about_the_cut(
+    ending: Ending, reason: TruncatedReason | None, secrets: tuple[str, ...], limits: Limits
+) -> list[str]:
+    """Why the reply is incomplete, and what would bring more."""
+    match reason:
+        case None:
+            return []
+        case "max_tokens":
+            why = "The reply ends at max_tokens or at the end of the context; pass a larger max_tokens for more."
+        case "deadline":
+            why = f"The reply was cut at the deadline of {limits.budget:g} s; pass a larger timeout_seconds for more."
+        case "idle":
+            why = f"The reply was cut: the engine was silent for {limits.idle:g} s. {_AGAIN}"
+        case "stream_cut":
+            why = f"The reply was cut: the connection to the engine ended before the answer did. {_AGAIN}"
+        case "size_cap":
+            why = "The reply was cut: it is larger than this server reads."
+        case "upstream_error":
+            words = ending.cause.message if isinstance(ending.cause, EngineError | EnvelopeFailure) else None
+            why = f"The reply was cut by an error of the engine.{quoted(words, secrets)} {_AGAIN}"
+    return [why]

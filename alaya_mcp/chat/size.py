@@ -1,0 +1,96 @@
+"""How much of a long reply a result shows, and where it is cut. Pure.
+
+Hosts cut results at about 25,000 tokens (docs/decisions/large-replies.md). Sizes are bytes of UTF-8: a Latin character
+is one and about a quarter of a token, a Chinese one is three and about one token, so one cap fits both.
+"""
+
+import unicodedata
+from typing import Final
+
+_ZONE: Final = 1_000
+"""Bytes before the cap in which a sensible boundary is looked for, and which are shown only once it is known."""
+_BOUNDARIES: Final = (("\n\n",), ("\n",), ("。", "！", "？", ". ", "! ", "? "), ("，", "；", ", ", "; ", " "))  # noqa: RUF001 Chinese punctuation
+_JOINER: Final = "\u200d"
+_CLUSTER: Final = 32
+"""Characters of one user-perceived character at most, as far as a cut is moved for its sake."""
+
+
+def size_of(text: str) -> int:
+    """Bytes in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def cut(text: str, room: int) -> str:
+    """The beginning of `text` that fits `room` bytes, up to the last paragraph, line, sentence or word in it."""
+    if size_of(text) <= room:
+        return text
+    start = text.encode()[:room].decode("utf-8", "ignore")
+    zone = start.encode()[-min(_ZONE, room // 2) :].decode("utf-8", "ignore") if room > 1 else ""
+    for marks in _BOUNDARIES:
+        if end := max((zone.rfind(mark) + len(mark) for mark in marks if mark in zone), default=0):
+            return start[: len(start) - len(zone) + end]
+    return start[: _whole(text, len(start))]
+
+
+def _whole(text: str, end: int) -> int:
+    """The last end at or before `end` that parts no combined character."""
+    for back in range(min(_CLUSTER, end)):
+        at = end - back
+        if not (_continues(text[at]) or text[at - 1] == _JOINER):
+            return at
+    return end
+
+
+def _continues(char: str) -> bool:
+    return char == _JOINER or unicodedata.combining(char) > 0 or "\ufe00" <= char <= "\ufe0f"
+
+
+class ReplyWindow:
+    """Decides while a reply comes in what of it is shown.
+
+    What it gives out, joined, is the shown content: so notes written from it never run ahead of the result.
+
+    Attributes:
+        is_full: Whether the reply is larger than what is shown.
+    """
+
+    def __init__(self, cap: int) -> None:
+        self._cap = cap
+        self._size = 0
+        self._shown: list[str] = []
+        self._shown_size = 0
+        self._held: list[str] = []
+        self.is_full = False
+
+    @property
+    def shown(self) -> str:
+        """What has been given out."""
+        return "".join(self._shown)
+
+    def feed(self, text: str) -> str:
+        """What of the text so far is certain to be shown by now."""
+        if self.is_full or not text:
+            return ""
+        self._size += size_of(text)
+        if self._size <= self._cap - _ZONE:
+            return self._show(text)
+        self._held.append(text)
+        if self._size <= self._cap:
+            return ""
+        self.is_full = True
+        return self._show(cut(self._release(), self._cap - self._shown_size))
+
+    def finish(self) -> str:
+        """What was held back, when no more will come."""
+        return self._show(self._release())
+
+    def _release(self) -> str:
+        held = "".join(self._held)
+        self._held.clear()
+        return held
+
+    def _show(self, text: str) -> str:
+        if text:
+            self._shown.append(text)
+            self._shown_size += size_of(text)
+        return text

@@ -1,0 +1,114 @@
+"""Replies that must follow a JSON Schema: the schema checked before anything is sent, the reply after.
+
+The checks run in a worker process, which is killed when its time is up: a pattern or a web of references can take for
+ever, and neither a thread nor a regular expression can be stopped. A `$ref` is resolved inside the schema only.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NoReturn, cast
+
+import anyio
+import anyio.to_process
+
+from alaya_mcp.deadline import Deadline
+
+SCHEMA_BYTES: Final = 64 * 2**10
+"""Of a schema, as JSON."""
+CHECK_SECONDS: Final = 5.0
+"""For one schema or one reply, the start of the worker included."""
+_LAST_CHECK_SECONDS: Final = 1.0
+"""For a reply that is there when the deadline has come."""
+_DEPTH: Final = 100
+"""Nesting of a reply's JSON, below what any JSON library on the way to a model refuses."""
+
+
+class SchemaRefused(ValueError):
+    """A schema that is not used; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Structured:
+    """A reply as data.
+
+    Attributes:
+        value: The data, where the reply follows the schema.
+        problem: Why it does not, a clause; None where it does.
+    """
+
+    value: Any = None
+    problem: str | None = None
+
+
+async def check_schema(schema: dict[str, Any], deadline: Deadline) -> None:
+    """Make sure that a schema can be used.
+
+    Raises:
+        SchemaRefused: no valid JSON Schema, or one that refers to something outside itself.
+    """
+    if problem := await _checked(deadline.sooner(CHECK_SECONDS).at, "schema", json.dumps(schema)):
+        raise SchemaRefused(problem)
+
+
+async def read_structured(schema: dict[str, Any], text: str, deadline: Deadline) -> Structured:
+    """A reply as data, checked against its schema; hardly longer than the deadline."""
+    try:
+        value = _parsed(text)
+    except ValueError as error:
+        return Structured(problem=f"it is not JSON ({error})")
+    until = max(deadline.sooner(CHECK_SECONDS).at, anyio.current_time() + _LAST_CHECK_SECONDS)
+    problem = await _checked(until, "value", json.dumps(schema), json.dumps(value))
+    return Structured(None if problem else value, problem)
+
+
+async def _checked(until: float, what: Literal["schema", "value"], *texts: str) -> str | None:
+    with anyio.CancelScope(deadline=until):
+        try:
+            return await anyio.to_process.run_sync(_check, what, texts, cancellable=True)
+        except (anyio.BrokenWorkerProcess, OSError):  # no memory, no process: the reply is worth more than its check
+            return "the process that checks it could not be run"
+    return "checking it took too long"
+
+
+def _check(what: Literal["schema", "value"], texts: tuple[str, ...]) -> str | None:
+    # Late, because the validator is loaded in the worker only.
+    from alaya_mcp.chat.schema_check import schema_problem, value_problem  # noqa: PLC0415 see above
+
+    return schema_problem(*texts) if what == "schema" else value_problem(*texts)
+
+
+def _parsed(text: str) -> Any:  # noqa: ANN401 any JSON value may come
+    """JSON as RFC 8259 has it, alone or in one code fence.
+
+    Raises:
+        ValueError: not JSON, or not fit to be sent on; the text quotes nothing of it.
+    """
+    body = text.strip()
+    if body.startswith("```") and body.endswith("```") and "\n" in body:
+        body = body[body.index("\n") : -3]
+    try:
+        value = json.loads(body, parse_constant=_no_constant)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{error.msg} at character {error.pos}") from None
+    except UnicodeEncodeError:
+        raise ValueError("half of a surrogate pair in it") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if _is_deeper(value, _DEPTH):
+        raise ValueError("nested too deeply")
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} in it")
+
+
+def _is_deeper(value: Any, depth: int) -> bool:  # noqa: ANN401 any JSON value may come
+    if isinstance(value, dict):
+        inner = list(cast("dict[str, Any]", value).values())
+    elif isinstance(value, list):
+        inner = cast("list[Any]", value)
+    else:
+        return False
+    return depth == 0 or any(_is_deeper(item, depth - 1) for item in inner)

@@ -1,0 +1,57 @@
+"""Waiting until a deployment is ready: polls with growing intervals, through a callable that it is given."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import anyio
+
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.deployment.readiness import readiness
+from alaya_mcp.deployment.wire import Deployment
+from alaya_mcp.errors import AlayaError
+
+_FIRST_SECONDS: Final = 1.0
+_GROWTH: Final = 1.5
+_LONGEST_SECONDS: Final = 10.0
+
+
+def poll_interval(polls: int) -> float:
+    """Seconds before the next look, after so many."""
+    return min(_FIRST_SECONDS * _GROWTH ** min(polls, 20), _LONGEST_SECONDS)
+
+
+def ready_instances(deployment: Deployment) -> str:
+    """How far it is, as a clause for a person; empty where the control plane tells no instances."""
+    total = len(deployment.instances)
+    ready = sum(instance.base_model_ready is True for instance in deployment.instances)
+    return f"{ready} of {total} instances ready" if total else ""
+
+
+async def wait_until_ready(
+    deployment: Deployment,
+    look: Callable[[], Awaitable[Deployment]],
+    until: Deadline,
+    tell: Callable[[str, str], None],
+) -> Deployment:
+    """The deployment once it is ready, once waiting will not help, or as it was last seen when the time is up.
+
+    Args:
+        deployment: As seen just now.
+        look: Looks again.
+        until: When waiting ends.
+        tell: Takes its state and how far it is, in words, after each look.
+
+    Raises:
+        AlayaError: a look failed in a way that does not pass.
+    """
+    polls = 0
+    while not (verdict := readiness(deployment)).ready and verdict.may_pass and (left := until.remaining()) > 0:
+        tell(verdict.state if deployment.status == "starting" else "loading its model", ready_instances(deployment))
+        await anyio.sleep(min(poll_interval(polls), left))
+        polls += 1
+        try:
+            deployment = await look()
+        except AlayaError as error:
+            if not error.retryable:
+                raise
+    return deployment

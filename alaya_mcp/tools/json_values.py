@@ -1,0 +1,60 @@
+"""Argument types that hold JSON: taken as hosts send it, refused where it could not be sent on."""
+
+import json
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator
+
+ValueT = TypeVar("ValueT")
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("has half of a surrogate pair, which is no text") from None
+    return text
+
+
+def _parsed(value: Any, kind: type) -> Any:  # noqa: ANN401 any JSON value may come
+    if isinstance(value, str):
+        try:
+            parsed = json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+        return parsed if isinstance(parsed, kind) else value
+    return value
+
+
+def json_list(value: Any) -> Any:  # noqa: ANN401 any JSON value may come
+    """Some hosts send a list as its JSON text (docs/decisions/schemas.md)."""
+    return _parsed(value, list)
+
+
+def json_object(value: Any) -> Any:  # noqa: ANN401 any JSON value may come
+    """Some hosts send an object as its JSON text (docs/decisions/schemas.md)."""
+    return _parsed(value, dict)
+
+
+def within(value: ValueT, limit: int) -> ValueT:
+    """`value` as it is.
+
+    Raises:
+        ValueError: it is no JSON that an engine could be sent (NaN, half a surrogate pair, endless nesting), or over
+            `limit` bytes of it.
+    """
+    try:
+        size = len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
+    except UnicodeEncodeError:
+        raise ValueError("has half of a surrogate pair, which is no text") from None
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    except ValueError:
+        raise ValueError("has NaN or an infinity, which are no JSON") from None
+    if size > limit:
+        raise ValueError(f"is {size} bytes as JSON; at most {limit} are taken")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+JsonObject = Annotated[dict[str, Any], BeforeValidator(json_object)]

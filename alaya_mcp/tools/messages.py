@@ -1,0 +1,113 @@
+"""One message of a conversation, as an argument."""
+
+import binascii
+import json
+import re
+from base64 import b64decode
+from typing import Annotated, Any, Final, Literal, cast
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from alaya_mcp.chat.request import Role, Turn
+from alaya_mcp.tools.json_values import Text, json_list
+
+_IMAGE_BYTES: Final = 8 * 2**20
+"""Of one image given as data, encoded."""
+_URL_LENGTH: Final = 4_096
+_MOST_IMAGES: Final = 16
+_DATA_IMAGE = re.compile(r"data:image/[a-zA-Z0-9.+-]{1,40};base64,", re.IGNORECASE)
+_WEB_IMAGE = re.compile(r"https://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
+_OPTIONAL: Final = ("images", "tool_calls", "tool_call_id")
+
+
+def _checked_image(image: str) -> str:
+    if data := _DATA_IMAGE.match(image):
+        if len(image) > _IMAGE_BYTES:
+            raise ValueError(f"is larger than {_IMAGE_BYTES // 2**20} MiB; scale it down, or give its https address")
+        try:
+            b64decode(image[data.end() :], validate=True)
+        except (binascii.Error, ValueError):
+            raise ValueError("is a data URI whose base64 is broken") from None
+        return image
+    if len(image) > _URL_LENGTH or not _WEB_IMAGE.fullmatch(image):
+        raise ValueError("must be an https:// address or a data:image/...;base64,... URI")
+    return image
+
+
+def _as_list(value: Any) -> Any:  # noqa: ANN401 any JSON value may come
+    """A bare string is one image."""
+    parsed = json_list(value)
+    return [parsed] if isinstance(parsed, str) else parsed
+
+
+def _as_text(value: Any) -> Any:  # noqa: ANN401 any JSON value may come
+    """Arguments as OpenAI has them, JSON text; some send the object itself."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
+
+
+class CalledFunction(BaseModel):
+    """What an assistant wanted called."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Text = Field(min_length=1, description="Function")
+    arguments: Annotated[Text, BeforeValidator(_as_text)] = Field(description="JSON text")
+
+
+class Call(BaseModel):
+    """A tool call of an earlier result."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Text = Field(min_length=1, description="Its id")
+    type: Literal["function"] = Field("function", description="Always function")
+    function: CalledFunction = Field(description="What was to be called")
+
+
+class Message(BaseModel):
+    """One turn of a conversation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    role: Role = Field(description="Who spoke")
+    content: Text = Field(description="Text")
+    images: Annotated[list[Annotated[Text, AfterValidator(_checked_image)]], BeforeValidator(_as_list)] = Field(
+        [], max_length=_MOST_IMAGES, description="https or data URIs, for a vision model"
+    )
+    tool_calls: Annotated[list[Call], BeforeValidator(json_list)] = Field(
+        [], description="An assistant's, as its result gave them"
+    )
+    tool_call_id: Text = Field("", description="With role tool: the id of the call that content answers")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_optionals(cls, value: Any) -> Any:  # noqa: ANN401 any JSON value may come
+        if not isinstance(value, dict):
+            return value
+        fields = cast("dict[str, Any]", value)
+        given = {name: part for name, part in fields.items() if name not in _OPTIONAL or part not in (None, "", [])}
+        if given.get("content") is None and (given.get("tool_calls") or given.get("images")):
+            given["content"] = ""
+        return given
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> "Message":
+        if self.tool_calls and self.role != "assistant":
+            raise ValueError("only an assistant's message has tool_calls")
+        if (self.role == "tool") != bool(self.tool_call_id):
+            raise ValueError("a tool's message, and only that, has the tool_call_id that it answers")
+        if self.images and self.role in {"assistant", "system"}:
+            raise ValueError("images go with a user's message")
+        if sum(map(len, self.images)) > 2 * _IMAGE_BYTES:
+            raise ValueError(f"its images are larger than {2 * _IMAGE_BYTES // 2**20} MiB together")
+        return self
+
+    def turn(self) -> Turn:
+        """As a chat takes it."""
+        return Turn(
+            self.role,
+            self.content,
+            images=tuple(self.images),
+            tool_calls=tuple(call.model_dump() for call in self.tool_calls),
+            tool_call_id=self.tool_call_id or None,
+        )
