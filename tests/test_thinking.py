@@ -1,12 +1,19 @@
 """`<think>` text apart from the reply, wherever the text is cut."""
 
 from itertools import pairwise
+from typing import Any, Literal
 
+import anyio
+import mcp_types as types
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mcp import Client
 
-from alaya_mcp.chat.thinking import ThinkSplitter
+from alaya_mcp.chat.thinking import Prefilled, ThinkSplitter, part_orphan, prefilled
+from alaya_mcp.server import PHASE_META_KEY, create_server
+from tests.calls import CHAT, call, content_of, text_of
+from tests.upstream import DONE, Exchange, Request, Upstream, replies, text_chunk
 
 
 def part(*pieces: str) -> tuple[str, str]:
@@ -79,3 +86,154 @@ def test_only_what_may_be_the_closing_tag_is_held_back() -> None:
     assert splitter.feed("ree") == ("</three", "")
     assert splitter.feed("</think>Hi") == ("", "Hi")
     assert splitter.finish() == ("", "")
+
+
+def prefilled_part(*pieces: str, prefilled: Prefilled = "surely", stopped: bool = True) -> tuple[str, str]:
+    splitter = ThinkSplitter(prefilled)
+    parted = [splitter.feed(piece) for piece in pieces] + [splitter.finish(stopped=stopped)]
+    return "".join(thinking for thinking, _ in parted), "".join(reply for _, reply in parted)
+
+
+@pytest.mark.parametrize("prefilled", ["maybe", "surely"])
+@pytest.mark.parametrize(
+    ("text", "thinking", "reply"),
+    [
+        ("Let me see.\n</think>\n\nHello", "Let me see.\n", "Hello"),
+        ("<think>hm</think>Hello", "hm", "Hello"),
+        ("</think>Hello", "", "Hello"),
+        ("Hello, no thinking here", "", "Hello, no thinking here"),
+        ("a < b </ c </thin", "", "a < b </ c </thin"),
+        (" \n", "", " \n"),
+        ("", "", ""),
+    ],
+)
+def test_thinking_that_the_template_opened_is_parted_wherever_the_text_is_cut(
+    text: str, thinking: str, reply: str, prefilled: Prefilled
+) -> None:
+    assert prefilled_part(text, prefilled=prefilled) == (thinking, reply)
+    assert prefilled_part(*text, prefilled=prefilled) == (thinking, reply)
+
+
+@pytest.mark.parametrize(("prefilled", "parted"), [("surely", ("Let me", "")), ("maybe", ("", "Let me"))])
+def test_a_model_that_always_thinks_and_was_cut_had_only_thought(prefilled: Prefilled, parted: tuple[str, str]) -> None:
+    assert prefilled_part("Let ", "me", prefilled=prefilled, stopped=False) == parted
+
+
+@given(
+    tagged,
+    st.lists(st.integers(0, 80), max_size=8),
+    st.sampled_from([("maybe", True), ("surely", True), ("surely", False)]),
+)
+@settings(max_examples=300, deadline=None)
+def test_cuts_change_nothing_there_either(text: str, cuts: list[int], how: tuple[Prefilled, bool]) -> None:
+    prefilled, stopped = how
+    edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    pieces = [text[a:b] for a, b in pairwise(edges)]
+    assert prefilled_part(*pieces, prefilled=prefilled, stopped=stopped) == prefilled_part(
+        text, prefilled=prefilled, stopped=stopped
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "thinking", "has_parser", "expected"),
+    [
+        (["qwen3-8b"], "auto", False, "no"),
+        (["qwen3-8b"], "on", False, "maybe"),
+        (["Qwen/Qwen3-30B-A3B-Thinking-2507"], "auto", False, "surely"),
+        (["DeepSeek-R1-Distill-Qwen-7B"], "auto", False, "surely"),
+        (["qwq-32b"], "on", False, "surely"),
+        (["mine", "MiniMaxAI/MiniMax-M2"], "auto", False, "surely"),
+        (["DeepSeek-R1"], "auto", True, "no"),
+        (["DeepSeek-R1"], "off", False, "no"),
+        (["my-nothinking-model", "my-no-thinking-model", "car1", "llama-r10"], "auto", False, "no"),
+    ],
+)
+def test_whether_a_template_opens_the_thinking(
+    names: list[str], thinking: Literal["auto", "on", "off"], expected: Prefilled, *, has_parser: bool
+) -> None:
+    assert prefilled(thinking, names, has_parser=has_parser) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "parted"),
+    [
+        ("plan\n</think>\n\nHello", ("plan", "Hello")),
+        ("plan</think>Hello", ("plan", "Hello")),
+        ("no tag", None),
+        ("Write `</think>` at the end", None),
+        ("<think> opens and </think> closes", None),
+        ("Tags: <think>x</think>", None),
+    ],
+)
+def test_a_closing_tag_that_nothing_opened(content: str, parted: tuple[str, str] | None) -> None:
+    assert part_orphan(content) == parted
+
+
+R1 = {"servedName": ["deepseek-r1"], "modelId": "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"}
+
+
+async def notes_and_content(upstream: Upstream, **arguments: object) -> tuple[list[tuple[str, str]], dict[str, Any]]:
+    """(phase, words) of each note, and the result."""
+    notes: list[tuple[str, str]] = []
+
+    async def keep(message: object) -> None:
+        if isinstance(message, types.ProgressNotification):
+            notes.append(((message.params.meta or {})[PHASE_META_KEY], message.params.message or ""))
+
+    async def asks_for_notes(progress: float, total: float | None, message: str | None) -> None:
+        """Its presence makes the client send a token."""
+
+    with anyio.fail_after(20):
+        async with Client(create_server(upstream.settings()), mode="legacy", message_handler=keep) as client:
+            result = await client.call_tool(CHAT, {"prompt": "x", **arguments}, progress_callback=asks_for_notes)
+            await anyio.wait_all_tasks_blocked()
+    return notes, content_of(result)
+
+
+@pytest.mark.anyio
+async def test_a_prefilled_models_thinking_is_a_status_and_its_reply_the_notes() -> None:
+    async with Upstream(
+        chat=replies("secret ", "plan\n", "</think>", "\n\nHello", " there"), deployment=R1
+    ) as upstream:
+        notes, content = await notes_and_content(upstream)
+
+    assert (content["content"], content["reasoning"]) == ("Hello there", "secret plan\n")
+    assert "".join(words for phase, words in notes if phase == "writing") == "Hello there"
+    assert not any("secret" in words for _, words in notes)
+
+
+@pytest.mark.anyio
+async def test_a_prefilled_model_whose_budget_went_into_thinking_is_told_so() -> None:
+    async def thinks(_: Request, exchange: Exchange) -> None:
+        await exchange.events(text_chunk("secret plan"), text_chunk(finish_reason="length"), DONE)
+
+    async with Upstream(chat=thinks, deployment=R1) as upstream:
+        result = await call(upstream.settings(), CHAT, prompt="x", max_tokens=2)
+
+    content = content_of(result)
+    assert (content["content"], content["reasoning"]) == ("", "secret plan")
+    assert (content["truncated"], content["truncated_reason"]) == (True, "max_tokens")
+    assert any("larger max_tokens" in warning for warning in content["warnings"])
+    assert "larger max_tokens" in text_of(result)
+
+
+@pytest.mark.anyio
+async def test_a_parser_in_the_engine_settles_it() -> None:
+    async def parses(_: Request, exchange: Exchange) -> None:
+        thought = text_chunk()
+        thought["choices"][0]["delta"] = {"reasoning": "plan"}
+        await exchange.events(thought, text_chunk("say </think> aloud"), text_chunk(finish_reason="stop"), DONE)
+
+    async with Upstream(chat=parses, deployment=R1) as upstream:
+        content = content_of(await call(upstream.settings(), CHAT, prompt="x"))
+
+    assert (content["content"], content["reasoning"]) == ("say </think> aloud", "plan")
+
+
+@pytest.mark.anyio
+async def test_thinking_of_an_unknown_model_without_its_opening_tag_is_parted_at_the_end_with_a_warning() -> None:
+    async with Upstream(chat=replies("plan\n", "</think>\n\n", "Hello")) as upstream:
+        content = content_of(await call(upstream.settings(), CHAT, prompt="x"))
+
+    assert (content["content"], content["reasoning"]) == ("Hello", "plan")
+    assert any("reasoning parser" in warning for warning in content["warnings"])

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from alaya_mcp.chat.answer import AnswerDecoder, Ending
 from alaya_mcp.chat.model_choice import Choice
@@ -11,6 +12,10 @@ from alaya_mcp.chat.structured import Structured
 from alaya_mcp.chat.thinking import part_orphan
 from alaya_mcp.results import TruncatedReason
 from alaya_mcp.upstream.explain import Subject
+
+
+_REASONING_SHARE: Final = 3
+"""The thinking gets a third of the room that the reply has."""
 
 
 @dataclass(slots=True)
@@ -110,6 +115,11 @@ class Exchange:
         """The thinking."""
         reasoning = self.decoder.reply.reasoning
         return f"{reasoning}{self.orphan[0]}" if self.orphan else reasoning
+
+    @cached_property
+    def shown_reasoning(self) -> str:
+        """The thinking as far as the result shows it."""
+        return cut(self.reasoning, self.limits.reply_bytes // _REASONING_SHARE)
 
     @property
     def reason(self) -> TruncatedReason | None:

@@ -5,7 +5,6 @@ import json
 from alaya_mcp.chat.continuation import starts_over
 from alaya_mcp.chat.exchange import Asked, Exchange, Limits, Timestamps
 from alaya_mcp.chat.kept_replies import KeptReplies
-from alaya_mcp.chat.reply import EngineError, Reply
 from alaya_mcp.chat.remarks import (
     about_continuing,
     about_structure,
@@ -13,8 +12,9 @@ from alaya_mcp.chat.remarks import (
     about_the_text,
     about_tool_calls,
 )
+from alaya_mcp.chat.reply import EngineError, Reply
 from alaya_mcp.chat.request import Turn
-from alaya_mcp.chat.size import cut, size_of
+from alaya_mcp.chat.size import size_of
 from alaya_mcp.chat.tool_calls import PartialCall, is_complete
 from alaya_mcp.deployment.names import served_by_surprise
 from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape
@@ -32,8 +32,6 @@ from alaya_mcp.upstream.failures import Failure
 from alaya_mcp.upstream.words import quoted
 
 _OK = 200
-_REASONING_SHARE = 3
-"""The thinking gets a third of the room that the reply has."""
 _MESSAGES_SHARE = 2
 """A conversation gets twice that room: it holds the reply again."""
 
@@ -58,7 +56,7 @@ def chat_result(exchange: Exchange, kept: KeptReplies) -> ChatResult:
         content=exchange.shown,
         parsed=structured.value if structured else None,
         tool_calls=calls or None,
-        reasoning=cut(exchange.reasoning, limits.reply_bytes // _REASONING_SHARE) or None,
+        reasoning=exchange.shown_reasoning or None,
         finish_reason=reply.finish_reason,
         truncated=reason is not None,
         truncated_reason=reason,

@@ -5,6 +5,7 @@ from alaya_mcp.chat.continuation import starts_over
 from alaya_mcp.chat.exchange import Exchange, Limits
 from alaya_mcp.chat.reply import EngineError, Reply
 from alaya_mcp.chat.request import Turn
+from alaya_mcp.chat.size import size_of
 from alaya_mcp.chat.tool_calls import is_complete
 from alaya_mcp.deployment.wire import EnvelopeFailure
 from alaya_mcp.results import TruncatedReason
@@ -27,6 +28,8 @@ def about_the_text(exchange: Exchange) -> list[str]:
         )
     elif not content and not reply.tool_calls:
         remarks.append("The model ended its reply without any text.")
+    if (shown := size_of(exchange.shown_reasoning)) < (whole := size_of(exchange.reasoning)):
+        remarks.append(f"The thinking is shown up to {shown} of {whole} bytes; the rest is not kept.")
     if exchange.orphan:
         remarks.append(
             "What stood before </think> was taken for thinking; progress notes had shown it as text. Starting the "

@@ -35,20 +35,22 @@ class Lookups:
 
     Args:
         fetch: Asks for one, for as long as a deadline allows.
+        seconds: How long a ready one is kept.
     """
 
-    def __init__(self, fetch: Fetch) -> None:
+    def __init__(self, fetch: Fetch, seconds: float = KEPT_SECONDS) -> None:
         self._fetch = fetch
+        self._seconds = seconds
         self._flights: dict[str, _Flight] = {}
         self._kept: OrderedDict[str, tuple[float, Deployment]] = OrderedDict()
 
     async def recent(self, service_id: str, deadline: Deadline) -> tuple[Deployment, bool]:
-        """A deployment as it was within the last 30 s, and whether it had been kept.
+        """A deployment as it was a short while ago, and whether it had been kept.
 
         Raises:
             AlayaError: each control-plane row of docs/errors.md.
         """
-        since = anyio.current_time() - KEPT_SECONDS
+        since = anyio.current_time() - self._seconds
         began, kept = self._kept.get(service_id, (0.0, None))
         if kept is not None and began > since:
             return kept, True

@@ -1,0 +1,89 @@
+"""Images on a message: checked here, sent as content parts, and explained where an engine takes none."""
+
+import base64
+from typing import Any
+
+import pytest
+
+from tests.calls import CHAT, call, content_of, error_of, text_of
+from tests.upstream import Upstream, replies, says
+
+pytestmark = [pytest.mark.anyio]
+
+PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
+WEB = "https://images.invalid/cat.png?size=1"
+
+
+def user(images: object, content: str | None = "what is this?") -> dict[str, Any]:
+    return {"role": "user", "content": content, "images": images}
+
+
+@pytest.mark.parametrize(
+    ("images", "content", "parts"),
+    [
+        ([PNG, WEB], "look", ["text", PNG, WEB]),
+        (WEB, "look", ["text", WEB]),
+        (f'["{WEB}"]', "look", ["text", WEB]),
+        ([PNG], "", [PNG]),
+        ([PNG], None, [PNG]),
+    ],
+)
+async def test_images_are_sent_as_content_parts(images: object, content: str | None, parts: list[str]) -> None:
+    async with Upstream(chat=replies("a cat")) as upstream:
+        content_of(await call(upstream.settings(), CHAT, messages=[user(images, content)]))
+
+        sent = upstream.chats[0].json["messages"][0]
+    assert sent["role"] == "user"
+    assert [part.get("image_url", {}).get("url", part["type"]) for part in sent["content"]] == parts
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        (user(["http://images.invalid/cat.png"]), "must be an https://"),
+        (user(["file:///etc/passwd"]), "must be an https://"),
+        (user(["data:text/html;base64,AAAA"]), "must be an https://"),
+        (user(["https://images.invalid/a b.png"]), "must be an https://"),
+        (user(["data:image/png;base64,****"]), "base64 is broken"),
+        (user(["data:image/png;base64," + "A" * (8 * 2**20 + 4)]), "larger than 8 MiB"),
+        (user(["data:image/png;base64," + "A" * (6 * 2**20)] * 3), "larger than 16 MiB together"),
+        (user([WEB] * 17), "at most 16"),
+        ({"role": "assistant", "content": "x", "images": [WEB]}, "user's message"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_what_is_no_image_is_refused_and_not_quoted(message: dict[str, Any], why: str) -> None:
+    async with Upstream() as upstream:
+        result = await call(upstream.settings(), CHAT, messages=[message])
+
+        assert upstream.requests == []
+    assert error_of(result)["code"] == "invalid_arguments"
+    assert why in text_of(result)
+    assert "passwd" not in text_of(result)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (400, "base is not a multimodal model"),
+        (500, "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"),
+        (400, "This model does not support image input"),
+    ],
+)
+async def test_an_engine_that_takes_none_is_explained(status: int, words: str) -> None:
+    async with Upstream(chat=says(status, {"error": {"message": words, "code": status}})) as upstream:
+        result = await call(upstream.settings(), CHAT, messages=[user([PNG])])
+
+    detail = error_of(result)
+    assert (detail["code"], detail["retryable"]) == ("request_rejected", False)
+    assert "takes no images" in text_of(result)
+    assert "vision model" in text_of(result)
+
+
+async def test_the_conversation_returned_keeps_addresses_and_leaves_data_out() -> None:
+    async with Upstream(chat=replies("a cat")) as upstream:
+        content = content_of(await call(upstream.settings(), CHAT, messages=[user([PNG, WEB])], return_messages=True))
+
+    assert content["messages"][0]["images"] == [WEB]
+    assert any("put them in again" in warning for warning in content["warnings"])
+    assert "base64" not in str(content)

@@ -1,0 +1,238 @@
+"""Replies larger than a host takes: cut at a boundary, kept whole for a while, read on part by part."""
+
+import json
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mcp import Client, MCPError
+
+from alaya_mcp.chat.kept_replies import KeptReplies
+from alaya_mcp.chat.size import ReplyWindow, cut, size_of
+from alaya_mcp.errors import InvalidArguments
+from alaya_mcp.results import ChatResult, Timing
+from alaya_mcp.server import create_server
+from tests.calls import CHAT, ERAS, Era, call, connected, content_of, error_of, text_of
+from tests.upstream import DONE, Exchange, Request, Upstream, replies, text_chunk
+
+pytestmark = [pytest.mark.anyio]
+
+LATIN = [f"Sentence number {number} of a long reply. " for number in range(2_000)]
+CHINESE = [f"这是第{number}句，一篇很长的回答里的一句话。" for number in range(1_500)]  # noqa: RUF001 Chinese punctuation
+CAP = 30_000
+
+
+@pytest.mark.parametrize("words", [LATIN, CHINESE], ids=["Latin", "Chinese"])
+async def test_a_reply_over_the_cap_is_cut_and_the_rest_is_had_by_reading_on(words: list[str]) -> None:
+    whole = "".join(words)
+    async with Upstream(chat=replies(*words)) as upstream, connected(upstream.settings()) as client:
+        result = await client.call_tool(CHAT, {"prompt": "x"})
+        first = part = content_of(result)
+        parts = [first["content"]]
+        while "read_on" in part:
+            part = content_of(await client.call_tool(CHAT, {"read_on": part["read_on"]}))
+            parts.append(part["content"])
+        resource = await client.read_resource(first["full_reply_uri"])
+        listed = await client.list_resources()
+
+        assert len(upstream.chats) == 1
+    assert (first["truncated"], first["truncated_reason"], first["finish_reason"]) == (True, "size_cap", "stop")
+    assert CAP - 1_000 <= size_of(first["content"]) <= CAP
+    assert first["content"].endswith((". ", "。"))
+    assert "".join(parts) == whole
+    assert len(parts) > 2
+    assert (part["truncated"], part["model"]) == (False, "base")
+    assert resource.contents[0].model_dump()["text"] == whole
+    assert [str(each.uri) for each in listed.resources] == [first["full_reply_uri"]]
+    assert f"read_on: {first['read_on']}" in text_of(result)
+    assert first["full_reply_uri"] in text_of(result)
+
+
+async def test_a_reply_up_to_the_cap_is_shown_whole() -> None:
+    text = "x" * CAP
+    async with Upstream(chat=replies(*[text[start : start + 7] for start in range(0, CAP, 7)])) as upstream:
+        content = content_of(await call(upstream.settings(), CHAT, prompt="x"))
+
+    assert content["content"] == text
+    assert (content["truncated"], content["warnings"]) == (False, [])
+
+
+async def test_the_cap_can_be_set() -> None:
+    async with Upstream(chat=replies(*LATIN)) as upstream:
+        content = content_of(await call(upstream.settings(ALAYA_MAX_REPLY_BYTES="5000"), CHAT, prompt="x"))
+
+    assert 4_000 < size_of(content["content"]) <= 5_000
+
+
+async def test_what_cut_the_reply_itself_is_told_with_its_last_part() -> None:
+    async def ends_at_max_tokens(_: Request, exchange: Exchange) -> None:
+        await exchange.events(text_chunk("".join(LATIN)), text_chunk(finish_reason="length"), DONE)
+
+    async with Upstream(chat=ends_at_max_tokens) as upstream, connected(upstream.settings()) as client:
+        first = part = content_of(await client.call_tool(CHAT, {"prompt": "x"}))
+        while "read_on" in part:
+            part = content_of(await client.call_tool(CHAT, {"read_on": part["read_on"]}))
+
+    assert first["truncated_reason"] == "size_cap"
+    assert any("max_tokens" in warning for warning in first["warnings"])
+    assert part["truncated_reason"] == "max_tokens"
+
+
+@pytest.mark.parametrize("interval", ["0", "60000"])
+async def test_the_notes_joined_are_the_content_that_is_shown(interval: str) -> None:
+    notes: list[str] = []
+
+    async def keep(progress: float, total: float | None, message: str | None) -> None:
+        del progress, total
+        notes.append(message or "")
+
+    async with Upstream(chat=replies(*LATIN)) as upstream:
+        server = create_server(upstream.settings(ALAYA_PROGRESS_INTERVAL_MS=interval))
+        async with Client(server) as client:
+            content = content_of(await client.call_tool(CHAT, {"prompt": "x"}, progress_callback=keep))
+
+    first = next(index for index, note in enumerate(notes) if note.startswith("Sentence number 0 "))
+    assert "".join(notes[first:]) == content["content"]
+
+
+async def test_thinking_has_a_third_of_the_room_and_data_and_conversation_are_left_out_when_too_large() -> None:
+    async def thinks(_: Request, exchange: Exchange) -> None:
+        thought = text_chunk()
+        thought["choices"][0]["delta"] = {"reasoning": "".join(LATIN)}
+        text = json.dumps({"text": "".join(LATIN)})
+        await exchange.events(thought, text_chunk(text), text_chunk(finish_reason="stop"), DONE)
+
+    history = [{"role": "user", "content": "y" * 50_000}]
+    async with Upstream(chat=thinks) as upstream:
+        content = content_of(
+            await call(
+                upstream.settings(),
+                CHAT,
+                messages=history,
+                return_messages=True,
+                response_schema={"type": "object"},
+            )
+        )
+
+    assert size_of(content["reasoning"]) <= CAP // 3
+    assert "messages" not in content
+    assert "parsed" not in content
+    assert any("too large to be returned" in warning for warning in content["warnings"])
+    assert any("thinking is shown" in warning for warning in content["warnings"])
+    assert len(json.dumps(content)) < 50_000
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_reply_that_is_not_kept_is_told_so_in_both_ways(era: Era) -> None:
+    async with Upstream() as upstream, connected(upstream.settings(), era) as client:
+        gone = await client.call_tool(CHAT, {"read_on": "alaya://replies/gone?from=3"})
+        nonsense = await client.call_tool(CHAT, {"read_on": "file:///etc/passwd"})
+        both = await client.call_tool(CHAT, {"read_on": "alaya://replies/gone", "prompt": "x"})
+        with pytest.raises(MCPError) as raised:
+            await client.read_resource("alaya://replies/gone")
+        templates = await client.list_resource_templates()
+
+        assert upstream.requests == []
+    for result, word in ((gone, "not kept any more"), (nonsense, "exactly as it stands"), (both, "alone")):
+        assert error_of(result)["code"] == "invalid_arguments"
+        assert word in text_of(result)
+    assert raised.value.error.code == -32602
+    assert raised.value.error.data == {"uri": "alaya://replies/gone"}
+    assert [template.uri_template for template in templates.resource_templates] == ["alaya://replies/{reply_id}"]
+
+
+FACTS = ChatResult(service_id="s", model="m", content="", truncated=True, timing=Timing(total_seconds=1), warnings=[])
+
+
+async def test_the_oldest_go_when_the_budget_is_full() -> None:
+    kept = KeptReplies(budget=100)
+    first, second, third = (kept.keep(char * 40, FACTS, None) for char in "abc")
+    assert first
+    assert second
+    assert third
+
+    assert [each.text for each in kept.all()] == [b"b" * 40, b"c" * 40]
+    with pytest.raises(InvalidArguments):
+        kept.find(first.uri)
+    assert kept.keep("d" * 101, FACTS, None) is None
+    assert len(kept.all()) == 2
+
+
+async def test_they_go_when_their_time_is_over() -> None:
+    kept = KeptReplies(seconds=0.01)
+    entry = kept.keep("text", FACTS, None)
+    assert entry
+    await anyio.sleep(0.02)  # longer than it is kept: the claim is about time
+
+    assert kept.all() == []
+    with pytest.raises(InvalidArguments):
+        kept.part(entry.uri, 100)
+
+
+@pytest.mark.parametrize("start", range(14))
+async def test_reading_may_start_anywhere(start: int) -> None:
+    kept = KeptReplies()
+    entry = kept.keep("a你👩b", FACTS, None)
+    assert entry
+
+    assert kept.part(f"{entry.uri}?from={start}", 1_000).content in "a你👩b"
+
+
+@pytest.mark.parametrize(
+    ("text", "room", "kept"),
+    [
+        ("short", 10, "short"),
+        ("one two three", 9, "one two "),
+        ("One. Two three four", 14, "One. Two "),
+        ("para one\n\npara two and", 18, "para one\n\n"),
+        ("abcdefghij", 4, "abcd"),
+        ("你好世界", 7, "你好"),
+        ("一二三。四五", 17, "一二三。"),
+        ("abce\u0301f", 5, "abc"),
+        ("ab👩\u200d🚀cd", 9, "ab"),
+        ("abc", 0, ""),
+    ],
+)
+def test_a_cut_is_at_a_boundary(text: str, room: int, kept: str) -> None:
+    assert cut(text, room) == kept
+
+
+TEXTS = st.lists(st.text(alphabet=st.characters(codec="utf-8"), max_size=400), max_size=30)
+
+
+@given(TEXTS, st.integers(1_000, 4_000))
+@settings(max_examples=200, deadline=None)
+def test_the_window_shows_a_beginning_that_fits_however_the_text_comes(pieces: list[str], cap: int) -> None:
+    whole = "".join(pieces)
+    window = ReplyWindow(cap)
+    given_out = "".join([window.feed(piece) for piece in pieces] + [window.finish()])
+
+    assert given_out == window.shown
+    assert whole.startswith(given_out)
+    assert size_of(given_out) <= cap
+    assert window.is_full is (size_of(whole) > cap)
+    assert window.is_full or given_out == whole
+
+
+@given(st.text(alphabet="ab \n\u0301你👩\u200d🚀。", max_size=200), st.integers(0, 300))
+@settings(max_examples=300, deadline=None)
+def test_a_cut_fits_and_is_a_beginning(text: str, room: int) -> None:
+    kept = cut(text, room)
+
+    assert text.startswith(kept)
+    assert size_of(kept) <= room or kept == text
+    assert kept or not text or room < 100  # something comes of any room worth the name
+
+
+async def test_every_part_of_any_text_is_read_once() -> None:
+    kept = KeptReplies()
+    text = ("word " * 50 + "你好，世界。" * 30 + "👩‍🚀" * 40) * 9  # noqa: RUF001 Chinese punctuation
+    entry = kept.keep(text, FACTS, None)
+    assert entry
+    parts: list[Any] = [kept.part(entry.uri, 700)]
+    while parts[-1].read_on:
+        parts.append(kept.part(parts[-1].read_on, 700))
+
+    assert "".join(part.content for part in parts) == text
