@@ -20,18 +20,22 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from alaya_mcp.backpressure import Outgoing
+
 _log = logging.getLogger(__name__)
 
 
 async def serve_stdio(server: Server[Any]) -> None:
     """Serve until stdin ends."""
-    async with stdio_server() as (incoming, outgoing):
+    async with stdio_server() as (incoming, sink):
+        outgoing = Outgoing(sink)
         to_server, from_relay = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         relay = Relay(server)
 
         async def pump() -> None:
             async with to_server:
                 async for item in incoming:
+                    await outgoing.drained()
                     reply = relay.reply_to(item)
                     if reply is None:
                         await to_server.send(item)

@@ -64,10 +64,12 @@ class Host:
 
     async def answer(self, request_id: int | str) -> dict[str, Any]:
         """The answer to a request, which may be behind others."""
+        seen = 0
         while True:
-            for line in self.lines:
+            for line in self.lines[seen:]:
                 if line.get("id") == request_id and "method" not in line:
                     return line
+            seen = len(self.lines)
             await self.line()
 
     async def line(self) -> dict[str, Any]:

@@ -37,7 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("tools.chat_arguments",),
     ("tools.get_deployment", "tools.list_lora_models", "tools.chat_with_deployment"),
     ("server",),
-    ("stdio",),
+    ("backpressure", "stdio"),
     ("commands.serve", "commands.sandbox", "commands.demo"),
     ("cli",),
     ("__main__",),
