@@ -135,7 +135,8 @@ def _parts(data: str) -> list[dict[str, Any] | str | None]:
         value = json.loads(text)
     except (ValueError, RecursionError):
         lines = text.split("\n")
-        return [part for line in lines for part in _parts(line)] if len(lines) > 1 else [None]
+        parts = [part for line in lines for part in _parts(line)] if len(lines) > 1 else []
+        return parts if any(part is not None for part in parts) else [None]
     return [cast("dict[str, Any]", value) if isinstance(value, dict) else None]
 
 
