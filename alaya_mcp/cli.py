@@ -42,6 +42,12 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="serve an embedded sandbox instead of a real account; no keys needed",
     )
+    top.add_argument(
+        "--fault",
+        dest="sandbox_fault",
+        metavar="NAME",
+        help="with --sandbox: every deployment shows this fault; `alayanew-mcp sandbox --faults` lists them",
+    )
     commands = top.add_subparsers(title="commands", metavar="COMMAND")
     demo = commands.add_parser(
         "demo",
@@ -68,6 +74,8 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="say which messages do something special and what the sandbox cannot do",
     )
+    sandbox.add_argument("--fault", metavar="NAME", help="every deployment shows this fault")
+    sandbox.add_argument("--faults", action="store_true", help="list the faults")
     return top
 
 
@@ -77,6 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = top.parse_args(arguments)
     if parsed.sandbox and parsed.command != "serve":
         top.error(f"--sandbox serves MCP over the sandbox; {parsed.command} goes without it")
+    if parsed.sandbox_fault and not parsed.sandbox:
+        top.error("--fault goes with --sandbox, or after the command sandbox")
     run = cast("Run", import_module(f"alaya_mcp.commands.{parsed.command}").run)
     try:
         return anyio.run(run, parsed)

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from alaya_mcp import __version__
-from alaya_mcp.sandbox import CATALOGUE, Sandbox
+from alaya_mcp.sandbox import CATALOGUE, FAULTS, Sandbox
 from tests.calls import CHAT
 from tests.stdio_host import host
 from tests.upstream import Exchange, Request, Upstream, replies
@@ -53,7 +53,15 @@ def test_version_and_help_are_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--nonsense"], ["nonsense"], ["sandbox", "--port", "99999"], ["--sandbox", "demo"]]
+    "arguments",
+    [
+        ["--nonsense"],
+        ["nonsense"],
+        ["sandbox", "--port", "99999"],
+        ["--sandbox", "demo"],
+        ["--fault", "hang"],
+        ["--fault", "hang", "sandbox"],
+    ],
 )
 def test_a_wrong_command_line_is_refused_with_status_2(arguments: list[str]) -> None:
     wrong = run(*arguments)
@@ -101,6 +109,42 @@ def test_the_sandbox_says_what_it_does_not_do() -> None:
 
     assert "No language model runs in it" in limits
     assert "sandbox: repeat N WORD" in limits
+
+
+def test_the_sandbox_lists_its_faults() -> None:
+    listed = run("sandbox", "--faults").stdout.decode()
+
+    assert all(re.search(rf"^{name} +{re.escape(summary)}$", listed, re.MULTILINE) for name, summary in FAULTS)
+
+
+@pytest.mark.parametrize("arguments", [["sandbox"], ["--sandbox"]])
+def test_an_unknown_fault_is_told_with_near_names(arguments: list[str]) -> None:
+    wrong = run(*arguments, "--fault", "rate-limit")
+
+    assert (wrong.returncode, wrong.stdout) == (1, b"")
+    assert wrong.stderr.decode().count("\n") == 1
+    assert "'rate-limit'" in wrong.stderr.decode()
+    assert "rate-limited" in wrong.stderr.decode()
+
+
+@pytest.mark.anyio
+async def test_the_sandbox_command_shows_a_fault_everywhere() -> None:
+    async with running("sandbox", "--fault", "control-403") as said, httpx2.AsyncClient(trust_env=False) as http:
+        exports = dict(re.findall(r"^export (\w+)=(\S+)$", said, re.MULTILINE))
+        key = f"plain Credential={exports['ALAYA_ACCESS_KEY']},Signature={exports['ALAYA_SECRET_KEY']}"
+        answer = await http.get(f"{exports['ALAYA_BASE_URL']}/deployment/any", headers={"Authorization": key})
+
+    assert answer.status_code == 403
+
+
+@pytest.mark.anyio
+async def test_the_embedded_sandbox_shows_a_fault_everywhere() -> None:
+    async with host("--sandbox", "--fault", "control-403") as server:
+        await server.initialize()
+        await server.call(1, "get_deployment")
+        answer = await server.answer(1)
+
+    assert answer["result"]["_meta"]["com.alayanew.mcp/error"]["http_status"] == 403
 
 
 @pytest.mark.anyio

@@ -7,7 +7,7 @@ import sys
 import anyio
 
 from alaya_mcp.console import open_console
-from alaya_mcp.sandbox import KNOBS, LIMITS, Sandbox
+from alaya_mcp.sandbox import FAULTS, KNOBS, LIMITS, Sandbox
 
 
 async def run(arguments: argparse.Namespace) -> int:
@@ -16,9 +16,15 @@ async def run(arguments: argparse.Namespace) -> int:
     if arguments.limits:
         console.print(KNOBS, LIMITS, sep="\n", markup=False)
         return 0
+    if arguments.faults:
+        console.print(_faults(), markup=False, soft_wrap=True)
+        return 0
     try:
         async with Sandbox(
-            port=arguments.port, backend=arguments.backend, backend_key=os.environ.get("SANDBOX_BACKEND_KEY")
+            port=arguments.port,
+            backend=arguments.backend,
+            backend_key=os.environ.get("SANDBOX_BACKEND_KEY"),
+            fault=arguments.fault,
         ) as sandbox:
             console.print(_exports(sandbox), markup=False)
             await anyio.sleep_forever()
@@ -27,6 +33,13 @@ async def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         sys.stderr.write(f"alayanew-mcp sandbox: {error}\n")
     return 1
+
+
+def _faults() -> str:
+    width = max(len(name) for name, _ in FAULTS)
+    lines = [f"{name:<{width}}  {summary}" for name, summary in FAULTS]
+    lines += ["", "`--fault NAME` makes every deployment show one. Without it, the deployment fault-NAME shows NAME."]
+    return "\n".join(lines)
 
 
 def _exports(sandbox: Sandbox) -> str:

@@ -26,22 +26,30 @@ async def run(arguments: argparse.Namespace) -> int:
     async with AsyncExitStack() as owned:
         settings: Settings | NotConfigured
         try:
-            settings = await _sandbox_settings(owned) if arguments.sandbox else load_settings(os.environ)
+            settings = (
+                await _sandbox_settings(owned, arguments.sandbox_fault)
+                if arguments.sandbox
+                else load_settings(os.environ)
+            )
         except NotConfigured as problem:
             settings = problem
+        except ValueError as error:
+            sys.stderr.write(f"alayanew-mcp --sandbox: {error}\n")
+            return 1
         await serve_stdio(create_server(settings))
     return 0
 
 
-async def _sandbox_settings(owned: AsyncExitStack) -> Settings:
+async def _sandbox_settings(owned: AsyncExitStack, fault: str | None) -> Settings:
     """Settings for a sandbox in this process; keys and addresses of a real account are left aside.
 
     Raises:
         NotConfigured: another setting does not parse.
+        ValueError: there is no fault of that name.
     """
     from alaya_mcp.sandbox import Sandbox  # noqa: PLC0415 its web server is loaded for --sandbox only
 
-    sandbox = await owned.enter_async_context(Sandbox())
+    sandbox = await owned.enter_async_context(Sandbox(fault=fault))
     environ = {
         **os.environ,
         "ALAYA_ACCESS_KEY": sandbox.access_key,

@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from alaya_mcp.sandbox.deployments import CATALOGUE
+from alaya_mcp.sandbox.faults import FAULTS
 
 if TYPE_CHECKING:
     from alaya_mcp.sandbox.server import Sandbox
     from alaya_mcp.sandbox.stats import Stats
 
-__all__ = ["CATALOGUE", "KNOBS", "LIMITS", "Sandbox", "Stats"]
+__all__ = ["CATALOGUE", "FAULTS", "KNOBS", "LIMITS", "Sandbox", "Stats"]
 
 KNOBS = """\
 Two messages make the sandbox do something special:
@@ -27,7 +28,8 @@ What the sandbox does not do:
     estimated without a tokenizer. Only n=1 is generated; sampling parameters are checked, not used.
   - No tools, images, log probabilities, structured output, embeddings or plain completions.
   - Nothing can be deployed, changed, stopped or deleted, and nothing scales or wakes up by itself.
-  - No rate limits, quotas, expiring keys, TLS, or faults of a network in between.
+  - No rate limits, quotas, expiring keys, TLS, or faults of a network in between, but those that
+    `--fault` asks for; `alayanew-mcp sandbox --faults` lists them.
   - The list ignores the filters aidcId, modelType and extensions.
   - vLLM's answers follow recordings of 0.32.0. SGLang's names and error shape follow its source, the
     rest of SGLang and the gateway's own errors (401, 503) are assumed: neither was seen running.

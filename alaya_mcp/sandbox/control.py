@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from alaya_mcp.sandbox.deployments import Deployment
+    from alaya_mcp.sandbox.faults_memory import Faults
     from alaya_mcp.sandbox.fleet import Fleet
     from alaya_mcp.sandbox.stats import Stats
 
@@ -33,21 +34,25 @@ class ControlPlane:
     API documentation, authorizations: one header, with the literal scheme `plain` and both halves of the key.
     """
 
-    def __init__(self, fleet: Fleet, stats: Stats, *, origin: str) -> None:
+    def __init__(self, fleet: Fleet, stats: Stats, faults: Faults, *, origin: str) -> None:
         self._fleet = fleet
         self._stats = stats
+        self._faults = faults
         self._origin = origin
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         self._stats.count_control_request()
-        await self._answer(Request(scope))(scope, receive, send)
+        request = Request(scope, receive)
+        if not _is_authorized(request):
+            response = _failure(401, "the access key or the secret key is wrong")
+        elif await self._faults.answer_control(request, send, request.path_params["path"]):
+            return
+        else:
+            response = self._answer(request)
+        await response(scope, receive, send)
 
     def _answer(self, request: Request) -> Response:
-        expected = f"plain Credential={ACCESS_KEY},Signature={SECRET_KEY}"
-        given = request.headers.get("authorization", "")
-        if not secrets.compare_digest(given.encode(errors="replace"), expected.encode()):
-            return _failure(401, "the access key or the secret key is wrong")
         path: str = request.path_params["path"]
         match request.method, path.split("/"):
             case "GET", ["deployment", "list"]:
@@ -66,7 +71,7 @@ class ControlPlane:
         if deployment is None:
             return _failure(404, f"deployment {service_id} does not exist")
         # Asked before noted, so that the first look at a starting deployment always sees it starting.
-        body = self._describe(deployment)
+        body = self._faults.change_detail(deployment, self._describe(deployment))
         self._fleet.look(deployment)
         if deployment.code is None:
             return _json(body)
@@ -135,6 +140,12 @@ class ControlPlane:
             and query.get("name", "") in deployment.name
             and query.get("status") in (None, "", status, _SPELLINGS.get(status))
         )
+
+
+def _is_authorized(request: Request) -> bool:
+    expected = f"plain Credential={ACCESS_KEY},Signature={SECRET_KEY}"
+    given = request.headers.get("authorization", "")
+    return secrets.compare_digest(given.encode(errors="replace"), expected.encode())
 
 
 def _number(text: str) -> int | None:

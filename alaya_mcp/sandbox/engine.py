@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from alaya_mcp.sandbox.backend import Backend
     from alaya_mcp.sandbox.deployments import Deployment, Instance
+    from alaya_mcp.sandbox.faults_memory import Faults
     from alaya_mcp.sandbox.fleet import Fleet
     from alaya_mcp.sandbox.replies import Answer
     from alaya_mcp.sandbox.stats import Stats
@@ -53,9 +53,12 @@ class DataPlane:
     every path, and looks at it before it looks whether the engine answers.
     """
 
-    def __init__(self, fleet: Fleet, stats: Stats, *, token_delay: float, backend: Backend | None) -> None:
+    def __init__(
+        self, fleet: Fleet, stats: Stats, faults: Faults, *, token_delay: float, backend: Backend | None
+    ) -> None:
         self._fleet = fleet
         self._stats = stats
+        self._faults = faults
         self._token_delay = token_delay
         self._backend = backend
 
@@ -76,11 +79,13 @@ class DataPlane:
         if deployment is None:
             return _json({"detail": "Not Found"}, 404)
         self._stats.count_request(deployment.service_id)
-        if not _same(request.headers.get("apiKey", ""), deployment.api_key):
+        if not self._faults.accepts(deployment, request.headers.get("apiKey", ""), chatting=path == _CHAT):
             return _json({"error": "Unauthorized"}, 401)
         instance = self._fleet.next_instance(deployment, path)
         if instance is None:
             return HTMLResponse(_UNAVAILABLE, 503)
+        if (request.method, path) == ("POST", _CHAT) and await self._faults.answer_chat(request, send, deployment):
+            return None
         if deployment.engine == "proxy" and self._backend is not None:
             return await self._relay(self._backend, request, path, send)
         if (misrouted := _misrouted(request, path, deployment)) is None and path == _CHAT:
@@ -165,7 +170,3 @@ def _about(path: str, deployment: Deployment, instance: Instance) -> Response:
 
 def _json(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(encode(body), status, headers, media_type="application/json")
-
-
-def _same(given: str, key: str) -> bool:
-    return secrets.compare_digest(given.encode(errors="replace"), key.encode())

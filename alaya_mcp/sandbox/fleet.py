@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from alaya_mcp.sandbox.deployments import STARTING, Instance
+from alaya_mcp.sandbox.faults_memory import fault_deployment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +29,8 @@ class Fleet:
         return tuple(self._deployments.values())
 
     def find(self, service_id: str) -> Deployment | None:
-        """Look a deployment up by its id."""
-        return self._deployments.get(service_id)
+        """Look a deployment up by its id; those that show a fault are found so and are not among `all`."""
+        return self._deployments.get(service_id) or fault_deployment(service_id)
 
     def look(self, deployment: Deployment) -> None:
         """Note that somebody looked at a deployment; the first look starts the clock of a starting one."""

@@ -19,6 +19,9 @@ from alaya_mcp.sandbox.backend import Backend
 from alaya_mcp.sandbox.control import ACCESS_KEY, SECRET_KEY, ControlPlane
 from alaya_mcp.sandbox.deployments import BACKEND, DEPLOYMENTS
 from alaya_mcp.sandbox.engine import DataPlane
+from alaya_mcp.sandbox.faults import find_fault
+from alaya_mcp.sandbox.faults_exchange import CONNECTIONS
+from alaya_mcp.sandbox.faults_memory import Faults
 from alaya_mcp.sandbox.fleet import Fleet
 from alaya_mcp.sandbox.stats import Stats
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 _HOST = "127.0.0.1"
 _BASE_PATH = "/api/serverless-infer/v1"
@@ -47,6 +51,11 @@ class Sandbox:
         starting_seconds: How long the starting deployment still starts after its detail is first asked for.
         backend: URL of an OpenAI-compatible server; it becomes one more deployment, and the default one.
         backend_key: The key that server wants, sent as a bearer token.
+        fault: The name of a fault that every deployment shows.
+        slow_seconds: How long the faults called slow take to send what they are slow with.
+
+    Raises:
+        ValueError: There is no fault of that name; the text lists near ones.
 
     Attributes:
         stats: Live counters.
@@ -66,11 +75,15 @@ class Sandbox:
         starting_seconds: float = 8.0,
         backend: str | None = None,
         backend_key: str | None = None,
+        fault: str | None = None,
+        slow_seconds: float = 2.0,
     ) -> None:
         self._port = port
         self._token_delay = token_delay
         self._starting_seconds = starting_seconds
         self._backend_address = (backend, backend_key) if backend else None
+        self._fault = find_fault(fault) if fault else None
+        self._slow_seconds = slow_seconds
         self._deployments = ((BACKEND,) if backend else ()) + DEPLOYMENTS
         self._exits = contextlib.AsyncExitStack()
         self.stats = Stats()
@@ -96,7 +109,8 @@ class Sandbox:
                 backend = await exits.enter_async_context(Backend(*self._backend_address))
             listener = exits.enter_context(_listen(self._port))
             self._port = listener.getsockname()[1]
-            server = _Server(self._application(backend))
+            closed_port = exits.enter_context(_closed_port())
+            server = _Server(self._application(backend, closed_port))
             task = asyncio.create_task(server.serve(sockets=[listener]), name="sandbox server")
             exits.push_async_callback(_stop, server, task)
             await server.wait_started(task)
@@ -109,10 +123,18 @@ class Sandbox:
         """Stop at once: answers that are under way are cut off."""
         await self._exits.aclose()
 
-    def _application(self, backend: Backend | None) -> Starlette:
+    def _application(self, backend: Backend | None, closed_port: int) -> Starlette:
         fleet = Fleet(self._deployments, self._starting_seconds)
-        control = ControlPlane(fleet, self.stats, origin=f"http://{_HOST}:{self._port}")
-        data = DataPlane(fleet, self.stats, token_delay=self._token_delay, backend=backend)
+        faults = Faults(
+            self._fault,
+            self.stats,
+            token_delay=self._token_delay,
+            slow_seconds=self._slow_seconds,
+            tls_origin=f"https://{_HOST}:{self._port}",
+            closed_origin=f"http://{_HOST}:{closed_port}",
+        )
+        control = ControlPlane(fleet, self.stats, faults, origin=f"http://{_HOST}:{self._port}")
+        data = DataPlane(fleet, self.stats, faults, token_delay=self._token_delay, backend=backend)
 
         async def show_stats(_request: Request) -> Response:
             return Response(encode(self.stats.snapshot()), media_type="application/json")
@@ -129,10 +151,12 @@ class Sandbox:
 class _Server(uvicorn.Server):
     """uvicorn as a guest: it takes no signals, says nothing, and stops without waiting for its clients."""
 
-    def __init__(self, application: Starlette) -> None:
+    def __init__(self, application: ASGIApp) -> None:
+        self._application = application
         super().__init__(
             uvicorn.Config(
-                application,
+                self._serve_request,
+                interface="asgi3",
                 http="h11",
                 ws="none",
                 lifespan="off",
@@ -143,6 +167,10 @@ class _Server(uvicorn.Server):
         )
         self._ready = asyncio.Event()
         self._leave = asyncio.Event()
+
+    async def _serve_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # A fault of the network is done to the connection itself, which the application does not see otherwise.
+        await self._application({**scope, CONNECTIONS: self.server_state.connections}, receive, send)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -213,3 +241,11 @@ def _listen(port: int) -> Generator[socket.socket]:
         except OSError as error:
             raise OSError(error.errno, f"cannot listen on {_HOST}:{port}: {error.strerror}") from error
         yield listener
+
+
+@contextlib.contextmanager
+def _closed_port() -> Generator[int]:
+    """Hold a port on which nothing listens, so that nobody else can."""
+    with socket.socket() as bound:
+        bound.bind((_HOST, 0))
+        yield bound.getsockname()[1]

@@ -1,0 +1,110 @@
+"""Faults of the control plane: of one deployment's detail, or of every request."""
+
+import zlib
+
+import httpx2
+import pytest
+
+from alaya_mcp.sandbox.faults import CONTROL_STATUSES
+from tests.sandbox.caller import HELLO, Caller, body_of, sandboxed, text_of
+
+pytestmark = pytest.mark.anyio
+
+ANSWERED: dict[str, tuple[int, str, str]] = {
+    **{f"control-{status}": (status, "application/json", '{"code":-1,"msg":"') for status in CONTROL_STATUSES},
+    "control-code": (200, "application/json", '{"code":-1,"msg":"'),
+    "control-not-found": (200, "application/json", '{"code":"-1","msg":"the deployment does not exist"}'),
+    "control-html": (200, "text/html", "<!doctype html>"),
+    "control-gateway-502": (502, "text/html", "<html>\r\n<head><title>502 Bad Gateway</title>"),
+    "control-redirect": (302, "text/html", ""),
+    "control-wrong-shape": (200, "application/json", "["),
+}
+BROKEN = {"control-reset": httpx2.ReadError, "control-eof": httpx2.RemoteProtocolError}
+DETAILS = ("control-no-url", "control-link-local", "control-no-key")
+OTHERS = ("control-hang", "control-huge", "control-endless", "control-gzip-bomb", "control-empty", "control-once")
+COVERED = {*ANSWERED, *BROKEN, *DETAILS, *OTHERS}
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+async def test_a_detail_is_answered_wrongly(caller: Caller, name: str) -> None:
+    response = await caller.control(f"deployment/fault-{name}")
+    status, kind, words = ANSWERED[name]
+    assert (response.status_code, response.headers["content-type"]) == (status, kind)
+    assert response.text.startswith(words)
+    assert response.headers.get("location") == ("https://elsewhere.invalid/" if status == 302 else None)
+    assert body_of(await caller.control("deployment/sandbox-qwen3"))["code"] == 0
+
+
+@pytest.mark.parametrize("path", ["deployment/sandbox-qwen3", "deployment/list", "deployment/fault-hang"])
+async def test_a_fault_everywhere_meets_every_request_with_the_right_key(path: str) -> None:
+    async with sandboxed(fault="control-403") as each:
+        assert (await each.control(path)).status_code == 403
+        each.auth = {}
+        assert (await each.control(path)).status_code == 401
+
+
+@pytest.mark.parametrize("name", BROKEN)
+async def test_a_connection_breaks_before_an_answer(caller: Caller, name: str) -> None:
+    with pytest.raises(BROKEN[name]):
+        await caller.control(f"deployment/fault-{name}")
+
+
+async def test_a_hanging_look_up_never_answers(caller: Caller) -> None:
+    with pytest.raises(httpx2.ReadTimeout):
+        await caller.http.get(
+            f"{caller.sandbox.base_url}/deployment/fault-control-hang", headers=caller.auth, timeout=0.1
+        )
+
+
+async def test_an_endless_detail_drips(caller: Caller) -> None:
+    url = f"{caller.sandbox.base_url}/deployment/fault-control-endless"
+    async with caller.http.stream("GET", url, headers=caller.auth) as response:
+        pieces = response.aiter_raw()
+        body = b""
+        while len(body) < 3:
+            body += await anext(pieces)
+    assert body.startswith(b"{  ")
+
+
+async def test_a_huge_detail_is_over_8_mib(caller: Caller) -> None:
+    response = await caller.control("deployment/fault-control-huge")
+    assert len(body_of(response)["data"]["serviceId"]) > 2**23
+
+
+async def test_a_bomb_unpacks_to_more_than_it_is(caller: Caller) -> None:
+    url = f"{caller.sandbox.base_url}/deployment/fault-control-gzip-bomb"
+    async with caller.http.stream("GET", url, headers=caller.auth) as response:
+        packed = b"".join([piece async for piece in response.aiter_raw()])
+    assert response.headers["content-encoding"] == "gzip"
+    assert len(packed) < 2**21
+    assert zlib.decompressobj(wbits=31).decompress(packed, 2**20).startswith(b"{   ")
+    assert int.from_bytes(packed[-4:], "little") > 2**30
+
+
+async def test_an_empty_detail_has_no_byte(caller: Caller) -> None:
+    response = await caller.control("deployment/fault-control-empty")
+    assert (response.status_code, response.content) == (200, b"")
+
+
+async def test_a_control_plane_that_was_busy_once_answers_then(caller: Caller) -> None:
+    responses = [await caller.control("deployment/fault-control-once") for _ in range(3)]
+    assert [each.status_code for each in responses] == [503, 200, 200]
+    assert responses[0].headers["retry-after"] == "0"
+    assert body_of(responses[1])["data"]["serviceId"] == "fault-control-once"
+
+
+async def test_a_detail_without_an_address(caller: Caller) -> None:
+    assert "serviceUrl" not in await caller.detail("fault-control-no-url")
+
+
+async def test_a_detail_with_a_link_local_address(caller: Caller) -> None:
+    assert (await caller.detail("fault-control-link-local"))["serviceUrl"] == "http://169.254.169.254/"
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+async def test_an_engine_without_a_key_answers_without_one(*, everywhere: bool) -> None:
+    async with sandboxed(fault="control-no-key" if everywhere else None) as each:
+        service_id = "sandbox-thinking" if everywhere else "fault-control-no-key"
+        detail = await each.detail(service_id)
+        assert not {"apikey", "apiKey"} & set(detail)
+        text_of(await each.http.post(f"{detail['serviceUrl']}/v1/chat/completions", json={"messages": HELLO}))
