@@ -109,8 +109,8 @@ async def _huge_event(exchange: Exchange, script: Script) -> None:
 
 
 async def _huge_stream(exchange: Exchange, script: Script) -> None:
-    _, large = script.begun(("x" * MIB,))
-    role, *rest = script.events()
+    role, first, *rest = script.events()
+    large = first.replace(b'"one"', b'"%b"' % (b"x" * MIB))
     await exchange.start(EVENT_STREAM)
     await exchange.write(role)
     for _ in range(_STREAM_MIB):

@@ -57,10 +57,10 @@ class Script:
 
     def for_ever(self) -> Iterator[bytes]:
         """Give the role and then tokens without end."""
-        role, *tokens = self.begun()
-        yield role
+        begun = self.begun((*TOKENS, " one", *TOKENS[1:]))
+        yield from begun
         while True:
-            yield from tokens
+            yield from begun[-len(TOKENS) :]
 
 
 def read_script(

@@ -110,7 +110,17 @@ async def test_a_drip_goes_on_after_its_first_tokens(caller: Caller) -> None:
     async with chatting(caller, "fault-drip") as response:
         pieces = response.aiter_raw()
         await read_until(pieces, b" three")
-        await read_until(pieces, b'"one"')
+        await read_until(pieces, b'" one"')
+
+
+@pytest.mark.parametrize(("name", "last"), [("engine-terminated", b" three"), ("never-closes", b'"usage":{')])
+async def test_what_falls_silent_says_no_more(caller: Caller, name: str, last: bytes) -> None:
+    async with chatting(caller, f"fault-{name}") as response:
+        pieces = response.aiter_raw()
+        await read_until(pieces, last)
+        with anyio.move_on_after(0.1) as silence:
+            pytest.fail(f"it said {await anext(pieces)!r}")
+        assert silence.cancelled_caught
 
 
 @pytest.mark.parametrize(
