@@ -42,8 +42,8 @@ class ControlPlane:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        self._stats.count_control_request()
         request = Request(scope, receive)
+        self._stats.count_control_request(request.path_params["path"])
         if not _is_authorized(request):
             response = _failure(401, "the access key or the secret key is wrong")
         elif await self._faults.answer_control(request, send, request.path_params["path"]):

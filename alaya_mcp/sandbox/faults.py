@@ -123,7 +123,7 @@ _CONTROL = {
     "control-empty": "200 with no body",
     "control-once": "503 with Retry-After: 0 for the first request, then the detail",
     "control-no-url": "a detail without serviceUrl",
-    "control-link-local": "a detail whose serviceUrl is a link-local address",
+    "control-bad-url": "a detail whose serviceUrl is not an http address",
     "control-no-key": "a detail without a key, of an engine that wants none",
 }
 

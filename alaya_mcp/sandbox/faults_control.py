@@ -14,7 +14,7 @@ from alaya_mcp.sandbox.faults_refusals import AT_ONCE, nginx_page
 
 Show: TypeAlias = Callable[[Exchange], Awaitable[None]]
 
-LINK_LOCAL = "http://169.254.169.254/"
+BAD_URL = "ftp://engine.invalid/"
 
 
 def _fixed(body: bytes, status: int = 200, content_type: str = JSON, headers: Mapping[str, str] | None = None) -> Show:

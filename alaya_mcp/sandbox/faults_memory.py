@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from alaya_mcp.sandbox.deployments import Deployment, Instance
 from alaya_mcp.sandbox.faults import find_fault
 from alaya_mcp.sandbox.faults_bodies import BODIES
-from alaya_mcp.sandbox.faults_control import CONTROL, LINK_LOCAL
+from alaya_mcp.sandbox.faults_control import CONTROL, BAD_URL
 from alaya_mcp.sandbox.faults_exchange import Exchange
 from alaya_mcp.sandbox.faults_refusals import REFUSALS
 from alaya_mcp.sandbox.faults_script import read_script
@@ -85,7 +85,7 @@ class Faults:
             "dns": "http://engine.invalid",
             "tls": f"{tls_origin}/serve",
             "refused": f"{closed_origin}/serve",
-            "control-link-local": LINK_LOCAL,
+            "control-bad-url": BAD_URL,
         }
         self._met: set[tuple[str, str]] = set()
         self._looks: Counter[str] = Counter()

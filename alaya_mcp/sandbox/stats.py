@@ -27,10 +27,12 @@ class Stats:
     """Live counters. A refused request counts in `requests` only; a chat starts once it is accepted.
 
     `requests` counts data-plane requests by deployment, `control_requests` those of the control plane.
+    `lookups` counts the control plane's requests for one deployment's detail, by deployment.
     """
 
     def __init__(self) -> None:
         self.requests: Counter[str] = Counter()
+        self.lookups: Counter[str] = Counter()
         self.control_requests = 0
         self.chats_started = 0
         self.chats_finished = 0
@@ -47,9 +49,12 @@ class Stats:
         self.requests[service_id] += 1
         self._notify()
 
-    def count_control_request(self) -> None:
+    def count_control_request(self, path: str) -> None:
         """Count one control-plane request."""
         self.control_requests += 1
+        kind, _, service_id = path.partition("/")
+        if kind == "deployment" and service_id != "list":
+            self.lookups[service_id] += 1
         self._notify()
 
     @contextmanager
@@ -76,6 +81,7 @@ class Stats:
         """Give the counters as one JSON object."""
         return {
             "requests": dict(self.requests),
+            "lookups": dict(self.lookups),
             "control_requests": self.control_requests,
             "chats_started": self.chats_started,
             "chats_finished": self.chats_finished,

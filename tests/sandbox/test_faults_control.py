@@ -20,7 +20,7 @@ ANSWERED: dict[str, tuple[int, str, str]] = {
     "control-wrong-shape": (200, "application/json", "["),
 }
 BROKEN = {"control-reset": httpx2.ReadError, "control-eof": httpx2.RemoteProtocolError}
-DETAILS = ("control-no-url", "control-link-local", "control-no-key")
+DETAILS = ("control-no-url", "control-bad-url", "control-no-key")
 OTHERS = ("control-hang", "control-huge", "control-endless", "control-gzip-bomb", "control-empty", "control-once")
 COVERED = {*ANSWERED, *BROKEN, *DETAILS, *OTHERS}
 
@@ -97,8 +97,8 @@ async def test_a_detail_without_an_address(caller: Caller) -> None:
     assert "serviceUrl" not in await caller.detail("fault-control-no-url")
 
 
-async def test_a_detail_with_a_link_local_address(caller: Caller) -> None:
-    assert (await caller.detail("fault-control-link-local"))["serviceUrl"] == "http://169.254.169.254/"
+async def test_a_detail_with_an_address_that_is_not_http(caller: Caller) -> None:
+    assert (await caller.detail("fault-control-bad-url"))["serviceUrl"] == "ftp://engine.invalid/"
 
 
 @pytest.mark.parametrize("everywhere", [False, True])
