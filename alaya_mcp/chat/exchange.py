@@ -13,7 +13,6 @@ from alaya_mcp.chat.thinking import part_orphan
 from alaya_mcp.results import TruncatedReason
 from alaya_mcp.upstream.explain import Subject
 
-
 _REASONING_SHARE: Final = 3
 """The thinking gets a third of the room that the reply has."""
 

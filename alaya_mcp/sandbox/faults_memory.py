@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from alaya_mcp.sandbox.deployments import Deployment, Instance
 from alaya_mcp.sandbox.faults import find_fault
 from alaya_mcp.sandbox.faults_bodies import BODIES
-from alaya_mcp.sandbox.faults_control import CONTROL, BAD_URL
+from alaya_mcp.sandbox.faults_control import BAD_URL, CONTROL
 from alaya_mcp.sandbox.faults_exchange import Exchange
 from alaya_mcp.sandbox.faults_refusals import REFUSALS
 from alaya_mcp.sandbox.faults_script import read_script

@@ -1,0 +1,1 @@
+"""Speed and endurance; run by hand, apart from the tests."""
