@@ -11,7 +11,7 @@ from alaya_mcp.deployment.waiting import poll_interval, ready_instances, wait_un
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, UpstreamUnavailable
 from alaya_mcp.server import create_server
-from tests.calls import CHAT, call, content_of, error_of, text_of
+from tests.calls import CHAT, call, connected, content_of, error_of, text_of
 from tests.upstream import Exchange, Handler, Request, Upstream, in_turn, replies, says
 
 pytestmark = [pytest.mark.anyio]
@@ -123,6 +123,34 @@ async def test_more_waiting_than_the_call_has_time_for_is_refused(
         assert upstream.requests == []
     assert error_of(result)["code"] == "invalid_arguments"
     assert word in text_of(result)
+
+
+async def test_the_end_of_the_wait_is_looked_at_too() -> None:
+    async with Upstream(chat=replies("ok")) as upstream:
+        upstream.control = told(upstream, STARTING)
+        content = content_of(await call(upstream.settings(), CHAT, prompt="x", wait_seconds=0.1))
+
+    assert content["content"] == "ok"
+
+
+async def test_chats_that_wait_for_one_deployment_leave_the_places_to_others() -> None:
+    looked = anyio.Event()
+
+    async def tells(request: Request, exchange: Exchange) -> None:
+        state = STARTING if request.path.endswith("/waking") else {}
+        if state:
+            looked.set()
+        await exchange.answer_json(200, {"code": 0, "data": {**upstream.deployment, **state}})
+
+    async with (
+        Upstream(chat=replies("ok"), control=tells) as upstream,
+        connected(upstream.settings(ALAYA_MAX_CONCURRENCY="1")) as client,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(client.call_tool, CHAT, {"prompt": "x", "service_id": "waking", "wait_seconds": 40})
+        await looked.wait()
+        assert content_of(await client.call_tool(CHAT, {"prompt": "x"}))["content"] == "ok"
+        tasks.cancel_scope.cancel()
 
 
 async def test_an_engine_that_goes_away_meanwhile_is_waited_for() -> None:

@@ -32,6 +32,8 @@ from alaya_mcp.upstream.explain import timed_out
 from alaya_mcp.upstream.failures import Failure
 from alaya_mcp.upstream.lookups import Lookups
 
+_LAST_LOOK_SECONDS: Final = 5.0
+"""For the look at the end of a wait."""
 _SIGNS_OF_STALENESS: Final = frozenset({"idle", "stream_cut", "upstream_error"})
 """Endings after which the deployment is looked up anew: its engine may be another by now."""
 
@@ -89,10 +91,12 @@ class Chats:
         schema = request.features.response_schema
         if schema is not None:
             await _make_sure(schema, deadline)
-        async with self._place(deadline, notes):
-            notes.status("waiting", "looking up the deployment")
-            waiting = deadline.sooner(request.wait_seconds)
-            exchange = await self._exchange(_Call(request, deadline, waiting, notes))
+        notes.status("waiting", "looking up the deployment")
+        call = _Call(request, deadline, deadline.sooner(request.wait_seconds), notes)
+        # Waiting for a deployment takes no place: others may be ready.
+        found = await self._found(call)
+        async with self._place(deadline, notes) as has_queued:
+            exchange = await self._exchange(call, await self._found(call) if has_queued else found)
         if exchange.ending.cut in _SIGNS_OF_STALENESS:
             self._lookups.forget(request.service_id)
         if schema is not None and exchange.has_data:
@@ -109,10 +113,13 @@ class Chats:
         return self.kept.part(uri, self._reply_bytes)
 
     @asynccontextmanager
-    async def _place(self, deadline: Deadline, notes: ProgressNotes) -> AsyncGenerator[None]:
+    async def _place(self, deadline: Deadline, notes: ProgressNotes) -> AsyncGenerator[bool]:
+        """One of the places for chats in flight, and whether it had to be waited for."""
+        has_queued = False
         try:
             self._places.acquire_nowait()
         except anyio.WouldBlock:
+            has_queued = True
             notes.status("queued", "queued in this server: as many chats as ALAYA_MAX_CONCURRENCY allows are running")
             with anyio.CancelScope(deadline=deadline.at) as scope:
                 await self._places.acquire()
@@ -121,15 +128,19 @@ class Chats:
         try:
             if deadline.remaining() == 0:  # a place came free just as the time was over
                 raise _queued_too_long(deadline)
-            yield
+            yield has_queued
         finally:
             self._places.release()
 
-    async def _exchange(self, call: _Call) -> Exchange:
+    async def _found(self, call: _Call) -> tuple[Deployment, bool]:
+        """The deployment once it is ready, and whether a lookup from earlier told it."""
+        deployment, was_kept = await self._lookups.recent(call.request.service_id, call.deadline)
+        return await self._ready(call, deployment), was_kept
+
+    async def _exchange(self, call: _Call, found: tuple[Deployment, bool]) -> Exchange:
         """Ask, and again where a fresh lookup shows that what was known is not true any more."""
+        deployment, was_kept = found
         service_id = call.request.service_id
-        deployment, was_kept = await self._lookups.recent(service_id, call.deadline)
-        deployment = await self._ready(call, deployment)
         chance = SecondChance(self._client, self._lookups, service_id, call.request.model, was_kept=was_kept)
         while True:
             try:
@@ -149,7 +160,8 @@ class Chats:
         """
 
         async def look() -> Deployment:
-            return await self._lookups.fresh(call.request.service_id, call.waiting)
+            patience = max(call.waiting.remaining(), _LAST_LOOK_SECONDS)
+            return await self._lookups.fresh(call.request.service_id, call.deadline.sooner(patience))
 
         def tell(state: str, instances: str) -> None:
             call.notes.status("waiting", state, instances)

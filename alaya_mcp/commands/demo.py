@@ -14,9 +14,19 @@ from mcp.client.stdio import StdioServerParameters
 from rich.console import Console
 
 from alaya_mcp.console import open_console
+from alaya_mcp.sandbox import Sandbox
 
 _PHASE: Final = "com.alayanew.mcp/phase"
 _QUESTION: Final = "A customer asks why order 1042 has not arrived. What do you answer?"
+_LONG: Final = "sandbox: repeat 500 word"
+_SCHEMA: Final = {
+    "type": "object",
+    "properties": {"order": {"type": "integer"}, "urgent": {"type": "boolean"}, "summary": {"type": "string"}},
+    "required": ["order", "urgent", "summary"],
+}
+_STATES: Final = ("starting", "the model is thinking")
+_STARTING_SECONDS: Final = 3.0
+_CANCEL_SECONDS: Final = 10
 _DEMO_SECONDS: Final = 60
 
 _NEXT: Final = """\
@@ -35,20 +45,34 @@ class Notes:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._begun = anyio.Event()
         self.pieces: list[str] = []
 
     async def show(self, message: object) -> None:
         """Take one message of the server."""
         if isinstance(message, types.ProgressNotification):
             phase = (message.params.meta or {}).get(_PHASE)
+            words = message.params.message or ""
             if phase == "writing":
-                self.add(message.params.message or "")
+                self.add(words)
+            elif words.startswith(_STATES):
+                self._console.print(words, style="dim", markup=False)
 
     def add(self, piece: str) -> None:
         """Print one piece."""
         if piece:
             self.pieces.append(piece)
+            self._begun.set()
             self._console.print(piece, end="", markup=False, soft_wrap=True)
+
+    async def have_begun(self) -> None:
+        """Wait for the next piece."""
+        self._begun = anyio.Event()
+        await self._begun.wait()
+
+
+async def _asks_for_notes(progress: float, total: float | None, message: str | None) -> None:
+    """Its presence makes the client send a progress token; `Notes` prints what comes."""
 
 
 class Demo:
@@ -67,11 +91,8 @@ class Demo:
         shown = json.dumps(arguments, ensure_ascii=False)
         self._console.print(f"> {tool} {shown}", style="bold", markup=False)
 
-        async def asks_for_notes(progress: float, total: float | None, message: str | None) -> None:
-            """Its presence makes the client send a progress token; `Notes` prints what comes."""
-
         self._notes.pieces.clear()
-        result = await self._client.call_tool(tool, arguments, progress_callback=asks_for_notes)
+        result = await self._client.call_tool(tool, arguments, progress_callback=_asks_for_notes)
         text = "\n".join(block.text for block in result.content if isinstance(block, types.TextContent))
         self.as_expected &= result.is_error is fails
         if result.is_error:
@@ -82,10 +103,35 @@ class Demo:
             self._notes.add(reply.removeprefix("".join(self._notes.pieces)))
             facts = text.rpartition("---\n")[2]
             self._console.print(f"\ncame in {len(self._notes.pieces)} pieces; {facts}", style="dim", markup=False)
+            if "parsed" in result.structured_content:
+                parsed = json.dumps(result.structured_content["parsed"], ensure_ascii=False)
+                self._console.print(f"parsed: {parsed}", style="dim", markup=False)
         else:
             self._console.print(text, markup=False)
 
-    async def tell(self) -> None:
+    async def cancelled(self, why: str, sandbox: Sandbox) -> None:
+        """Give a call up in the middle of its answer, and show that the engine was freed."""
+        self._console.print()
+        self._console.print(why, style="bold cyan", markup=False)
+        arguments = {"prompt": _LONG}
+        self._console.print(f"> chat_with_deployment {json.dumps(arguments)}", style="bold", markup=False)
+        aborted = sandbox.stats.chats_aborted
+
+        async def call() -> None:
+            await self._client.call_tool("chat_with_deployment", arguments, progress_callback=_asks_for_notes)
+
+        self._notes.pieces.clear()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call)
+            await self._notes.have_begun()
+            tasks.cancel_scope.cancel()
+        with anyio.fail_after(_CANCEL_SECONDS):
+            await sandbox.stats.wait_for(lambda stats: stats.chats_aborted > aborted)
+        self._console.print("\ncancelled; the engine's connection is closed and its generation ended:", style="dim")
+        stats = {name: value for name, value in sandbox.stats.snapshot().items() if name.startswith("chats_")}
+        self._console.print(json.dumps(stats), style="dim", markup=False)
+
+    async def tell(self, sandbox: Sandbox) -> None:
         """The whole story."""
         listed = await self._client.list_tools()
         names = ", ".join(tool.name for tool in listed.tools)
@@ -101,6 +147,22 @@ class Demo:
             {"prompt": _QUESTION, "model": "suport-zh"},
             fails=True,
         )
+        await self.call(
+            "A deployment that is still starting. The call waits for it and says how far it is:",
+            chat,
+            {"prompt": "Are you there?", "service_id": "sandbox-starting", "wait_seconds": 20},
+        )
+        await self.call(
+            "A thinking model. Its thinking comes apart from the reply:",
+            chat,
+            {"prompt": _QUESTION, "service_id": "sandbox-thinking"},
+        )
+        await self.call(
+            "A reply held to a JSON Schema, checked and returned as data:",
+            chat,
+            {"prompt": _QUESTION, "response_schema": _SCHEMA},
+        )
+        await self.cancelled("A call that is cancelled in the middle of its answer:", sandbox)
 
 
 def _config() -> str:
@@ -122,17 +184,26 @@ async def run(arguments: argparse.Namespace) -> int:
     console = open_console()
 
     notes = Notes(console)
-    server = StdioServerParameters(command=sys.executable, args=["-m", "alaya_mcp", "--sandbox"], env=_environment())
     console.print("Starting the server as a host would: a subprocess on stdio, here over the sandbox.", markup=False)
     with anyio.fail_after(_DEMO_SECONDS):
-        async with Client(server, message_handler=notes.show) as client:
-            demo = Demo(console, client, notes)
-            await demo.tell()
+        async with Sandbox(starting_seconds=_STARTING_SECONDS) as sandbox:
+            environ = _environment(sandbox)
+            server = StdioServerParameters(command=sys.executable, args=["-m", "alaya_mcp"], env=environ)
+            async with Client(server, message_handler=notes.show) as client:
+                demo = Demo(console, client, notes)
+                await demo.tell(sandbox)
     console.print()
     console.print(_NEXT.format(config=_config()), markup=False)
     return 0 if demo.as_expected else 1
 
 
-def _environment() -> dict[str, str]:
-    """This process's environment without the settings of a real account."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("ALAYA_")}
+def _environment(sandbox: Sandbox) -> dict[str, str]:
+    """This process's environment, with the sandbox in place of a real account's settings."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("ALAYA_")}
+    return {
+        **others,
+        "ALAYA_BASE_URL": sandbox.base_url,
+        "ALAYA_ACCESS_KEY": sandbox.access_key,
+        "ALAYA_SECRET_KEY": sandbox.secret_key,
+        "ALAYA_SERVICE_ID": sandbox.default_service_id,
+    }
