@@ -173,6 +173,16 @@ async def test_a_call_that_stays_text_is_explained() -> None:
     assert without["warnings"] == []
 
 
+@pytest.mark.parametrize(
+    ("choice", "warned"), [("required", True), ("get_weather", True), ("auto", False), ("", False)]
+)
+async def test_a_call_that_was_asked_for_and_did_not_come_is_told(choice: str, *, warned: bool) -> None:
+    async with Upstream(chat=replies("No tools today.")) as upstream:
+        content = content_of(await call(upstream.settings(), CHAT, prompt="x", tools=[WEATHER], tool_choice=choice))
+
+    assert any("answered in text" in warning for warning in content["warnings"]) is warned
+
+
 async def test_a_call_that_nobody_offered_is_told() -> None:
     async with Upstream(chat=ASKS_FOR_PARIS) as upstream:
         content = content_of(await call(upstream.settings(), CHAT, prompt="x"))

@@ -76,7 +76,7 @@ def _warnings(exchange: Exchange) -> list[str]:
         *exchange.warnings,
         *([surprise] if surprise else []),
         *about_the_text(exchange),
-        *about_tool_calls(content, reply, offered=bool(asked.features.tools)),
+        *about_tool_calls(exchange),
     ]
     if unreadable:
         warnings.append(f"{unreadable} event(s) of the stream could not be read; text may be missing.")

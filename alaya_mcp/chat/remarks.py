@@ -3,7 +3,7 @@
 from alaya_mcp.chat.answer import Ending
 from alaya_mcp.chat.continuation import starts_over
 from alaya_mcp.chat.exchange import Exchange, Limits
-from alaya_mcp.chat.reply import EngineError, Reply
+from alaya_mcp.chat.reply import EngineError
 from alaya_mcp.chat.request import Turn
 from alaya_mcp.chat.size import size_of
 from alaya_mcp.chat.tool_calls import is_complete
@@ -38,8 +38,10 @@ def about_the_text(exchange: Exchange) -> list[str]:
     return remarks
 
 
-def about_tool_calls(content: str, reply: Reply, *, offered: bool) -> list[str]:
-    """What is odd about the tools that the model asks for."""
+def about_tool_calls(exchange: Exchange) -> list[str]:
+    """What is odd about the tools that the model asks for, or does not."""
+    content, reply, features = exchange.content, exchange.decoder.reply, exchange.asked.features
+    offered = bool(features.tools)
     remarks = [
         f"The call of {call.name} was cut off: its arguments are not a JSON object, so do not run it. "
         "Ask again, with a larger max_tokens."
@@ -53,6 +55,8 @@ def about_tool_calls(content: str, reply: Reply, *, offered: bool) -> list[str]:
             "The reply holds a tool call as text: the engine runs without a tool parser for this model "
             "(vLLM: --enable-auto-tool-choice and --tool-call-parser; SGLang: --tool-call-parser), or the call was cut."
         )
+    elif features.tool_choice not in {None, "auto", "none"} and not reply.tool_calls:
+        remarks.append("tool_choice asked for a tool call, but the engine answered in text.")
     return remarks
 
 
