@@ -71,8 +71,8 @@ def test_a_wrong_command_line_is_refused_with_status_2(arguments: list[str]) -> 
     assert wrong.stdout == b""
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "cp936", "ascii"])
-def test_the_demo_shows_each_tool_a_stream_a_lora_and_an_error_on_any_console(encoding: str) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "cp936"])
+def test_the_demo_shows_what_there_is_on_any_console(encoding: str) -> None:
     shown = run("demo", encoding=encoding, ALAYA_ACCESS_KEY="a-real-key", ALAYA_SECRET_KEY="another")
     text = shown.stdout.decode("utf-8")
 
@@ -81,8 +81,12 @@ def test_the_demo_shows_each_tool_a_stream_a_lora_and_an_error_on_any_console(en
     assert all(f"> {tool} " in text for tool in ("get_deployment", "list_lora_models", CHAT))
     assert "qwen3-support is a vLLM deployment" in text
     assert "- support-zh: model=support-zh" in text
-    assert all(int(pieces) > 3 for pieces in re.findall(r"came in (\d+) pieces", text))
-    assert len(re.findall(r"came in \d+ pieces", text)) == 2
+    assert all(int(pieces) > 2 for pieces in re.findall(r"came in (\d+) pieces", text))
+    assert len(re.findall(r"came in \d+ pieces", text)) == 5
+    assert re.search(r"^starting", text, re.MULTILINE)
+    assert "\nthinking:\n" in text
+    assert "parsed: the reply above follows response_schema" in text
+    assert '"chats_aborted": 1, "chats_active": 0' in text
     assert "您好" in text
     assert "model_not_served: " in text
     assert '"ALAYA_SECRET_KEY": "your secret key"' in text

@@ -103,9 +103,6 @@ class Demo:
             self._notes.add(reply.removeprefix("".join(self._notes.pieces)))
             facts = text.rpartition("---\n")[2]
             self._console.print(f"\ncame in {len(self._notes.pieces)} pieces; {facts}", style="dim", markup=False)
-            if "parsed" in result.structured_content:
-                parsed = json.dumps(result.structured_content["parsed"], ensure_ascii=False)
-                self._console.print(f"parsed: {parsed}", style="dim", markup=False)
         else:
             self._console.print(text, markup=False)
 
