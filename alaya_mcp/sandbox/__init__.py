@@ -17,16 +17,23 @@ if TYPE_CHECKING:
 __all__ = ["CATALOGUE", "FAULTS", "KNOBS", "LIMITS", "Sandbox", "Stats"]
 
 KNOBS = """\
-Two messages make the sandbox do something special:
+Three messages make the sandbox do something special:
   sandbox: repeat N WORD     answers WORD N times, one token each
   sandbox: silence SECONDS   stays silent that long (at most 600) before its first token
+  sandbox: say TEXT          answers TEXT, also where JSON was asked for
+A message that mentions tools by their names, among those it came with, calls them.
 """
 
 LIMITS = """\
 What the sandbox does not do:
   - No language model runs in it. Answers are fixed texts that quote the question, and tokens are
     estimated without a tokenizer. Only n=1 is generated; sampling parameters are checked, not used.
-  - No tools, images, log probabilities, structured output, embeddings or plain completions.
+  - Tools are called when the question mentions their names or when they have to be. Arguments and JSON
+    answers are made from the schema: a word of the question for a text, 1 for a number, every property;
+    pattern, uniqueItems and not are not followed. Only an unknown type makes a schema refused.
+  - Images are counted, neither fetched nor looked at. No audio, video, log probabilities, embeddings,
+    plain completions, or structured output other than by response_format.
+  - An answer that goes on from an assistant's message starts anew where JSON was asked for.
   - Nothing can be deployed, changed, stopped or deleted, and nothing scales or wakes up by itself.
   - No rate limits, quotas, expiring keys, TLS, or faults of a network in between, but those that
     `--fault` asks for; `alayanew-mcp sandbox --faults` lists them.

@@ -7,13 +7,14 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
-from alaya_mcp.sandbox.deployments import VLLM_VERSION
+from alaya_mcp.sandbox.configurations import VLLM_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from alaya_mcp.sandbox.refusals import StreamOptions
+    from alaya_mcp.sandbox.chat_request import StreamOptions
     from alaya_mcp.sandbox.replies import Answer
+    from alaya_mcp.sandbox.tool_calls import Call
 
 _FINGERPRINT = f"vllm-{VLLM_VERSION}-sandbox"
 _SGLANG_END_TOKEN = 151645
@@ -33,8 +34,8 @@ class Wire:
     """The shapes in which one answer is sent.
 
     vLLM's are recorded (chat, chat_stream_usage, chat_stream_usage_continuous), except its reasoning, of which
-    only the field's name is known. Of SGLang's, `matched_stop` and `reasoning_content` are from its source and
-    the rest is assumed.
+    only the field's name is known, and its calls of tools, which are OpenAI's. Of SGLang's, `matched_stop`,
+    `reasoning_content` and the calls are from its source and the rest is assumed.
     """
 
     def __init__(self, *, model: str, prompt_tokens: int, sglang: bool) -> None:
@@ -49,19 +50,26 @@ class Wire:
         thoughts = "".join(answer.reasoning) or None
         # An answer cut off while it still reasons has no content at all.
         content = "".join(answer.content) if answer.content else None
+        calls: list[dict[str, object]] | None = [self._call(*each) for each in enumerate(answer.calls)] or None
+        if calls and answer.finish_reason == "length":
+            # No parser reads a call that is cut off, so its text is left (wire facts).
+            content, calls = "\n".join(call.raw for call in answer.calls), None
         message: dict[str, object] = {"role": "assistant", "content": content}
         if self._sglang:
-            message |= {"reasoning_content": thoughts, "tool_calls": None}
+            message |= {"reasoning_content": thoughts, "tool_calls": calls}
         else:
             message |= {
                 "refusal": None,
                 "annotations": None,
                 "audio": None,
                 "function_call": None,
+                **({"tool_calls": calls} if calls else {}),
                 "reasoning": thoughts,
             }
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
         choice |= self._ending(answer)
+        if self._sglang and calls:
+            choice["matched_stop"] = None
         if not self._sglang:
             choice |= {"token_ids": None, "routed_experts": None}
         body = {**self._head("chat.completion"), "choices": [choice]}
@@ -92,11 +100,10 @@ class Wire:
         if not self._sglang:
             first |= {"prompt_token_ids": None, "prompt_text": None}
         waiting = event(first)
-        tokens = [("reasoning", token) for token in answer.reasoning]
-        tokens += [("content", token) for token in answer.content]
-        for count, (channel, token) in enumerate(tokens, start=1):
-            last = count == len(tokens)
-            choice = self._delta(self._piece(channel, token), answer if last and not self._sglang else None)
+        deltas = list(self._deltas(answer))
+        for count, delta in enumerate(deltas, start=1):
+            last = count == len(deltas)
+            choice = self._delta(delta, answer if last and not self._sglang else None)
             if not self._sglang:
                 choice["token_ids"] = None
             waiting += event(head | {"choices": [choice]} | self._running(count, wanted=continuous))
@@ -118,10 +125,28 @@ class Wire:
     def _head(self, kind: str) -> dict[str, object]:
         return {"id": self._id, "object": kind, "created": self._created, "model": self._model}
 
-    def _piece(self, channel: str, token: str) -> dict[str, object]:
-        if channel == "content":
-            return {"content": token}
-        return {"content": None, "reasoning_content" if self._sglang else "reasoning": token}
+    def _deltas(self, answer: Answer) -> Iterator[dict[str, object]]:
+        """Give what each token adds to the message."""
+        for token in answer.reasoning:
+            yield {"content": None, "reasoning_content" if self._sglang else "reasoning": token}
+        for token in answer.content:
+            yield {"content": token}
+        for index, call in enumerate(answer.calls):
+            begun = self._call(index, call) | {"function": {"name": call.name, "arguments": ""}}
+            yield {"content": None, "tool_calls": [{"index": index} | begun]}
+            for piece in call.pieces:
+                function: dict[str, object] = {"arguments": piece}
+                more: dict[str, object] = {"index": index, "function": function}
+                if self._sglang:
+                    more = {"id": None, "index": index, "type": "function", "function": {"name": None, **function}}
+                yield {"content": None, "tool_calls": [more]}
+
+    def _call(self, index: int, call: Call) -> dict[str, object]:
+        """Give a whole call; SGLang tells its index also outside of a stream."""
+        name = f"call_{secrets.token_hex(12)}" if self._sglang else f"chatcmpl-tool-{secrets.token_hex(8)}"
+        place = {"index": index} if self._sglang else {}
+        function = {"name": call.name, "arguments": call.arguments}
+        return {"id": name, **place, "type": "function", "function": function}
 
     def _delta(self, delta: dict[str, object], ended: Answer | None) -> dict[str, object]:
         if self._sglang:
@@ -141,7 +166,7 @@ class Wire:
     def _ending(self, answer: Answer) -> dict[str, object]:
         if not self._sglang:
             return {"stop_reason": answer.stop_reason}
-        ended_itself = answer.finish_reason == "stop" and answer.stop_reason is None
+        ended_itself = answer.finish_reason in ("stop", "tool_calls") and answer.stop_reason is None
         return {"matched_stop": _SGLANG_END_TOKEN if ended_itself else answer.stop_reason}
 
     def _usage(self, tokens: int) -> dict[str, object]:

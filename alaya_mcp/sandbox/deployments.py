@@ -10,11 +10,11 @@ from collections.abc import Mapping  # noqa: TC003 - a dataclass field's type, w
 from dataclasses import dataclass
 from typing import Literal
 
+from alaya_mcp.sandbox.configurations import EXPERT_FIELDS, SGLANG_VERSION, quick_start
+
 STARTING = "staring"  # as the API documentation misspells it
 DEFAULT_SERVICE_ID = "sandbox-qwen3"
 BACKEND_SERVICE_ID = "sandbox-backend"
-VLLM_VERSION = "0.32.0"
-SGLANG_VERSION = "0.5.23"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,9 @@ class Deployment:
 
     `model` is the engine's primary name and `aliases` its others; `served_name` is what the control plane
     says about them (None: the field is missing). `code` is the envelope's success code, or None for no envelope.
-    `fields` are further fields of the detail, as they stand there.
+    `fields` are further fields of the detail, as they stand there. `thinking` is where the thoughts go: into a
+    field of their own, between tags in the content, or there with the opening tag in the prompt already. A
+    deployment with a `tool_parser` calls tools, and one that `sees` takes images.
     """
 
     service_id: str
@@ -47,7 +49,9 @@ class Deployment:
     instances: tuple[Instance, ...] = ()
     instance_shown: bool = True
     engine: Literal["vllm", "sglang", "proxy"] = "vllm"
-    thinks: bool = False
+    thinking: Literal["parsed", "tags", "prefilled"] | None = None
+    tool_parser: bool = False
+    sees: bool = False
     status: str = "running"
     source: Literal["quickstart", "expert", "lora"] = "quickstart"
     code: int | str | None = 0
@@ -57,74 +61,12 @@ class Deployment:
     namespace: str = "sandbox"
 
 
-def _quick_start(args: tuple[str, ...], *, workers: object = 1) -> dict[str, object]:
-    return {
-        "mode": "quickStart",
-        "expert": None,
-        "quickStart": {
-            "backend": "vllm",
-            "backendVersion": VLLM_VERSION,
-            "backendArgs": list(args),
-            "resource": {"workers": workers, "cpu": 16, "mem": 128, "gpu": {"gpuType": "H800", "count": 1}},
-        },
-    }
-
-
-def _expert_config(extra: dict[str, object]) -> dict[str, object]:
-    # API documentation, deployment detail (expert): the shape of headConfig and workerConfig. Each planted
-    # secret stands where users really put one; none of them may reach whoever asks about the deployment.
-    return {
-        "image": "registry.example.com/team/vllm-openai:v0.9.1",
-        "imagePullSecret": {
-            "registry": "registry.example.com",
-            "username": "planted-registry-user",
-            "password": "planted-registry-password",
-        },
-        "labels": {"team": "finance", "cost-centre": "planted-label-4711"},
-        "env": {
-            "HF_TOKEN": "hf_planted-hub-token",
-            "DATABASE_URL": "postgres://app:planted-database-password@db.example.com/app",
-            "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "true",
-        },
-        "resource": {"cpu": "64", "mem": "512", "gpu": {"gpuType": "H800", "count": "8"}},
-        "pvcMounts": [
-            {"pvcName": "models", "subPath": "qwen", "containerPath": "/models", "readOnly": "true"},
-        ],
-        **extra,
-    }
-
-
-_EXPERT_FIELDS: Mapping[str, object] = {
-    "mode": "expert",
-    "expert": {
-        "headConfig": _expert_config(
-            {
-                "cmd": ["/bin/sh", "-c"],
-                "args": [
-                    (
-                        "exec vllm serve /models/qwen2.5-72b --served-model-name qwen2.5-72b"
-                        " --tensor-parallel-size 8 --max-model-len 32768 --enable-lora"
-                        " --api-key planted-engine-key"
-                    ),
-                ],
-            }
-        ),
-        "workerConfig": _expert_config(
-            {
-                "workers": "1",
-                "cmd": ["/bin/sh", "-c"],
-                "args": ["exec ray start --block --address=$HEAD:6379 --redis-password planted-ray-password"],
-            }
-        ),
-        "scale": {"max": "2", "min": "1", "rpsValue": "10", "idleTime": "300"},
-    },
-    "quickStart": None,
-}
+_TOOL_FLAGS = ("--enable-auto-tool-choice", "--tool-call-parser=hermes")
 
 DEPLOYMENTS: tuple[Deployment, ...] = (
     Deployment(
         service_id=DEFAULT_SERVICE_ID,
-        summary="vLLM, two instances, adapters support-zh and sql-writer on both",
+        summary="vLLM, two instances, adapters support-zh and sql-writer on both; it calls tools",
         api_key="sandbox-key-qwen3",
         name="qwen3-support",
         model="qwen3-8b",
@@ -132,7 +74,8 @@ DEPLOYMENTS: tuple[Deployment, ...] = (
         served_name=("qwen3-8b", "qwen3-8b-chat"),
         model_id="Qwen/Qwen3-8B",
         instances=(Instance("0", ("support-zh", "sql-writer")), Instance("1", ("support-zh", "sql-writer"))),
-        fields=_quick_start(("--enable-lora", "--max-model-len=32768"), workers=2),
+        fields=quick_start(("--enable-lora", "--max-model-len=32768", *_TOOL_FLAGS), workers=2),
+        tool_parser=True,
     ),
     Deployment(
         service_id="sandbox-lora-partial",
@@ -143,7 +86,7 @@ DEPLOYMENTS: tuple[Deployment, ...] = (
         served_name=("qwen3-4b",),
         model_id="Qwen/Qwen3-4B",
         instances=(Instance("0", ("tone-casual",)), Instance("1", ("tone-casual", "tone-formal"))),
-        fields=_quick_start(("--enable-lora",), workers="2"),
+        fields=quick_start(("--enable-lora",), workers="2"),
         code="0",
         key_field="apiKey",
         url_end="/",
@@ -157,7 +100,7 @@ DEPLOYMENTS: tuple[Deployment, ...] = (
         served_name="qwen3-1.7b",
         model_id="Qwen/Qwen3-1.7B",
         instances=(Instance("0"),),
-        fields=_quick_start(()),
+        fields=quick_start(()),
         status=STARTING,
     ),
     Deployment(
@@ -168,7 +111,7 @@ DEPLOYMENTS: tuple[Deployment, ...] = (
         model="qwen3-1.7b",
         served_name=("qwen3-1.7b",),
         model_id="Qwen/Qwen3-1.7B",
-        fields=_quick_start(()),
+        fields=quick_start(()),
         status="stoping",
         code="0",
     ),
@@ -180,7 +123,7 @@ DEPLOYMENTS: tuple[Deployment, ...] = (
         model="qwen3-1.7b",
         served_name=("qwen3-1.7b",),
         model_id="Qwen/Qwen3-1.7B",
-        fields=_quick_start(()),
+        fields=quick_start(()),
         status="stoped",
         key_field="apiKey",
     ),
@@ -192,7 +135,7 @@ DEPLOYMENTS: tuple[Deployment, ...] = (
         model="qwen3-32b",
         served_name=("qwen3-32b",),
         model_id="Qwen/Qwen3-32B",
-        fields=_quick_start(("--max-model-len=131072",)),
+        fields=quick_start(("--max-model-len=131072",)),
         status="failed",
         code="0",
         url_end="/",
@@ -206,7 +149,7 @@ DEPLOYMENTS: tuple[Deployment, ...] = (
         served_name=("qwen3-14b",),
         model_id="Qwen/Qwen3-14B",
         instances=(Instance("0", base_model_ready=False), Instance("1", base_model_ready=False)),
-        fields=_quick_start((), workers=2),
+        fields=quick_start((), workers=2),
     ),
     Deployment(
         service_id="sandbox-lora-service",
@@ -233,7 +176,7 @@ DEPLOYMENTS: tuple[Deployment, ...] = (
         model="qwen2.5-72b",
         model_id="Qwen/Qwen2.5-72B-Instruct",
         instances=(Instance("0"),),
-        fields=_EXPERT_FIELDS,
+        fields=EXPERT_FIELDS,
         source="expert",
         code="0",
         namespace="finance",
@@ -241,7 +184,7 @@ DEPLOYMENTS: tuple[Deployment, ...] = (
     ),
     Deployment(
         service_id="sandbox-sglang",
-        summary="SGLang; its adapter poet is asked for as qwen2.5-7b:poet",
+        summary="SGLang; its adapter poet is asked for as qwen2.5-7b:poet; it calls tools",
         api_key="sandbox-key-sglang",
         name="poems",
         model="qwen2.5-7b",
@@ -249,13 +192,14 @@ DEPLOYMENTS: tuple[Deployment, ...] = (
         model_id="Qwen/Qwen2.5-7B-Instruct",
         instances=(Instance("0", ("poet",)),),
         engine="sglang",
+        tool_parser=True,
         fields={
             "mode": "quickStart",
             "expert": None,
             "quickStart": {
                 "backend": "sglang",
                 "backendVersion": SGLANG_VERSION,
-                "backenArgs": ["--lora-paths", "poet=/models/poet"],
+                "backenArgs": ["--lora-paths", "poet=/models/poet", "--tool-call-parser", "qwen25"],
                 "resource": {
                     "workers": "1",
                     "cpu": "16",
@@ -275,9 +219,46 @@ DEPLOYMENTS: tuple[Deployment, ...] = (
         served_name=("qwen3-30b-thinking",),
         model_id="Qwen/Qwen3-30B-A3B-Thinking-2507",
         instances=(Instance("0"),),
-        thinks=True,
-        fields=_quick_start(("--reasoning-parser", "qwen3")),
+        thinking="parsed",
+        fields=quick_start(("--reasoning-parser", "qwen3")),
         key_field="apiKey",
+    ),
+    Deployment(
+        service_id="sandbox-thinking-tags",
+        summary="vLLM without a reasoning parser: its answers begin with <think> and thoughts",
+        api_key="sandbox-key-thinking-tags",
+        name="tagged-thoughts",
+        model="qwen3-32b-hybrid",
+        served_name=("qwen3-32b-hybrid",),
+        model_id="Qwen/Qwen3-32B",
+        instances=(Instance("0"),),
+        thinking="tags",
+        fields=quick_start(()),
+    ),
+    Deployment(
+        service_id="sandbox-thinking-prefilled",
+        summary="the same, but <think> stands in the prompt: only </think> arrives",
+        api_key="sandbox-key-thinking-prefilled",
+        name="prefilled-thoughts",
+        model="deepseek-r1-distill-qwen-7b",
+        served_name=("deepseek-r1-distill-qwen-7b",),
+        model_id="deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",
+        instances=(Instance("0"),),
+        thinking="prefilled",
+        fields=quick_start(()),
+        code="0",
+    ),
+    Deployment(
+        service_id="sandbox-vision",
+        summary="vLLM with a model that takes images, and counts them",
+        api_key="sandbox-key-vision",
+        name="looking-at-things",
+        model="qwen2.5-vl-7b",
+        served_name=("qwen2.5-vl-7b",),
+        model_id="Qwen/Qwen2.5-VL-7B-Instruct",
+        instances=(Instance("0"),),
+        sees=True,
+        fields=quick_start(("--limit-mm-per-prompt", '{"image": 8}')),
     ),
 )
 

@@ -10,7 +10,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 
 from alaya_mcp.sandbox.answers import Wire, encode
-from alaya_mcp.sandbox.deployments import VLLM_VERSION
+from alaya_mcp.sandbox.configurations import VLLM_VERSION
+from alaya_mcp.sandbox.feature_refusals import refuse_continuation, refuse_format, refuse_images, refuse_tools
 from alaya_mcp.sandbox.models import find_target, list_models
 from alaya_mcp.sandbox.presence import while_client_waits
 from alaya_mcp.sandbox.refusals import (
@@ -20,10 +21,10 @@ from alaya_mcp.sandbox.refusals import (
     refuse_messages,
     refuse_overflow,
     refuse_sampling,
-    refuse_tools,
 )
-from alaya_mcp.sandbox.replies import compose, estimate_tokens
+from alaya_mcp.sandbox.replies import compose
 from alaya_mcp.sandbox.stats import Chat
+from alaya_mcp.sandbox.tokens import estimate_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from alaya_mcp.sandbox.backend import Backend
+    from alaya_mcp.sandbox.chat_request import ChatRequest
     from alaya_mcp.sandbox.deployments import Deployment, Instance
     from alaya_mcp.sandbox.faults_memory import Faults
     from alaya_mcp.sandbox.fleet import Fleet
@@ -41,6 +43,7 @@ _CHAT = "v1/chat/completions"
 _METHODS = {_CHAT: "POST", "v1/models": "GET", "health": "GET", "version": "GET"}
 _LONGEST_WHOLE_ANSWER = 2.0
 _TEMPLATE_TOKENS = 4  # around each message; assumed
+_IMAGE_TOKENS = 256  # whatever its size; assumed
 
 # Assumed: what a gateway answers while the engine's port is closed; the documentation does not show it.
 _UNAVAILABLE = "<html><head><title>503 Service Temporarily Unavailable</title></head></html>\n"
@@ -104,16 +107,18 @@ class DataPlane:
         try:
             chat = read_chat(request.headers.get("content-type", ""), raw)
             target = find_target(deployment, instance, chat)
-            refuse_tools(chat)
-            refuse_messages(chat, target.base)
+            refuse_tools(chat, parser=deployment.tool_parser)
+            refuse_continuation(chat, deployment)
+            refuse_messages(chat, target.base, sees=deployment.sees)
+            refuse_images(chat)
             refuse_sampling(chat)
-            texts = [message.text for message in chat.messages]
-            prompt_tokens = sum(estimate_tokens(text) + _TEMPLATE_TOKENS for text in texts)
-            refuse_overflow(sum(map(len, texts)), prompt_tokens, chat.token_limit)
+            refuse_format(chat)
+            characters, prompt_tokens = _measure(chat)
+            refuse_overflow(characters, prompt_tokens, chat.token_limit)
         except RefusedError as refusal:
             return _json(refusal.body(deployment.engine), refusal.status)
         limit = chat.token_limit or MAX_MODEL_LEN - prompt_tokens
-        answer = compose(chat.messages, target, thinks=deployment.thinks, limit=limit, stops=chat.stops)
+        answer = compose(chat, target, deployment, limit)
         wire = Wire(model=target.name, prompt_tokens=prompt_tokens, sglang=deployment.engine == "sglang")
         with self._stats.chat() as counted:
 
@@ -145,6 +150,15 @@ class DataPlane:
             await send({"type": "http.response.body", "body": each, "more_body": True})
         counted.finish()
         await send({"type": "http.response.body", "body": b""})
+
+
+def _measure(chat: ChatRequest) -> tuple[int, int]:
+    """Estimate the characters and tokens of a prompt; tools are in it whatever the choice (recorded: tools_none)."""
+    texts = [message.text for message in chat.messages]
+    texts += [tool.model_dump_json(exclude_none=True) for tool in chat.tools or []]
+    images = sum(len(message.images) for message in chat.messages)
+    tokens = sum(estimate_tokens(text) + _TEMPLATE_TOKENS for text in texts) + images * _IMAGE_TOKENS
+    return sum(map(len, texts)), tokens
 
 
 def _misrouted(request: Request, path: str, deployment: Deployment) -> Response | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from alaya_mcp.sandbox.answers import Wire, encode
-from alaya_mcp.sandbox.refusals import StreamOptions
+from alaya_mcp.sandbox.chat_request import StreamOptions
 from alaya_mcp.sandbox.replies import Answer
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from alaya_mcp.sandbox.refusals import MAX_MODEL_LEN, RefusedError
 
 if TYPE_CHECKING:
+    from alaya_mcp.sandbox.chat_request import ChatRequest
     from alaya_mcp.sandbox.deployments import Deployment, Instance
-    from alaya_mcp.sandbox.refusals import ChatRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,15 @@ The texts are vLLM 0.32.0's as recorded, unless a docstring says assumed.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal, cast
+from typing import Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import ValidationError
+
+from alaya_mcp.sandbox.chat_request import ChatRequest
 
 MAX_MODEL_LEN = 32768
 CHARACTERS_PER_TOKEN = 4
 _GREEDY = 0.0
-_LONG_MAX = 2**63 - 1
-_MAX_STOPS = 4
 
 
 class RefusedError(Exception):
@@ -40,66 +40,6 @@ class RefusedError(Exception):
         return {"object": "error", **error} if engine == "sglang" else {"error": error}
 
 
-class StreamOptions(BaseModel):
-    """The `stream_options` of a chat request."""
-
-    include_usage: bool | None = False
-    continuous_usage_stats: bool | None = False
-
-
-class Message(BaseModel):
-    """One message of a chat request. Any role is taken (recorded: bad_role)."""
-
-    role: str
-    content: str | list[dict[str, JsonValue]] | None = None
-    tool_calls: list[JsonValue] | None = None
-
-    @property
-    def parts(self) -> list[dict[str, JsonValue]]:
-        """Give the content as parts, whichever way it was written."""
-        if isinstance(self.content, str):
-            return [{"type": "text", "text": self.content}]
-        return self.content or []
-
-    @property
-    def text(self) -> str:
-        """Give the text parts joined by line breaks."""
-        return "\n".join(str(part.get("text", "")) for part in self.parts if part.get("type") == "text")
-
-
-class ChatRequest(BaseModel):
-    """The fields of a chat request that the sandbox acts on; others are ignored (recorded: unknown_field)."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    messages: list[Message]
-    model: str | None = None
-    lora_path: JsonValue = None
-    stream: bool | None = False
-    stream_options: StreamOptions | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
-    n: int | None = None
-    seed: Annotated[int | None, Field(ge=-_LONG_MAX - 1, le=_LONG_MAX)] = None
-    stop: str | Annotated[list[str], Field(max_length=_MAX_STOPS)] | None = None
-    tools: list[JsonValue] | None = None
-    tool_choice: JsonValue = None
-
-    @property
-    def token_limit(self) -> int | None:
-        """Give the wanted limit; `max_completion_tokens` goes before `max_tokens` (recorded)."""
-        return self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
-
-    @property
-    def stops(self) -> list[str]:
-        """Give the stop strings as a list."""
-        return [self.stop] if isinstance(self.stop, str) else self.stop or []
-
-
 def read_chat(content_type: str, raw: bytes) -> ChatRequest:
     """Read a request body.
 
@@ -122,30 +62,13 @@ def read_chat(content_type: str, raw: bytes) -> ChatRequest:
         raise _invalid(lines, _location(details[0]["loc"])) from None
 
 
-def refuse_tools(chat: ChatRequest) -> None:
-    """Refuse tools, as an engine started without a tool parser does.
-
-    Raises:
-        RefusedError: The request lets the model call a tool.
-    """
-    if chat.tools is None or chat.tool_choice == "none":
-        return
-    if chat.tool_choice in (None, "auto"):
-        raise RefusedError('"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set')
-    if isinstance(chat.tool_choice, dict):
-        function = chat.tool_choice.get("function")
-        name = function.get("name") if isinstance(function, dict) else None
-        raise RefusedError(f'tool_choice=function "{name}" requires --tool-call-parser to be set')
-    raise RefusedError(f'tool_choice="{chat.tool_choice}" requires --tool-call-parser to be set')
-
-
-def refuse_messages(chat: ChatRequest, model: str) -> None:
-    """Refuse a conversation that cannot be put to a text model.
+def refuse_messages(chat: ChatRequest, model: str, *, sees: bool) -> None:
+    """Refuse a conversation that cannot be put to the model.
 
     Null content is answered with one validation error, where vLLM lists nineteen.
 
     Raises:
-        RefusedError: There is no message, or one without content, or a part that is no text.
+        RefusedError: There is no message, or one without content, or a part that is no text for a model without sight.
     """
     if not chat.messages:
         raise RefusedError("Cannot apply chat template to an empty conversation. Provide at least one message.")
@@ -154,7 +77,7 @@ def refuse_messages(chat: ChatRequest, model: str) -> None:
             location = f"body.messages.{index}.content"
             line = _line("string_type", location, "Input should be a valid string", None, None)
             raise _invalid([line], location)
-        if any(part.get("type") != "text" for part in message.parts):
+        if not sees and any(part.get("type") != "text" for part in message.parts):
             raise RefusedError(f"{model} is not a multimodal model")
 
 
@@ -236,20 +159,21 @@ def _read_json(raw: bytes) -> object:
 def _refuse_contradictions(body: dict[str, object]) -> None:
     # vLLM looks at these before the types of the fields.
     if body.get("stream_options") and not body.get("stream"):
-        raise _parameter("Stream options can only be defined when `stream=True`.", "stream_options")
+        raise refused_parameter("Stream options can only be defined when `stream=True`.", "stream_options")
     if body.get("top_logprobs") and not body.get("logprobs"):
-        raise _parameter("when using `top_logprobs`, `logprobs` must be set to true.", "top_logprobs")
+        raise refused_parameter("when using `top_logprobs`, `logprobs` must be set to true.", "top_logprobs")
     tools = body.get("tools")
     if tools == []:
-        raise _parameter(
+        raise refused_parameter(
             "`tools` must not be an empty array. Either provide at least one tool or omit the field entirely.",
             "tools",
         )
     if tools is None and body.get("tool_choice") not in (None, "none"):
-        raise _parameter("When using `tool_choice`, `tools` must be set.", "tool_choice")
+        raise refused_parameter("When using `tool_choice`, `tools` must be set.", "tool_choice")
 
 
-def _parameter(message: str, name: str) -> RefusedError:
+def refused_parameter(message: str, name: str) -> RefusedError:
+    """Give the refusal of one parameter, which the text names at its end."""
     return RefusedError(f"{message} (parameter={name})", param=name)
 
 

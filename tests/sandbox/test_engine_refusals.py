@@ -160,26 +160,6 @@ async def test_another_content_type_is_refused_as_recorded(caller: Caller) -> No
             ),
         ),
         (
-            {"tools": [TOOL]},
-            error(
-                '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
-                "BadRequestError",
-                None,
-            ),
-        ),
-        (
-            {"tools": [TOOL], "tool_choice": "required"},
-            error('tool_choice="required" requires --tool-call-parser to be set', "BadRequestError", None),
-        ),
-        (
-            {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "get_weather"}}},
-            error(
-                'tool_choice=function "get_weather" requires --tool-call-parser to be set',
-                "BadRequestError",
-                None,
-            ),
-        ),
-        (
             {"top_logprobs": 2},
             error(
                 "when using `top_logprobs`, `logprobs` must be set to true. (parameter=top_logprobs)",
@@ -190,6 +170,10 @@ async def test_another_content_type_is_refused_as_recorded(caller: Caller) -> No
         (
             {"messages": [{"role": "user", "content": [PICTURE]}]},
             error("qwen3-8b is not a multimodal model", "BadRequestError", None),
+        ),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "nonsense"}}}},
+            error("Grammar error: Invalid type: nonsense", "BadRequestError", None),
         ),
         (
             {"max_tokens": 40000},
@@ -218,6 +202,39 @@ async def test_vllm_refuses_in_the_recorded_words_also_a_stream(
     response = await caller.chat(**fields, stream=stream)
     assert (response.status_code, response.headers["content-type"]) == (400, "application/json")
     assert response.text == expected
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (
+            {"tools": [TOOL]},
+            error(
+                '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
+                "BadRequestError",
+                None,
+            ),
+        ),
+        (
+            {"tools": [TOOL], "tool_choice": "required"},
+            error('tool_choice="required" requires --tool-call-parser to be set', "BadRequestError", None),
+        ),
+        (
+            {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "get_weather"}}},
+            error(
+                'tool_choice=function "get_weather" requires --tool-call-parser to be set',
+                "BadRequestError",
+                None,
+            ),
+        ),
+    ],
+)
+async def test_an_engine_without_a_tool_parser_refuses_tools_in_the_recorded_words(
+    caller: Caller, fields: dict[str, Any], expected: str, *, stream: bool
+) -> None:
+    response = await caller.chat("sandbox-lora-partial", **fields, stream=stream)
+    assert (response.status_code, response.text) == (400, expected)
 
 
 async def test_stream_options_need_a_stream(caller: Caller) -> None:

@@ -87,4 +87,5 @@ async def test_a_cancelled_block_leaves_no_sandbox_behind() -> None:
 async def test_the_help_texts_name_the_knobs_and_the_limits() -> None:
     assert "sandbox: repeat N WORD" in KNOBS
     assert "sandbox: silence SECONDS" in KNOBS
+    assert "sandbox: say TEXT" in KNOBS
     assert "No language model" in LIMITS

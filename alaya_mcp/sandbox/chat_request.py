@@ -1,0 +1,146 @@
+"""A chat request: the fields that the sandbox acts on, and what they mean together."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+_LONG_MAX = 2**63 - 1
+_MAX_STOPS = 4
+_THINKING_SWITCHES = ("enable_thinking", "thinking")  # Qwen's and DeepSeek's chat templates
+
+
+class StreamOptions(BaseModel):
+    """The `stream_options` of a chat request."""
+
+    include_usage: bool | None = False
+    continuous_usage_stats: bool | None = False
+
+
+class Message(BaseModel):
+    """One message of a chat request. Any role is taken (recorded: bad_role)."""
+
+    role: str
+    content: str | list[dict[str, JsonValue]] | None = None
+    tool_calls: list[JsonValue] | None = None
+
+    @property
+    def parts(self) -> list[dict[str, JsonValue]]:
+        """Give the content as parts, whichever way it was written."""
+        if isinstance(self.content, str):
+            return [{"type": "text", "text": self.content}]
+        return self.content or []
+
+    @property
+    def text(self) -> str:
+        """Give the text parts joined by line breaks."""
+        return "\n".join(str(part.get("text", "")) for part in self.parts if part.get("type") == "text")
+
+    @property
+    def images(self) -> list[str]:
+        """Give the URLs of the image parts, the empty string for a part without one."""
+        images = [part.get("image_url") for part in self.parts if part.get("type") == "image_url"]
+        urls = [image.get("url") if isinstance(image, dict) else image for image in images]
+        return [url if isinstance(url, str) else "" for url in urls]
+
+
+class Function(BaseModel):
+    """A function that the model may call; `parameters` is a JSON Schema."""
+
+    name: str
+    description: str | None = None
+    parameters: dict[str, JsonValue] | None = None
+
+
+class Tool(BaseModel):
+    """One of the `tools` of a chat request."""
+
+    type: Literal["function"] = "function"
+    function: Function
+
+
+class JsonSchema(BaseModel):
+    """The `json_schema` of a response format; `body` is the schema itself."""
+
+    name: str
+    body: dict[str, JsonValue] | None = Field(default=None, alias="schema")
+
+
+class ResponseFormat(BaseModel):
+    """The `response_format` of a chat request."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchema | None = None
+
+
+class ChatRequest(BaseModel):
+    """The fields of a chat request that the sandbox acts on; others are ignored (recorded: unknown_field)."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    messages: list[Message]
+    model: str | None = None
+    lora_path: JsonValue = None
+    stream: bool | None = False
+    stream_options: StreamOptions | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    n: int | None = None
+    seed: Annotated[int | None, Field(ge=-_LONG_MAX - 1, le=_LONG_MAX)] = None
+    stop: str | Annotated[list[str], Field(max_length=_MAX_STOPS)] | None = None
+    tools: list[Tool] | None = None
+    tool_choice: JsonValue = None
+    parallel_tool_calls: bool | None = True
+    response_format: ResponseFormat | None = None
+    add_generation_prompt: bool = True
+    continue_final_message: bool = False
+    chat_template_kwargs: dict[str, JsonValue] | None = None
+
+    @property
+    def token_limit(self) -> int | None:
+        """Give the wanted limit; `max_completion_tokens` goes before `max_tokens` (recorded)."""
+        return self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
+
+    @property
+    def stops(self) -> list[str]:
+        """Give the stop strings as a list."""
+        return [self.stop] if isinstance(self.stop, str) else self.stop or []
+
+    @property
+    def named_tool(self) -> JsonValue:
+        """Give the name in a `tool_choice` that names a function, None for any other choice."""
+        function = self.tool_choice.get("function") if isinstance(self.tool_choice, dict) else None
+        return function.get("name") if isinstance(function, dict) else None
+
+    @property
+    def lets_think(self) -> bool:
+        """Whether no switch of the chat template turns the thinking off."""
+        switches = self.chat_template_kwargs or {}
+        return all(switches.get(name) is not False for name in _THINKING_SWITCHES)
+
+    @property
+    def wants_json(self) -> bool:
+        """Whether the answer has to be JSON."""
+        return self.response_format is not None and self.response_format.type != "text"
+
+    @property
+    def schema_wanted(self) -> dict[str, JsonValue] | None:
+        """Give the JSON Schema that the answer has to follow, if there is one."""
+        wanted = self.response_format
+        return wanted.json_schema.body if wanted and wanted.type == "json_schema" and wanted.json_schema else None
+
+    @property
+    def begun(self) -> str | None:
+        """Give the text that the answer goes on from; None when it starts anew."""
+        last = self.messages[-1] if self.messages else None
+        return last.text if last and last.role == "assistant" and self.continue_final_message else None
+
+    @property
+    def answered(self) -> list[Message]:
+        """Give the messages that the answer is to, without the one it goes on from."""
+        return self.messages if self.begun is None else self.messages[:-1]

@@ -1,0 +1,201 @@
+"""Values that follow a JSON Schema, made without a model."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, TypeAlias
+
+from alaya_mcp.sandbox.tokens import CJK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic import JsonValue
+
+    Schema: TypeAlias = dict[str, JsonValue]
+
+_TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
+_WORD = re.compile(rf"[{CJK}]+|[^\W{CJK}]+")
+_PUNCTUATION = re.compile(r"[\u3000-\u303f\uff00-\uff0f\uff1a-\uff20]+")
+_NESTED = 5  # from here on only what is required is made
+_DEEPEST = 20
+_MOST_STEPS = 16  # of references that lead to references
+_LONGEST = 1000  # characters or items
+_FORMATS = {
+    "date": "2026-01-02",
+    "time": "03:04:05Z",
+    "date-time": "2026-01-02T03:04:05Z",
+    "email": "someone@example.com",
+    "uri": "https://example.com/",
+    "hostname": "example.com",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+}
+
+
+def invalid_type(schema: JsonValue) -> str | None:
+    """Find the first `type` that JSON Schema does not have."""
+    waiting = [schema]
+    while waiting:
+        each = waiting.pop()
+        if not isinstance(each, dict):
+            continue
+        named = each.get("type", [])
+        for name in named if isinstance(named, list) else [named]:
+            if name not in _TYPES:
+                return str(name)
+        for key in ("properties", "$defs", "definitions"):
+            waiting += _dict(each.get(key)).values()
+        for key in ("anyOf", "oneOf", "allOf", "prefixItems"):
+            waiting += _list(each.get(key))
+        waiting += [each.get(key) for key in ("items", "additionalProperties")]
+    return None
+
+
+def make_instance(schema: Schema, question: str) -> JsonValue:
+    """Make a value that follows a schema; free text in it is a word of the question, the last one.
+
+    Optional properties are there, the first of several possibilities is taken. `pattern`, `uniqueItems` and `not`
+    are not followed, nor is a schema that nothing follows.
+    """
+    words = _WORD.findall(_PUNCTUATION.sub(" ", question))
+    return _make(schema, schema, words[-1] if words else "sandbox", 0)
+
+
+def _make(schema: JsonValue, root: Schema, word: str, depth: int) -> JsonValue:
+    flat = _flatten(schema, root, shallow=depth >= _NESTED)
+    if "const" in flat:
+        return flat["const"]
+    if options := _list(flat.get("enum")):
+        return options[0]
+    if depth > _DEEPEST:
+        return None
+    match _type(flat):
+        case "object":
+            return _object(flat, root, word, depth)
+        case "array":
+            return _array(flat, root, word, depth)
+        case "integer":
+            return _number(flat, whole=True)
+        case "number":
+            return _number(flat, whole=False)
+        case "boolean":
+            return True
+        case "string":
+            return _string(flat, word)
+        case _:
+            return None
+
+
+def _flatten(schema: JsonValue, root: Schema, *, shallow: bool, steps: int = 0) -> Schema:
+    """Replace a reference, `allOf` and the first of `anyOf` and `oneOf` by what they stand for."""
+    flat = _dict(schema)
+    others: list[JsonValue] = [_look_up(flat["$ref"], root)] if "$ref" in flat else []
+    others += _list(flat.get("allOf"))
+    for key in ("anyOf", "oneOf"):
+        arms = _list(flat.get(key))
+        ends = [arm for arm in arms if _dict(arm).get("type") == "null"] if shallow else []
+        others += (ends or arms)[:1]
+    merged: Schema = {key: value for key, value in flat.items() if key not in ("$ref", "allOf", "anyOf", "oneOf")}
+    for other in others if steps < _MOST_STEPS else []:
+        more = _flatten(other, root, shallow=shallow, steps=steps + 1)
+        properties = _dict(merged.get("properties")) | _dict(more.get("properties"))
+        required = [*_list(merged.get("required")), *_list(more.get("required"))]
+        merged = {**more, **merged, "properties": properties, "required": required}
+        if not properties:
+            del merged["properties"]
+    return merged
+
+
+def _look_up(reference: JsonValue, root: Schema) -> JsonValue:
+    """Follow a JSON pointer into the same schema; one that leads nowhere allows anything."""
+    found: JsonValue = root
+    for part in str(reference).removeprefix("#").split("/")[1:]:
+        found = _dict(found).get(part.replace("~1", "/").replace("~0", "~"))
+    return found
+
+
+def _type(flat: Schema) -> JsonValue:
+    named = flat.get("type")
+    if isinstance(named, list):
+        return named[0] if named else "string"
+    if named is None:
+        hints = {"properties": "object", "additionalProperties": "object", "items": "array", "prefixItems": "array"}
+        hints |= dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), "number")
+        return next((hints[key] for key in flat if key in hints), "string")
+    return named
+
+
+def _object(flat: Schema, root: Schema, word: str, depth: int) -> JsonValue:
+    properties, required = _dict(flat.get("properties")), _list(flat.get("required"))
+    wanted = [name for name in properties if depth < _NESTED or name in required]
+    wanted += [name for name in required if isinstance(name, str) and name not in properties]
+    other = _dict(flat.get("additionalProperties"))
+    return {name: _make(properties.get(name, other), root, word, depth + 1) for name in wanted}
+
+
+def _array(flat: Schema, root: Schema, word: str, depth: int) -> JsonValue:
+    first = _list(flat.get("prefixItems"))
+    least = int(_limit(flat, "minItems") or 0)
+    most = _limit(flat, "maxItems")
+    count = max(least, len(first), 1 if depth < _NESTED and flat.get("items") is not False else 0)
+    count = min(count, _LONGEST if most is None else int(most), _LONGEST)
+    schemas = [*first[:count], *[flat.get("items")] * (count - len(first))]
+    return [_make(each, root, word, depth + 1) for each in schemas]
+
+
+def _string(flat: Schema, word: str) -> str:
+    if (known := _FORMATS.get(str(flat.get("format")))) is not None:
+        return known
+    least, most = int(_limit(flat, "minLength") or 0), _limit(flat, "maxLength")
+    least = min(least, _LONGEST)
+    text = word if len(word) >= least else (word * least)[:least]
+    return text if most is None else text[: int(most)]
+
+
+def _number(flat: Schema, *, whole: bool) -> JsonValue:
+    """Try the likely numbers: one, those at the bounds, and the middle between them."""
+    low, high = _limit(flat, "minimum"), _limit(flat, "maximum")
+    above, below = _limit(flat, "exclusiveMinimum"), _limit(flat, "exclusiveMaximum")
+    step = _limit(flat, "multipleOf")
+    floor = max((each for each in (low, above) if each is not None), default=None)
+    ceiling = min((each for each in (high, below) if each is not None), default=None)
+    tried: list[float] = [1]
+    if floor is not None:
+        tried += [math.ceil(floor), floor, math.floor(floor) + 1]
+        tried += [step * math.ceil(floor / step), step * (math.floor(floor / step) + 1)] if step else []
+    if ceiling is not None:
+        tried += [math.floor(ceiling), ceiling, math.ceil(ceiling) - 1]
+    if floor is not None and ceiling is not None:
+        tried.append((floor + ceiling) / 2)
+    tried += [step, 0] if step else [0]
+
+    def fits(value: float) -> bool:
+        return (
+            (low is None or value >= low)
+            and (high is None or value <= high)
+            and (above is None or value > above)
+            and (below is None or value < below)
+            and (not step or value % step == 0)
+            and not (whole and value % 1)
+        )
+
+    chosen = next(filter(fits, tried), 1)
+    return int(chosen) if chosen % 1 == 0 else chosen
+
+
+def _limit(flat: Schema, key: str) -> float | None:
+    value = flat.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _dict(value: JsonValue) -> Schema:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: JsonValue | Iterable[JsonValue]) -> list[JsonValue]:
+    return value if isinstance(value, list) else []
