@@ -9,6 +9,7 @@ from alaya_mcp.upstream.words import (
     is_about_grammar,
     is_about_images,
     is_about_model,
+    is_about_parsing,
     is_about_tool_parser,
 )
 
@@ -33,6 +34,11 @@ _CANNOT: Final = (
         is_about_grammar,
         "cannot hold its reply to this response_schema",
         "Simplify the schema: type, properties, required, items and enum are understood by every engine.",
+    ),
+    (
+        is_about_parsing,
+        "could not read a part of the request",
+        "Correct the tools, messages or extra_body by what upstream said.",
     ),
 )
 """What an engine refuses for what it is, and what to do about it."""

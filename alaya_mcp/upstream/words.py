@@ -33,8 +33,9 @@ _ABOUT_IMAGES = re.compile(
     r"|(?:image|vision|multi-?modal)\S* (?:input )?(?:is |are )?not supported",
     re.IGNORECASE,
 )
+_ABOUT_PARSING = re.compile(r"failed to parse (?:tools|messages|input|content)|parse_error", re.IGNORECASE)
 _ABOUT_GRAMMAR = re.compile(
-    r"grammar error|(?:invalid|unsupported) (?:json )?(?:schema|grammar)|guided decoding", re.IGNORECASE
+    r"grammar error|(?:invalid|unsupported|unrecognized) (?:json )?(?:schema|grammar)|guided decoding", re.IGNORECASE
 )
 _CONTEXT_LIMIT = re.compile(
     r"(?:maximum context length (?:is|of)|max_model_len\s*=|context (?:length|size|window)\s*\()\s*(\d+)",
@@ -117,8 +118,16 @@ def is_about_images(text: str | None) -> bool:
     return bool(text and _ABOUT_IMAGES.search(_own_words(text)))
 
 
+def is_about_parsing(text: str | None) -> bool:
+    """Whether an engine could not read a part of the request (llama.cpp says so under HTTP 500)."""
+    return bool(text and _ABOUT_PARSING.search(_own_words(text)))
+
+
 def is_about_grammar(text: str | None) -> bool:
-    """Whether an engine refuses the schema of a structured reply (recorded exchanges: response_format_bad_schema)."""
+    """Whether an engine refuses the schema of a structured reply.
+
+    vLLM: recorded exchanges, response_format_bad_schema; llama.cpp: "Unrecognized schema".
+    """
     return bool(text and _ABOUT_GRAMMAR.search(_own_words(text)))
 
 
