@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from alaya_mcp.sandbox.tokens import CJK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
     from pydantic import JsonValue
 
@@ -22,6 +23,9 @@ _NESTED = 5  # from here on only what is required is made
 _DEEPEST = 20
 _MOST_STEPS = 16  # of references that lead to references
 _LONGEST = 1000  # characters or items
+_MOST_VALUES = 10000  # in one answer, whatever a schema multiplies
+_GREATEST = 2**53  # of the numbers that are looked at
+_SMALLEST_STEP = 1e-9
 _FORMATS = {
     "date": "2026-01-02",
     "time": "03:04:05Z",
@@ -33,6 +37,18 @@ _FORMATS = {
     "ipv6": "2001:db8::1",
     "uuid": "00000000-0000-4000-8000-000000000000",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What the parts of one answer share: the whole schema, the word of the question, how much may still be made."""
+
+    root: Schema
+    word: str
+    budget: Iterator[int] = field(default_factory=lambda: iter(range(_MOST_VALUES)))
+
+    def spend(self) -> bool:
+        return next(self.budget, None) is not None
 
 
 def invalid_type(schema: JsonValue) -> str | None:
@@ -61,22 +77,22 @@ def make_instance(schema: Schema, question: str) -> JsonValue:
     are not followed, nor is a schema that nothing follows.
     """
     words = _WORD.findall(_PUNCTUATION.sub(" ", question))
-    return _make(schema, schema, words[-1] if words else "sandbox", 0)
+    return _make(schema, _Task(schema, words[-1] if words else "sandbox"), 0)
 
 
-def _make(schema: JsonValue, root: Schema, word: str, depth: int) -> JsonValue:
-    flat = _flatten(schema, root, shallow=depth >= _NESTED)
+def _make(schema: JsonValue, task: _Task, depth: int) -> JsonValue:
+    flat = _flatten(schema, task, shallow=depth >= _NESTED)
     if "const" in flat:
         return flat["const"]
     if options := _list(flat.get("enum")):
         return options[0]
-    if depth > _DEEPEST:
+    if depth > _DEEPEST or not task.spend():
         return None
     match _type(flat):
         case "object":
-            return _object(flat, root, word, depth)
+            return _object(flat, task, depth)
         case "array":
-            return _array(flat, root, word, depth)
+            return _array(flat, task, depth)
         case "integer":
             return _number(flat, whole=True)
         case "number":
@@ -84,23 +100,23 @@ def _make(schema: JsonValue, root: Schema, word: str, depth: int) -> JsonValue:
         case "boolean":
             return True
         case "string":
-            return _string(flat, word)
+            return _string(flat, task.word)
         case _:
             return None
 
 
-def _flatten(schema: JsonValue, root: Schema, *, shallow: bool, steps: int = 0) -> Schema:
+def _flatten(schema: JsonValue, task: _Task, *, shallow: bool, steps: int = 0) -> Schema:
     """Replace a reference, `allOf` and the first of `anyOf` and `oneOf` by what they stand for."""
     flat = _dict(schema)
-    others: list[JsonValue] = [_look_up(flat["$ref"], root)] if "$ref" in flat else []
+    others: list[JsonValue] = [_look_up(flat["$ref"], task.root)] if "$ref" in flat else []
     others += _list(flat.get("allOf"))
     for key in ("anyOf", "oneOf"):
         arms = _list(flat.get(key))
         ends = [arm for arm in arms if _dict(arm).get("type") == "null"] if shallow else []
         others += (ends or arms)[:1]
     merged: Schema = {key: value for key, value in flat.items() if key not in ("$ref", "allOf", "anyOf", "oneOf")}
-    for other in others if steps < _MOST_STEPS else []:
-        more = _flatten(other, root, shallow=shallow, steps=steps + 1)
+    for other in others if steps < _MOST_STEPS and task.spend() else []:
+        more = _flatten(other, task, shallow=shallow, steps=steps + 1)
         properties = _dict(merged.get("properties")) | _dict(more.get("properties"))
         required = [*_list(merged.get("required")), *_list(more.get("required"))]
         merged = {**more, **merged, "properties": properties, "required": required}
@@ -128,22 +144,22 @@ def _type(flat: Schema) -> JsonValue:
     return named
 
 
-def _object(flat: Schema, root: Schema, word: str, depth: int) -> JsonValue:
+def _object(flat: Schema, task: _Task, depth: int) -> JsonValue:
     properties, required = _dict(flat.get("properties")), _list(flat.get("required"))
     wanted = [name for name in properties if depth < _NESTED or name in required]
     wanted += [name for name in required if isinstance(name, str) and name not in properties]
     other = _dict(flat.get("additionalProperties"))
-    return {name: _make(properties.get(name, other), root, word, depth + 1) for name in wanted}
+    return {name: _make(properties.get(name, other), task, depth + 1) for name in wanted}
 
 
-def _array(flat: Schema, root: Schema, word: str, depth: int) -> JsonValue:
+def _array(flat: Schema, task: _Task, depth: int) -> JsonValue:
     first = _list(flat.get("prefixItems"))
     least = int(_limit(flat, "minItems") or 0)
     most = _limit(flat, "maxItems")
     count = max(least, len(first), 1 if depth < _NESTED and flat.get("items") is not False else 0)
     count = min(count, _LONGEST if most is None else int(most), _LONGEST)
     schemas = [*first[:count], *[flat.get("items")] * (count - len(first))]
-    return [_make(each, root, word, depth + 1) for each in schemas]
+    return [_make(each, task, depth + 1) for each in schemas]
 
 
 def _string(flat: Schema, word: str) -> str:
@@ -159,7 +175,8 @@ def _number(flat: Schema, *, whole: bool) -> JsonValue:
     """Try the likely numbers: one, those at the bounds, and the middle between them."""
     low, high = _limit(flat, "minimum"), _limit(flat, "maximum")
     above, below = _limit(flat, "exclusiveMinimum"), _limit(flat, "exclusiveMaximum")
-    step = _limit(flat, "multipleOf")
+    step = _limit(flat, "multipleOf") or 0
+    step = step if step >= _SMALLEST_STEP else 0
     floor = max((each for each in (low, above) if each is not None), default=None)
     ceiling = min((each for each in (high, below) if each is not None), default=None)
     tried: list[float] = [1]
@@ -190,12 +207,12 @@ def _limit(flat: Schema, key: str) -> float | None:
     value = flat.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value if math.isfinite(value) else None
+    return value if -_GREATEST <= value <= _GREATEST else None
 
 
 def _dict(value: JsonValue) -> Schema:
     return value if isinstance(value, dict) else {}
 
 
-def _list(value: JsonValue | Iterable[JsonValue]) -> list[JsonValue]:
+def _list(value: JsonValue) -> list[JsonValue]:
     return value if isinstance(value, list) else []

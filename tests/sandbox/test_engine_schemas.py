@@ -80,6 +80,20 @@ async def test_a_schema_that_asks_for_itself_without_end_has_an_end(caller: Call
     assert text_of(await caller.chat(**wanting(endless))).endswith("null" + "}" * 21)
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "array", "items": {"$ref": "#"}, "minItems": 9},
+        {"allOf": [{"$ref": "#"}] * 9},
+        {"type": "integer", "minimum": 10**400, "multipleOf": 5e-324},
+        {"type": "string", "minLength": 10**9},
+    ],
+    ids=["items", "references", "numbers", "letters"],
+)
+async def test_a_schema_that_asks_for_too_much_gets_less(caller: Caller, schema: Json) -> None:
+    assert len(text_of(await caller.chat(**wanting(schema)))) < 100_000
+
+
 async def test_json_without_a_schema_is_an_object(caller: Caller) -> None:
     for service_id in ("sandbox-qwen3", "sandbox-sglang"):
         response = await caller.chat(service_id, response_format={"type": "json_object"})
