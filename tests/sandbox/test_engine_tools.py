@@ -52,6 +52,11 @@ async def test_a_question_that_mentions_no_tool_is_answered_in_text(caller: Call
         assert question in choice["message"]["content"]
 
 
+async def test_words_put_into_its_mouth_call_no_tool(caller: Caller) -> None:
+    choice = await choice_of(caller, "sandbox-qwen3", messages=asking("sandbox: say clock"))
+    assert (called(choice), choice["message"]["content"]) == ([], "clock")
+
+
 @ENGINES
 async def test_two_tools_are_called_in_the_order_of_the_question(caller: Caller, service_id: str) -> None:
     messages = asking("clock, then get_weather, then clock for Rome")
@@ -128,6 +133,9 @@ async def test_sglang_streams_a_call_with_nulls_and_ends_it_in_a_chunk_of_its_ow
         {"id": None, "index": 0, "type": "function", "function": {"name": None, "arguments": "{"}}
     ]
     assert (choices[-1]["delta"]["tool_calls"], choices[-1]["finish_reason"]) == (None, "tool_calls")
+    # Its source: only a whole answer forgets which token ended it.
+    whole = await choice_of(caller, "sandbox-sglang", messages=asking("clock"))
+    assert (choices[-1]["matched_stop"], whole["matched_stop"]) == (151645, None)
 
 
 @ENGINES
