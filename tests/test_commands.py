@@ -71,9 +71,8 @@ def test_a_wrong_command_line_is_refused_with_status_2(arguments: list[str]) -> 
     assert wrong.stdout == b""
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "cp936"])
-def test_the_demo_shows_what_there_is_on_any_console(encoding: str) -> None:
-    shown = run("demo", encoding=encoding, ALAYA_ACCESS_KEY="a-real-key", ALAYA_SECRET_KEY="another")
+def test_the_demo_shows_what_there_is_on_a_console_of_another_encoding() -> None:
+    shown = run("demo", encoding="cp936", ALAYA_ACCESS_KEY="a-real-key", ALAYA_SECRET_KEY="another")
     text = shown.stdout.decode("utf-8")
 
     assert shown.returncode == 0, shown.stderr.decode()

@@ -150,7 +150,8 @@ def test_a_fault_is_told_so_that_a_caller_can_act_and_shows_no_secret(
     assert "sandbox-secret-key" not in told
     assert "sandbox-key-" not in told
     if result.is_error:
-        assert ("Trying again" in text) and result.structured_content is None
+        assert "Trying again" in text
+        assert result.structured_content is None
     else:
         content = cast("dict[str, Any]", result.structured_content)
         assert content["truncated"] is row.outcome.startswith("truncated")

@@ -135,8 +135,9 @@ def _parts(data: str) -> list[dict[str, Any] | str | None]:
         value = json.loads(text)
     except (ValueError, RecursionError):
         lines = text.split("\n")
-        parts = [part for line in lines for part in _parts(line)] if len(lines) > 1 else []
-        return parts if any(part is not None for part in parts) else [None]
+        parts = [part for line in lines for part in _parts(line)] if len(lines) > 1 else [None]
+        # Lines in a row that cannot be read are one thing that is missing.
+        return [part for before, part in zip([{}, *parts], parts, strict=False) if (before, part) != (None, None)]
     return [cast("dict[str, Any]", value) if isinstance(value, dict) else None]
 
 

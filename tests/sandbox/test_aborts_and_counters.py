@@ -48,6 +48,7 @@ async def test_the_counters_can_be_asked_for_without_a_key(caller: Caller) -> No
     stats = body_of(await caller.http.get(f"{caller.origin}/sandbox/stats"))
     assert stats == {
         "requests": {"sandbox-qwen3": 3},
+        "lookups": {"sandbox-qwen3": 3},
         "control_requests": 3,
         "chats_started": 2,
         "chats_finished": 2,
