@@ -207,6 +207,16 @@ async def test_a_chat_that_goes_wrong_drops_what_was_kept(chat: Handler) -> None
         assert len(upstream.asked("/deployment/svc-1")) == 2
 
 
+@pytest.mark.parametrize("status", [400, 413, 422, 429])
+async def test_a_refusal_of_the_request_itself_drops_nothing(status: int) -> None:
+    chat = in_turn(says(status, {}, retry_after="3600"), replies("ok"))
+    async with Upstream(chat=chat) as upstream, connected(upstream.settings()) as client:
+        error_of(await client.call_tool(CHAT, {"prompt": "x"}))
+        content_of(await client.call_tool(CHAT, {"prompt": "x"}))
+
+        assert len(upstream.asked("/deployment/svc-1")) == 1
+
+
 async def test_a_deployment_that_has_moved_is_found_where_it_is_now() -> None:
     async with (
         Upstream(chat=replies("ok")) as old,

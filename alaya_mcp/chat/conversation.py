@@ -36,6 +36,8 @@ _LAST_LOOK_SECONDS: Final = 5.0
 """For the look at the end of a wait."""
 _SIGNS_OF_STALENESS: Final = frozenset({"idle", "stream_cut", "upstream_error"})
 """Endings after which the deployment is looked up anew: its engine may be another by now."""
+_ABOUT_THE_REQUEST: Final = frozenset({400, 413, 422, 429})
+"""Refusals that tell nothing about the deployment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,8 @@ class Chats:
             try:
                 return await self._ask(call, deployment)
             except Failure as failure:
-                self._lookups.forget(service_id)
+                if failure.status not in _ABOUT_THE_REQUEST:
+                    self._lookups.forget(service_id)
                 deployment = await chance.after(
                     failure, deployment, call.deadline, may_wait=call.waiting.remaining() > 0
                 )
