@@ -1,6 +1,8 @@
-"""The real stdio server, which on SIGUSR1 says on stderr how many tasks its event loop holds."""
+"""The real stdio server, which on SIGUSR1 tidies its memory and says how many tasks its event loop holds. glibc."""
 
 import asyncio
+import ctypes
+import gc
 import signal
 import sys
 from argparse import Namespace
@@ -11,8 +13,10 @@ from alaya_mcp.commands.serve import run
 
 
 def _tell() -> None:
-    names = sorted(task.get_name() for task in asyncio.all_tasks())
-    sys.stderr.write(f"tasks {len(names)}\n")
+    # What is freed but not given back to the system is the allocator's, and says nothing about leaks.
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    sys.stderr.write(f"tasks {len(asyncio.all_tasks())}\n")
     sys.stderr.flush()
 
 

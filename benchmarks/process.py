@@ -83,7 +83,7 @@ class Server:
                 self._told.set()
 
     async def tasks(self) -> int:
-        """Tasks of its event loop."""
+        """Tasks of its event loop, once it has tidied its memory."""
         self._told = anyio.Event()
         self.process.send_signal(signal.SIGUSR1)
         await self._told.wait()
