@@ -212,5 +212,6 @@ class ChatResult(ResultModel):
     read_on: str | None = Field(default=None, description="Pass as read_on for the next part of such a reply")
     warnings: list[str] = Field(description="What to be careful about")
     messages: list[ConversationMessage] | None = Field(
-        default=None, description="The conversation to send as messages next time, with your next message added"
+        default=None,
+        description="The conversation to send as messages next time: with your next message, or with continue_reply",
     )

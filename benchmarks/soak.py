@@ -142,7 +142,9 @@ class Soak:
 
     async def warm_up(self) -> None:
         """Load what is loaded once, and fill the room for large replies."""
-        await self._outcome(-1, self._plain(0))
+        async with anyio.create_task_group() as tasks:
+            for number in range(self._at_once):
+                tasks.start_soon(self._outcome, -2 - _FILLING - number, self._plain(0))
         for number in range(_FILLING):
             await self._outcome(-2 - number, {"prompt": _LARGE})
 
@@ -150,7 +152,7 @@ class Soak:
         """The server when nothing is under way any more and idle connections have gone."""
         one = self._server
         await anyio.sleep(_CONNECTION_SECONDS)
-        await self._outcome(-2 - _FILLING, {"prompt": "hello"})
+        await self._outcome(-1, {"prompt": "hello"})
         tasks = await one.tasks()
         return Quiet(one.megabytes(), one.descriptors(), tasks)
 

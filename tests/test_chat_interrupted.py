@@ -267,6 +267,18 @@ async def test_a_missing_adapter_is_asked_for_again_only_where_some_instances_ho
     assert f"loaded on {holders} of 2 instances that are ready" in text_of(result)
 
 
+async def test_sglang_says_400_of_an_adapter_that_this_instance_lacks_and_another_is_asked() -> None:
+    lacks = {"object": "error", "message": "The following requested LoRA adapters are not loaded: lora1", "code": 400}
+    instances = [{"baseModelReady": True, "loraModels": names} for names in (["lora1"], [])]
+    deployment = {"quickStart": {"backend": "sglang"}, "instance": instances}
+    chat = in_turn(says(400, lacks), replies("ok", model="base:lora1"))
+    async with Upstream(chat=chat, deployment=deployment) as upstream:
+        content = content_of(await call(upstream.settings(), CHAT, prompt="x", model="lora1"))
+
+        assert len(upstream.chats) == 2
+    assert (content["content"], content["warnings"]) == ("ok", [])
+
+
 async def test_chats_over_the_limit_wait_and_then_run() -> None:
     running = most = 0
     full = anyio.Event()

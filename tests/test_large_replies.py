@@ -46,8 +46,17 @@ async def test_a_reply_over_the_cap_is_cut_and_the_rest_is_had_by_reading_on(wor
     assert (part["truncated"], part["model"]) == (False, "base")
     assert resource.contents[0].model_dump()["text"] == whole
     assert [str(each.uri) for each in listed.resources] == [first["full_reply_uri"]]
+    assert not {"usage", "reasoning", "messages", "tool_calls"} & set(part)
     assert f"read_on: {first['read_on']}" in text_of(result)
     assert first["full_reply_uri"] in text_of(result)
+
+
+async def test_a_conversation_is_not_returned_with_a_reply_that_is_not_whole() -> None:
+    async with Upstream(chat=replies(*LATIN)) as upstream:
+        content = content_of(await call(upstream.settings(), CHAT, prompt="x", return_messages=True))
+
+    assert "messages" not in content
+    assert any("read on, then add it" in warning for warning in content["warnings"])
 
 
 async def test_a_reply_up_to_the_cap_is_shown_whole() -> None:
@@ -119,9 +128,17 @@ async def test_thinking_has_a_third_of_the_room_and_data_and_conversation_are_le
     assert size_of(content["reasoning"]) <= CAP // 3
     assert "messages" not in content
     assert "parsed" not in content
-    assert any("too large to be returned" in warning for warning in content["warnings"])
     assert any("thinking is shown" in warning for warning in content["warnings"])
     assert len(json.dumps(content)) < 50_000
+
+
+async def test_a_conversation_that_is_too_large_is_not_returned() -> None:
+    history = [{"role": "user", "content": "y" * 70_000}]
+    async with Upstream(chat=replies("ok")) as upstream:
+        content = content_of(await call(upstream.settings(), CHAT, messages=history, return_messages=True))
+
+    assert "messages" not in content
+    assert any("too large to be returned" in warning for warning in content["warnings"])
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -171,7 +188,16 @@ async def test_they_go_when_their_time_is_over() -> None:
         kept.part(entry.uri, 100)
 
 
-@pytest.mark.parametrize("start", range(14))
+async def test_reading_past_the_end_is_refused() -> None:
+    kept = KeptReplies()
+    entry = kept.keep("abc", FACTS, None)
+    assert entry
+
+    with pytest.raises(InvalidArguments, match="ends at byte 3"):
+        kept.part(f"{entry.uri}?from=3", 1_000)
+
+
+@pytest.mark.parametrize("start", range(9))
 async def test_reading_may_start_anywhere(start: int) -> None:
     kept = KeptReplies()
     entry = kept.keep("a你👩b", FACTS, None)

@@ -16,7 +16,6 @@ DRAFT_4 = "http://json-schema.org/draft-04/schema#"
 @pytest.mark.parametrize(
     "schema",
     [
-        {},
         CITY,
         {"$schema": DRAFT_4, "type": "number", "minimum": 3, "exclusiveMinimum": True},
         {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": CITY}},
@@ -34,6 +33,9 @@ def test_a_schema_of_any_draft_that_stands_alone_can_be_used(schema: dict[str, A
 @pytest.mark.parametrize(
     ("schema", "why"),
     [
+        ({}, "it has no keyword of JSON Schema"),
+        ({"name": "city", "schema": CITY}, "it has no keyword of JSON Schema"),
+        ({"city": "string"}, "it has no keyword of JSON Schema"),
         ({"type": "nonsense"}, "at type: "),
         ({"properties": {"a": {"minimum": "x"}}}, "at properties/a/minimum: "),
         ({"pattern": "("}, "at pattern: "),

@@ -121,7 +121,7 @@ NONSENSE: list[tuple[dict[str, Any], str]] = [
     ({"tools": [{"function": {"name": "f", "description": "x" * 300_000}}]}, "bytes"),
     ({"tools": "nonsense"}, "tools"),
     ({"messages": [{"role": "tool", "content": "20 C"}]}, "tool_call_id"),
-    ({"messages": [{"role": "user", "content": "x", "tool_call_id": "c1"}]}, "tool_call_id"),
+    ({"messages": [{"role": "user", "content": "x", "tool_call_id": "c1"}]}, "role tool only"),
     ({"messages": [{"role": "user", "content": "x", "tool_calls": [PARIS]}]}, "assistant"),
     ({"messages": [{"role": "assistant", "content": "", "tool_calls": [{"id": "c1"}]}]}, "function"),
 ]

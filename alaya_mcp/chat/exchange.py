@@ -105,6 +105,12 @@ class Exchange:
         return cut(self.content, self.limits.reply_bytes) if self.orphan else self.window.shown
 
     @property
+    def is_all_thinking(self) -> bool:
+        """Whether thinking, or the beginning of it, is all that came."""
+        reply = self.decoder.reply
+        return not self.content and not reply.tool_calls and bool(self.reasoning or reply.think.is_thinking)
+
+    @property
     def is_shown_whole(self) -> bool:
         """Whether that is all of it."""
         return size_of(self.shown) == size_of(self.content)
@@ -113,7 +119,7 @@ class Exchange:
     def reasoning(self) -> str:
         """The thinking."""
         reasoning = self.decoder.reply.reasoning
-        return f"{reasoning}{self.orphan[0]}" if self.orphan else reasoning
+        return (f"{reasoning}{self.orphan[0]}" if self.orphan else reasoning).strip()
 
     @cached_property
     def shown_reasoning(self) -> str:

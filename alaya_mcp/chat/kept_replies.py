@@ -97,6 +97,11 @@ class KeptReplies:
             InvalidArguments: as `find`.
         """
         kept, start = self.find(uri)
+        if start >= len(kept.text):
+            raise InvalidArguments(
+                f"read_on: that reply ends at byte {len(kept.text)}, before the part that was asked for.",
+                next_step="Nothing is left to be read.",
+            )
         while start < len(kept.text) and kept.text[start] & 0xC0 == 0x80:  # noqa: PLR2004 a continuation byte of UTF-8
             start += 1
         content = cut(kept.text[start : start + room + 4].decode("utf-8", "ignore"), room)
@@ -109,6 +114,11 @@ class KeptReplies:
                 "content": content,
                 "truncated": reason is not None,
                 "truncated_reason": reason,
+                "parsed": None,
+                "tool_calls": None,
+                "reasoning": None,
+                "usage": None,  # that of the whole was told with the first part
+                "messages": None,
                 "full_reply_uri": kept.uri,
                 "read_on": f"{kept.uri}?from={end}" if more else None,
                 "warnings": [note],

@@ -123,5 +123,7 @@ def unserved(wanted: str | None, deployment: Deployment, error: ModelNotServed) 
     else:
         disagree = " The control plane tells this name, but the engine does not know it."
         full = not_served(model.sent, others, f"{disagree} {error.message}")
+    if wanted is None:
+        full.next_step = "Pass a name that the engine serves as model; the control plane's is not one."
     full.plane, full.http_status = error.plane, error.http_status
     return full

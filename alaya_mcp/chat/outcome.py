@@ -69,7 +69,7 @@ def chat_result(exchange: Exchange, kept: KeptReplies) -> ChatResult:
 
 
 def _warnings(exchange: Exchange) -> list[str]:
-    reply, asked, ending = exchange.decoder.reply, exchange.asked, exchange.ending
+    reply, asked = exchange.decoder.reply, exchange.asked
     content, unreadable = exchange.content, exchange.decoder.unreadable
     surprise = served_by_surprise(exchange.choice.model, reply.served_by, exchange.choice.names)
     warnings = [
@@ -84,7 +84,7 @@ def _warnings(exchange: Exchange) -> list[str]:
         warnings += about_continuing(asked.continued, content)
     if asked.features.response_schema is not None:
         warnings += about_structure(exchange)
-    return [*warnings, *about_the_cut(ending, exchange.reason, exchange.subject.secrets, exchange.limits)]
+    return [*warnings, *about_the_cut(exchange)]
 
 
 def _kept(result: ChatResult, exchange: Exchange, kept: KeptReplies) -> ChatResult:
@@ -164,6 +164,8 @@ def _tool_calls(calls: list[PartialCall]) -> list[ToolCall]:
 
 def _conversation(exchange: Exchange) -> tuple[list[ConversationMessage] | None, list[str]]:
     """The conversation to send next, and what is missing in it."""
+    if not exchange.is_shown_whole:
+        return None, ["The conversation is not returned, since the reply is not whole here: read on, then add it."]
     turns = _with_reply(exchange.asked, exchange)
     notes: list[str] = []
     if any(image.startswith("data:") for turn in turns for image in turn.images):

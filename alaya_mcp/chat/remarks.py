@@ -1,17 +1,16 @@
 """What a caller should know about a reply, beyond its text, as warnings. Pure."""
 
-from alaya_mcp.chat.answer import Ending
 from alaya_mcp.chat.continuation import starts_over
-from alaya_mcp.chat.exchange import Exchange, Limits
+from alaya_mcp.chat.exchange import Exchange
 from alaya_mcp.chat.reply import EngineError
 from alaya_mcp.chat.request import Turn
 from alaya_mcp.chat.size import size_of
 from alaya_mcp.chat.tool_calls import is_complete
 from alaya_mcp.deployment.wire import EnvelopeFailure
-from alaya_mcp.results import TruncatedReason
 from alaya_mcp.upstream.words import quoted
 
-_AGAIN = "Call get_deployment to see its state, then ask again."
+_GO_ON = "or go on from it: continue_reply, with this reply as the last of messages (return_messages gives them)."
+_AGAIN = f"Call get_deployment to see its state, then ask again, {_GO_ON}"
 _CALL_IN_TEXT = ("<tool_call>", "<|tool_call", "[TOOL_CALLS]", "<function=", "<|python_tag|>")
 """How models write tool calls that no parser took out of the text (Qwen, GLM, Mistral, Qwen-Coder, Llama)."""
 
@@ -20,7 +19,7 @@ def about_the_text(exchange: Exchange) -> list[str]:
     """What is odd about the reply's text, or that there is none."""
     content, reply, reason = exchange.content, exchange.decoder.reply, exchange.reason
     remarks: list[str] = []
-    if not content and exchange.reasoning and not reply.tool_calls:
+    if exchange.is_all_thinking:
         remarks.append(
             "All of it went into thinking and no reply came: pass a larger max_tokens, or thinking: off."
             if reason == "max_tokens"
@@ -28,6 +27,8 @@ def about_the_text(exchange: Exchange) -> list[str]:
         )
     elif not content and not reply.tool_calls:
         remarks.append("The model ended its reply without any text.")
+    elif exchange.asked.features.thinking == "on" and not exchange.reasoning:
+        remarks.append("No thinking came although it was switched on: the model may not think, or not know the switch.")
     if (shown := size_of(exchange.shown_reasoning)) < (whole := size_of(exchange.reasoning)):
         remarks.append(f"The thinking is shown up to {shown} of {whole} bytes; the rest is not kept.")
     if exchange.orphan:
@@ -73,20 +74,24 @@ def about_structure(exchange: Exchange) -> list[str]:
         return ["The reply is not whole in this result, so there is no parsed."]
     if exchange.structured.problem is None:
         return []
-    return [f"The reply does not follow response_schema, so there is no parsed: {exchange.structured.problem}."]
+    joined = ", together with the message that it goes on from," if exchange.asked.continued else ""
+    why = f"does not follow response_schema, so there is no parsed: {exchange.structured.problem}."
+    return [f"The reply{joined} {why} Ask again, or simplify the schema."]
 
 
-def about_the_cut(
-    ending: Ending, reason: TruncatedReason | None, secrets: tuple[str, ...], limits: Limits
-) -> list[str]:
+def about_the_cut(exchange: Exchange) -> list[str]:
     """Why the reply is incomplete, and what would bring more."""
-    match reason:
+    ending, limits = exchange.ending, exchange.limits
+    match exchange.reason:
         case None:
             return []
         case "max_tokens":
-            why = "The reply ends at max_tokens or at the end of the context; pass a larger max_tokens for more."
+            why = f"The reply ends at max_tokens or at the end of the context: pass a larger max_tokens, {_GO_ON}"
         case "deadline":
-            why = f"The reply was cut at the deadline of {limits.budget:g} s; pass a larger timeout_seconds for more."
+            why = (
+                f"The reply was cut at the deadline of {limits.budget:g} s: pass a larger timeout_seconds (hosts may "
+                f"give up at 60 s), {_GO_ON}"
+            )
         case "idle":
             why = f"The reply was cut: the engine was silent for {limits.idle:g} s. {_AGAIN}"
         case "stream_cut":
@@ -95,5 +100,5 @@ def about_the_cut(
             why = "The reply was cut: it is larger than this server reads."
         case "upstream_error":
             words = ending.cause.message if isinstance(ending.cause, EngineError | EnvelopeFailure) else None
-            why = f"The reply was cut by an error of the engine.{quoted(words, secrets)} {_AGAIN}"
+            why = f"The reply was cut by an error of the engine.{quoted(words, exchange.subject.secrets)} {_AGAIN}"
     return [why]

@@ -18,8 +18,11 @@ _WORDS: Final = 200
 def schema_problem(schema_text: str) -> str | None:
     """What is wrong with a schema, as a clause; None for one that can be used."""
     schema = json.loads(schema_text)
+    validator = validator_for(schema, default=Draft202012Validator)
+    if not set(schema) & set(validator.VALIDATORS):
+        return "it has no keyword of JSON Schema at the top, such as type or properties, so it would take anything"
     try:
-        validator_for(schema, default=Draft202012Validator).check_schema(schema)
+        validator.check_schema(schema)
         root = Resource[Any].from_contents(schema, default_specification=DRAFT202012)
         outside = _unresolvable(root, EMPTY_REGISTRY.with_resource("", root).resolver())
     except SchemaError as error:

@@ -90,7 +90,7 @@ def _parsed(text: str) -> Any:  # noqa: ANN401 any JSON value may come
         value = json.loads(body, parse_constant=_no_constant)
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except json.JSONDecodeError as error:
-        raise ValueError(f"{error.msg} at character {error.pos}") from None
+        raise ValueError(f"{error.msg}: character {error.pos}") from None
     except UnicodeEncodeError:
         raise ValueError("half of a surrogate pair in it") from None
     except RecursionError:

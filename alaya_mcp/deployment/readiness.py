@@ -31,7 +31,7 @@ class Readiness:
 _NOT_RUNNING: dict[Status, tuple[str, str]] = {
     "starting": (
         "starting",
-        "Pass wait_seconds to wait for it, or look again in a minute; a large model takes minutes to load.",
+        "A large model takes minutes to load: wait a minute, then look again with get_deployment.",
     ),
     "stopping": ("stopping", "It will not answer again until somebody starts it in the Alaya NeW console."),
     "stopped": ("stopped", "Start it in the Alaya NeW console, then look again."),
@@ -71,8 +71,7 @@ def readiness(deployment: Deployment) -> Readiness:
         state=f"running, but none of its {total} instances has the base model ready"
         if total
         else "running, but without an instance",
-        next_step="Its model may be loading, or it was scaled down: pass wait_seconds to wait for it, or look with "
-        "get_deployment until it is ready.",
+        next_step="Its model may be loading, or it was scaled down: look with get_deployment until it is ready.",
         may_pass=True,
     )
 
@@ -80,11 +79,13 @@ def readiness(deployment: Deployment) -> Readiness:
 def not_ready(deployment: Deployment, service_id: str, *, waited: float = 0) -> DeploymentNotReady:
     """The error for a deployment that `readiness` finds not ready, also after waiting for so many seconds."""
     verdict = readiness(deployment)
+    longer = "a larger wait_seconds (and timeout_seconds)" if waited else "wait_seconds"
+    patience = f" Or pass {longer}, and the chat waits for it." if verdict.may_pass else ""
     after = f" still, after {waited:g} s of waiting" if waited and verdict.may_pass else ""
     name = f" ({deployment.name})" if deployment.name else ""
     return DeploymentNotReady(
         f"Deployment {service_id}{name} is {verdict.state}{after}; nothing was sent to it.",
-        next_step=verdict.next_step,
+        next_step=f"{verdict.next_step}{patience}",
         retryable=verdict.will_pass,
         plane="control",
     )

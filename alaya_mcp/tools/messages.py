@@ -94,8 +94,10 @@ class Message(BaseModel):
     def _belongs_together(self) -> "Message":
         if self.tool_calls and self.role != "assistant":
             raise ValueError("only an assistant's message has tool_calls")
-        if (self.role == "tool") != bool(self.tool_call_id):
-            raise ValueError("a tool's message, and only that, has the tool_call_id that it answers")
+        if self.role == "tool" and not self.tool_call_id:
+            raise ValueError("role tool needs tool_call_id, the id of the call that it answers")
+        if self.role != "tool" and self.tool_call_id:
+            raise ValueError("tool_call_id goes with role tool only")
         if self.images and self.role in {"assistant", "system"}:
             raise ValueError("images go with a user's message")
         if sum(map(len, self.images)) > 2 * _IMAGE_BYTES:

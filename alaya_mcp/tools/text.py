@@ -4,6 +4,7 @@ Some hosts show a model only this, others only the structured form (docs/decisio
 """
 
 import json
+import re
 from typing import Any
 
 from pydantic import BaseModel
@@ -117,6 +118,11 @@ def lora_list_text(result: LoraListResult) -> str:
     return "\n".join([*lines, *_warnings(result.warnings)])
 
 
+def _ruler(reply: str) -> str:
+    """A line of dashes longer than any in the reply: what stands below it is this server's word, not the model's."""
+    return "-" * (max(map(len, re.findall(r"^-{3,}$", reply, re.MULTILINE)), default=2) + 1)
+
+
 def chat_text(result: ChatResult) -> str:
     """chat_with_deployment: the reply first, then how it came about, then the thinking."""
     served = f", served by {result.served_by}" if result.served_by not in {None, result.model} else ""
@@ -129,11 +135,12 @@ def chat_text(result: ChatResult) -> str:
         facts.append(_compact(result.usage))
     facts.append(_compact(result.timing))
     reply = result.content or ("(no reply, but tool calls)" if result.tool_calls else "(no reply)")
-    lines = [reply, "", "---", "; ".join(facts), *_warnings(result.warnings)]
+    lines = [reply, "", _ruler(reply), "; ".join(facts), *_warnings(result.warnings)]
     if result.tool_calls:
         lines += [f"tool call: {_json(call)}" for call in result.tool_calls]
     if result.parsed is not None:
-        lines.append("parsed: the reply above follows response_schema")
+        data = f": {json.dumps(result.parsed, ensure_ascii=False)}" if reply.lstrip().startswith("```") else ""
+        lines.append(f"parsed: the reply above follows response_schema{data}")
     if result.full_reply_uri:
         lines.append(f"full_reply_uri: {result.full_reply_uri}")
     if result.read_on:

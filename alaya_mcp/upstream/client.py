@@ -14,6 +14,7 @@ from alaya_mcp.deployment.launch import engine_in
 from alaya_mcp.deployment.lenient import printable
 from alaya_mcp.deployment.names import Names
 from alaya_mcp.deployment.wire import Deployment, EnvelopeFailure, WrongShape, json_object, parse_deployment
+from alaya_mcp.errors import UnexpectedResponse
 from alaya_mcp.origins import Origin, UrlRefused, service_endpoint
 from alaya_mcp.settings import Settings
 from alaya_mcp.upstream.auth import AccessKeyAuth, ApiKeyAuth
@@ -100,7 +101,11 @@ class AlayaClient:
             UnexpectedResponse: no serviceUrl, one that is refused, or a key that is no header value.
         """
         if deployment.service_url is None:
-            raise unexpected("control", f"no serviceUrl for {service_id}, so it cannot be chatted with")
+            raise UnexpectedResponse(
+                f"Alaya's control plane tells no serviceUrl for {service_id}, so it cannot be chatted with.",
+                next_step="Look at the deployment in the Alaya NeW console: it may not be set up yet.",
+                plane="control",
+            )
         try:
             url = service_endpoint(deployment.service_url, control_plane=self._settings.control_plane)
         except UrlRefused as refusal:

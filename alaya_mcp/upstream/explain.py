@@ -44,6 +44,7 @@ _ODD_ANSWERS: Final[dict[Kind, str]] = {
     "too_large": "a body larger than this server reads",
     "unusable_url": "an address that no request can be sent to",
 }
+_MAY_HAVE_BEGUN: Final = " The engine may have begun to generate, so asking again may cost twice."
 _LOOK: Final = "Call get_deployment to see the deployment's state."
 
 
@@ -108,6 +109,8 @@ def explain(failure: Failure, subject: Subject) -> AlayaError:
     )
     proxy = " A proxy is configured in the environment or system; it may be the cause." if failure.via_proxy else ""
     next_step = "Check ALAYA_BASE_URL and the network." if failure.plane == "control" else f"{_LOOK} Then call again."
+    if failure.plane == "data" and failure.kind == "reset":
+        next_step += _MAY_HAVE_BEGUN
     if failure.kind == "tls":
         next_step += " Check this machine's clock and certificates, and whether a proxy replaces certificates."
     return UpstreamUnavailable(what + proxy, next_step=next_step, plane=failure.plane)
@@ -135,7 +138,7 @@ def timed_out(plane: Plane | None, budget: float | None = None) -> UpstreamTimeo
         next_step="Call again later."
         if plane == "control"
         else "Call again with a larger timeout_seconds (hosts may give up earlier), a shorter prompt "
-        f"or a smaller max_tokens. {_LOOK}",
+        f"or a smaller max_tokens. {_LOOK}{_MAY_HAVE_BEGUN}",
         plane=plane,
     )
 
@@ -183,7 +186,9 @@ def explain_status(
         case 408 | 504:
             return UpstreamTimeout(
                 f"{_at_start(plane)} gave up waiting (HTTP {status}).{words}",
-                next_step="Call again; for a long answer pass a smaller max_tokens.",
+                next_step="Call again later."
+                if plane == "control"
+                else "Call again; for a long answer, a smaller max_tokens.",
                 plane=plane,
                 http_status=status,
                 retry_after=retry_after,
@@ -211,7 +216,9 @@ def explain_status(
         case _:
             return RequestRejected(
                 f"{_at_start(plane)} rejected the request (HTTP {status}).{words}",
-                next_step="Correct the arguments by what upstream said, then call again.",
+                next_step="Correct the arguments by what upstream said, then call again."
+                if words
+                else "Upstream gives no reason: shorten the request, or look into the engine's log in the console.",
                 plane=plane,
                 http_status=status,
             )
