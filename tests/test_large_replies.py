@@ -90,20 +90,22 @@ async def test_what_cut_the_reply_itself_is_told_with_its_last_part() -> None:
 
 
 @pytest.mark.parametrize("interval", ["0", "60000"])
-async def test_the_notes_joined_are_the_content_that_is_shown(interval: str) -> None:
+@pytest.mark.parametrize("sentences", [10, 800, 2_000], ids=["small", "just below the cap", "over the cap"])
+async def test_the_notes_joined_are_the_content_that_is_shown(interval: str, sentences: int) -> None:
     notes: list[str] = []
 
     async def keep(progress: float, total: float | None, message: str | None) -> None:
         del progress, total
         notes.append(message or "")
 
-    async with Upstream(chat=replies(*LATIN)) as upstream:
+    async with Upstream(chat=replies(*LATIN[:sentences])) as upstream:
         server = create_server(upstream.settings(ALAYA_PROGRESS_INTERVAL_MS=interval))
         async with Client(server) as client:
             content = content_of(await client.call_tool(CHAT, {"prompt": "x"}, progress_callback=keep))
 
     first = next(index for index, note in enumerate(notes) if note.startswith("Sentence number 0 "))
     assert "".join(notes[first:]) == content["content"]
+    assert sentences != 800 or CAP - 1_000 < size_of(content["content"]) < CAP
 
 
 async def test_thinking_has_a_third_of_the_room_and_data_and_conversation_are_left_out_when_too_large() -> None:
@@ -250,6 +252,19 @@ def test_a_cut_fits_and_is_a_beginning(text: str, room: int) -> None:
     assert text.startswith(kept)
     assert size_of(kept) <= room or kept == text
     assert kept or not text or room < 100  # something comes of any room worth the name
+
+
+@pytest.mark.parametrize("start", range(1, 8))
+async def test_reading_on_from_the_middle_of_a_character_misses_and_repeats_nothing(start: int) -> None:
+    kept = KeptReplies()
+    text = "你好世界" * 100
+    entry = kept.keep(text, FACTS, None)
+    assert entry
+    parts: list[Any] = [kept.part(f"{entry.uri}?from={start}", 100)]
+    while parts[-1].read_on:
+        parts.append(kept.part(parts[-1].read_on, 100))
+
+    assert "".join(part.content for part in parts) == text.encode()[start:].decode("utf-8", "ignore")
 
 
 async def test_every_part_of_any_text_is_read_once() -> None:

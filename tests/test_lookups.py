@@ -217,6 +217,29 @@ async def test_a_refusal_of_the_request_itself_drops_nothing(status: int) -> Non
         assert len(upstream.asked("/deployment/svc-1")) == 1
 
 
+async def test_a_chat_that_has_queued_goes_by_what_is_known_then() -> None:
+    begun, release = anyio.Event(), anyio.Event()
+
+    async def breaks(request: Request, exchange: Exchange) -> None:
+        begun.set()
+        await release.wait()
+        await _cut(request, exchange)
+
+    async with (
+        Upstream(chat=in_turn(breaks, replies("ok"))) as upstream,
+        connected(upstream.settings(ALAYA_MAX_CONCURRENCY="1")) as client,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(client.call_tool, CHAT, {"prompt": "x"})
+        await begun.wait()
+        tasks.start_soon(client.call_tool, CHAT, {"prompt": "y"})
+        await anyio.wait_all_tasks_blocked()
+        upstream.deployment["apikey"] = "new-key"
+        release.set()
+
+    assert [chat.headers["apikey"] for chat in upstream.chats] == ["deployment-apikey-0", "new-key"]
+
+
 async def test_a_deployment_that_has_moved_is_found_where_it_is_now() -> None:
     async with (
         Upstream(chat=replies("ok")) as old,

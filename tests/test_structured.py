@@ -1,6 +1,9 @@
 """Replies held to a JSON Schema: sent to the engine, and checked for real when they come."""
 
 import json
+import signal
+import subprocess
+import sys
 from typing import Any
 
 import anyio
@@ -144,6 +147,15 @@ async def test_a_check_without_end_is_ended_and_the_loop_goes_on_meanwhile(schem
         again = await read_structured({"type": "integer"}, "3", Deadline.after(10))
     assert turns > 10
     assert (again.value, again.problem) == (3, None)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no alarm")
+def test_a_check_whose_server_is_gone_ends_itself() -> None:
+    texts = (json.dumps(CATASTROPHE), json.dumps("a" * 60 + "b"))
+    script = f"from alaya_mcp.chat.structured import check; check('value', {texts!r}, 1)"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60, check=False)  # noqa: S603 our own words
+
+    assert run.returncode == -signal.SIGALRM
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ ever, and neither a thread nor a regular expression can be stopped. A `$ref` is 
 """
 
 import json
+import signal
+import sys
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NoReturn, cast
 
@@ -17,6 +19,8 @@ SCHEMA_BYTES: Final = 64 * 2**10
 """Of a schema, as JSON."""
 CHECK_SECONDS: Final = 5.0
 """For one schema or one reply, the start of the worker included."""
+_WORKER_SECONDS: Final = 8
+"""After which a check that nobody ended ends itself."""
 _LAST_CHECK_SECONDS: Final = 1.0
 """For a reply that is there when the deadline has come."""
 _DEPTH: Final = 100
@@ -64,17 +68,26 @@ async def read_structured(schema: dict[str, Any], text: str, deadline: Deadline)
 async def _checked(until: float, what: Literal["schema", "value"], *texts: str) -> str | None:
     with anyio.CancelScope(deadline=until):
         try:
-            return await anyio.to_process.run_sync(_check, what, texts, cancellable=True)
+            return await anyio.to_process.run_sync(check, what, texts, _WORKER_SECONDS, cancellable=True)
         except (anyio.BrokenWorkerProcess, OSError):  # no memory, no process: the reply is worth more than its check
             return "the process that checks it could not be run"
     return "checking it took too long"
 
 
-def _check(what: Literal["schema", "value"], texts: tuple[str, ...]) -> str | None:
+def check(what: Literal["schema", "value"], texts: tuple[str, ...], seconds: int) -> str | None:
+    """What is wrong with a schema, or with a value by a schema; runs in the worker.
+
+    The worker ends itself after so many seconds: where the server is killed meanwhile, nobody else would end it.
+    """
     # Late, because the validator is loaded in the worker only.
     from alaya_mcp.chat.schema_check import schema_problem, value_problem  # noqa: PLC0415 see above
 
-    return schema_problem(*texts) if what == "schema" else value_problem(*texts)
+    if sys.platform != "win32":  # there is no alarm there
+        signal.alarm(seconds)
+    problem = schema_problem(*texts) if what == "schema" else value_problem(*texts)
+    if sys.platform != "win32":
+        signal.alarm(0)
+    return problem
 
 
 def _parsed(text: str) -> Any:  # noqa: ANN401 any JSON value may come
