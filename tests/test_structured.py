@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from alaya_mcp.chat.structured import SchemaRefused, check_schema, read_structured
+from alaya_mcp.chat.structured import SchemaRefused, check, check_schema, read_structured
 from alaya_mcp.deadline import Deadline
 from tests.calls import CHAT, call, connected, content_of, error_of, text_of
 from tests.upstream import DONE, Exchange, Request, Upstream, replies, says, text_chunk
@@ -147,6 +147,10 @@ async def test_a_check_without_end_is_ended_and_the_loop_goes_on_meanwhile(schem
         again = await read_structured({"type": "integer"}, "3", Deadline.after(10))
     assert turns > 10
     assert (again.value, again.problem) == (3, None)
+
+
+def test_a_bug_in_a_check_is_a_problem_and_no_failure() -> None:
+    assert check("value", ("no JSON at all", "3"), 8) == "it cannot be evaluated (JSONDecodeError)"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no alarm")
