@@ -152,5 +152,5 @@ def find_fault(name: str) -> Fault:
     if name in _CATALOGUE:
         return _CATALOGUE[name]
     near = difflib.get_close_matches(name, _CATALOGUE, n=_NEAREST, cutoff=0.5)
-    hint = "".join(["near it: ", ", ".join(near), "; "] if near else []) + "`alayanew-mcp sandbox --faults` lists them all"
-    raise ValueError(f"there is no fault {name!r}; {hint}")
+    nearest = f"near it: {', '.join(near)}; " if near else ""
+    raise ValueError(f"there is no fault {name!r}; {nearest}`alayanew-mcp sandbox --faults` lists them all")
