@@ -1,5 +1,6 @@
 """Answers that break off, and what is sent again, over real sockets."""
 
+import asyncio
 import json
 import math
 
@@ -88,6 +89,32 @@ async def test_a_stream_that_says_why_it_stopped_is_not_waited_for_until_the_idl
     async with Upstream(chat=never_ends) as upstream:
         settings = upstream.settings(ALAYA_IDLE_SECONDS="3600")
         content = content_of(await call(settings, CHAT, prompt="x", timeout_seconds=3600))
+
+    assert (content["content"], content["truncated"]) == ("all", False)
+
+
+@pytest.mark.parametrize("last", [text_chunk(finish_reason="stop"), DONE], ids=["finish_reason", "[DONE]"])
+async def test_comments_after_a_whole_answer_do_not_hold_it_back(last: object) -> None:
+    async def pings(_: Request, exchange: Exchange) -> None:
+        await exchange.events(text_chunk("all"), last)
+        while True:
+            await exchange.send(b": ping\n\n")
+            await asyncio.sleep(0.02)
+
+    async with Upstream(chat=pings) as upstream:
+        with anyio.fail_after(20):
+            content = content_of(await call(upstream.settings(), CHAT, prompt="x", timeout_seconds=3600))
+
+    assert (content["content"], content["truncated"]) == ("all", False)
+
+
+async def test_bytes_beyond_the_cap_after_a_whole_answer_leave_it_whole() -> None:
+    async def floods(_: Request, exchange: Exchange) -> None:
+        await exchange.events(text_chunk("all"), text_chunk(finish_reason="stop"), DONE)
+        await exchange.send(b"data: " + b"x" * (17 * 2**20))
+
+    async with Upstream(chat=floods) as upstream:
+        content = content_of(await call(upstream.settings(), CHAT, prompt="x"))
 
     assert (content["content"], content["truncated"]) == ("all", False)
 

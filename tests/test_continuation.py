@@ -40,6 +40,30 @@ async def test_an_engine_that_starts_over_is_told_so() -> None:
     assert content["messages"][-1]["content"] == content["content"]
 
 
+async def test_a_short_beginning_is_kept() -> None:
+    messages = [HALF[0], {"role": "assistant", "content": "I"}]
+    async with Upstream(chat=replies("It depends.")) as upstream:
+        content = content_of(
+            await call(upstream.settings(), CHAT, messages=messages, continue_reply=True, return_messages=True)
+        )
+
+    assert content["messages"][-1]["content"] == "IIt depends."
+    assert content["warnings"] == []
+
+
+async def test_data_that_started_over_is_read_by_itself() -> None:
+    half = '{"text": "a beginning that is long enough'
+    messages = [HALF[0], {"role": "assistant", "content": half}]
+    async with Upstream(chat=replies(half + '"}')) as upstream:
+        content = content_of(
+            await call(
+                upstream.settings(), CHAT, messages=messages, continue_reply=True, response_schema={"type": "object"}
+            )
+        )
+
+    assert content["parsed"] == {"text": "a beginning that is long enough"}
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -65,7 +89,9 @@ async def test_there_must_be_a_reply_to_go_on_from(arguments: dict[str, Any]) ->
         ("The quick brown fox jumps over", "  The quick\nbrown fox jumps again", True),
         ("The quick brown fox jumps over", " the lazy dog", False),
         ("The quick brown fox jumps over", "The quick", False),
-        ("Yes", "Yes, of course", True),
+        ("Yes", "Yes, of course", False),
+        ("ha ha ", "ha ha ha", False),
+        ("- ", "- b", False),
         ("Yes", ", of course", False),
         ("", "anything", False),
         ("anything", "", False),

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alaya_mcp.chat.tool_calls import ToolCallCollector, is_complete
-from tests.calls import CHAT, call, content_of, error_of, text_of
+from alaya_mcp.chat.tool_calls import MOST_CALLS, ToolCallCollector, is_complete
+from tests.calls import CHAT, call, connected, content_of, error_of, text_of
 from tests.upstream import DONE, Exchange, Handler, Request, Upstream, replies, says, text_chunk
 
 pytestmark = [pytest.mark.anyio]
@@ -205,6 +205,61 @@ async def test_an_engine_without_a_tool_parser_is_explained(words: str) -> None:
     assert error_of(result)["code"] == "request_rejected"
     assert "without a tool parser" in text_of(result)
     assert "--tool-call-parser NAME on vLLM" in text_of(result)
+
+
+async def test_calls_larger_than_a_result_are_left_out_and_told() -> None:
+    large = json.dumps({"text": "x" * 20_000})
+    chunks = [calls_chunk(piece(large, index, id=f"c{index}", name="f" * 9_000)) for index in range(3)]
+    async with Upstream(chat=asks(*chunks)) as upstream:
+        result = await call(upstream.settings(), CHAT, prompt="x", tools=[WEATHER])
+
+    content = content_of(result)
+    assert [each["id"] for each in content["tool_calls"]] == ["c0"]
+    assert (content["truncated"], content["truncated_reason"]) == (True, "size_cap")
+    assert any("Only 1 of the calls" in warning for warning in content["warnings"])
+    assert len(json.dumps(content)) < 40_000
+    assert len(text_of(result)) < 40_000
+
+
+async def test_what_is_kept_of_a_large_reply_is_its_text_alone() -> None:
+    chunks = [calls_chunk(piece(json.dumps({"a": "x" * 9_000}), id="c0", name="f")), text_chunk("word " * 9_000)]
+    async with Upstream(chat=asks(*chunks)) as upstream, connected(upstream.settings()) as client:
+        first = content_of(await client.call_tool(CHAT, {"prompt": "x", "tools": [WEATHER]}))
+        part = content_of(await client.call_tool(CHAT, {"read_on": first["read_on"]}))
+
+    assert "tool_calls" in first
+    assert not {"tool_calls", "usage", "reasoning", "messages"} & set(part)
+
+
+async def test_ids_that_are_made_up_agree_within_a_result_and_differ_between_turns() -> None:
+    chunks = (calls_chunk(piece('{"a": ', 0, name="f")), calls_chunk(piece("{}", 1, name="g")))
+    made: list[str] = []
+    async with Upstream(chat=asks(*chunks)) as upstream:
+        for _ in range(2):
+            content = content_of(
+                await call(upstream.settings(), CHAT, prompt="x", tools=[WEATHER], return_messages=True)
+            )
+            (kept,) = content["messages"][-1]["tool_calls"]
+            assert kept == content["tool_calls"][1]
+            made += [each["id"] for each in content["tool_calls"]]
+
+    assert len(set(made)) == 4
+
+
+async def test_a_call_instead_of_data_is_told_as_such() -> None:
+    async with Upstream(chat=ASKS_FOR_PARIS) as upstream:
+        content = content_of(
+            await call(upstream.settings(), CHAT, prompt="x", tools=[WEATHER], response_schema={"type": "object"})
+        )
+
+    assert any("asked for a tool instead" in warning for warning in content["warnings"])
+
+
+def test_calls_without_number_cost_no_more_than_the_most_that_are_taken() -> None:
+    collector = ToolCallCollector()
+    collector.add([piece("{}", None, id=f"c{number}", name="f") for number in range(20_000)])
+
+    assert (len(collector.calls), collector.left_out) == (MOST_CALLS, 20_000 - MOST_CALLS)
 
 
 def collected(*deltas: object) -> list[tuple[str, str, str]]:

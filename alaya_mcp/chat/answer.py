@@ -1,6 +1,7 @@
 """From the bytes of one answer to a reply and the way it ended."""
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -154,13 +155,14 @@ async def read_answer(
     Raises:
         Nothing that upstream can cause: whatever it does is an `Ending`.
     """
+    patience = _Patience(idle_seconds)
     with anyio.CancelScope(deadline=deadline.at) as scope:
         try:
             async with aclosing(body_chunks("data", response, STREAM_CAP)) as chunks:
                 async for chunk in chunks:
                     for delta in decoder.feed(chunk):
                         on_delta(delta)
-                    scope.deadline = min(deadline.at, anyio.current_time() + _patience(decoder, idle_seconds))
+                    scope.deadline = min(deadline.at, patience.until(decoder, anyio.current_time()))
             for delta in decoder.finish():
                 on_delta(delta)
         except (Failure, EngineError, EventTooLarge, EnvelopeFailure, WrongShape) as cause:
@@ -176,10 +178,22 @@ async def read_answer(
     return Ending("deadline" if deadline.remaining() == 0 else "idle")
 
 
-def _patience(decoder: AnswerDecoder, idle_seconds: float) -> float:
-    if decoder.done:
-        return _DRAIN_SECONDS
-    return idle_seconds if decoder.reply.finish_reason is None else min(_GRACE_SECONDS, idle_seconds)
+class _Patience:
+    """Until when to read on. What comes after the answer is whole, comments too, does not prolong it."""
+
+    def __init__(self, idle_seconds: float) -> None:
+        self._idle = idle_seconds
+        self._end = math.inf
+        self._is_done = False
+
+    def until(self, decoder: AnswerDecoder, now: float) -> float:
+        """The moment on the event loop's clock, after something has come."""
+        if decoder.done and not self._is_done:
+            self._is_done = True
+            self._end = min(self._end, now + _DRAIN_SECONDS)
+        elif decoder.reply.finish_reason is not None and self._end == math.inf:
+            self._end = now + min(_GRACE_SECONDS, self._idle)
+        return min(self._end, now + self._idle)
 
 
 def _salvage(decoder: AnswerDecoder, on_delta: Callable[[Delta], None]) -> None:
@@ -192,10 +206,10 @@ def _salvage(decoder: AnswerDecoder, on_delta: Callable[[Delta], None]) -> None:
 
 def _broken(decoder: AnswerDecoder, cause: Exception) -> Ending:
     match cause:
-        case Failure(kind="too_large") | EventTooLarge():
-            return Ending("size_cap", cause)
         case _ if decoder.reply.finish_reason is not None or decoder.done:
             return Ending()
+        case Failure(kind="too_large") | EventTooLarge():
+            return Ending("size_cap", cause)
         case Failure():
             return Ending("stream_cut", cause)
         case _:

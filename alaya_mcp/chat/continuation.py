@@ -12,6 +12,5 @@ def starts_over(earlier: str, new: str) -> bool:
     An engine that does not know `continue_final_message` ignores it and answers anew (recorded exchanges:
     unknown_field).
     """
-    before, after = " ".join(earlier.split()), " ".join(new.split())
-    common = min(len(before), len(after), _TELLING)
-    return common >= min(_TELLING, len(before)) > 0 and before[:common] == after[:common]
+    before, after = " ".join(earlier.split())[:_TELLING], " ".join(new.split())[:_TELLING]
+    return len(before) == _TELLING and before == after

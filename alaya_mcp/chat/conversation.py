@@ -214,6 +214,7 @@ class Chats:
                 ending,
                 times,
                 Limits(deadline.budget, self._idle_seconds, self._reply_bytes),
+                _may_be_orphaned(request.features, deployment),
                 (*_cautions(engine), *choice.warnings),
             )
         raise timed_out("data", deadline.budget)
@@ -231,8 +232,13 @@ async def _make_sure(schema: dict[str, Any], deadline: Deadline) -> None:
 def _prefilled(features: Features, choice: Choice, deployment: Deployment) -> Prefilled:
     if features.continues or features.response_schema is not None:
         return "no"  # neither begins with thinking: the one goes on, the other is held to JSON
-    names = [*choice.names.base, deployment.model_id or "", choice.model.asked]
+    names = [*choice.names.base, *([] if deployment.is_lora_service else [deployment.model_id or ""])]
     return prefilled(features.thinking, names, has_parser=parses_reasoning(deployment))
+
+
+def _may_be_orphaned(features: Features, deployment: Deployment) -> bool:
+    could_think = features.thinking != "off" and not features.continues and features.response_schema is None
+    return could_think and not parses_reasoning(deployment)
 
 
 def _queued_too_long(deadline: Deadline) -> UpstreamTimeout:

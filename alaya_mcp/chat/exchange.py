@@ -1,16 +1,19 @@
 """One chat request that was answered: what was asked, what came, and how it ended. Pure."""
 
+import secrets
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
 from alaya_mcp.chat.answer import AnswerDecoder, Ending
+from alaya_mcp.chat.continuation import starts_over
 from alaya_mcp.chat.model_choice import Choice
 from alaya_mcp.chat.request import Features, Turn
 from alaya_mcp.chat.size import ReplyWindow, cut, size_of
 from alaya_mcp.chat.structured import Structured
 from alaya_mcp.chat.thinking import part_orphan
-from alaya_mcp.results import TruncatedReason
+from alaya_mcp.chat.tool_calls import is_complete
+from alaya_mcp.results import FunctionCall, ToolCall, TruncatedReason
 from alaya_mcp.upstream.explain import Subject
 
 _REASONING_SHARE: Final = 3
@@ -74,6 +77,7 @@ class Exchange:
         ending: How it ended.
         times: When.
         limits: What cuts it.
+        may_be_orphaned: Whether a `</think>` that nothing opened can part the reply.
         warnings: Doubts from before the answer.
         structured: The reply as data, where that was asked for and it could be read.
     """
@@ -86,13 +90,15 @@ class Exchange:
     ending: Ending
     times: Timestamps
     limits: Limits
+    may_be_orphaned: bool
     warnings: tuple[str, ...]
     structured: Structured | None = None
 
     @cached_property
     def orphan(self) -> tuple[str, str] | None:
         """(thinking, reply), where only a `</think>` that nothing opened parts them."""
-        return None if self.decoder.reply.has_parser else part_orphan(self.decoder.reply.content)
+        can_be = self.may_be_orphaned and not self.decoder.reply.has_parser
+        return part_orphan(self.decoder.reply.content) if can_be else None
 
     @cached_property
     def content(self) -> str:
@@ -109,6 +115,36 @@ class Exchange:
         """Whether thinking, or the beginning of it, is all that came."""
         reply = self.decoder.reply
         return not self.content and not reply.tool_calls and bool(self.reasoning or reply.think.is_thinking)
+
+    @cached_property
+    def tool_calls(self) -> tuple[tuple[ToolCall, bool], ...]:
+        """The tools that the model asks for, as far as they fit, each with whether it is complete.
+
+        A call that the engine gave no id gets one, since an answer names it.
+        """
+        room = self.limits.reply_bytes
+        calls: list[tuple[ToolCall, bool]] = []
+        for call in self.decoder.reply.tool_calls:
+            arguments = "".join(call.arguments) or "{}"
+            room -= size_of(arguments)
+            if room < 0:
+                break
+            call_id = call.call_id or f"call_{secrets.token_hex(8)}"
+            function = FunctionCall(name=call.name, arguments=arguments)
+            calls.append((ToolCall(id=call_id, function=function), is_complete(call)))
+        return tuple(calls)
+
+    @property
+    def has_all_calls(self) -> bool:
+        """Whether every call is among `tool_calls`."""
+        reply = self.decoder.reply
+        return len(self.tool_calls) == len(reply.tool_calls) and not reply.left_out_calls
+
+    @property
+    def went_on(self) -> bool:
+        """Whether the reply goes on from the message that was to be continued, rather than starting over."""
+        continued = self.asked.continued
+        return continued is not None and not starts_over(continued.content, self.content)
 
     @property
     def is_shown_whole(self) -> bool:
@@ -148,4 +184,4 @@ class Exchange:
     def text_of_data(self) -> str:
         """The reply, with the beginning that it goes on from."""
         continued = self.asked.continued
-        return f"{continued.content if continued else ''}{self.content}"
+        return f"{continued.content}{self.content}" if continued and self.went_on else self.content

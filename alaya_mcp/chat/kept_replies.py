@@ -28,7 +28,7 @@ class KeptReply:
     Attributes:
         uri: Its name as a resource.
         text: In UTF-8.
-        facts: The result that it came with, its content cut.
+        facts: The result that it came with, without what is large in it.
         ended: What cut the whole itself short, or None.
         until: On the event loop's clock.
     """
@@ -58,6 +58,9 @@ class KeptReplies:
         while self._size + len(text) > self._budget:
             self._drop(next(iter(self._kept)))
         reply_id = secrets.token_urlsafe(12)
+        # What is large of the rest was told with the first part; usage, that it is not counted twice.
+        gone = dict.fromkeys(("parsed", "tool_calls", "reasoning", "usage", "messages"))
+        facts = facts.model_copy(update={**gone, "content": "", "warnings": []})
         kept = KeptReply(f"{_SCHEME}{reply_id}", text, facts, ended, anyio.current_time() + self._seconds)
         self._kept[reply_id] = kept
         self._size += len(text)
@@ -114,11 +117,6 @@ class KeptReplies:
                 "content": content,
                 "truncated": reason is not None,
                 "truncated_reason": reason,
-                "parsed": None,
-                "tool_calls": None,
-                "reasoning": None,
-                "usage": None,  # that of the whole was told with the first part
-                "messages": None,
                 "full_reply_uri": kept.uri,
                 "read_on": f"{kept.uri}?from={end}" if more else None,
                 "warnings": [note],

@@ -2,8 +2,7 @@
 
 import json
 
-from alaya_mcp.chat.continuation import starts_over
-from alaya_mcp.chat.exchange import Asked, Exchange, Limits, Timestamps
+from alaya_mcp.chat.exchange import Asked, Exchange, Timestamps
 from alaya_mcp.chat.kept_replies import KeptReplies
 from alaya_mcp.chat.remarks import (
     about_continuing,
@@ -15,11 +14,10 @@ from alaya_mcp.chat.remarks import (
 from alaya_mcp.chat.reply import EngineError, Reply
 from alaya_mcp.chat.request import Turn
 from alaya_mcp.chat.size import size_of
-from alaya_mcp.chat.tool_calls import PartialCall, is_complete
 from alaya_mcp.deployment.names import served_by_surprise
 from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape
 from alaya_mcp.errors import AlayaError, UpstreamUnavailable
-from alaya_mcp.results import ChatResult, ConversationMessage, FunctionCall, Timing, ToolCall
+from alaya_mcp.results import ChatResult, ConversationMessage, Timing, ToolCall
 from alaya_mcp.upstream.explain import (
     explain,
     explain_envelope,
@@ -32,8 +30,8 @@ from alaya_mcp.upstream.failures import Failure
 from alaya_mcp.upstream.words import quoted
 
 _OK = 200
-_MESSAGES_SHARE = 2
-"""A conversation gets twice that room: it holds the reply again."""
+_WHOLE_SHARE = 4 / 3
+"""Reply, thinking and a returned conversation together get the room of the reply and its thinking."""
 
 
 def chat_result(exchange: Exchange, kept: KeptReplies) -> ChatResult:
@@ -42,11 +40,12 @@ def chat_result(exchange: Exchange, kept: KeptReplies) -> ChatResult:
     Raises:
         AlayaError: nothing of a reply came.
     """
-    reply, limits = exchange.decoder.reply, exchange.limits
+    reply = exchange.decoder.reply
     if not reply.begun and reply.finish_reason in {None, "abort"}:
-        raise _nothing_came(exchange, limits)
-    reason = exchange.reason if exchange.is_shown_whole else "size_cap"
-    calls = _tool_calls(reply.tool_calls)
+        raise _nothing_came(exchange)
+    is_whole = exchange.is_shown_whole and exchange.has_all_calls
+    reason = exchange.reason if is_whole else "size_cap"
+    calls = [call for call, _ in exchange.tool_calls]
     structured = exchange.structured
     messages, about_messages = _conversation(exchange) if exchange.asked.return_messages else (None, [])
     result = ChatResult(
@@ -70,7 +69,7 @@ def chat_result(exchange: Exchange, kept: KeptReplies) -> ChatResult:
 
 def _warnings(exchange: Exchange) -> list[str]:
     reply, asked = exchange.decoder.reply, exchange.asked
-    content, unreadable = exchange.content, exchange.decoder.unreadable
+    unreadable = exchange.decoder.unreadable
     surprise = served_by_surprise(exchange.choice.model, reply.served_by, exchange.choice.names)
     warnings = [
         *exchange.warnings,
@@ -81,7 +80,7 @@ def _warnings(exchange: Exchange) -> list[str]:
     if unreadable:
         warnings.append(f"{unreadable} event(s) of the stream could not be read; text may be missing.")
     if asked.continued:
-        warnings += about_continuing(asked.continued, content)
+        warnings += about_continuing(exchange)
     if asked.features.response_schema is not None:
         warnings += about_structure(exchange)
     return [*warnings, *about_the_cut(exchange)]
@@ -102,8 +101,8 @@ def _kept(result: ChatResult, exchange: Exchange, kept: KeptReplies) -> ChatResu
     )
 
 
-def _nothing_came(exchange: Exchange, limits: Limits) -> AlayaError:
-    subject = exchange.subject
+def _nothing_came(exchange: Exchange) -> AlayaError:
+    subject, limits = exchange.subject, exchange.limits
     match exchange.ending.cause:
         case EngineError(status=int(status), message=message):
             return explain_status("data", status, message, subject)
@@ -150,18 +149,6 @@ def _timing(reply: Reply, times: Timestamps) -> Timing:
     )
 
 
-def _tool_calls(calls: list[PartialCall]) -> list[ToolCall]:
-    """In the shape that a history takes; a call that the engine gave no id gets one, since an answer names it."""
-    return [
-        ToolCall(
-            id=call.call_id or f"call_{number}",
-            type="function",
-            function=FunctionCall(name=call.name, arguments="".join(call.arguments) or "{}"),
-        )
-        for number, call in enumerate(calls)
-    ]
-
-
 def _conversation(exchange: Exchange) -> tuple[list[ConversationMessage] | None, list[str]]:
     """The conversation to send next, and what is missing in it."""
     if not exchange.is_shown_whole:
@@ -180,7 +167,7 @@ def _conversation(exchange: Exchange) -> tuple[list[ConversationMessage] | None,
         )
         for turn in turns
     ]
-    room = exchange.limits.reply_bytes * _MESSAGES_SHARE
+    room = exchange.limits.reply_bytes * _WHOLE_SHARE - size_of(exchange.shown) - size_of(exchange.shown_reasoning)
     if size_of(json.dumps([message.model_dump() for message in messages], ensure_ascii=False)) > room:
         return None, ["The conversation is too large to be returned: add this reply to the messages that you sent."]
     return messages, notes
@@ -188,11 +175,10 @@ def _conversation(exchange: Exchange) -> tuple[list[ConversationMessage] | None,
 
 def _with_reply(asked: Asked, exchange: Exchange) -> list[Turn]:
     """The conversation with the reply in it: a continued message as one, a call that was cut off left out."""
-    whole_calls = [call for call in exchange.decoder.reply.tool_calls if is_complete(call)]
-    calls = tuple(call.model_dump() for call in _tool_calls(whole_calls))
+    calls = tuple(call.model_dump() for call, is_whole in exchange.tool_calls if is_whole)
     content, turns = exchange.shown, list(asked.turns)
     if asked.continued:
         del turns[-1]
-        if not starts_over(asked.continued.content, content):
+        if exchange.went_on:
             content = asked.continued.content + content
     return [*turns, Turn("assistant", content, tool_calls=calls)] if content or calls else turns

@@ -77,6 +77,11 @@ class Reply:
         """The tools that the model asks for."""
         return self._calls.calls
 
+    @property
+    def left_out_calls(self) -> int:
+        """Pieces of tool calls beyond the most that are taken."""
+        return self._calls.left_out
+
     def add(self, chunk: dict[str, Any]) -> Delta:
         """Take one chunk of a stream, or a whole completion.
 

@@ -9,11 +9,13 @@ Prefilled = Literal["no", "maybe", "surely"]
 
 _OPEN: Final = "<think>"
 _CLOSE: Final = "</think>"
-_ALWAYS_THINKS = re.compile(r"thinking|\bqwq\b|\br1\b|minimax-m[12]\b|\bmagistral\b", re.IGNORECASE)
+_BLANK: Final = 1_000
+"""Characters of nothing but space at the beginning, after which no tag is waited for."""
+_ALWAYS_THINKS = re.compile(
+    r"qwen3[^/]*-thinking(?!-(?:off|no))|deepseek[-_]?r1\b|\bqwq\b|minimax-m[12]\b", re.IGNORECASE
+)
 """Families whose templates end with `<think>`: DeepSeek-R1 and its distillations, QwQ, Qwen3-...-Thinking,
 MiniMax-M1 and M2 (their published chat templates)."""
-_NEVER_THINKS = re.compile(r"\bno[n_-]?thinking", re.IGNORECASE)
-_QUOTES: Final = "`'\""
 
 
 def prefilled(thinking: Literal["auto", "on", "off"], names: Iterable[str], *, has_parser: bool) -> Prefilled:
@@ -26,7 +28,7 @@ def prefilled(thinking: Literal["auto", "on", "off"], names: Iterable[str], *, h
     """
     if thinking == "off" or has_parser:
         return "no"
-    if any(_ALWAYS_THINKS.search(name) and not _NEVER_THINKS.search(name) for name in names):
+    if any(_ALWAYS_THINKS.search(name) for name in names):
         return "surely"
     return "maybe" if thinking == "on" else "no"
 
@@ -34,10 +36,10 @@ def prefilled(thinking: Literal["auto", "on", "off"], names: Iterable[str], *, h
 def part_orphan(content: str) -> tuple[str, str] | None:
     """(thinking, reply) of a text with a `</think>` that nothing opened, None where there is none.
 
-    A tag in quotes, or one after an opening tag, is text about tags.
+    It must end its line, as templates have it; in a sentence, or after an opening tag, it is text about tags.
     """
     thinking, closed, reply = content.partition(_CLOSE)
-    if not closed or _OPEN in thinking or thinking.endswith(tuple(_QUOTES)):
+    if not closed or _OPEN in thinking or (reply and not reply.startswith(("\n", "\r"))):
         return None
     return thinking.strip(), reply.lstrip()
 
@@ -77,16 +79,8 @@ class ThinkSplitter:
         self._held = ""
         thinking = ""
         if self._state == "start":
-            head = text.lstrip()
-            if head.startswith(_OPEN):
-                self._state, text = "thinking", head.removeprefix(_OPEN)
-            elif _OPEN.startswith(head):
-                self._held = text
-                return "", ""
-            elif self._prefilled != "no":
-                self._state = "undecided"
-            else:
-                self._state = "reply"
+            text = self._begin(text)
+            if self._state in {"start", "reply"}:
                 return "", text
         if self.is_thinking:
             thinking, closed, rest = text.partition(_CLOSE)
@@ -116,6 +110,18 @@ class ThinkSplitter:
             thought_only = self._prefilled == "surely" and not stopped
             return (held, "") if thought_only else ("", held)
         return (held, "") if self._state == "thinking" else ("", held)
+
+    def _begin(self, text: str) -> str:
+        """Decide by the beginning what the text is; what is left of it, nothing while that cannot be said."""
+        head = text.lstrip()
+        if head.startswith(_OPEN):
+            self._state = "thinking"
+            return head.removeprefix(_OPEN)
+        if _OPEN.startswith(head) and len(text) <= _BLANK:
+            self._held = text
+            return ""
+        self._state = "reply" if self._prefilled == "no" else "undecided"
+        return text
 
     def _thought(self, text: str) -> str:
         """`text` if it is certainly thinking; what is not settled is kept."""

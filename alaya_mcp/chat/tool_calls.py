@@ -2,9 +2,14 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from alaya_mcp.deployment.lenient import encodable
+
+MOST_CALLS: Final = 128
+"""In one reply, as many as tools may be offered."""
+_NAME_LENGTH: Final = 256
+"""Characters of a call's id or of a function's name."""
 
 
 @dataclass(slots=True)
@@ -23,10 +28,16 @@ class PartialCall:
 
 
 class ToolCallCollector:
-    """Puts calls together: by index, as OpenAI streams them, by id where an engine repeats or leaves out indexes."""
+    """Puts calls together: by index, as OpenAI streams them, by id where an engine repeats or leaves out indexes.
+
+    Attributes:
+        left_out: Pieces of calls beyond the most that are taken.
+    """
 
     def __init__(self) -> None:
         self._calls: dict[int, PartialCall] = {}
+        self._last = -1
+        self.left_out = 0
 
     @property
     def calls(self) -> list[PartialCall]:
@@ -44,27 +55,31 @@ class ToolCallCollector:
     def _add(self, delta: dict[str, Any]) -> bool:
         inside = delta.get("function")
         function = cast("dict[str, Any]", inside) if isinstance(inside, dict) else {}
-        call_id, name = _text(delta.get("id")), _text(function.get("name"))
+        call_id, name = _text(delta.get("id"))[:_NAME_LENGTH], _text(function.get("name"))[:_NAME_LENGTH]
         arguments = _arguments(function.get("arguments"))
         if not (call_id or name or arguments):
             return False
         call = self._call(delta.get("index"), call_id, name)
+        if call is None:
+            self.left_out += 1
+            return True
         call.call_id = call.call_id or call_id
         if name != call.name:  # some engines repeat the name with each piece
-            call.name += name
+            call.name = (call.name + name)[:_NAME_LENGTH]
         if arguments:
             call.arguments.append(arguments)
         return True
 
-    def _call(self, index: object, call_id: str, name: str) -> PartialCall:
-        last = max(self._calls, default=-1)
+    def _call(self, index: object, call_id: str, name: str) -> PartialCall | None:
+        last = self._last
         if not isinstance(index, int) or isinstance(index, bool):
             index = last + 1 if call_id or name or last < 0 else last
         known = self._calls.get(index)
         if known and call_id and known.call_id and call_id != known.call_id and name:
             known, index = None, last + 1
-        if known is None:
+        if known is None and len(self._calls) < MOST_CALLS:
             known = self._calls[index] = PartialCall()
+            self._last = max(last, index)
         return known
 
 

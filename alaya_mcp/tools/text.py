@@ -119,7 +119,7 @@ def lora_list_text(result: LoraListResult) -> str:
 
 
 def _ruler(reply: str) -> str:
-    """A line of dashes longer than any in the reply: what stands below it is this server's word, not the model's."""
+    """A line of dashes longer than any that the model wrote: between two of them stands this server's word alone."""
     return "-" * (max(map(len, re.findall(r"^-{3,}$", reply, re.MULTILINE)), default=2) + 1)
 
 
@@ -135,7 +135,8 @@ def chat_text(result: ChatResult) -> str:
         facts.append(_compact(result.usage))
     facts.append(_compact(result.timing))
     reply = result.content or ("(no reply, but tool calls)" if result.tool_calls else "(no reply)")
-    lines = [reply, "", _ruler(reply), "; ".join(facts), *_warnings(result.warnings)]
+    ruler = _ruler(f"{reply}\n{result.reasoning or ''}")
+    lines = [reply, "", ruler, "; ".join(facts), *_warnings(result.warnings)]
     if result.tool_calls:
         lines += [f"tool call: {_json(call)}" for call in result.tool_calls]
     if result.parsed is not None:
@@ -145,8 +146,6 @@ def chat_text(result: ChatResult) -> str:
         lines.append(f"full_reply_uri: {result.full_reply_uri}")
     if result.read_on:
         lines.append(f"read_on: {result.read_on}")
-    if result.reasoning:
-        lines += ["", "thinking:", result.reasoning]
     if result.messages is not None:
         messages = [message.model_dump(exclude_none=True) for message in result.messages]
         lines += [
@@ -154,4 +153,6 @@ def chat_text(result: ChatResult) -> str:
             "the conversation so far, to send as messages with your next message added:",
             json.dumps(messages, ensure_ascii=False),
         ]
+    if result.reasoning:
+        lines += ["", ruler, "thinking, to the end:", result.reasoning]
     return "\n".join(lines)
