@@ -149,6 +149,37 @@ async def test_waiting_for_another_callers_request_ends_at_ones_own_deadline() -
         tasks.cancel_scope.cancel()
 
 
+async def test_a_time_out_that_upstream_tells_is_shared() -> None:
+    plane = ControlPlane(UpstreamTimeout("late", next_step="wait", http_status=504))
+    found = await at_once(Lookups(plane), plane, 20)
+
+    assert plane.asked == 1
+    assert all(isinstance(each, UpstreamTimeout) for each in found)
+
+
+async def test_a_lookup_that_was_refused_drops_what_was_kept() -> None:
+    plane = ControlPlane(READY, AccessDenied("no", next_step="ask"))
+    plane.go.set()
+    lookups = Lookups(plane)
+    await lookups.recent("svc", soon())
+    with pytest.raises(AccessDenied):
+        await lookups.fresh("svc", soon())
+
+    assert (await lookups.recent("svc", soon()))[1] is False
+
+
+async def test_what_was_asked_before_a_sign_of_staleness_is_not_kept_after_it() -> None:
+    plane = ControlPlane()
+    lookups = Lookups(plane)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lookups.recent, "svc", soon())
+        await plane.begun.wait()
+        lookups.forget("svc")
+        plane.go.set()
+
+    assert (await lookups.recent("svc", soon()))[1] is False
+
+
 async def test_a_thousand_are_kept_at_most() -> None:
     plane = ControlPlane()
     plane.go.set()

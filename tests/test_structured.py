@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from alaya_mcp.chat.structured import SchemaRefused, check, check_schema, read_structured
+from alaya_mcp.chat.structured import SchemaChecks, SchemaRefused, check
 from alaya_mcp.deadline import Deadline
 from tests.calls import CHAT, call, connected, content_of, error_of, text_of
 from tests.upstream import DONE, Exchange, Request, Upstream, replies, says, text_chunk
@@ -140,13 +140,30 @@ async def test_a_check_without_end_is_ended_and_the_loop_goes_on_meanwhile(schem
     with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(count)
-            structured = await read_structured(schema, text, Deadline.after(1))
+            structured = await SchemaChecks().read(schema, text, Deadline.after(1))
             assert structured.problem == "checking it took too long"
             tasks.cancel_scope.cancel()
 
-        again = await read_structured({"type": "integer"}, "3", Deadline.after(10))
+        again = await SchemaChecks().read({"type": "integer"}, "3", Deadline.after(10))
     assert turns > 10
     assert (again.value, again.problem) == (3, None)
+
+
+async def test_slow_checks_do_not_starve_another_one() -> None:
+    checks, deadline = SchemaChecks(), Deadline.after(60)
+    good = {"type": "object"}
+    async with anyio.create_task_group() as tasks:
+        for _ in range(4):
+            tasks.start_soon(checks.read, CATASTROPHE, json.dumps("a" * 60 + "b"), deadline)
+        await anyio.wait_all_tasks_blocked()
+        await checks.refuse_unusable(good, deadline)
+        structured = await checks.read(good, '{"a": 1}', deadline)
+        assert (structured.value, structured.problem) == ({"a": 1}, None)
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_schema_that_could_not_be_checked_in_time_is_not_refused() -> None:
+    await SchemaChecks().refuse_unusable({"type": "nonsense"}, Deadline.after(0))
 
 
 def test_a_bug_in_a_check_is_a_problem_and_no_failure() -> None:
@@ -166,12 +183,12 @@ def test_a_check_whose_server_is_gone_ends_itself() -> None:
     "text", ["[" * 200 + "]" * 200, "[" * 99_999, "1e999", '{"a": [1e999]}'], ids=lambda text: text[:9]
 )
 async def test_json_that_cannot_be_sent_on_is_no_data(text: str) -> None:
-    assert (await read_structured({}, text, Deadline.after(10))).problem
+    assert (await SchemaChecks().read({}, text, Deadline.after(10))).problem
 
 
 async def test_a_pattern_that_is_no_expression_is_a_problem_of_the_schema() -> None:
     with pytest.raises(SchemaRefused):
-        await check_schema({"pattern": "("}, Deadline.after(10))
+        await SchemaChecks().refuse_unusable({"pattern": "("}, Deadline.after(10))
 
 
 async def test_a_continued_reply_is_read_from_its_beginning() -> None:

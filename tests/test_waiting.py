@@ -153,6 +153,38 @@ async def test_chats_that_wait_for_one_deployment_leave_the_places_to_others() -
         tasks.cancel_scope.cancel()
 
 
+async def test_a_chat_whose_deployment_stops_being_ready_while_it_queues_leaves_its_place() -> None:
+    first, release, looked = anyio.Event(), anyio.Event(), anyio.Event()
+    waking = False
+
+    async def tells(request: Request, exchange: Exchange) -> None:
+        state = STARTING if waking and request.path.endswith("/waking") else {}
+        if state:
+            looked.set()
+        await exchange.answer_json(200, {"code": 0, "data": {**upstream.deployment, **state}})
+
+    async def breaks(_: Request, exchange: Exchange) -> None:
+        first.set()
+        await release.wait()
+        await exchange.answer_json(500, {})
+
+    async with (
+        Upstream(chat=in_turn(breaks, replies("ok")), control=tells) as upstream,
+        connected(upstream.settings(ALAYA_MAX_CONCURRENCY="1")) as client,
+        anyio.create_task_group() as tasks,
+    ):
+        waits = {"prompt": "x", "service_id": "waking", "wait_seconds": 40}
+        tasks.start_soon(client.call_tool, CHAT, waits)
+        await first.wait()
+        tasks.start_soon(client.call_tool, CHAT, waits)
+        await anyio.wait_all_tasks_blocked()
+        waking = True
+        release.set()
+        await looked.wait()
+        assert content_of(await client.call_tool(CHAT, {"prompt": "x"}))["content"] == "ok"
+        tasks.cancel_scope.cancel()
+
+
 async def test_an_engine_that_goes_away_meanwhile_is_waited_for() -> None:
     async def restarts(_: Request, exchange: Exchange) -> None:
         upstream.control = told(upstream, STARTING)

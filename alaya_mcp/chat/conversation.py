@@ -17,7 +17,7 @@ from alaya_mcp.chat.reply import Delta
 from alaya_mcp.chat.request import Features, Sampling, Turn, chat_body
 from alaya_mcp.chat.second_chance import SecondChance
 from alaya_mcp.chat.size import ReplyWindow
-from alaya_mcp.chat.structured import SchemaRefused, check_schema, read_structured
+from alaya_mcp.chat.structured import SchemaChecks, SchemaRefused
 from alaya_mcp.chat.thinking import Prefilled, prefilled
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.names import parses_reasoning
@@ -82,6 +82,7 @@ class Chats:
         self._places = anyio.Semaphore(max_concurrency)
         self._idle_seconds = idle_seconds
         self._reply_bytes = reply_bytes
+        self._checks = SchemaChecks()
         self.kept = KeptReplies()
 
     async def run(self, request: ChatRequest, deadline: Deadline, notes: ProgressNotes) -> ChatResult:
@@ -92,19 +93,25 @@ class Chats:
         """
         schema = request.features.response_schema
         if schema is not None:
-            await _make_sure(schema, deadline)
+            await self._make_sure(schema, deadline)
         notes.status("waiting", "looking up the deployment")
         call = _Call(request, deadline, deadline.sooner(request.wait_seconds), notes)
-        # Waiting for a deployment takes no place: others may be ready.
-        found = await self._found(call)
-        async with self._place(deadline, notes) as has_queued:
-            exchange = await self._exchange(call, await self._found(call) if has_queued else found)
+        exchange = await self._exchange(call)
         if exchange.ending.cut in _SIGNS_OF_STALENESS:
             self._lookups.forget(request.service_id)
         if schema is not None and exchange.has_data:
-            structured = await read_structured(schema, exchange.text_of_data, deadline)
+            structured = await self._checks.read(schema, exchange.text_of_data, deadline)
             exchange = replace(exchange, structured=structured)
         return chat_result(exchange, self.kept)
+
+    async def _make_sure(self, schema: dict[str, Any], deadline: Deadline) -> None:
+        try:
+            await self._checks.refuse_unusable(schema, deadline)
+        except SchemaRefused as refusal:
+            raise InvalidArguments(
+                f"response_schema: {refusal}.",
+                next_step="Correct the schema (JSON Schema, draft 2020-12) and call again.",
+            ) from None
 
     def read_on(self, uri: str) -> ChatResult:
         """The next part of a large reply that came earlier; nothing is sent.
@@ -134,25 +141,28 @@ class Chats:
         finally:
             self._places.release()
 
-    async def _found(self, call: _Call) -> tuple[Deployment, bool]:
-        """The deployment once it is ready, and whether a lookup from earlier told it."""
-        deployment, was_kept = await self._lookups.recent(call.request.service_id, call.deadline)
-        return await self._ready(call, deployment), was_kept
+    async def _exchange(self, call: _Call) -> Exchange:
+        """Ask, and again where a fresh lookup shows that what was known is not true any more.
 
-    async def _exchange(self, call: _Call, found: tuple[Deployment, bool]) -> Exchange:
-        """Ask, and again where a fresh lookup shows that what was known is not true any more."""
-        deployment, was_kept = found
+        Waiting for a deployment takes no place: others may be ready meanwhile.
+        """
         service_id = call.request.service_id
+        deployment, was_kept = await self._lookups.recent(service_id, call.deadline)
+        deployment = await self._ready(call, deployment)
         chance = SecondChance(self._client, self._lookups, service_id, call.request.model, was_kept=was_kept)
         while True:
-            try:
-                return await self._ask(call, deployment)
-            except Failure as failure:
-                if failure.status not in _ABOUT_THE_REQUEST:
-                    self._lookups.forget(service_id)
-                deployment = await chance.after(
-                    failure, deployment, call.deadline, may_wait=call.waiting.remaining() > 0
-                )
+            async with self._place(call.deadline, call.notes) as has_queued:
+                if has_queued:
+                    call.notes.status("waiting", "looking up the deployment")
+                    deployment, _ = await self._lookups.recent(service_id, call.deadline)
+                if readiness(deployment).ready:
+                    try:
+                        return await self._ask(call, deployment)
+                    except Failure as failure:
+                        if failure.status not in _ABOUT_THE_REQUEST:
+                            self._lookups.forget(service_id)
+                        may_wait = call.waiting.remaining() > 0
+                        deployment = await chance.after(failure, deployment, call.deadline, may_wait=may_wait)
             deployment = await self._ready(call, deployment)
 
     async def _ready(self, call: _Call, deployment: Deployment) -> Deployment:
@@ -218,15 +228,6 @@ class Chats:
                 (*_cautions(engine), *choice.warnings),
             )
         raise timed_out("data", deadline.budget)
-
-
-async def _make_sure(schema: dict[str, Any], deadline: Deadline) -> None:
-    try:
-        await check_schema(schema, deadline)
-    except SchemaRefused as refusal:
-        raise InvalidArguments(
-            f"response_schema: {refusal}.", next_step="Correct the schema (JSON Schema, draft 2020-12) and call again."
-        ) from None
 
 
 def _prefilled(features: Features, choice: Choice, deployment: Deployment) -> Prefilled:

@@ -7,6 +7,7 @@ ever, and neither a thread nor a regular expression can be stopped. A `$ref` is 
 import json
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NoReturn, cast
 
@@ -18,9 +19,12 @@ from alaya_mcp.deadline import Deadline
 SCHEMA_BYTES: Final = 64 * 2**10
 """Of a schema, as JSON."""
 CHECK_SECONDS: Final = 5.0
-"""For one schema or one reply, the start of the worker included."""
+"""For one schema or one reply, the start of its worker included."""
 _WORKER_SECONDS: Final = 8
 """After which a check that nobody ended ends itself."""
+_WORKER_BYTES: Final = 2**30
+"""Of memory for one worker, where the system can hold it to that."""
+_WORKERS: Final = 2
 _LAST_CHECK_SECONDS: Final = 1.0
 """For a reply that is there when the deadline has come."""
 _DEPTH: Final = 100
@@ -29,6 +33,10 @@ _DEPTH: Final = 100
 
 class SchemaRefused(ValueError):
     """A schema that is not used; the text says why."""
+
+
+class Unchecked(Exception):
+    """A check that brought no answer; the text says why, as a clause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,34 +52,50 @@ class Structured:
     problem: str | None = None
 
 
-async def check_schema(schema: dict[str, Any], deadline: Deadline) -> None:
-    """Make sure that a schema can be used.
+class SchemaChecks:
+    """Checks schemas and replies in worker processes of its own, so many at a time."""
 
-    Raises:
-        SchemaRefused: no valid JSON Schema, or one that refers to something outside itself.
-    """
-    if problem := await _checked(deadline.sooner(CHECK_SECONDS).at, "schema", json.dumps(schema)):
-        raise SchemaRefused(problem)
+    def __init__(self) -> None:
+        self._places = anyio.CapacityLimiter(_WORKERS)
 
+    async def refuse_unusable(self, schema: dict[str, Any], deadline: Deadline) -> None:
+        """Make sure that a schema can be used, as far as that can be told in time.
 
-async def read_structured(schema: dict[str, Any], text: str, deadline: Deadline) -> Structured:
-    """A reply as data, checked against its schema; hardly longer than the deadline."""
-    try:
-        value = _parsed(text)
-    except ValueError as error:
-        return Structured(problem=f"it is not JSON ({error})")
-    until = max(deadline.sooner(CHECK_SECONDS).at, anyio.current_time() + _LAST_CHECK_SECONDS)
-    problem = await _checked(until, "value", json.dumps(schema), json.dumps(value))
-    return Structured(None if problem else value, problem)
+        Raises:
+            SchemaRefused: no valid JSON Schema, or one that refers to something outside itself.
+        """
+        with suppress(Unchecked):  # the reply's own check will tell
+            if problem := await self._checked(deadline.at, "schema", json.dumps(schema)):
+                raise SchemaRefused(problem)
 
-
-async def _checked(until: float, what: Literal["schema", "value"], *texts: str) -> str | None:
-    with anyio.CancelScope(deadline=until):
+    async def read(self, schema: dict[str, Any], text: str, deadline: Deadline) -> Structured:
+        """A reply as data, checked against its schema; hardly longer than the deadline."""
         try:
-            return await anyio.to_process.run_sync(check, what, texts, _WORKER_SECONDS, cancellable=True)
-        except (anyio.BrokenWorkerProcess, OSError):  # no memory, no process: the reply is worth more than its check
-            return "the process that checks it could not be run"
-    return "checking it took too long"
+            value = _parsed(text)
+        except ValueError as error:
+            return Structured(problem=f"it is not JSON ({error})")
+        until = max(deadline.at, anyio.current_time() + _LAST_CHECK_SECONDS)
+        try:
+            problem = await self._checked(until, "value", json.dumps(schema), json.dumps(value))
+        except Unchecked as unchecked:
+            problem = str(unchecked)
+        return Structured(None if problem else value, problem)
+
+    async def _checked(self, until: float, what: Literal["schema", "value"], *texts: str) -> str | None:
+        """The worker's answer.
+
+        Raises:
+            Unchecked: there was none.
+        """
+        with anyio.CancelScope(deadline=until) as waiting:
+            async with self._places:
+                # Its own time begins when it has a place: others' slow checks are not held against it.
+                waiting.deadline = min(until, anyio.current_time() + CHECK_SECONDS)
+                try:
+                    return await anyio.to_process.run_sync(check, what, texts, _WORKER_SECONDS, cancellable=True)
+                except (anyio.BrokenWorkerProcess, OSError):  # no memory, no process
+                    raise Unchecked("the process that checks it could not be run") from None
+        raise Unchecked("checking it took too long")
 
 
 def check(what: Literal["schema", "value"], texts: tuple[str, ...], seconds: int) -> str | None:
@@ -82,7 +106,10 @@ def check(what: Literal["schema", "value"], texts: tuple[str, ...], seconds: int
     # Late, because the validator is loaded in the worker only.
     from alaya_mcp.chat.schema_check import schema_problem, value_problem  # noqa: PLC0415 see above
 
-    if sys.platform != "win32":  # there is no alarm there
+    if sys.platform != "win32":  # there are no alarms and limits there
+        import resource  # noqa: PLC0415 not there on Windows
+
+        resource.setrlimit(resource.RLIMIT_AS, (_WORKER_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
         signal.alarm(seconds)
     try:
         return schema_problem(*texts) if what == "schema" else value_problem(*texts)

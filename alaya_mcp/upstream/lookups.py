@@ -27,6 +27,7 @@ class _Flight:
 
     began: float
     landed: anyio.Event = field(default_factory=anyio.Event)
+    is_stale: bool = False
     outcome: Deployment | AlayaError | None = None
 
 
@@ -67,6 +68,8 @@ class Lookups:
     def forget(self, service_id: str) -> None:
         """Drop what is kept, at any sign that it is not true any more."""
         self._kept.pop(service_id, None)
+        if flight := self._flights.get(service_id):  # it began before the sign, so it may not know of it
+            flight.is_stale = True
 
     async def _shared(self, service_id: str, deadline: Deadline, since: float) -> Deployment:
         """The outcome of a request that began at `since` or later: one under way, or a new one."""
@@ -86,20 +89,21 @@ class Lookups:
         flight = self._flights[service_id] = _Flight(anyio.current_time())
         try:
             flight.outcome = deployment = await self._fetch(service_id, deadline)
-        except UpstreamTimeout:
-            raise  # perhaps of this caller's deadline only: whoever waits asks for itself
         except AlayaError as error:
-            flight.outcome = error
+            if not (isinstance(error, UpstreamTimeout) and error.http_status is None):
+                flight.outcome = error  # a local time-out is this caller's: whoever waits asks for itself
+            if not error.retryable:
+                self.forget(service_id)
             raise
         finally:  # a cancelled leader leaves no outcome, and the next one that waits takes over
             del self._flights[service_id]
             flight.landed.set()
-        self._keep(service_id, flight.began, deployment)
+        self._keep(service_id, flight, deployment)
         return deployment
 
-    def _keep(self, service_id: str, began: float, deployment: Deployment) -> None:
-        self.forget(service_id)
-        if readiness(deployment).ready:
-            self._kept[service_id] = (began, deployment)
+    def _keep(self, service_id: str, flight: _Flight, deployment: Deployment) -> None:
+        self._kept.pop(service_id, None)
+        if readiness(deployment).ready and not flight.is_stale:
+            self._kept[service_id] = (flight.began, deployment)
             if len(self._kept) > _MOST:
                 self._kept.popitem(last=False)
