@@ -83,7 +83,7 @@ def test_the_demo_shows_what_there_is_on_a_console_of_another_encoding() -> None
     assert all(int(pieces) > 2 for pieces in re.findall(r"came in (\d+) pieces", text))
     assert len(re.findall(r"came in \d+ pieces", text)) == 5
     assert re.search(r"^starting", text, re.MULTILINE)
-    assert "\nthinking:\n" in text
+    assert "\nthinking, to the end:\n" in text
     assert "parsed: the reply above follows response_schema" in text
     assert '"chats_aborted": 1, "chats_active": 0' in text
     assert "您好" in text

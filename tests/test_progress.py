@@ -11,7 +11,7 @@ from alaya_mcp.progress import Phase, ProgressNotes
 from alaya_mcp.server import PHASE_META_KEY, create_server
 from alaya_mcp.settings import Settings
 from tests.calls import CHAT, content_of
-from tests.upstream import DONE, Exchange, Request, Upstream, replies, text_chunk
+from tests.upstream import DONE, Exchange, Request, Upstream, in_turn, replies, says, text_chunk
 
 pytestmark = [pytest.mark.anyio]
 
@@ -160,3 +160,13 @@ async def test_an_error_passes_through_as_itself() -> None:
 
     with pytest.raises(UpstreamUnavailable, match="gone"):
         await ProgressNotes(Recorder(), interval=0).during(work)
+
+
+async def test_waiting_to_ask_again_is_told_as_that() -> None:
+    chat = in_turn(says(429, {}, retry_after="1"), replies("ok"))
+    async with Upstream(chat=chat) as upstream:
+        notes, _ = await notes_of(upstream.settings())
+
+    words = [message for _, message, _ in notes]
+    waiting = words.index("the engine cannot take it now (HTTP 429), asking again in 1 s")
+    assert "waiting for the first token" in words[waiting:]

@@ -179,6 +179,17 @@ def test_a_check_whose_server_is_gone_ends_itself() -> None:
     assert run.returncode == -signal.SIGALRM
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
+def test_a_worker_is_held_to_its_memory() -> None:
+    script = (
+        "import resource; from alaya_mcp.chat.structured import check; check('value', ('{}', '3'), 8); "
+        "print(resource.getrlimit(resource.RLIMIT_AS)[0])"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60, check=True)  # noqa: S603 our own words
+
+    assert int(run.stdout) == 2**30
+
+
 @pytest.mark.parametrize(
     "text", ["[" * 200 + "]" * 200, "[" * 99_999, "1e999", '{"a": [1e999]}'], ids=lambda text: text[:9]
 )

@@ -207,6 +207,18 @@ async def test_an_engine_without_a_tool_parser_is_explained(words: str) -> None:
     assert "--tool-call-parser NAME on vLLM" in text_of(result)
 
 
+async def test_a_call_with_the_index_of_a_stream_is_taken() -> None:
+    messages = [
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": "", "tool_calls": [{"index": 0, **PARIS}]},
+        {"role": "tool", "tool_call_id": "c1", "content": "20 C"},
+    ]
+    async with Upstream(chat=replies("ok")) as upstream:
+        content_of(await call(upstream.settings(), CHAT, messages=messages))
+
+        assert upstream.chats[0].json["messages"][1]["tool_calls"] == [PARIS]
+
+
 async def test_calls_larger_than_a_result_are_left_out_and_told() -> None:
     large = json.dumps({"text": "x" * 20_000})
     chunks = [calls_chunk(piece(large, index, id=f"c{index}", name="f" * 9_000)) for index in range(3)]

@@ -258,3 +258,18 @@ def test_known_secrets_are_redacted_before_the_quotation_is_cut(text: str, secre
     line = inside(text, secrets)
     assert not any(part in line for part in ("AKs", "SKs", "secret", "0123456"))
     assert "[red" in line
+
+
+@pytest.mark.parametrize(
+    "text", ["The requested URL /llm-models/v1/chat was not found", "/lora/v1 not found", "remodelling not found"]
+)
+def test_a_path_or_a_longer_word_is_no_model(text: str) -> None:
+    assert not is_about_model(text, 404)
+
+
+def test_a_model_whose_name_has_a_slash_is_one() -> None:
+    assert is_about_model("The model `Qwen/Qwen3-8B` does not exist.", 404)
+
+
+def test_a_parameter_that_is_named_after_the_context_is_not_about_its_length() -> None:
+    assert not is_about_context("Invalid value for parameter 'context_length_policy'")

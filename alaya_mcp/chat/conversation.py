@@ -202,13 +202,13 @@ class Chats:
                 notes.status("waiting", "the model is writing a tool call")
             notes.write(window.feed(delta.content))
 
-        notes.status("waiting", "waiting for the first token")
+        def tell(words: str) -> None:
+            notes.status("waiting", words)
+
         with anyio.CancelScope(deadline=deadline.at) as opening:
             body: dict[str, Any] = chat_body(choice.model.sent, request.turns, request.sampling, request.features)
-            async with self._client.chat(engine, body, deadline, partial_adapter=0 < loaded < ready) as (
-                response,
-                times.sent,
-            ):
+            sending = self._client.chat(engine, body, deadline, partial_adapter=0 < loaded < ready, tell=tell)
+            async with sending as (response, times.sent):
                 opening.deadline = math.inf  # from here on `read_answer` keeps the deadline, and what has arrived
                 ending = await read_answer(
                     response, decoder, deadline=deadline, idle_seconds=self._idle_seconds, on_delta=on_delta

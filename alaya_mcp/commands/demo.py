@@ -101,7 +101,7 @@ class Demo:
             # The client hands notes to tasks of its own, so the last one may come after the result.
             reply: str = result.structured_content["content"]
             self._notes.add(reply.removeprefix("".join(self._notes.pieces)))
-            facts = text.rpartition("---\n")[2]
+            facts = text.removeprefix(reply).lstrip("\n-")
             self._console.print(f"\ncame in {len(self._notes.pieces)} pieces; {facts}", style="dim", markup=False)
         else:
             self._console.print(text, markup=False)

@@ -33,6 +33,11 @@ _OWN_KEYS: Final = {
     "response_format": "response_schema",
     "continue_final_message": "continue_reply",
     "add_generation_prompt": "continue_reply",
+    "guided_json": "response_schema",
+    "json_schema": "response_schema",
+    "prompt": "prompt",
+    "functions": "tools",
+    "function_call": "tool_choice",
 }
 """Fields of an engine's request that this tool has arguments for."""
 _THINKING_SWITCHES: Final = ("enable_thinking", "thinking")
@@ -76,8 +81,8 @@ def _tool_name(tool: dict[str, Any]) -> str | None:
 
 def _checked_extra(extra: dict[str, Any]) -> dict[str, Any]:
     within(extra, _EXTRA_BYTES)
-    if "n" in extra:
-        raise ValueError("n is not taken: one reply is returned")
+    if several := next((key for key in ("n", "best_of") if key in extra), None):
+        raise ValueError(f"{several} is not taken: one reply is generated and returned")
     if streams := next((key for key in extra if key.lower().startswith("stream")), None):
         raise ValueError(f"{streams} is not taken: how the reply travels is this server's business")
     if taken := [key for key in extra if key in _OWN_KEYS]:

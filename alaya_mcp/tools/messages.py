@@ -54,10 +54,19 @@ class CalledFunction(BaseModel):
     arguments: Annotated[Text, BeforeValidator(_as_text)] = Field(description="JSON text")
 
 
+def _without_index(value: Any) -> Any:  # noqa: ANN401 any JSON value may come
+    """OpenAI's streamed calls have an index, which a history has no use for."""
+    if not isinstance(value, dict):
+        return value
+    return {name: part for name, part in cast("dict[str, Any]", value).items() if name != "index"}
+
+
 class Call(BaseModel):
     """A tool call of an earlier result."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    _take = model_validator(mode="before")(_without_index)
 
     id: Text = Field(min_length=1, description="Its id")
     type: Literal["function"] = Field("function", description="Always function")

@@ -1,6 +1,6 @@
 """Alaya's two planes as typed calls: thin, without policy beyond the resend rule."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -137,9 +137,17 @@ class AlayaClient:
 
     @asynccontextmanager
     async def chat(
-        self, engine: Engine, body: dict[str, Any], deadline: Deadline, *, partial_adapter: bool
+        self,
+        engine: Engine,
+        body: dict[str, Any],
+        deadline: Deadline,
+        *,
+        partial_adapter: bool,
+        tell: Callable[[str], None],
     ) -> AsyncGenerator[tuple[httpx2.Response, float]]:
         """An answer to one chat request whose body is still to be read, and when the request was last sent.
+
+        `tell` takes what is being waited for, in words, before each send and each wait.
 
         Raises:
             Failure: no answer with status 200.
@@ -150,10 +158,15 @@ class AlayaClient:
 
         async def send() -> httpx2.Response:
             nonlocal sent
+            tell("waiting for the first token")
             sent = anyio.current_time()
             return await self._transport.open("data", "POST", url, auth=engine.auth, deadline=deadline, json=body)
 
-        response: httpx2.Response = await resending(may_be_resent, deadline)(send)
+        def tell_wait(failure: Failure, seconds: float) -> None:
+            why = f"HTTP {failure.status}" if failure.status else "no connection"
+            tell(f"the engine cannot take it now ({why}), asking again in {seconds:.0f} s")
+
+        response: httpx2.Response = await resending(may_be_resent, deadline, tell_wait)(send)
         try:
             yield response, sent
         finally:

@@ -89,15 +89,26 @@ class _WaitDoesNotFit(stop_base):
         return retry_state.upcoming_sleep >= self._deadline.remaining()
 
 
-def resending(may_be_resent: Callable[[BaseException], bool], deadline: Deadline) -> AsyncRetrying:
+def resending(
+    may_be_resent: Callable[[BaseException], bool],
+    deadline: Deadline,
+    tell: Callable[[Failure, float], None] | None = None,
+) -> AsyncRetrying:
     """The policy for one exchange, to be called with it: `await policy(send, ...)`.
 
-    It gives up, raising the last failure, when the wait does not fit the deadline.
+    It gives up, raising the last failure, when the wait does not fit the deadline. `tell` takes each failure that is
+    waited for, and for how many seconds.
     """
+
+    def before_sleep(state: RetryCallState) -> None:
+        if tell and isinstance(failure := _failure(state), Failure):
+            tell(failure, state.upcoming_sleep)
+
     return AsyncRetrying(
         retry=retry_if_exception(may_be_resent),
         wait=_wait,
         stop=stop_any(stop_after_attempt(TRIES), _WaitDoesNotFit(deadline)),
         sleep=anyio.sleep,
+        before_sleep=before_sleep,
         reraise=True,
     )

@@ -16,11 +16,13 @@ _NOT_FOUND = re.compile(
     re.IGNORECASE,
 )
 _OF_SOMETHING_ELSE = re.compile(r"key|user|account|credential|namespace|cluster|密钥|用户|账[号户]|集群", re.IGNORECASE)
+_PATH = re.compile(r"\S*/\S*")
+"""A name or an address with a slash in it: what it is called says nothing about what was not found."""
 _UNKNOWN_NAME = r".{0,160}?(?:not\s+exist|not\s+found|not\s+loaded|not\s+served|unknown|unrecognized)"
-_ABOUT_MODEL = re.compile(rf"(?:model|lora|adapter){_UNKNOWN_NAME}", re.IGNORECASE | re.DOTALL)
-_ABOUT_ADAPTER = re.compile(rf"(?:lora|adapter){_UNKNOWN_NAME}", re.IGNORECASE | re.DOTALL)
+_ABOUT_MODEL = re.compile(rf"\b(?:model|lora|adapter)s?\b{_UNKNOWN_NAME}", re.IGNORECASE | re.DOTALL)
+_ABOUT_ADAPTER = re.compile(rf"\b(?:lora|adapter)s?\b{_UNKNOWN_NAME}", re.IGNORECASE | re.DOTALL)
 _ABOUT_CONTEXT = re.compile(
-    r"context[ _](?:length|size|window)|max_model_len|longer than the model|maximum (?:sequence|input) length"
+    r"context[ _](?:length|size|window)\b|max_model_len|longer than the model|maximum (?:sequence|input) length"
     r"|max(?:_completion)?_tokens\W{1,3}.{0,60}?too large|input (?:is )?too long|prompt is too long",
     re.IGNORECASE | re.DOTALL,
 )
@@ -100,7 +102,7 @@ def _own_words(text: str) -> str:
 def is_about_model(text: str | None, status: int) -> bool:
     """Whether a refusal is about the model's name: a 404 naming a model, or SGLang's 400 naming an adapter."""
     pattern = _ABOUT_MODEL if status == 404 else _ABOUT_ADAPTER  # noqa: PLR2004 an HTTP status reads best as itself
-    return bool(text and pattern.search(_own_words(text)))
+    return bool(text and pattern.search(_PATH.sub(" ", _own_words(text))))
 
 
 def is_about_context(text: str | None) -> bool:
