@@ -9,7 +9,10 @@ What this relies on in the SDK is stated in tests/test_stdio_relay.py.
 
 import json
 import logging
-from typing import Any, cast
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Protocol, Self, cast
 
 import anyio
 import mcp_types as types
@@ -20,32 +23,87 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from alaya_mcp.backpressure import Outgoing
+from alaya_mcp.backpressure import Outgoing, Sink
+from alaya_mcp.pipes import Pipes, can_be_waited_for
 
 _log = logging.getLogger(__name__)
 
 
 async def serve_stdio(server: Server[Any]) -> None:
     """Serve until stdin ends."""
-    async with stdio_server() as (incoming, sink):
+    async with _standard_streams() as (incoming, sink):
         outgoing = Outgoing(sink)
-        to_server, from_relay = anyio.create_memory_object_stream[SessionMessage | Exception](0)
-        relay = Relay(server)
+        await server.run(Relayed(incoming, outgoing, Relay(server)), outgoing, server.create_initialization_options())
 
-        async def pump() -> None:
-            async with to_server:
-                async for item in incoming:
-                    await outgoing.drained()
-                    reply = relay.reply_to(item)
-                    if reply is None:
-                        await to_server.send(item)
-                    else:
-                        await outgoing.send(SessionMessage(reply))
 
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(pump)
-            await server.run(from_relay, outgoing, server.create_initialization_options())
-            tasks.cancel_scope.cancel()
+@asynccontextmanager
+async def _standard_streams() -> AsyncGenerator[tuple["Source", Sink]]:
+    """Stdin and stdout as messages: asyncio's way where it can, the SDK's own elsewhere."""
+    if can_be_waited_for():
+        async with Pipes() as pipes:
+            yield pipes.input, pipes.output
+    else:
+        async with stdio_server() as streams:
+            yield streams
+
+
+class Source(Protocol):
+    """Where messages come from."""
+
+    async def receive(self) -> SessionMessage | Exception:
+        """The next one."""
+        ...
+
+    async def aclose(self) -> None:
+        """Take no more."""
+        ...
+
+
+class Relayed:
+    """A source of which the SDK sees only what the relay leaves to it.
+
+    Nothing is taken from a host that does not read what is written to it.
+    """
+
+    def __init__(self, source: Source, outgoing: Outgoing, relay: "Relay") -> None:
+        self._source = source
+        self._outgoing = outgoing
+        self._relay = relay
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> SessionMessage | Exception:
+        try:
+            return await self.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
+
+    async def receive(self) -> SessionMessage | Exception:
+        """The next message for the SDK.
+
+        Raises:
+            anyio.EndOfStream: there is no more.
+        """
+        while True:
+            await self._outgoing.drained()
+            item = await self._source.receive()
+            reply = self._relay.reply_to(item)
+            if reply is None:
+                return item
+            await self._outgoing.send(SessionMessage(reply))
+
+    async def aclose(self) -> None:
+        """Take no more."""
+        await self._source.aclose()
 
 
 class Relay:

@@ -37,12 +37,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("tools.chat_arguments",),
     ("tools.get_deployment", "tools.list_lora_models", "tools.chat_with_deployment"),
     ("server",),
-    ("backpressure", "stdio"),
+    ("backpressure", "pipes", "stdio"),
     ("commands.serve", "commands.sandbox", "commands.demo"),
     ("cli",),
     ("__main__",),
 )
-MCP_ONLY_IN = ("tools.", "server", "stdio", "commands.demo")
+MCP_ONLY_IN = ("tools.", "server", "pipes", "stdio", "commands.demo")
 HTTP_ONLY_IN = ("upstream.", "chat.answer", "sandbox.")
 RICH_ONLY_IN = ("console", "commands.demo")
 

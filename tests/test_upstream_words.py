@@ -1,6 +1,7 @@
 """What upstream says in its error bodies: found, recognised, quoted."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +12,11 @@ from alaya_mcp.upstream.words import (
     QUOTE_LIMIT,
     context_numbers,
     is_about_context,
+    is_about_grammar,
+    is_about_images,
     is_about_model,
+    is_about_parsing,
+    is_about_tool_parser,
     message_in_body,
     quoted,
     says_not_found,
@@ -273,3 +278,27 @@ def test_a_model_whose_name_has_a_slash_is_one() -> None:
 
 def test_a_parameter_that_is_named_after_the_context_is_not_about_its_length() -> None:
     assert not is_about_context("Invalid value for parameter 'context_length_policy'")
+
+
+@pytest.mark.parametrize(
+    "recognise",
+    [
+        says_not_found,
+        lambda text: is_about_model(text, 404),
+        is_about_context,
+        is_about_images,
+        is_about_tool_parser,
+        is_about_parsing,
+        is_about_grammar,
+        lambda text: any(context_numbers(text)),
+        lambda text: "kept" in quoted(f"kept {text}") and "not found" in quoted(text),
+    ],
+)
+def test_only_the_beginning_of_a_message_is_looked_at(recognise: Callable[[str], bool]) -> None:
+    """A body may be as large as its cap, and the whole server waits while one is read."""
+    words = (
+        "the model x does not exist, not found; context length is 5, input (7 tokens) too long; mmproj; parse_error; "
+        "grammar error; enable-auto-tool-choice"
+    )
+    assert recognise(words)
+    assert not recognise(" " * 10_000 + words)

@@ -8,6 +8,9 @@ from typing import Any, Final, cast
 QUOTE_LIMIT: Final = 300
 """Characters of upstream's own words in one error message."""
 
+_READ: Final = 4_000
+"""Characters of a message that are looked at: what they are about stands at the beginning, and a body may be large."""
+
 _SECRET_MINIMUM: Final = 4
 """Shorter values would turn quotes into confetti and protect nothing."""
 
@@ -16,8 +19,6 @@ _NOT_FOUND = re.compile(
     re.IGNORECASE,
 )
 _OF_SOMETHING_ELSE = re.compile(r"key|user|account|credential|namespace|cluster|密钥|用户|账[号户]|集群", re.IGNORECASE)
-_PATH = re.compile(r"\S*/\S*")
-"""A name or an address with a slash in it: what it is called says nothing about what was not found."""
 _UNKNOWN_NAME = r".{0,160}?(?:not\s+exist|not\s+found|not\s+loaded|not\s+served|unknown|unrecognized)"
 _ABOUT_MODEL = re.compile(rf"\b(?:model|lora|adapter)s?\b{_UNKNOWN_NAME}", re.IGNORECASE | re.DOTALL)
 _ABOUT_ADAPTER = re.compile(rf"\b(?:lora|adapter)s?\b{_UNKNOWN_NAME}", re.IGNORECASE | re.DOTALL)
@@ -32,7 +33,7 @@ _ABOUT_TOOL_PARSER = re.compile(
 _ABOUT_IMAGES = re.compile(
     r"not a (?:multi-?modal|vision)|image input is not supported|mmproj|at most 0 image"
     r"|(?:not|n't) support(?:ed)? (?:image|vision|multi-?modal)"
-    r"|(?:image|vision|multi-?modal)\S* (?:input )?(?:is |are )?not supported",
+    r"|(?:image|vision|multi-?modal)\S{0,20} (?:input )?(?:is |are )?not supported",
     re.IGNORECASE,
 )
 _ABOUT_PARSING = re.compile(r"failed to parse (?:tools|messages|input|content)|parse_error", re.IGNORECASE)
@@ -84,25 +85,31 @@ def quoted(text: str | None, secrets: Iterable[str] = ()) -> str:
     for secret in sorted(secrets, key=len, reverse=True):  # one may begin with another
         if len(secret) >= _SECRET_MINIMUM:
             text = text.replace(secret, "[redacted]")
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    line = " ".join("".join(char if char.isprintable() else " " for char in text[:_READ]).split())
     cut = line if len(line) <= QUOTE_LIMIT else line[: QUOTE_LIMIT - 1] + "…"
     return f' Upstream said: "{cut}".' if cut else ""
 
 
 def says_not_found(text: str | None) -> bool:
     """Whether a control-plane message says that the deployment does not exist."""
-    return bool(text and _NOT_FOUND.search(text) and not _OF_SOMETHING_ELSE.search(text))
+    beginning = text[:_READ] if text else ""
+    return bool(_NOT_FOUND.search(beginning) and not _OF_SOMETHING_ELSE.search(beginning))
 
 
 def _own_words(text: str) -> str:
-    """A message without the caller's input, which vLLM's validation errors echo (recorded exchanges)."""
-    return re.split(r"['\"]input['\"]", text, maxsplit=1)[0]
+    """A message's beginning without the caller's input, which vLLM's validation errors echo (recorded exchanges)."""
+    return re.split(r"['\"]input['\"]", text[:_READ], maxsplit=1)[0]
+
+
+def _without_paths(text: str) -> str:
+    """A name or an address with a slash in it is left out: what it is called says nothing of what was not found."""
+    return " ".join(word for word in text.split() if "/" not in word)
 
 
 def is_about_model(text: str | None, status: int) -> bool:
     """Whether a refusal is about the model's name: a 404 naming a model, or SGLang's 400 naming an adapter."""
     pattern = _ABOUT_MODEL if status == 404 else _ABOUT_ADAPTER  # noqa: PLR2004 an HTTP status reads best as itself
-    return bool(text and pattern.search(_PATH.sub(" ", _own_words(text))))
+    return bool(text and pattern.search(_without_paths(_own_words(text))))
 
 
 def is_about_context(text: str | None) -> bool:
@@ -135,6 +142,7 @@ def is_about_grammar(text: str | None) -> bool:
 
 def context_numbers(text: str) -> tuple[str | None, str | None]:
     """(asked for, limit) with their units, as far as the message names them."""
+    text = text[:_READ]
     asked = _CONTEXT_ASKED.search(text)
     limit = _CONTEXT_LIMIT.search(text)
     number = next(group for group in asked.groups() if group) if asked else None
