@@ -1,11 +1,12 @@
 """The command line: arguments and exit codes. Each command's module is loaded only when it runs."""
 
 import argparse
+import gc
+import os
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from importlib import import_module
-from typing import Final, cast
-
-import anyio
+from typing import TYPE_CHECKING, Final, cast
 
 from alaya_mcp import __version__
 
@@ -20,6 +21,9 @@ Run an emulator of Alaya's two planes on a loopback port, and print what to expo
 
 _INTERRUPTED: Final = 130
 _LAST_PORT: Final = 65535
+
+if TYPE_CHECKING:
+    from alaya_mcp.opening import Opening
 
 Run = Callable[[argparse.Namespace], Awaitable[int]]
 
@@ -79,16 +83,44 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> int:
     """Run the command line; the exit status."""
+    opening = _opening() if len(sys.argv) == 1 else None
+    parsed = _parsed(sys.argv[1:])
+    parsed.opening = opening
+    try:
+        return _run(parsed)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    finally:
+        # What is left is given back by the process's end; looking through it for garbage would take longer.
+        gc.freeze()
+        gc.disable()
+
+
+def _opening() -> "Opening | None":
+    """The first answers to a host, begun before anything else is loaded."""
+    from alaya_mcp.descriptors import Descriptors, can_be_waited_for  # noqa: PLC0415 loaded for this only
+    from alaya_mcp.opening import begin  # noqa: PLC0415 as above
+
+    return begin(os.environ, Descriptors()) if can_be_waited_for() else None
+
+
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     top = parser()
     parsed = top.parse_args(arguments)
     if parsed.sandbox and parsed.command != "serve":
         top.error(f"--sandbox serves MCP over the sandbox; {parsed.command} goes without it")
     if parsed.sandbox_fault and not parsed.sandbox:
         top.error("--fault goes with --sandbox, or after the command sandbox")
+    return parsed
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    gc.disable()  # what is loaded stays, so nothing of it is garbage
+    import anyio  # noqa: PLC0415 it takes longer than the rest of this module
+
     run = cast("Run", import_module(f"alaya_mcp.commands.{parsed.command}").run)
-    try:
-        return anyio.run(run, parsed)
-    except KeyboardInterrupt:
-        return _INTERRUPTED
+    gc.freeze()
+    gc.enable()
+    return anyio.run(run, parsed)

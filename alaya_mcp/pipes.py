@@ -7,8 +7,6 @@ The SDK's transport hands every read, write and flush to a thread, which costs m
 import asyncio
 import io
 import os
-import stat
-import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -19,51 +17,34 @@ import anyio
 import mcp_types as types
 from mcp.shared.message import SessionMessage
 
+from alaya_mcp.descriptors import Descriptors
+
 _MOST_LINES: Final = 64
 """Lines that wait for the server when reading pauses."""
 _LAST_WORDS_SECONDS: Final = 1.0
 """What is written last may wait so long for a host that has closed stdin but does not read."""
-_ABOVE_STANDARD: Final = 3
-
-
-def can_be_waited_for() -> bool:
-    """Whether asyncio can wait for stdin and stdout: two pipes or sockets, each for one thing only.
-
-    A terminal or a socket that is both of them would be made non-blocking for others too; a regular file cannot be
-    waited for, and neither can the pipes of Windows.
-    """
-    if sys.platform == "win32":
-        return False
-    try:
-        ends = [os.fstat(descriptor) for descriptor in range(_ABOVE_STANDARD)]
-    except OSError:
-        return False
-    stdin, stdout, stderr = ends
-    return (
-        all(stat.S_ISFIFO(end.st_mode) or stat.S_ISSOCK(end.st_mode) for end in (stdin, stdout))
-        and not os.path.samestat(stdin, stdout)
-        and not os.path.samestat(stdout, stderr)
-    )
 
 
 class Pipes:
     """This process's stdin and stdout as the two streams that the SDK serves on, for as long as it is entered.
 
-    From then on descriptor 0 is empty and descriptor 1 is stderr, so that a stray print or a child reaches neither.
+    Args:
+        descriptors: Where they are.
+        unread: What has been read of stdin already.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, descriptors: Descriptors, unread: bytes = b"") -> None:
+        self._descriptors = descriptors
         self.input = Input()
+        self.input.data_received(unread)
         self.output = Output(on_lost=self.input.end)
         self._owned = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        stdin = _claimed(0, "rb", os.open(os.devnull, os.O_RDONLY))
-        stdout = _claimed(1, "wb", os.dup(2))
-        await loop.connect_write_pipe(lambda: self.output, stdout)
+        await loop.connect_write_pipe(lambda: self.output, io.FileIO(self._descriptors.stdout, "wb"))
         self._owned.push_async_callback(self.output.finish)
-        await loop.connect_read_pipe(lambda: self.input, stdin)
+        await loop.connect_read_pipe(lambda: self.input, io.FileIO(self._descriptors.stdin, "rb"))
         self._owned.push_async_callback(self.input.aclose)
         return self
 
@@ -71,14 +52,6 @@ class Pipes:
         self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
     ) -> None:
         await self._owned.aclose()
-
-
-def _claimed(descriptor: int, mode: str, diversion: int) -> io.FileIO:
-    """What a standard descriptor was, under another number; the standard one goes elsewhere from now on."""
-    private = os.dup(descriptor)  # above the standard three, which are all open, and not inherited
-    os.dup2(diversion, descriptor)
-    os.close(diversion)
-    return io.FileIO(private, mode)
 
 
 class Input(asyncio.Protocol):

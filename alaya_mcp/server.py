@@ -6,8 +6,9 @@ from functools import cache
 from typing import Any, Final
 
 import mcp_types as types
-from mcp.server import Server, ServerRequestContext
 from mcp.server.caching import CacheHint
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
 from alaya_mcp import __version__

@@ -16,33 +16,37 @@ from typing import Any, Protocol, Self, cast
 
 import anyio
 import mcp_types as types
-from mcp.server import Server
-from mcp.server.stdio import stdio_server
+from mcp.server.lowlevel import Server
 from mcp.shared.message import SessionMessage
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 from pydantic_core import from_json
 
 from alaya_mcp.backpressure import Outgoing, Sink
-from alaya_mcp.pipes import Pipes, can_be_waited_for
+from alaya_mcp.descriptors import Descriptors, can_be_waited_for
+from alaya_mcp.opening import Handover
+from alaya_mcp.pipes import Pipes
 
 _log = logging.getLogger(__name__)
 
 
-async def serve_stdio(server: Server[Any]) -> None:
-    """Serve until stdin ends."""
-    async with _standard_streams() as (incoming, sink):
-        outgoing = Outgoing(sink)
+async def serve_stdio(server: Server[Any], handover: Handover | None = None) -> None:
+    """Serve until stdin ends, from the beginning or from where an opening has led."""
+    async with _standard_streams(handover) as (incoming, sink):
+        outgoing = Outgoing(Silenced(sink, handover.silenced) if handover else sink)
         await server.run(Relayed(incoming, outgoing, Relay(server)), outgoing, server.create_initialization_options())
 
 
 @asynccontextmanager
-async def _standard_streams() -> AsyncGenerator[tuple["Source", Sink]]:
+async def _standard_streams(handover: Handover | None) -> AsyncGenerator[tuple["Source", Sink]]:
     """Stdin and stdout as messages: asyncio's way where it can, the SDK's own elsewhere."""
-    if can_be_waited_for():
-        async with Pipes() as pipes:
+    if handover or can_be_waited_for():
+        waited_for = Pipes(handover.descriptors, handover.unread) if handover else Pipes(Descriptors())
+        async with waited_for as pipes:
             yield pipes.input, pipes.output
     else:
+        from mcp.server.stdio import stdio_server  # noqa: PLC0415 seldom needed
+
         async with stdio_server() as streams:
             yield streams
 
@@ -57,6 +61,27 @@ class Source(Protocol):
     async def aclose(self) -> None:
         """Take no more."""
         ...
+
+
+class Silenced:
+    """A sink that leaves out the answer to a request that the host has an answer to."""
+
+    def __init__(self, sink: Sink, request_id: int | str | None) -> None:
+        self._sink = sink
+        self._request_id = request_id
+
+    async def send(self, item: SessionMessage, /) -> None:
+        """Write one, but for that answer."""
+        message = item.message
+        is_answer = isinstance(message, types.JSONRPCResponse | types.JSONRPCError)
+        if self._request_id is not None and is_answer and message.id == self._request_id:
+            self._request_id = None
+        else:
+            await self._sink.send(item)
+
+    async def aclose(self) -> None:
+        """Write no more."""
+        await self._sink.aclose()
 
 
 class Relayed:

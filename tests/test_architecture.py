@@ -16,7 +16,7 @@ LINE_BUDGET = 300
 
 # Lower layers first: a module imports from its own layer or from one before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "deadline", "origins", "deployment.lenient", "deployment.launch"),
+    ("errors", "deadline", "origins", "descriptors", "deployment.lenient", "deployment.launch"),
     ("settings", "progress", "logs", "console", "deployment.wire"),
     ("deployment.names", "deployment.readiness", "results"),
     ("deployment.views", "deployment.waiting"),
@@ -37,7 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("tools.chat_arguments",),
     ("tools.get_deployment", "tools.list_lora_models", "tools.chat_with_deployment"),
     ("server",),
-    ("backpressure", "pipes", "stdio"),
+    ("backpressure", "opening", "pipes", "stdio"),
     ("commands.serve", "commands.sandbox", "commands.demo"),
     ("cli",),
     ("__main__",),

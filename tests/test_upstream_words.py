@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -280,18 +281,26 @@ def test_a_parameter_that_is_named_after_the_context_is_not_about_its_length() -
     assert not is_about_context("Invalid value for parameter 'context_length_policy'")
 
 
+def numbers(text: str) -> bool:
+    return any(context_numbers(text))
+
+
+def quotation(text: str) -> bool:
+    return "not found" in quoted(text)
+
+
 @pytest.mark.parametrize(
     "recognise",
     [
         says_not_found,
-        lambda text: is_about_model(text, 404),
+        partial(is_about_model, status=404),
         is_about_context,
         is_about_images,
         is_about_tool_parser,
         is_about_parsing,
         is_about_grammar,
-        lambda text: any(context_numbers(text)),
-        lambda text: "kept" in quoted(f"kept {text}") and "not found" in quoted(text),
+        numbers,
+        quotation,
     ],
 )
 def test_only_the_beginning_of_a_message_is_looked_at(recognise: Callable[[str], bool]) -> None:

@@ -5,12 +5,16 @@ import os
 import signal
 import sys
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, cast
 
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.logs import start_logging
 from alaya_mcp.server import create_server
 from alaya_mcp.settings import Settings, load_settings, log_level
 from alaya_mcp.stdio import serve_stdio
+
+if TYPE_CHECKING:
+    from alaya_mcp.opening import Opening
 
 
 async def run(arguments: argparse.Namespace) -> int:
@@ -36,7 +40,8 @@ async def run(arguments: argparse.Namespace) -> int:
         except ValueError as error:
             sys.stderr.write(f"alayanew-mcp --sandbox: {error}\n")
             return 1
-        await serve_stdio(create_server(settings))
+        opening = cast("Opening | None", arguments.opening)
+        await serve_stdio(create_server(settings), opening.hand_over() if opening else None)
     return 0
 
 
