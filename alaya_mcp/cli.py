@@ -5,10 +5,12 @@ import gc
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, cast
 
 from alaya_mcp import __version__
+from alaya_mcp.sdk import without_its_packages
 
 _DESCRIPTION: Final = """\
 MCP server for language models deployed on Alaya NeW serverless inference.
@@ -100,10 +102,9 @@ def main() -> int:
 
 def _opening() -> "Opening | None":
     """The first answers to a host, begun before anything else is loaded."""
-    from alaya_mcp.descriptors import Descriptors, can_be_waited_for  # noqa: PLC0415 loaded for this only
-    from alaya_mcp.opening import begin  # noqa: PLC0415 as above
+    from alaya_mcp.opening import begin  # noqa: PLC0415 loaded for this only
 
-    return begin(os.environ, Descriptors()) if can_be_waited_for() else None
+    return begin(os.environ)
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
@@ -120,7 +121,8 @@ def _run(parsed: argparse.Namespace) -> int:
     gc.disable()  # what is loaded stays, so nothing of it is garbage
     import anyio  # noqa: PLC0415 it takes longer than the rest of this module
 
-    run = cast("Run", import_module(f"alaya_mcp.commands.{parsed.command}").run)
+    with without_its_packages() if parsed.command == "serve" else nullcontext():
+        run = cast("Run", import_module(f"alaya_mcp.commands.{parsed.command}").run)
     gc.freeze()
     gc.enable()
     return anyio.run(run, parsed)

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, cast
 
-from alaya_mcp.descriptors import Descriptors
+from alaya_mcp.descriptors import Descriptors, can_be_waited_for
 
 ANSWERS: Final = os.path.join(os.path.dirname(__file__), "opening.json")  # noqa: PTH118,PTH120 pathlib is slow to load
 DEFAULT_DEPLOYMENT: Final = "THE-DEFAULT-DEPLOYMENT"
@@ -230,13 +230,13 @@ class Opening:
                 reply = reply[os.write(self._descriptors.stdout, reply) :]
 
 
-def begin(environ: Mapping[str, str], descriptors: Descriptors) -> Opening | None:
-    """Begin to answer, where the configuration is one whose answers are known."""
-    if not is_plain(environ):
+def begin(environ: Mapping[str, str]) -> Opening | None:
+    """Begin to answer, where the answers are known; where they are not, nothing has been touched."""
+    if not (can_be_waited_for() and is_plain(environ)):
         return None
     try:
         with open(ANSWERS, encoding="utf-8") as file:  # noqa: PTH123 pathlib is slow to load
             answers = json.load(file)
     except FileNotFoundError:
         return None
-    return Opening(descriptors, Script(answers, environ.get("ALAYA_SERVICE_ID", "")))
+    return Opening(Descriptors(), Script(answers, environ.get("ALAYA_SERVICE_ID", "")))

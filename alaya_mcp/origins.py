@@ -4,6 +4,7 @@ import ipaddress
 import re
 import socket
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -24,6 +25,7 @@ class Origin:
     port: int
 
     @classmethod
+    @lru_cache(maxsize=256)
     def of(cls, url: str) -> "Origin":
         """The origin of an http or https URL that was parsed before."""
         parts = urlsplit(url)
@@ -55,6 +57,7 @@ def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddre
     return inside or address
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether a host literal or name is this machine (127.0.0.0/8, ::1, localhost, unspecified)."""
     name = host.rstrip(".").lower()

@@ -1,6 +1,8 @@
 """Progress notes of one call: alive by the clock, then the reply's text as it comes."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, Literal, Protocol, TypeVar
 
 import anyio
@@ -40,12 +42,13 @@ class ProgressNotes:
         self._last_progress = -1.0
         self._wake = anyio.Event()
         self._finished = anyio.Event()
+        self._begin: Callable[[], object] | None = None
 
     def status(self, phase: Phase, words: str, detail: str = "") -> None:
         """Tell this now, and again by the clock until something else is told: "words, 12 s, detail"."""
         if self._phase != "writing" and (phase, words, detail) != (self._phase, self._words, self._detail):
             self._phase, self._words, self._detail = phase, words, detail
-            self._wake.set()
+            self._wake_up()
 
     def write(self, text: str) -> None:
         """Add text of the reply."""
@@ -53,7 +56,7 @@ class ProgressNotes:
             self._unsent.append(text)
             if self._phase != "writing" or len(self._unsent) == 1:
                 self._phase = "writing"
-                self._wake.set()
+                self._wake_up()
 
     async def during(self, work: Callable[[], Awaitable[_T]]) -> _T:
         """Run `work` while telling its progress; what is left untold is told before this returns.
@@ -65,11 +68,16 @@ class ProgressNotes:
         failure: AlayaError | None = None
         await self._send(self._words, "waiting")
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._tell)
+            # Most reads are over before there is anything to tell: the teller begins when there is.
+            self._begin = partial(tasks.start_soon, self._tell)
+            clock = asyncio.get_running_loop().call_later(STATUS_SECONDS, self._wake_up)
             try:
                 done.append(await work())
             except AlayaError as error:  # outside the task group, which would wrap it in an exception group
                 failure = error
+            finally:
+                clock.cancel()
+                self._begin = None
             # Told to finish, not cancelled: a note that is being sent would be lost, or sent twice.
             self._finished.set()
             self._wake.set()
@@ -79,6 +87,12 @@ class ProgressNotes:
             await self._send_text()
         (outcome,) = done
         return outcome
+
+    def _wake_up(self) -> None:
+        self._wake.set()
+        if self._begin:
+            self._begin()
+            self._begin = None
 
     async def _tell(self) -> None:
         while not self._finished.is_set():
@@ -93,7 +107,8 @@ class ProgressNotes:
             with anyio.move_on_after(STATUS_SECONDS) as timer:
                 await self._woken()
             if not self._is_writing() and not self._finished.is_set():
-                elapsed = f"{self._elapsed():.0f} s" if timer.cancelled_caught or self._detail else ""
+                by_the_clock = timer.cancelled_caught or self._elapsed() >= STATUS_SECONDS
+                elapsed = f"{self._elapsed():.0f} s" if by_the_clock or self._detail else ""
                 await self._send(", ".join(filter(None, (self._words, elapsed, self._detail))), self._phase)
 
     def _is_writing(self) -> bool:

@@ -16,7 +16,7 @@ LINE_BUDGET = 300
 
 # Lower layers first: a module imports from its own layer or from one before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "deadline", "origins", "descriptors", "deployment.lenient", "deployment.launch"),
+    ("errors", "deadline", "origins", "descriptors", "sdk", "deployment.lenient", "deployment.launch"),
     ("settings", "progress", "logs", "console", "deployment.wire"),
     ("deployment.names", "deployment.readiness", "results"),
     ("deployment.views", "deployment.waiting"),

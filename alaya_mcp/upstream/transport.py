@@ -1,8 +1,10 @@
 """The one HTTP client of the process: limits, timeouts, caps, and failures as facts."""
 
 import logging
+import ssl
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.request import getproxies
@@ -30,6 +32,7 @@ _KEEPALIVE_SECONDS: Final = 4.0
 that is just being closed could not be sent again."""
 
 _HEADERS: Final = {
+    "User-Agent": f"alayanew-mcp/{__version__}",
     "Content-Type": "application/json",
     "Accept": "application/json, text/event-stream",
     # A compressed stream would be held back by whoever compresses it.
@@ -47,7 +50,7 @@ class Transport:
 
     def __init__(self) -> None:
         self._owned = AsyncExitStack()
-        self._clients: dict[bool, httpx2.AsyncClient] = {}
+        self._clients: dict[tuple[bool, bool], httpx2.AsyncClient] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -57,12 +60,17 @@ class Transport:
     ) -> None:
         await self._owned.aclose()
 
-    def _client(self, *, on_loopback: bool) -> httpx2.AsyncClient:
-        """The client for other hosts, with their proxies, or the one for this machine, without."""
-        if on_loopback not in self._clients:
+    def client(self, origin: Origin) -> httpx2.AsyncClient:
+        """The client for an origin: other hosts' with their proxies, this machine's without, and TLS where it is used.
+
+        Raises:
+            NotConfigured: a proxy setting that cannot be used.
+        """
+        kind = origin.on_loopback, origin.scheme == "http"
+        if kind not in self._clients:
+            on_loopback, _ = kind
             try:
                 client = httpx2.AsyncClient(
-                    headers={"User-Agent": f"alayanew-mcp/{__version__}"},
                     follow_redirects=False,
                     limits=httpx2.Limits(
                         max_connections=None,
@@ -70,6 +78,8 @@ class Transport:
                         keepalive_expiry=_KEEPALIVE_SECONDS,
                     ),
                     trust_env=not on_loopback,
+                    # A context without certificates trusts nobody; loading them takes longer than a call.
+                    verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if all(kind) else True,
                 )
             except (ImportError, ValueError, httpx2.InvalidURL):
                 raise NotConfigured(
@@ -78,8 +88,8 @@ class Transport:
                     "(http, https, socks5 or socks5h URLs), and have the host restart this server.",
                 ) from None  # its text holds the proxy's URL, and so perhaps a password
             self._owned.push_async_callback(client.aclose)
-            self._clients[on_loopback] = client
-        return self._clients[on_loopback]
+            self._clients[kind] = client
+        return self._clients[kind]
 
     async def open(
         self,
@@ -97,14 +107,17 @@ class Transport:
 
         Raises:
             Failure: anything else, the status among it.
-            NotConfigured: a proxy setting that cannot be used.
+            NotConfigured: as `client`.
         """
-        client = self._client(on_loopback=Origin.of(url).on_loopback)
+        client = self.client(Origin.of(url))
         timeout = httpx2.Timeout(
             connect=min(_CONNECT_SECONDS, deadline.remaining()), read=None, write=_WRITE_SECONDS, pool=None
         )
         with _as_failures(plane, url):
-            request = client.build_request(method, url, json=json, timeout=timeout, headers=_HEADERS)
+            # Not by the client: it would merge its own defaults into each request, which takes as long as sending it.
+            request = httpx2.Request(
+                method, _parsed(url), headers=_HEADERS, json=json, extensions={"timeout": timeout.as_dict()}
+            )
             # An explicit scheme, or none: never one that the client finds by itself (netrc, userinfo).
             response = await client.send(request, auth=auth or httpx2.Auth(), stream=True)
         _log.info("%s plane: %s: HTTP %d", plane, method, response.status_code)
@@ -161,6 +174,11 @@ async def body_chunks(plane: Plane, response: httpx2.Response, cap: int) -> Asyn
             if size > cap:
                 raise Failure(plane, "too_large")
             yield chunk
+
+
+@lru_cache(maxsize=256)
+def _parsed(url: str) -> httpx2.URL:
+    return httpx2.URL(url)
 
 
 @contextmanager
