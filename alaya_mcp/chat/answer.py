@@ -23,6 +23,8 @@ _GRACE_SECONDS: Final = 5.0
 """For usage and the end of the stream, once the engine has said why it stopped."""
 _DRAIN_SECONDS: Final = 0.1
 """For the last bytes after [DONE], which let the connection be used again."""
+_TIMER_SECONDS: Final = 0.05
+"""How far the limit of silence moves before the event loop's timer does: setting it takes as long as a token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,9 @@ async def read_answer(
                 async for chunk in chunks:
                     for delta in decoder.feed(chunk):
                         on_delta(delta)
-                    scope.deadline = min(deadline.at, patience.until(decoder, anyio.current_time()))
+                    until = min(deadline.at, patience.until(decoder, anyio.current_time()))
+                    if abs(until - scope.deadline) > _TIMER_SECONDS:
+                        scope.deadline = until
             for delta in decoder.finish():
                 on_delta(delta)
         except (Failure, EngineError, EventTooLarge, EnvelopeFailure, WrongShape) as cause:

@@ -4,6 +4,7 @@ The WHATWG format as engines and proxies really send it: always UTF-8, any line 
 comments, and a last event without its blank line are all taken.
 """
 
+import re
 from typing import Final, Literal
 
 EVENT_CAP: Final = 16 * 2**20
@@ -14,6 +15,9 @@ DONE: Final = "[DONE]"
 _BOM: Final = b"\xef\xbb\xbf"
 _FIELDS: Final = (b"data:", b"event:", b"id:", b"retry:", b":")
 _SNIFF: Final = 4096
+
+_ONE_EVENT: Final = re.compile(rb"data: ([^\r\n]*)\n\n")
+"""What nearly every chunk of an engine is: one event, whole."""
 
 BodyKind = Literal["json", "events", "other"]
 
@@ -60,6 +64,8 @@ class EventSplitter:
         """
         if not chunk:
             return []
+        if self._is_between_events and len(chunk) <= self._cap and (event := _ONE_EVENT.fullmatch(chunk)):
+            return [event[1].decode("utf-8", "replace")]
         if self._after_cr and chunk.startswith(b"\n"):
             chunk = chunk[1:]
             self._after_cr = False
@@ -75,6 +81,10 @@ class EventSplitter:
             self._end_line(events)
             self._keep(piece, events)
         return events
+
+    @property
+    def _is_between_events(self) -> bool:
+        return not (self._size or self._line or self._data or self._after_cr or self._at_start)
 
     def finish(self) -> list[str]:
         """What is left when the stream ends: an event whose blank line never came."""

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from alaya_mcp.chat.thinking import ThinkSplitter
 from alaya_mcp.chat.tool_calls import PartialCall, ToolCallCollector
@@ -13,8 +13,7 @@ from alaya_mcp.results import Usage
 _ERROR_STATUS = re.compile(r"[45][0-9]{2}")
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(NamedTuple):
     """What one chunk added."""
 
     content: str = ""
