@@ -72,6 +72,7 @@ def create_server(settings: Settings | NotConfigured) -> Server[Session | NotCon
             yield settings
             return
         async with Transport() as transport:
+            transport.warm_up(settings.control_plane)
             client = AlayaClient(settings, transport)
             lookups = Lookups(client.deployment)
             chats = Chats(

@@ -11,7 +11,7 @@ import anyio
 from alaya_mcp.chat.answer import AnswerDecoder, read_answer
 from alaya_mcp.chat.exchange import Asked, Exchange, Limits, Timestamps
 from alaya_mcp.chat.kept_replies import KeptReplies
-from alaya_mcp.chat.model_choice import Choice, choose_model, loaded_on
+from alaya_mcp.chat.model_choice import Choice, ServedNames, choose_model, loaded_on
 from alaya_mcp.chat.outcome import chat_result
 from alaya_mcp.chat.reply import Delta
 from alaya_mcp.chat.request import Features, Sampling, Turn, chat_body
@@ -79,6 +79,7 @@ class Chats:
     ) -> None:
         self._client = client
         self._lookups = lookups
+        self._served = ServedNames(client)
         self._places = anyio.Semaphore(max_concurrency)
         self._idle_seconds = idle_seconds
         self._reply_bytes = reply_bytes
@@ -187,7 +188,7 @@ class Chats:
     async def _ask(self, call: _Call, deployment: Deployment) -> Exchange:
         request, deadline, notes = call.request, call.deadline, call.notes
         engine = self._client.engine(deployment, request.service_id)
-        choice = await choose_model(request.model, deployment, engine, self._client, deadline)
+        choice = await choose_model(request.model, deployment, engine, self._served, deadline)
         loaded, ready = loaded_on(choice.model, deployment)
         decoder = AnswerDecoder(_prefilled(request.features, choice, deployment))
         window = ReplyWindow(self._reply_bytes)

@@ -1,5 +1,6 @@
 """Choosing the model for a chat: by the control plane's names, then by the engine's own."""
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +14,8 @@ from alaya_mcp.upstream.failures import Failure
 _MODELS_SECONDS: Final = 5.0
 """For /v1/models where the chat can go on without it; a healthy engine answers it in milliseconds."""
 _NOT_FOUND: Final = 404
+_MOST: Final = 1_000
+"""Engines whose names are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,34 @@ class Choice:
     warnings: tuple[str, ...] = ()
 
 
+class ServedNames:
+    """What engines tell of their names, each kept as long as the lookup of the deployment that led to it."""
+
+    def __init__(self, client: AlayaClient) -> None:
+        self._client = client
+        self._kept: OrderedDict[str, tuple[Deployment, Names]] = OrderedDict()
+
+    def kept(self, deployment: Deployment, engine: Engine) -> Names | None:
+        """What the engine told when last asked, if the deployment has not been looked up anew since."""
+        looked_up, names = self._kept.get(engine.subject.service_id, (None, None))
+        return names if looked_up is deployment else None
+
+    async def asked(self, deployment: Deployment, engine: Engine, deadline: Deadline) -> Names:
+        """What the engine tells now.
+
+        Raises:
+            Failure, AlayaError: as `AlayaClient.served_names`.
+        """
+        names = await self._client.served_names(engine, deadline)
+        self._kept.pop(engine.subject.service_id, None)
+        self._kept[engine.subject.service_id] = deployment, names
+        if len(self._kept) > _MOST:
+            self._kept.popitem(last=False)
+        return names
+
+
 async def choose_model(
-    wanted: str | None, deployment: Deployment, engine: Engine, client: AlayaClient, deadline: Deadline
+    wanted: str | None, deployment: Deployment, engine: Engine, served: ServedNames, deadline: Deadline
 ) -> Choice:
     """The model for `wanted`, or the default; the engine is asked once, where the control plane does not know.
 
@@ -43,14 +72,18 @@ async def choose_model(
     found = told.find(wanted) if wanted else told.default()
     if found is not None:
         return Choice(found, told, _doubts(found, told))
+    if kept := served.kept(deployment, engine):
+        names = _both(told, kept)
+        if found := names.find(wanted) if wanted else names.default():
+            return Choice(found, names, _doubts(found, names))
     limit = deadline if wanted is None else deadline.sooner(_MODELS_SECONDS)
     try:
-        served = await client.served_names(engine, limit)
+        asked = await served.asked(deployment, engine, limit)
     except (AlayaError, Failure) as error:
         if wanted is None:
             raise _without_default(error) from None
         return Choice(Model(wanted, wanted), told, (_unread(wanted, told),))
-    names = _both(told, served)
+    names = _both(told, asked)
     found = names.find(wanted) if wanted else names.default()
     if found is None:
         neither = " Neither the control plane nor the engine's own list (/v1/models) tells it."

@@ -1,5 +1,6 @@
 """The one HTTP client of the process: limits, timeouts, caps, and failures as facts."""
 
+import asyncio
 import logging
 import ssl
 from collections.abc import AsyncGenerator, Generator
@@ -27,6 +28,7 @@ _OK: Final = 200
 _CONNECT_SECONDS: Final = 10.0
 """As the API documentation's Java sample."""
 _WRITE_SECONDS: Final = 30.0
+_WARM_UP_SECONDS: Final = 0.5
 _KEEPALIVE_SECONDS: Final = 4.0
 """Below the 5 s after which uvicorn, and so vLLM and SGLang, close an idle connection: a request sent on one
 that is just being closed could not be sent again."""
@@ -45,7 +47,7 @@ _log = logging.getLogger(__name__)
 class Transport:
     """Sends requests and yields answers; owned by whoever enters it.
 
-    A client is made at the first request that needs it, so that a process which only lists its tools pays nothing.
+    A client is made at the first request that needs it, or at leisure before.
     """
 
     def __init__(self) -> None:
@@ -59,6 +61,15 @@ class Transport:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
         await self._owned.aclose()
+
+    def warm_up(self, origin: Origin) -> None:
+        """Make the client for an origin before it is needed, once the host has had time to ask what it asks first."""
+
+        def warm() -> None:
+            with suppress(NotConfigured):  # the first request tells it
+                self.client(origin)
+
+        self._owned.callback(asyncio.get_running_loop().call_later(_WARM_UP_SECONDS, warm).cancel)
 
     def client(self, origin: Origin) -> httpx2.AsyncClient:
         """The client for an origin: other hosts' with their proxies, this machine's without, and TLS where it is used.
