@@ -32,7 +32,7 @@ _INITIALIZED: Final = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 _META: Final = "io.modelcontextprotocol/"
 _ENVELOPE: Final = {f"{_META}protocolVersion", f"{_META}clientCapabilities", f"{_META}clientInfo"}
 
-_PLAIN: Final = {
+PLAIN: Final = {
     "ALAYA_ACCESS_KEY": r"[!-#%-~]+",
     "ALAYA_SECRET_KEY": r"[!-#%-~]+",
     "ALAYA_SERVICE_ID": r"([A-Za-z0-9_-][A-Za-z0-9._-]{0,127})?",
@@ -50,7 +50,7 @@ _PLAIN: Final = {
 
 def is_plain(environ: Mapping[str, str]) -> bool:
     """Whether the server is certainly configured, so that its answers are known."""
-    return all(re.fullmatch(pattern, environ.get(name, "")) for name, pattern in _PLAIN.items())
+    return all(re.fullmatch(pattern, environ.get(name, "")) for name, pattern in PLAIN.items())
 
 
 class Script:
@@ -77,7 +77,7 @@ class Script:
         if self._version and message in (_INITIALIZED, {**_INITIALIZED, "params": {}}):
             self.replay.append(line)
             return b""
-        request_id, method = message.get("id"), message.get("method")
+        request_id, method = message.get("id"), str(message.get("method"))
         known = self._result(method, message.get("params", {})) if _is_request(message) else None
         if known is None:
             self.has_ended = True
@@ -89,7 +89,7 @@ class Script:
         result = known.replace(DEFAULT_DEPLOYMENT, self._service_id)
         return f'{{"jsonrpc":"2.0","id":{json.dumps(request_id)},"result":{result}}}\n'.encode()
 
-    def _result(self, method: object, given: object) -> str | None:
+    def _result(self, method: str, given: object) -> str | None:
         """The result as JSON, None where it is the server's to give."""
         params = _fields(given)
         if method == "initialize" and not self._version and _is_handshake(params):
@@ -98,7 +98,7 @@ class Script:
             self._version = version if result else None
             return result
         if method in {"server/discover", "tools/list"} and not self._version and params.keys() == {"_meta"}:
-            return self._text(str(method), _stateless_version(params["_meta"]))
+            return self._text(method, _stateless_version(params["_meta"]))
         if method == "tools/list" and self._version and given == {}:
             return self._text("tools/list", self._version)
         return None
@@ -126,7 +126,7 @@ def _is_request(message: dict[str, object]) -> bool:
     is_id = isinstance(request_id, str) or (
         isinstance(request_id, int) and not isinstance(request_id, bool) and abs(request_id) < _MOST_EXACT
     )
-    return is_id and message["jsonrpc"] == "2.0" and message.keys() <= {"jsonrpc", "id", "method", "params"}
+    return is_id and message.get("jsonrpc") == "2.0" and message.keys() <= {"jsonrpc", "id", "method", "params"}
 
 
 def _is_handshake(params: dict[str, object]) -> bool:
@@ -193,10 +193,14 @@ class Opening:
         self._thread = threading.Thread(target=self._run, name="opening", daemon=True)
         self._thread.start()
 
+    def join(self) -> None:
+        """Wait until there is nothing more to answer here."""
+        self._thread.join()
+
     def hand_over(self) -> Handover:
         """Answer no more."""
         os.close(self._take_over)
-        self._thread.join()
+        self.join()
         os.close(self._taken_over)
         sys.setswitchinterval(self._switch_seconds)
         replay = b"".join(line + b"\n" for line in self._script.replay)
