@@ -1,0 +1,246 @@
+"""Stdin and stdout as hosts give them: pipes, sockets, files; read or not read, closed in any order."""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from itertools import pairwise
+from pathlib import Path
+from subprocess import PIPE
+from typing import IO, Any
+
+import anyio
+import mcp_types as types
+import pytest
+from anyio.abc import Process
+from hypothesis import given
+from hypothesis import strategies as st
+from mcp.shared.message import SessionMessage
+
+from alaya_mcp.pipes import Input
+from tests.stdio_host import Host, host
+from tests.upstream import Exchange, Request, Upstream, replies, text_chunk
+
+pytestmark = [pytest.mark.anyio, pytest.mark.skipif(sys.platform == "win32", reason="the SDK's transport serves there")]
+
+CHAT = "chat_with_deployment"
+HANDSHAKE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+OPENING = [
+    {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": HANDSHAKE},
+    {"jsonrpc": "2.0", "method": "notifications/initialized"},
+]
+
+
+def lines_of(*messages: dict[str, Any]) -> bytes:
+    return b"".join(json.dumps(message).encode() + b"\n" for message in messages)
+
+
+@asynccontextmanager
+async def started(stdin: int | IO[bytes], stdout: int | IO[bytes], **environ: str) -> AsyncGenerator[Process]:
+    """The server with these as its stdin and stdout, for at most 30 s."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ALAYA_")}
+    command = [sys.executable, "-m", "alaya_mcp"]
+    with anyio.fail_after(30):
+        process = await anyio.open_process(
+            command, stdin=stdin, stdout=stdout, stderr=PIPE, env={**inherited, **environ}
+        )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+            with anyio.CancelScope(shield=True):
+                await process.aclose()
+
+
+async def test_two_sockets_serve_as_two_pipes_do() -> None:
+    """Node gives its children sockets."""
+    (ours_in, theirs_in), (ours_out, theirs_out) = socket.socketpair(), socket.socketpair()
+    async with (
+        Upstream(chat=replies("hello")) as upstream,
+        started(theirs_in.fileno(), theirs_out.fileno(), **upstream.environ) as process,
+    ):
+        theirs_in.close()
+        theirs_out.close()
+        call = {"name": CHAT, "arguments": {"prompt": "x"}}
+        ours_in.sendall(lines_of(*OPENING, {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}))
+        ours_out.settimeout(20)
+        answers = await anyio.to_thread.run_sync(lambda: [json.loads(line) for line in _lines(ours_out, 2)])
+        ours_in.close()
+        status = await process.wait()
+        ours_out.close()
+
+    assert [answer["id"] for answer in answers] == [0, 1]
+    assert answers[1]["result"]["structuredContent"]["content"] == "hello"
+    assert status == 0
+
+
+def _lines(connection: socket.socket, count: int) -> list[bytes]:
+    with connection.makefile("rb") as file:
+        return [file.readline() for _ in range(count)]
+
+
+async def test_one_socket_for_both_is_served_too() -> None:
+    ours, theirs = socket.socketpair()
+    async with started(theirs.fileno(), theirs.fileno(), ALAYA_ACCESS_KEY="ak", ALAYA_SECRET_KEY="sk") as process:
+        theirs.close()
+        ours.sendall(lines_of(*OPENING, {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}))
+        ours.settimeout(20)
+        answers = await anyio.to_thread.run_sync(lambda: [json.loads(line) for line in _lines(ours, 2)])
+        ours.shutdown(socket.SHUT_WR)
+        status = await process.wait()
+        ours.close()
+
+    assert [answer["id"] for answer in answers] == [0, 1]
+    assert status == 0
+
+
+async def test_files_are_served_as_the_sdk_does_it(tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(lines_of(*OPENING))
+    with (tmp_path / "in").open("rb") as stdin, (tmp_path / "out").open("wb") as stdout:
+        async with started(stdin, stdout, ALAYA_ACCESS_KEY="ak", ALAYA_SECRET_KEY="sk") as process:
+            status = await process.wait()
+
+    assert json.loads((tmp_path / "out").read_bytes())["id"] == 0
+    assert status == 0
+
+
+async def test_a_shared_pipe_is_left_as_it_was() -> None:
+    """`(alayanew-mcp; other) < pipe`: what comes after must find its stdin blocking, as ever."""
+    stdin, to_server = os.pipe()
+    from_server, stdout = os.pipe()
+    async with started(stdin, stdout, ALAYA_ACCESS_KEY="ak", ALAYA_SECRET_KEY="sk") as process:
+        os.write(to_server, lines_of(*OPENING, {"jsonrpc": "2.0", "id": 1, "method": "ping"}))
+        seen = b""
+        while seen.count(b"\n") < 2:  # the second answer is the loaded server's
+            seen += await anyio.to_thread.run_sync(os.read, from_server, 2**16)
+        meanwhile = os.get_blocking(stdin), os.get_blocking(stdout)
+        os.close(to_server)
+        status = await process.wait()
+        afterwards = os.get_blocking(stdin), os.get_blocking(stdout)
+    for descriptor in (stdin, from_server, stdout):
+        os.close(descriptor)
+
+    assert (meanwhile, afterwards, status) == ((False, False), (True, True), 0)
+
+
+async def test_a_host_that_closes_stdin_and_never_reads_keeps_no_process() -> None:
+    begun, closed = anyio.Event(), anyio.Event()
+
+    async def endless(_: Request, exchange: Exchange) -> None:
+        begun.set()
+        with suppress(ConnectionError):
+            await exchange.events()
+            while True:
+                await exchange.event(text_chunk("word " * 1_000))
+        closed.set()
+
+    stdin, to_server = os.pipe()
+    from_server, stdout = os.pipe()
+    async with Upstream(chat=endless) as upstream:
+        environ = {**upstream.environ, "ALAYA_PROGRESS_INTERVAL_MS": "0", "ALAYA_MAX_REPLY_BYTES": "10000000"}
+        async with started(stdin, stdout, **environ) as process:
+            call = {"name": CHAT, "arguments": {"prompt": "x"}, "_meta": {"progressToken": 1}}
+            os.write(to_server, lines_of(*OPENING, {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}))
+            await begun.wait()
+            os.close(to_server)
+            status = await process.wait()
+            await closed.wait()
+    for descriptor in (stdin, from_server, stdout):
+        os.close(descriptor)
+
+    assert status == 0
+
+
+async def test_a_host_that_closes_stdout_ends_the_process_and_its_upstream_connection() -> None:
+    begun, closed = anyio.Event(), anyio.Event()
+
+    async def hangs(_: Request, exchange: Exchange) -> None:
+        begun.set()
+        await exchange.hang()
+        closed.set()
+
+    stdin, to_server = os.pipe()
+    from_server, stdout = os.pipe()
+    async with Upstream(chat=hangs) as upstream, started(stdin, stdout, **upstream.environ) as process:
+        os.close(stdout)
+        call = {"name": CHAT, "arguments": {"prompt": "x"}}
+        os.write(to_server, lines_of(*OPENING, {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}))
+        await begun.wait()
+        os.close(from_server)
+        status = await process.wait()
+        await closed.wait()
+    os.close(to_server)
+    os.close(stdin)
+
+    assert status == 0
+
+
+async def test_a_line_of_many_megabytes_is_taken_and_one_is_given() -> None:
+    prompt = "word " * 500_000
+    async with Upstream(chat=replies(prompt)) as upstream:
+        async with host(**upstream.environ, ALAYA_MAX_REPLY_BYTES="1500000") as server:
+            await server.initialize()
+            await server.call(1, CHAT, prompt=prompt)
+            answer = await server.answer(1)
+        (chat,) = upstream.chats
+
+    assert chat.json["messages"][0]["content"] == prompt
+    assert len(answer["result"]["structuredContent"]["content"]) > 1_400_000
+
+
+PRINTS = """
+import atexit, os, sys
+class Prints:
+    def find_spec(self, name, path=None, target=None):
+        if name == "httpx2":
+            print("stray"); os.write(1, b"stray"); os.system("echo stray")
+sys.meta_path.insert(0, Prints())
+atexit.register(print, "stray")
+sys.argv = ["alayanew-mcp"]
+from alaya_mcp.cli import main
+sys.exit(main())
+"""
+
+
+async def test_what_is_printed_by_mistake_is_not_on_the_wire() -> None:
+    """While the server is loaded and when it exits; by Python, by a system call and by a child."""
+    with anyio.fail_after(30):
+        environ = {**os.environ, "ALAYA_ACCESS_KEY": "ak", "ALAYA_SECRET_KEY": "sk"}
+        async with await anyio.open_process([sys.executable, "-c", PRINTS], env=environ) as process:
+            server = Host(process)
+            await server.initialize()
+            await server.request(1, "ping")
+            await server.answer(1)
+            status = await server.leave()
+            assert process.stderr is not None
+            told = b"".join([chunk async for chunk in process.stderr])
+
+    assert [line["id"] for line in server.lines] == [0, 1]
+    assert told.count(b"stray") == 4
+    assert status == 0
+
+
+@given(st.lists(st.text(max_size=3), max_size=6), st.lists(st.integers(0, 400), max_size=6))
+def test_messages_are_the_same_however_the_bytes_are_cut(names: list[str], cuts: list[int]) -> None:
+    messages = [{"jsonrpc": "2.0", "method": f"m{name}"} for name in names]
+    whole = "\n".join(json.dumps(message, ensure_ascii=False) for message in messages).encode()
+    places = sorted({0, *(cut for cut in cuts if cut < len(whole)), len(whole)})
+
+    async def received() -> list[str]:
+        source = Input()
+        for start, end in pairwise(places):
+            source.data_received(whole[start:end])
+        source.connection_lost(None)
+        found: list[str] = []
+        with suppress(anyio.EndOfStream):
+            while True:
+                item = await source.receive()
+                assert isinstance(item, SessionMessage)
+                assert isinstance(item.message, types.JSONRPCNotification)
+                found.append(item.message.method)
+        return found
+
+    assert anyio.run(received) == [message["method"] for message in messages]
