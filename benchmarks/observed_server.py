@@ -22,7 +22,7 @@ def _tell() -> None:
 
 async def _serve() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, _tell)
-    await run(Namespace(sandbox=False, sandbox_fault=None))
+    await run(Namespace(sandbox=False, sandbox_fault=None, opening=None))
 
 
 if __name__ == "__main__":

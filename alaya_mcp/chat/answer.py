@@ -164,9 +164,9 @@ async def read_answer(
                 async for chunk in chunks:
                     for delta in decoder.feed(chunk):
                         on_delta(delta)
-                    until = min(deadline.at, patience.until(decoder, anyio.current_time()))
-                    if abs(until - scope.deadline) > _TIMER_SECONDS:
-                        scope.deadline = until
+                    moved = moved_timer(scope.deadline, patience.until(decoder, anyio.current_time()), deadline.at)
+                    if moved != scope.deadline:
+                        scope.deadline = moved
             for delta in decoder.finish():
                 on_delta(delta)
         except (Failure, EngineError, EventTooLarge, EnvelopeFailure, WrongShape) as cause:
@@ -180,6 +180,13 @@ async def read_answer(
     if reply.finish_reason is not None or decoder.done:
         return Ending()
     return Ending("deadline" if deadline.remaining() == 0 else "idle")
+
+
+def moved_timer(timer: float, until: float, end: float) -> float:
+    """Where a timer is to stand that is to go off at `until`, or at `end` exactly if that comes first."""
+    if until >= end:
+        return end
+    return until if abs(until - timer) > _TIMER_SECONDS else timer
 
 
 class _Patience:
