@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, cast
 from urllib.parse import quote
 
@@ -70,9 +71,8 @@ class AlayaClient:
         subject = self.subject(service_id)
         with anyio.CancelScope(deadline=deadline.at):
             try:
-                body: bytes = await resending(read_may_be_resent, deadline)(
-                    self._transport.json_body, "control", url, auth=self._auth, deadline=deadline
-                )
+                ask = partial(self._transport.json_body, "control", url, auth=self._auth, deadline=deadline)
+                body = await resending(ask, read_may_be_resent, deadline)
                 return parse_deployment(body)
             except Failure as failure:
                 raise explain(failure, subject) from None
@@ -126,9 +126,9 @@ class AlayaClient:
             AlayaError: an answer that is no list of models, or none before the deadline.
         """
         with anyio.CancelScope(deadline=deadline.at):
-            body: bytes = await resending(chat_may_be_resent, deadline)(
-                self._transport.json_body, "data", f"{engine.url}/v1/models", auth=engine.auth, deadline=deadline
-            )
+            url = f"{engine.url}/v1/models"
+            ask = partial(self._transport.json_body, "data", url, auth=engine.auth, deadline=deadline)
+            body = await resending(ask, chat_may_be_resent, deadline)
             try:
                 return _names_in(json_object(body))
             except WrongShape as wrong:
@@ -166,7 +166,7 @@ class AlayaClient:
             why = f"HTTP {failure.status}" if failure.status else "no connection"
             tell(f"the engine cannot take it now ({why}), asking again in {seconds:.0f} s")
 
-        response: httpx2.Response = await resending(may_be_resent, deadline, tell_wait)(send)
+        response = await resending(send, may_be_resent, deadline, tell_wait)
         try:
             yield response, sent
         finally:

@@ -3,25 +3,21 @@
 The rule is in docs/errors.md: a chat that may be generating is never sent twice.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    stop_after_attempt,
-    stop_any,
-    wait_random_exponential,
-)
-from tenacity.stop import stop_base
 
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.upstream.failures import NOTHING_WAS_SENT, Failure
 from alaya_mcp.upstream.words import is_about_model, message_in_body
+
+if TYPE_CHECKING:
+    from tenacity import AsyncRetrying, RetryCallState
+
+_T = TypeVar("_T")
 
 TRIES: Final = 4
 """Sends of one request at most, the first included."""
@@ -30,7 +26,6 @@ _READ_AGAIN_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
 _CHAT_AGAIN_STATUS: Final = frozenset({429, 503})
 _BAD_REQUEST: Final = 400
 _NOT_FOUND: Final = 404
-_BACKOFF = wait_random_exponential(multiplier=0.25, max=4, min=0.05)
 
 
 def read_may_be_resent(failure: BaseException) -> bool:
@@ -71,44 +66,63 @@ def retry_after_seconds(header: str | None, now: datetime) -> float | None:
         return None
 
 
-def _failure(state: RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome else None
-
-
-def _wait(state: RetryCallState) -> float:
-    failure = _failure(state)
-    asked = retry_after_seconds(failure.retry_after_header, datetime.now(UTC)) if isinstance(failure, Failure) else None
-    return _BACKOFF(state) if asked is None else asked
-
-
-class _WaitDoesNotFit(stop_base):
-    def __init__(self, deadline: Deadline) -> None:
-        self._deadline = deadline
-
-    def __call__(self, retry_state: RetryCallState) -> bool:
-        return retry_state.upcoming_sleep >= self._deadline.remaining()
-
-
-def resending(
+async def resending(
+    send: Callable[[], Awaitable[_T]],
     may_be_resent: Callable[[BaseException], bool],
     deadline: Deadline,
     tell: Callable[[Failure, float], None] | None = None,
-) -> AsyncRetrying:
-    """The policy for one exchange, to be called with it: `await policy(send, ...)`.
+) -> _T:
+    """What `send` brings, sent again as `may_be_resent` allows.
 
     It gives up, raising the last failure, when the wait does not fit the deadline. `tell` takes each failure that is
     waited for, and for how many seconds.
     """
+    try:
+        return await send()
+    except Failure as failure:
+        if not may_be_resent(failure):
+            raise
+        first = [failure]
 
-    def before_sleep(state: RetryCallState) -> None:
+    async def first_failure_or_send() -> _T:
+        if first:
+            raise first.pop()
+        return await send()
+
+    return await _policy(may_be_resent, deadline, tell)(first_failure_or_send)
+
+
+def _policy(
+    may_be_resent: Callable[[BaseException], bool],
+    deadline: Deadline,
+    tell: Callable[[Failure, float], None] | None,
+) -> "AsyncRetrying":
+    from tenacity import AsyncRetrying, retry_if_exception, wait_random_exponential  # noqa: PLC0415 seldom needed
+
+    backoff = wait_random_exponential(multiplier=0.25, max=4, min=0.05)
+
+    def wait(state: "RetryCallState") -> float:
+        failure = _failure(state)
+        header = failure.retry_after_header if isinstance(failure, Failure) else None
+        asked = retry_after_seconds(header, datetime.now(UTC))
+        return backoff(state) if asked is None else asked
+
+    def stop(state: "RetryCallState") -> bool:
+        return state.attempt_number >= TRIES or state.upcoming_sleep >= deadline.remaining()
+
+    def before_sleep(state: "RetryCallState") -> None:
         if tell and isinstance(failure := _failure(state), Failure):
             tell(failure, state.upcoming_sleep)
 
     return AsyncRetrying(
         retry=retry_if_exception(may_be_resent),
-        wait=_wait,
-        stop=stop_any(stop_after_attempt(TRIES), _WaitDoesNotFit(deadline)),
+        wait=wait,
+        stop=stop,
         sleep=anyio.sleep,
         before_sleep=before_sleep,
         reraise=True,
     )
+
+
+def _failure(state: "RetryCallState") -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
