@@ -5,12 +5,11 @@ import gc
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, cast
 
 from alaya_mcp import __version__
-from alaya_mcp.sdk import without_its_packages
+from alaya_mcp.sdk import defer_packages
 
 _DESCRIPTION: Final = """\
 MCP server for language models deployed on Alaya NeW serverless inference.
@@ -121,8 +120,9 @@ def _run(parsed: argparse.Namespace) -> int:
     gc.disable()  # what is loaded stays, so nothing of it is garbage
     import anyio  # noqa: PLC0415 it takes longer than the rest of this module
 
-    with without_its_packages() if parsed.command == "serve" else nullcontext():
-        run = cast("Run", import_module(f"alaya_mcp.commands.{parsed.command}").run)
+    if parsed.command == "serve":
+        defer_packages()
+    run = cast("Run", import_module(f"alaya_mcp.commands.{parsed.command}").run)
     gc.freeze()
     gc.enable()
     return anyio.run(run, parsed)

@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any, Final, cast
 
 from alaya_mcp.descriptors import Descriptors, can_be_waited_for
@@ -27,6 +28,9 @@ DEFAULT_DEPLOYMENT: Final = "THE-DEFAULT-DEPLOYMENT"
 _SWITCH_SECONDS: Final = 0.0005
 """Between threads while the SDK is loaded: an answer waits for no longer."""
 _CHUNK: Final = 2**16
+_LONGEST: Final = 2**16
+"""Bytes of a line that is answered here."""
+_DEEPEST: Final = 8
 _MOST_EXACT: Final = 2**53
 _INITIALIZED: Final = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 _META: Final = "io.modelcontextprotocol/"
@@ -57,8 +61,9 @@ class Script:
     """Decides which lines are answered, and how. No I/O.
 
     Attributes:
-        replay: The lines of the handshake, for the server.
-        silenced: The id of the request among them whose answer the host has.
+        replay: Lines for the server, which bring it to where the host is.
+        given: The results that the host has, by request, of those among them.
+        is_stateless: Whether the host has begun in the stateless revision.
         has_ended: Whether everything from now on is the server's.
     """
 
@@ -68,7 +73,8 @@ class Script:
         self._service_id = service_id
         self._version: str | None = None
         self.replay: list[bytes] = []
-        self.silenced: int | str | None = None
+        self.given: dict[int | str, str] = {}
+        self.is_stateless = False
         self.has_ended = False
 
     def reply_to(self, line: bytes) -> bytes | None:
@@ -82,11 +88,12 @@ class Script:
         if known is None:
             self.has_ended = True
             return None
-        if method == "initialize":
-            self.replay.append(line)
-            self.silenced = cast("int | str", request_id)
-        self.has_ended = method == "tools/list"
         result = known.replace(DEFAULT_DEPLOYMENT, self._service_id)
+        self.is_stateless = method == "tools/list" and not self._version
+        if method == "initialize" or self.is_stateless:
+            self.replay.append(line)
+            self.given[cast("int | str", request_id)] = result
+        self.has_ended = method == "tools/list"
         return f'{{"jsonrpc":"2.0","id":{json.dumps(request_id)},"result":{result}}}\n'.encode()
 
     def _result(self, method: str, given: object) -> str | None:
@@ -109,9 +116,9 @@ class Script:
 
 
 def _decoded(line: bytes) -> object:
-    """A line's JSON where no two decoders read it differently."""
+    """The JSON of a short line, without escapes that decoders read differently."""
     try:
-        return None if b"\\u" in line else json.loads(line.decode())
+        return None if len(line) > _LONGEST or b"\\u" in line else json.loads(line.decode())
     except (ValueError, RecursionError):
         return None
 
@@ -138,11 +145,15 @@ def _is_handshake(params: dict[str, object]) -> bool:
     )
 
 
-def _are_capabilities(value: object) -> bool:
-    """Whether a client's capabilities are of the known shape: objects down to `listChanged`."""
-    return isinstance(value, dict) and all(
-        isinstance(inner, bool) if name == "listChanged" else _are_capabilities(inner)
-        for name, inner in _fields(cast("object", value)).items()
+def _are_capabilities(value: object, depth: int = 0) -> bool:
+    """Whether a client's capabilities are of the known shape: objects down to `listChanged`, and not deep."""
+    return (
+        depth < _DEEPEST
+        and isinstance(value, dict)
+        and all(
+            isinstance(inner, bool) if name == "listChanged" else _are_capabilities(inner, depth + 1)
+            for name, inner in _fields(cast("object", value)).items()
+        )
     )
 
 
@@ -171,13 +182,17 @@ class Handover:
     Attributes:
         descriptors: Stdin and stdout.
         unread: What the server is to read before what comes.
-        silenced: The id of a request in it that is answered already.
+        unsent: What is to be written before anything else.
+        given: The results that the host has, by request, of requests in `unread`.
+        is_stateless: Whether the host has begun in the stateless revision.
     """
 
-    def __init__(self, descriptors: Descriptors, unread: bytes, silenced: int | str | None) -> None:
+    def __init__(self, descriptors: Descriptors, script: Script, unread: bytes, unsent: bytes) -> None:
         self.descriptors = descriptors
-        self.unread = unread
-        self.silenced = silenced
+        self.unread = b"".join(line + b"\n" for line in script.replay) + unread
+        self.unsent = unsent
+        self.given = script.given
+        self.is_stateless = script.is_stateless
 
 
 class Opening:
@@ -186,7 +201,7 @@ class Opening:
     def __init__(self, descriptors: Descriptors, script: Script) -> None:
         self._descriptors = descriptors
         self._script = script
-        self._unread = b""
+        self._unread = self._unsent = b""
         self._taken_over, self._take_over = os.pipe()
         self._switch_seconds = sys.getswitchinterval()
         sys.setswitchinterval(_SWITCH_SECONDS)
@@ -198,30 +213,28 @@ class Opening:
         self._thread.join()
 
     def hand_over(self) -> Handover:
-        """Answer no more."""
+        """Answer no more; a host that does not read holds this up no longer than one that does."""
         os.close(self._take_over)
         self.join()
         os.close(self._taken_over)
         sys.setswitchinterval(self._switch_seconds)
-        replay = b"".join(line + b"\n" for line in self._script.replay)
-        return Handover(self._descriptors, replay + self._unread, self._script.silenced)
+        return Handover(self._descriptors, self._script, self._unread, self._unsent)
 
     def _run(self) -> None:
         with suppress(OSError):  # the host has left; the server finds that out by itself
-            self._answer()
+            while not self._script.has_ended and self._can(select.POLLIN, self._descriptors.stdin):
+                chunk = os.read(self._descriptors.stdin, _CHUNK)
+                if not chunk:
+                    return
+                self._unread += chunk
+                self._answer_lines()
 
-    def _answer(self) -> None:
+    def _can(self, what: int, descriptor: int) -> bool:
+        """Wait until the descriptor can be read or written; False where the server takes over first."""
         ready = select.poll()
         ready.register(self._taken_over, select.POLLIN)
-        ready.register(self._descriptors.stdin, select.POLLIN)
-        while not self._script.has_ended:
-            if any(descriptor == self._taken_over for descriptor, _ in ready.poll()):
-                return
-            chunk = os.read(self._descriptors.stdin, _CHUNK)
-            if not chunk:
-                return
-            self._unread += chunk
-            self._answer_lines()
+        ready.register(descriptor, what)
+        return all(one != self._taken_over for one, _ in ready.poll())
 
     def _answer_lines(self) -> None:
         while b"\n" in self._unread and not self._script.has_ended:
@@ -229,9 +242,14 @@ class Opening:
             reply = self._script.reply_to(line)
             if reply is None:
                 return
-            self._unread = rest
-            while reply:
-                reply = reply[os.write(self._descriptors.stdout, reply) :]
+            self._unread, self._unsent = rest, reply
+            while self._unsent and self._can(select.POLLOUT, self._descriptors.stdout):
+                with suppress(BlockingIOError):
+                    self._unsent = self._unsent[os.write(self._descriptors.stdout, self._unsent) :]
+            if self._unsent:
+                self._script.has_ended = True
+        if len(self._unread) > _LONGEST:
+            self._script.has_ended = True
 
 
 def begin(environ: Mapping[str, str]) -> Opening | None:
@@ -243,4 +261,15 @@ def begin(environ: Mapping[str, str]) -> Opening | None:
             answers = json.load(file)
     except FileNotFoundError:
         return None
+    if not all(_is_installed(*each) for each in answers["made with"].items()):
+        return None
     return Opening(Descriptors(), Script(answers, environ.get("ALAYA_SERVICE_ID", "")))
+
+
+def _is_installed(module: str, metadata: str) -> bool:
+    """Whether a module stands beside this folder of its distribution's metadata, and so is of that version."""
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        return False
+    folder = os.path.dirname(os.path.dirname(spec.origin))  # noqa: PTH120 as above
+    return os.path.isdir(os.path.join(folder, metadata))  # noqa: PTH112,PTH118 as above

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Final, Literal, Protocol, TypeVar
 
 import anyio
@@ -42,7 +41,7 @@ class ProgressNotes:
         self._last_progress = -1.0
         self._wake = anyio.Event()
         self._finished = anyio.Event()
-        self._begin: Callable[[], object] | None = None
+        self._begin: Callable[[], None] | None = None
 
     def status(self, phase: Phase, words: str, detail: str = "") -> None:
         """Tell this now, and again by the clock until something else is told: "words, 12 s, detail"."""
@@ -69,8 +68,13 @@ class ProgressNotes:
         await self._send(self._words, "waiting")
         async with anyio.create_task_group() as tasks:
             # Most reads are over before there is anything to tell: the teller begins when there is.
-            self._begin = partial(tasks.start_soon, self._tell)
             clock = asyncio.get_running_loop().call_later(STATUS_SECONDS, self._wake_up)
+
+            def begin() -> None:
+                clock.cancel()  # from now on the teller looks at it
+                tasks.start_soon(self._tell)
+
+            self._begin = begin
             try:
                 done.append(await work())
             except AlayaError as error:  # outside the task group, which would wrap it in an exception group

@@ -9,7 +9,7 @@ What this relies on in the SDK is stated in tests/test_stdio_relay.py.
 
 import json
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Protocol, Self, cast
@@ -32,17 +32,20 @@ _log = logging.getLogger(__name__)
 
 async def serve_stdio(server: Server[Any], handover: Handover | None = None) -> None:
     """Serve until stdin ends, from the beginning or from where an opening has led."""
+    if handover:
+        _log.info("the first answers were given before the server was loaded; it takes over")
     async with _standard_streams(handover) as (incoming, sink):
-        outgoing = Outgoing(Silenced(sink, handover.silenced) if handover else sink)
-        await server.run(Relayed(incoming, outgoing, Relay(server)), outgoing, server.create_initialization_options())
+        outgoing = Outgoing(Unrepeated(sink, handover.given) if handover and handover.given else sink)
+        relay = Relay(server, era_is_open=not (handover and handover.is_stateless))
+        await server.run(Relayed(incoming, outgoing, relay), outgoing, server.create_initialization_options())
 
 
 @asynccontextmanager
 async def _standard_streams(handover: Handover | None) -> AsyncGenerator[tuple["Source", Sink]]:
-    """Stdin and stdout as messages: asyncio's way where it can, the SDK's own elsewhere."""
+    """Stdin and stdout as messages: by the event loop where it can wait for them, the SDK's own way elsewhere."""
     if handover or can_be_waited_for():
-        waited_for = Pipes(handover.descriptors, handover.unread) if handover else Pipes(Descriptors())
-        async with waited_for as pipes:
+        begun = Pipes(handover.descriptors, handover.unread, handover.unsent) if handover else Pipes(Descriptors())
+        async with begun as pipes:
             yield pipes.input, pipes.output
     else:
         from mcp.server.stdio import stdio_server  # noqa: PLC0415 seldom needed
@@ -63,21 +66,27 @@ class Source(Protocol):
         ...
 
 
-class Silenced:
-    """A sink that leaves out the answer to a request that the host has an answer to."""
+class Unrepeated:
+    """A sink that leaves out the answers to requests that the host has answers to.
 
-    def __init__(self, sink: Sink, request_id: int | str | None) -> None:
+    Args:
+        sink: Where everything else goes.
+        given: The results that the host has, as JSON, by request.
+    """
+
+    def __init__(self, sink: Sink, given: Mapping[int | str, str]) -> None:
         self._sink = sink
-        self._request_id = request_id
+        self._given = dict(given)
 
     async def send(self, item: SessionMessage, /) -> None:
-        """Write one, but for that answer."""
+        """Write one message, but for those answers."""
         message = item.message
-        is_answer = isinstance(message, types.JSONRPCResponse | types.JSONRPCError)
-        if self._request_id is not None and is_answer and message.id == self._request_id:
-            self._request_id = None
-        else:
-            await self._sink.send(item)
+        if isinstance(message, types.JSONRPCResponse | types.JSONRPCError) and message.id in self._given:
+            given = from_json(self._given.pop(message.id))
+            if isinstance(message, types.JSONRPCError) or message.result != given:
+                _log.error("the server's answer at the opening differs from the one that was given for it")
+            return
+        await self._sink.send(item)
 
     async def aclose(self) -> None:
         """Write no more."""
@@ -134,9 +143,9 @@ class Relayed:
 class Relay:
     """Decides which messages are answered before they reach the SDK. No I/O."""
 
-    def __init__(self, server: Server[Any]) -> None:
+    def __init__(self, server: Server[Any], *, era_is_open: bool = True) -> None:
         self._server = server
-        self._era_is_open = True
+        self._era_is_open = era_is_open
 
     def reply_to(self, item: SessionMessage | Exception) -> types.JSONRPCResponse | types.JSONRPCError | None:
         """The answer to a message that the SDK is not to see, None for one that it is."""

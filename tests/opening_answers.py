@@ -4,6 +4,7 @@ python -m tests.opening_answers
 """
 
 import json
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from alaya_mcp.settings import load_settings
 from tests.stdio_host import MODERN
 
 KEYS = {"ALAYA_ACCESS_KEY": "ak", "ALAYA_SECRET_KEY": "sk"}
+MADE_WITH = {"mcp": "mcp", "mcp_types": "mcp_types", "pydantic": "pydantic"}
+"""Whose version the answers depend on: modules, and the names of their distributions."""
 CLIENT = {"capabilities": {}, "clientInfo": {"name": "host", "version": "1"}}
 
 
@@ -64,7 +67,8 @@ async def answers() -> dict[str, Any]:
 
     with_default = await known({**KEYS, "ALAYA_SERVICE_ID": DEFAULT_DEPLOYMENT})
     without = await known(KEYS)
-    return {"with a default": with_default, "without one": without, "texts": texts}
+    made_with = {module: f"{name}-{metadata.version(name)}.dist-info" for module, name in MADE_WITH.items()}
+    return {"made with": made_with, "with a default": with_default, "without one": without, "texts": texts}
 
 
 if __name__ == "__main__":

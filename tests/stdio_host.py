@@ -92,13 +92,17 @@ class Host:
         return await self.process.wait()
 
 
+def own_environ(**environ: str) -> dict[str, str]:
+    """These variables and the machine's, without what a developer may have set for the server."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("ALAYA_")} | environ
+
+
 @asynccontextmanager
 async def host(*arguments: str, **environ: str) -> AsyncGenerator[Host]:
     """The server as a host starts it: `python -m alaya_mcp ...` with these variables."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ALAYA_")}
     with anyio.fail_after(SECONDS):
         command = [sys.executable, "-m", "alaya_mcp", *arguments]
-        process = await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env={**inherited, **environ})
+        process = await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=own_environ(**environ))
         async with process, anyio.create_task_group() as tasks:
             one = Host(process)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from alaya_mcp.descriptors import Descriptors
 from alaya_mcp.opening import ANSWERS, Opening, Script, is_plain
 from alaya_mcp.settings import load_settings
 from tests.opening_answers import CLIENT, KEYS, answers, results
-from tests.stdio_host import MODERN, Host, host
+from tests.stdio_host import MODERN, Host, host, own_environ
 from tests.upstream import SERVICE, Upstream
 
 pytestmark = [pytest.mark.anyio]
@@ -52,7 +53,7 @@ async def test_they_come_though_the_server_is_never_loaded(tmp_path: Path) -> No
     environ = {**KEYS, "PYTHONPATH": str(tmp_path), "ALAYA_SERVICE_ID": "svc-9"}
     with anyio.fail_after(30):
         command = [sys.executable, "-m", "alaya_mcp"]
-        async with await anyio.open_process(command, env={**os.environ, **environ}) as process:
+        async with await anyio.open_process(command, env=own_environ(**environ)) as process:
             server = Host(process)
             initialized = await server.initialize()
             await server.request(1, "tools/list", {})
@@ -61,6 +62,13 @@ async def test_they_come_though_the_server_is_never_loaded(tmp_path: Path) -> No
 
     assert "Default deployment when service_id is left out: svc-9." in initialized["result"]["instructions"]
     assert len(listed["result"]["tools"]) == 3
+
+
+def nested(depth: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(depth):
+        value = {"x": value}
+    return value
 
 
 CALL = request(9, "tools/call", {"name": "get_deployment", "arguments": {}})
@@ -91,6 +99,22 @@ CONVERSATIONS: dict[str, list[object]] = {
     "a cursor": [request(0, "initialize", HANDSHAKE), request(1, "tools/list", {"cursor": "x"}), CALL],
     "a bad client": [request(0, "initialize", {**HANDSHAKE, "clientInfo": {"name": 1}}), CALL],
     "not JSON first": [b"{", request(0, "initialize", HANDSHAKE), INITIALIZED, request(1, "tools/list", {}), CALL],
+    "stateless, then handshake": [
+        request(1, "tools/list", {"_meta": MODERN}),
+        request(0, "initialize", HANDSHAKE),
+        INITIALIZED,
+        STATELESS_CALL,
+    ],
+    "stateless twice": [
+        request(0, "server/discover", {"_meta": MODERN}),
+        request(1, "tools/list", {"_meta": MODERN}),
+        request(2, "server/discover", {"_meta": MODERN}),
+        request(3, "tools/list", {"_meta": MODERN}),
+        STATELESS_CALL,
+    ],
+    "deep": [request(0, "initialize", {**HANDSHAKE, "capabilities": nested(250)}), CALL],
+    "deeper": [request(0, "initialize", {**HANDSHAKE, "capabilities": nested(700)}), CALL],
+    "long": [request(0, "initialize", {**HANDSHAKE, "clientInfo": {"name": "x" * 100_000, "version": "1"}}), CALL],
     "a mixture": [
         request(0, "initialize", HANDSHAKE),
         request(1, "tools/list", {"_meta": MODERN}),
@@ -100,8 +124,8 @@ CONVERSATIONS: dict[str, list[object]] = {
 }
 
 
-async def answered(upstream: Upstream, messages: list[object], **environ: str) -> dict[str, list[Any]]:
-    """Every answer of a server to which all of that was sent at once, by id."""
+async def answered(upstream: Upstream, messages: list[object], **environ: str) -> tuple[dict[str, list[Any]], bool]:
+    """Every answer of a server to which all of that was sent at once, by id, and whether an opening was begun."""
     lines = b"\n".join(one if isinstance(one, bytes) else line_of(one) for one in messages)
     async with host(**upstream.environ, **environ) as server:
         await server.send(lines)
@@ -114,17 +138,19 @@ async def answered(upstream: Upstream, messages: list[object], **environ: str) -
     found: dict[str, list[Any]] = {}
     for line in server.lines:
         found.setdefault(repr(line["id"]), []).append({key: line[key] for key in line if key in {"result", "error"}})
-    return found
+    assert b"differs" not in server.raw
+    return found, b"the first answers were given" in server.raw
 
 
 @pytest.mark.parametrize("messages", CONVERSATIONS.values(), ids=CONVERSATIONS)
 async def test_a_host_sees_no_difference(messages: list[object]) -> None:
     async with Upstream() as upstream:
         assert is_plain(upstream.environ)
-        opened = await answered(upstream, messages)
-        not_plain = await answered(upstream, messages, ALAYA_LOG_LEVEL="warning")
+        opened, has_begun = await answered(upstream, messages, ALAYA_LOG_LEVEL="INFO")
+        not_plain, has_begun_too = await answered(upstream, messages, ALAYA_LOG_LEVEL="info")
 
     assert opened == not_plain
+    assert (has_begun, has_begun_too) == (True, False)
 
 
 async def test_without_its_data_all_is_the_same(tmp_path: Path) -> None:
@@ -134,7 +160,7 @@ async def test_without_its_data_all_is_the_same(tmp_path: Path) -> None:
     )
     with anyio.fail_after(30):
         command = [sys.executable, "-c", script]
-        async with await anyio.open_process(command, env={**os.environ, **KEYS}) as process:
+        async with await anyio.open_process(command, env=own_environ(**KEYS)) as process:
             server = Host(process)
             await server.initialize()
             await server.request(1, "tools/list", {})
@@ -150,6 +176,8 @@ class Pipe(Descriptors):
     def __init__(self) -> None:
         self.stdin, self.to_stdin = os.pipe()
         self.from_stdout, self.stdout = os.pipe()
+        os.set_blocking(self.stdin, False)
+        os.set_blocking(self.stdout, False)
 
     def close(self) -> None:
         for descriptor in (self.stdin, self.to_stdin, self.from_stdout, self.stdout):
@@ -172,7 +200,7 @@ def test_what_is_read_and_not_answered_is_handed_over(pipe: Pipe) -> None:
     handover = begun.hand_over()
 
     assert answer["id"] == 0
-    assert handover.silenced == 0
+    assert list(handover.given) == [0]
     assert handover.unread in (
         handshake + b"\n" + line_of(INITIALIZED) + b"\n" + half,
         handshake + b"\n",  # what had not been read yet is still in the pipe
@@ -187,7 +215,34 @@ def test_nothing_is_read_after_what_is_left_to_the_server(pipe: Pipe) -> None:
     handover = begun.hand_over()
 
     assert handover.unread.count(b"\n") == 2
-    assert handover.silenced is None
+    assert handover.given == {}
+
+
+def test_a_host_that_does_not_read_holds_nothing_up_and_loses_nothing(pipe: Pipe) -> None:
+    filled = os.write(pipe.stdout, b"x" * 2**20)  # as much as fits, so that nothing more does
+    begun = Opening(pipe, Script(DATA, ""))
+    handshake, rest = (
+        line_of(request(0, "initialize", HANDSHAKE)) + b"\n",
+        line_of(request(1, "tools/list", {})) + b"\n",
+    )
+    os.write(pipe.to_stdin, handshake + rest)
+    while select.select([pipe.stdin], [], [], 0)[0]:
+        pass  # until it has been read
+    handover = begun.hand_over()
+
+    assert len(os.read(pipe.from_stdout, 2**20)) == filled
+    assert json.loads(handover.unsent)["id"] == 0
+    assert handover.unread == handshake + rest
+
+
+def test_a_line_that_does_not_end_is_left_to_the_server(pipe: Pipe) -> None:
+    begun = Opening(pipe, Script(DATA, ""))
+    start = b'{"jsonrpc":"2.0","id":0,"params":"' + b"x" * 2**16
+    for place in range(0, len(start), 2**12):
+        os.write(pipe.to_stdin, start[place : place + 2**12])
+    begun.join()
+
+    assert begun.hand_over().unread == start
 
 
 @pytest.mark.parametrize("leaves", ["stdin", "stdout"])
@@ -203,7 +258,7 @@ def test_a_host_that_leaves_at_once_is_no_error(pipe: Pipe, leaves: str) -> None
     if leaves == "stdout":
         pipe.from_stdout = os.open(os.devnull, os.O_RDONLY)
 
-    assert handover.silenced == 0
+    assert list(handover.given) == [0]
 
 
 names = st.sampled_from(["roots", "sampling", "listChanged", "elicitation", "experimental", "extensions", "x"])
@@ -245,6 +300,7 @@ def test_a_stateless_request_that_is_answered_here_is_one_that_the_sdk_takes(
 
 
 def test_the_properties_above_are_about_something() -> None:
+    assert Script(DATA, "").reply_to(line_of(request(0, "tools/list", {"_meta": MODERN})))
     plain = {
         "capabilities": {"roots": {"listChanged": True}, "sampling": {}},
         "clientInfo": {"name": "客", "version": "1"},
@@ -266,6 +322,9 @@ def test_the_properties_above_are_about_something() -> None:
         line_of({"jsonrpc": "1.0", "id": 0, "method": "initialize", "params": HANDSHAKE}),
         line_of(request(0, "initialize", [HANDSHAKE])),
         line_of(request(0, "initialize")),
+        line_of(request(0, "initialize", {**HANDSHAKE, "capabilities": nested(8)})),
+        line_of(request(0, "initialize", {**HANDSHAKE, "capabilities": nested(480)})),
+        line_of(request("x" * 2**16, "initialize", HANDSHAKE)),
         line_of(request(2**60, "initialize", HANDSHAKE)),
         line_of({**request(0, "initialize", HANDSHAKE), "id": True}),
         line_of({**request(0, "initialize", HANDSHAKE), "id": None}),
@@ -282,7 +341,7 @@ def test_what_is_not_exactly_known_is_left_to_the_server(line: bytes) -> None:
     script = Script(DATA, "")
 
     assert script.reply_to(line) is None
-    assert (script.has_ended, script.replay, script.silenced) == (True, [], None)
+    assert (script.has_ended, script.replay, script.given) == (True, [], {})
 
 
 @given(st.fixed_dictionaries({name: st.from_regex(pattern, fullmatch=True) for name, pattern in opening.PLAIN.items()}))

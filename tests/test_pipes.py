@@ -1,7 +1,10 @@
 """Stdin and stdout as hosts give them: pipes, sockets, files; read or not read, closed in any order."""
 
+import asyncio
+import fcntl
 import json
 import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncGenerator
@@ -19,8 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp.shared.message import SessionMessage
 
-from alaya_mcp.pipes import Input
-from tests.stdio_host import Host, host
+from alaya_mcp.pipes import Input, Output
+from tests.stdio_host import Host, host, own_environ
 from tests.upstream import Exchange, Request, Upstream, replies, text_chunk
 
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(sys.platform == "win32", reason="the SDK's transport serves there")]
@@ -40,12 +43,9 @@ def lines_of(*messages: dict[str, Any]) -> bytes:
 @asynccontextmanager
 async def started(stdin: int | IO[bytes], stdout: int | IO[bytes], **environ: str) -> AsyncGenerator[Process]:
     """The server with these as its stdin and stdout, for at most 30 s."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ALAYA_")}
     command = [sys.executable, "-m", "alaya_mcp"]
     with anyio.fail_after(30):
-        process = await anyio.open_process(
-            command, stdin=stdin, stdout=stdout, stderr=PIPE, env={**inherited, **environ}
-        )
+        process = await anyio.open_process(command, stdin=stdin, stdout=stdout, stderr=PIPE, env=own_environ(**environ))
         try:
             yield process
         finally:
@@ -157,25 +157,116 @@ async def test_a_host_that_closes_stdin_and_never_reads_keeps_no_process() -> No
 async def test_a_host_that_closes_stdout_ends_the_process_and_its_upstream_connection() -> None:
     begun, closed = anyio.Event(), anyio.Event()
 
-    async def hangs(_: Request, exchange: Exchange) -> None:
+    async def goes_on(_: Request, exchange: Exchange) -> None:
+        await exchange.events(text_chunk("half"))
         begun.set()
         await exchange.hang()
         closed.set()
 
     stdin, to_server = os.pipe()
     from_server, stdout = os.pipe()
-    async with Upstream(chat=hangs) as upstream, started(stdin, stdout, **upstream.environ) as process:
+    async with Upstream(chat=goes_on) as upstream, started(stdin, stdout, **upstream.environ) as process:
         os.close(stdout)
         call = {"name": CHAT, "arguments": {"prompt": "x"}}
         os.write(to_server, lines_of(*OPENING, {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}))
         await begun.wait()
         os.close(from_server)
+        os.write(to_server, lines_of({"jsonrpc": "2.0", "id": 2, "method": "ping"}))
         status = await process.wait()
         await closed.wait()
     os.close(to_server)
     os.close(stdin)
 
     assert status == 0
+
+
+async def test_sockets_that_are_closed_in_the_other_direction_serve_too() -> None:
+    """Some hosts shut down what they do not use: writing to the server's stdout, reading from its stdin."""
+    (ours_in, theirs_in), (ours_out, theirs_out) = socket.socketpair(), socket.socketpair()
+    ours_in.shutdown(socket.SHUT_RD)
+    ours_out.shutdown(socket.SHUT_WR)
+    async with started(
+        theirs_in.fileno(), theirs_out.fileno(), ALAYA_ACCESS_KEY="ak", ALAYA_SECRET_KEY="sk"
+    ) as process:
+        theirs_in.close()
+        theirs_out.close()
+        ours_in.sendall(lines_of(*OPENING, {"jsonrpc": "2.0", "id": 1, "method": "ping"}))
+        ours_out.settimeout(20)
+        answers = await anyio.to_thread.run_sync(lambda: [json.loads(line) for line in _lines(ours_out, 2)])
+        ours_in.close()
+        status = await process.wait()
+        ours_out.close()
+
+    assert [answer["id"] for answer in answers] == [0, 1]
+    assert status == 0
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_leaves_a_shared_pipe_as_it_was_too(sent: signal.Signals) -> None:
+    stdin, to_server = os.pipe()
+    from_server, stdout = os.pipe()
+    async with started(stdin, stdout, ALAYA_ACCESS_KEY="ak", ALAYA_SECRET_KEY="sk") as process:
+        os.write(to_server, lines_of(*OPENING, {"jsonrpc": "2.0", "id": 1, "method": "ping"}))
+        seen = b""
+        while seen.count(b"\n") < 2:
+            seen += await anyio.to_thread.run_sync(os.read, from_server, 2**16)
+        process.send_signal(sent)
+        status = await process.wait()
+        afterwards = os.get_blocking(stdin), os.get_blocking(stdout)
+    for descriptor in (stdin, to_server, from_server, stdout):
+        os.close(descriptor)
+
+    assert (afterwards, status) == ((True, True), -sent)
+
+
+async def test_a_stdout_that_was_left_non_blocking_loses_nothing() -> None:
+    stdin, to_server = os.pipe()
+    from_server, stdout = os.pipe()
+    os.set_blocking(stdout, False)
+    fcntl.fcntl(stdout, fcntl.F_SETPIPE_SZ, 4_096)
+    async with started(stdin, stdout, ALAYA_ACCESS_KEY="ak", ALAYA_SECRET_KEY="sk") as process:
+        os.write(
+            to_server,
+            lines_of(*OPENING, *({"jsonrpc": "2.0", "id": number, "method": "tools/list"} for number in range(1, 4))),
+        )
+        seen = b""
+        while seen.count(b"\n") < 4:
+            seen += await anyio.to_thread.run_sync(os.read, from_server, 2**16)
+        os.close(to_server)
+        status = await process.wait()
+        was_left_so = not os.get_blocking(stdout)
+    for descriptor in (stdin, from_server, stdout):
+        os.close(descriptor)
+
+    answers = [json.loads(line) for line in seen.splitlines()]
+    assert [answer["id"] for answer in answers] == [0, 1, 2, 3]
+    assert answers[1]["result"] == answers[2]["result"] == answers[3]["result"]
+    assert (status, was_left_so) == (0, True)
+
+
+@pytest.mark.anyio
+async def test_what_is_cancelled_while_it_waits_is_not_kept() -> None:
+    """So a host that calls and cancels and never reads costs no memory."""
+    from_output, descriptor = os.pipe()
+    os.set_blocking(descriptor, False)
+    output = Output(descriptor, b"", on_lost=lambda: None)
+    note = SessionMessage(types.JSONRPCNotification(jsonrpc="2.0", method="x" * 100_000))
+    for _ in range(50):
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(output.send, note)
+                await anyio.wait_all_tasks_blocked()
+                scope.cancel()
+    seen = len(await anyio.to_thread.run_sync(os.read, from_output, 2**20))
+    while seen < 100_000:
+        await anyio.wait_all_tasks_blocked()
+        seen += len(await anyio.to_thread.run_sync(os.read, from_output, 2**20))
+    await output.finish()
+    os.close(descriptor)
+    seen += len(os.read(from_output, 2**20))
+    os.close(from_output)
+
+    assert 100_000 < seen < 101_000, "one message, which was on its way, whole"
 
 
 async def test_a_line_of_many_megabytes_is_taken_and_one_is_given() -> None:
@@ -208,7 +299,7 @@ sys.exit(main())
 async def test_what_is_printed_by_mistake_is_not_on_the_wire() -> None:
     """While the server is loaded and when it exits; by Python, by a system call and by a child."""
     with anyio.fail_after(30):
-        environ = {**os.environ, "ALAYA_ACCESS_KEY": "ak", "ALAYA_SECRET_KEY": "sk"}
+        environ = own_environ(ALAYA_ACCESS_KEY="ak", ALAYA_SECRET_KEY="sk")
         async with await anyio.open_process([sys.executable, "-c", PRINTS], env=environ) as process:
             server = Host(process)
             await server.initialize()
@@ -230,10 +321,15 @@ def test_messages_are_the_same_however_the_bytes_are_cut(names: list[str], cuts:
     places = sorted({0, *(cut for cut in cuts if cut < len(whole)), len(whole)})
 
     async def received() -> list[str]:
-        source = Input()
-        for start, end in pairwise(places):
-            source.data_received(whole[start:end])
-        source.connection_lost(None)
+        descriptor, to_it = os.pipe()
+        os.set_blocking(descriptor, False)
+        first, *others = [whole[start:end] for start, end in pairwise(places)] or [b""]
+        source = Input(descriptor, first)
+        source.resume()
+        for piece in others:
+            os.write(to_it, piece)
+            await asyncio.sleep(0)
+        os.close(to_it)
         found: list[str] = []
         with suppress(anyio.EndOfStream):
             while True:
@@ -241,6 +337,8 @@ def test_messages_are_the_same_however_the_bytes_are_cut(names: list[str], cuts:
                 assert isinstance(item, SessionMessage)
                 assert isinstance(item.message, types.JSONRPCNotification)
                 found.append(item.message.method)
+        await source.aclose()
+        os.close(descriptor)
         return found
 
     assert anyio.run(received) == [message["method"] for message in messages]

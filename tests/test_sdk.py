@@ -13,9 +13,9 @@ def after(statement: str) -> list[str]:
 
 LOAD = """
 import json, sys
-from alaya_mcp.sdk import without_its_packages
-with without_its_packages():
-    import alaya_mcp.commands.serve
+from alaya_mcp.sdk import defer_packages
+defer_packages()
+import alaya_mcp.commands.serve
 """
 
 
@@ -24,7 +24,6 @@ def test_neither_the_client_nor_the_framework_of_the_sdk_is_loaded() -> None:
 
     assert "mcp.server.lowlevel.server" in loaded
     assert not [name for name in loaded if name.startswith(("mcp.client", "mcp.server.mcpserver", "mcp.server.stdio"))]
-    assert not {"mcp", "mcp.server"} & set(loaded)
 
 
 def test_afterwards_the_packages_are_whole_and_the_classes_the_same() -> None:
@@ -37,10 +36,20 @@ def test_afterwards_the_packages_are_whole_and_the_classes_the_same() -> None:
     assert same == [True, True]
 
 
+def test_modules_are_found_in_their_packages_as_ever() -> None:
+    found = after(
+        f"{LOAD}\nimport mcp.server.lowlevel, mcp.shared.message\n"
+        "print(json.dumps([mcp.server.lowlevel.Server.__name__, mcp.shared.message.SessionMessage.__name__, "
+        "'mcp.client' in sys.modules, mcp.Client.__name__, hasattr(mcp, 'nothing')]))"
+    )
+
+    assert found == ["Server", "SessionMessage", False, "Client", False]
+
+
 def test_packages_that_are_loaded_already_are_left_alone() -> None:
     kept = after(
-        "import json, sys, mcp\nfrom alaya_mcp.sdk import without_its_packages\nbefore = sys.modules['mcp']\n"
-        "with without_its_packages():\n    import alaya_mcp.commands.serve\n"
+        "import json, sys, mcp\nfrom alaya_mcp.sdk import defer_packages\nbefore = sys.modules['mcp']\n"
+        "defer_packages()\nimport alaya_mcp.commands.serve\n"
         "print(json.dumps([sys.modules['mcp'] is before]))"
     )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 async def run(arguments: argparse.Namespace) -> int:
     """Serve until the host closes stdin."""
     start_logging(log_level(os.environ))
-    # Python's own handler would wait for the thread that reads stdin, which ends with stdin only.
+    # Where a thread reads stdin (stdio.py), Python's own handler would wait for it, and it ends with stdin only.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # A stray print must reach its diverted descriptor at once, not the wire when the process exits.
     if reconfigure := getattr(sys.stdout, "reconfigure", None):

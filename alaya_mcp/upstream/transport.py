@@ -1,4 +1,4 @@
-"""The one HTTP client of the process: limits, timeouts, caps, and failures as facts."""
+"""The HTTP clients of the process: limits, timeouts, caps, and failures as facts."""
 
 import asyncio
 import logging
@@ -75,7 +75,7 @@ class Transport:
         """The client for an origin: other hosts' with their proxies, this machine's without, and TLS where it is used.
 
         Raises:
-            NotConfigured: a proxy setting that cannot be used.
+            NotConfigured: a proxy setting, or a file of certificates, that cannot be used.
         """
         kind = origin.on_loopback, origin.scheme == "http"
         if kind not in self._clients:
@@ -98,6 +98,12 @@ class Transport:
                     next_step="Correct or remove HTTPS_PROXY, HTTP_PROXY and ALL_PROXY "
                     "(http, https, socks5 or socks5h URLs), and have the host restart this server.",
                 ) from None  # its text holds the proxy's URL, and so perhaps a password
+            except OSError:
+                raise NotConfigured(
+                    "The certificates to check servers by cannot be read.",
+                    next_step="Correct or remove SSL_CERT_FILE and SSL_CERT_DIR (a file and a folder of certificates "
+                    "in PEM), and have the host restart this server.",
+                ) from None
             self._owned.push_async_callback(client.aclose)
             self._clients[kind] = client
         return self._clients[kind]
