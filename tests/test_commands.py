@@ -1,5 +1,6 @@
 """The command line as a person uses it: real processes, real output."""
 
+import asyncio
 import os
 import re
 import subprocess
@@ -13,9 +14,12 @@ import httpx2
 import pytest
 
 from alaya_mcp import __version__
+from alaya_mcp.errors import NotConfigured
+from alaya_mcp.origins import Origin
 from alaya_mcp.sandbox import CATALOGUE, FAULTS, Sandbox
+from alaya_mcp.upstream.transport import Transport
 from tests.calls import CHAT
-from tests.stdio_host import host
+from tests.stdio_host import host, own_environ
 from tests.upstream import Exchange, Request, Upstream, replies
 
 SECONDS = 60
@@ -23,9 +27,8 @@ SECONDS = 60
 
 def run(*arguments: str, encoding: str = "utf-8", **environ: str) -> subprocess.CompletedProcess[bytes]:
     """One command to its end."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ALAYA_")}
     command = [sys.executable, "-m", "alaya_mcp", *arguments]
-    variables = {**inherited, "PYTHONIOENCODING": encoding, **environ}
+    variables = own_environ(**{"PYTHONIOENCODING": encoding, **environ})
     return subprocess.run(command, capture_output=True, timeout=SECONDS, env=variables, check=False)  # noqa: S603 our own command
 
 
@@ -216,6 +219,37 @@ async def test_a_proxy_that_cannot_be_used_is_not_configured() -> None:
 
     assert answer["result"]["_meta"]["com.alayanew.mcp/error"]["code"] == "not_configured"
     assert "ALL_PROXY" in answer["result"]["content"][0]["text"]
+
+
+@pytest.mark.anyio
+async def test_certificates_that_cannot_be_read_are_not_configured_and_tell_nothing_before_a_call() -> None:
+    environ = {"ALAYA_ACCESS_KEY": "a", "ALAYA_SECRET_KEY": "b", "SSL_CERT_FILE": "none.pem"}
+    async with host(**environ, ALAYA_BASE_URL="https://nowhere.invalid") as server:
+        await server.initialize()
+        await server.call(1, "get_deployment", service_id="x")
+        answer = await server.answer(1)
+        await server.leave()
+
+    assert answer["result"]["_meta"]["com.alayanew.mcp/error"]["code"] == "not_configured"
+    assert "SSL_CERT_FILE" in answer["result"]["content"][0]["text"]
+    assert b"Traceback" not in server.raw
+
+
+def test_a_client_made_before_it_is_needed_tells_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "none.pem")
+    problems: list[object] = []
+
+    async def warm() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(context))
+        monkeypatch.setattr("alaya_mcp.upstream.transport._WARM_UP_SECONDS", 0)
+        async with Transport() as transport:
+            transport.warm_up(Origin("https", "nowhere.invalid", 443))
+            await anyio.wait_all_tasks_blocked()
+            with pytest.raises(NotConfigured):
+                transport.client(Origin("https", "nowhere.invalid", 443))
+
+    anyio.run(warm)
+    assert not problems
 
 
 @pytest.mark.anyio

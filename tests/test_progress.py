@@ -1,5 +1,8 @@
 """Progress notes: alive by the clock, then exactly the text."""
 
+import asyncio
+from typing import Any
+
 import anyio
 import anyio.lowlevel
 import mcp_types as types
@@ -170,3 +173,26 @@ async def test_waiting_to_ask_again_is_told_as_that() -> None:
     words = [message for _, message, _ in notes]
     waiting = words.index("the engine cannot take it now (HTTP 429), asking again in 1 s")
     assert "waiting for the first token" in words[waiting:]
+
+
+async def test_a_status_just_told_is_not_repeated_by_the_clock_that_began_with_the_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = asyncio.get_running_loop()
+    begin_timer, timers = loop.call_later, list[asyncio.TimerHandle]()
+
+    def keep(*arguments: Any) -> asyncio.TimerHandle:  # noqa: ANN401 the event loop's own
+        timers.append(begin_timer(*arguments))
+        return timers[-1]
+
+    async def notify(progress: float, message: str, phase: Phase) -> None:
+        del progress, message, phase
+
+    async def work() -> None:
+        assert not timers[0].cancelled()
+        notes.status("waiting", "loading")
+        assert timers[0].cancelled()
+
+    monkeypatch.setattr(loop, "call_later", keep)
+    notes = ProgressNotes(notify, interval=0.1)
+    await notes.during(work)
