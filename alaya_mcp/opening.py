@@ -63,7 +63,6 @@ class Script:
     Attributes:
         replay: Lines for the server, which bring it to where the host is.
         given: The results that the host has, by request, of those among them.
-        is_stateless: Whether the host has begun in the stateless revision.
         has_ended: Whether everything from now on is the server's.
     """
 
@@ -74,7 +73,6 @@ class Script:
         self._version: str | None = None
         self.replay: list[bytes] = []
         self.given: dict[int | str, str] = {}
-        self.is_stateless = False
         self.has_ended = False
 
     def reply_to(self, line: bytes) -> bytes | None:
@@ -89,8 +87,7 @@ class Script:
             self.has_ended = True
             return None
         result = known.replace(DEFAULT_DEPLOYMENT, self._service_id)
-        self.is_stateless = method == "tools/list" and not self._version
-        if method == "initialize" or self.is_stateless:
+        if method == "initialize" or (method == "tools/list" and not self._version):  # what decides the era
             self.replay.append(line)
             self.given[cast("int | str", request_id)] = result
         self.has_ended = method == "tools/list"
@@ -184,7 +181,6 @@ class Handover:
         unread: What the server is to read before what comes.
         unsent: What is to be written before anything else.
         given: The results that the host has, by request, of requests in `unread`.
-        is_stateless: Whether the host has begun in the stateless revision.
     """
 
     def __init__(self, descriptors: Descriptors, script: Script, unread: bytes, unsent: bytes) -> None:
@@ -192,7 +188,6 @@ class Handover:
         self.unread = b"".join(line + b"\n" for line in script.replay) + unread
         self.unsent = unsent
         self.given = script.given
-        self.is_stateless = script.is_stateless
 
 
 class Opening:

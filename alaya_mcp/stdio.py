@@ -36,8 +36,7 @@ async def serve_stdio(server: Server[Any], handover: Handover | None = None) -> 
         _log.info("the first answers were given before the server was loaded; it takes over")
     async with _standard_streams(handover) as (incoming, sink):
         outgoing = Outgoing(Unrepeated(sink, handover.given) if handover and handover.given else sink)
-        relay = Relay(server, era_is_open=not (handover and handover.is_stateless))
-        await server.run(Relayed(incoming, outgoing, relay), outgoing, server.create_initialization_options())
+        await server.run(Relayed(incoming, outgoing, Relay(server)), outgoing, server.create_initialization_options())
 
 
 @asynccontextmanager
@@ -143,9 +142,9 @@ class Relayed:
 class Relay:
     """Decides which messages are answered before they reach the SDK. No I/O."""
 
-    def __init__(self, server: Server[Any], *, era_is_open: bool = True) -> None:
+    def __init__(self, server: Server[Any]) -> None:
         self._server = server
-        self._era_is_open = era_is_open
+        self._era_is_open = True
 
     def reply_to(self, item: SessionMessage | Exception) -> types.JSONRPCResponse | types.JSONRPCError | None:
         """The answer to a message that the SDK is not to see, None for one that it is."""

@@ -22,7 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp.shared.message import SessionMessage
 
-from alaya_mcp.pipes import Input, Output
+from alaya_mcp.descriptors import Descriptors
+from alaya_mcp.pipes import Input, Output, Pipes
 from tests.stdio_host import Host, host, own_environ
 from tests.upstream import Exchange, Request, Upstream, replies, text_chunk
 
@@ -242,6 +243,35 @@ async def test_a_stdout_that_was_left_non_blocking_loses_nothing() -> None:
     assert [answer["id"] for answer in answers] == [0, 1, 2, 3]
     assert answers[1]["result"] == answers[2]["result"] == answers[3]["result"]
     assert (status, was_left_so) == (0, True)
+
+
+class Two(Descriptors):
+    """Pipes in place of stdin and stdout."""
+
+    def __init__(self) -> None:
+        self.stdin, self.to_stdin = os.pipe()
+        self.from_stdout, self.stdout = os.pipe()
+        os.set_blocking(self.stdin, False)
+        os.set_blocking(self.stdout, False)
+
+    def give_back(self) -> None:
+        pass
+
+    def give_back_when_killed(self) -> None:
+        pass
+
+
+async def test_what_an_opening_left_is_taken_up() -> None:
+    two = Two()
+    async with Pipes(two, unread=lines_of(OPENING[1]), unsent=b"the rest of an answer\n") as pipes:
+        item = await pipes.input.receive()
+        sent = os.read(two.from_stdout, 99)
+    os.close(two.to_stdin)
+    os.close(two.from_stdout)
+
+    assert isinstance(item, SessionMessage)
+    assert isinstance(item.message, types.JSONRPCNotification)
+    assert sent == b"the rest of an answer\n"
 
 
 @pytest.mark.anyio
