@@ -251,8 +251,8 @@ class Two(Descriptors):
     def __init__(self) -> None:
         self.stdin, self.to_stdin = os.pipe()
         self.from_stdout, self.stdout = os.pipe()
-        os.set_blocking(self.stdin, False)
-        os.set_blocking(self.stdout, False)
+        for descriptor in (self.stdin, self.stdout, self.from_stdout):
+            os.set_blocking(descriptor, False)
 
     def give_back(self) -> None:
         pass
