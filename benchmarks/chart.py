@@ -9,7 +9,7 @@ Points = Sequence[tuple[float, float]]
 
 _WIDTH: Final = 640
 _HEIGHT: Final = 360
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 40, 50
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 40, 40, 50
 _COLOURS: Final = ("#0b6e4f", "#c0392b", "#2c5f9e", "#8e6c00")
 _TICKS: Final = 5
 
