@@ -14,7 +14,7 @@ PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
 WEB = "https://images.invalid/cat.png?size=1"
 
 
-def user(images: object, content: str | None = "what is this?") -> dict[str, Any]:
+def user(images: object, content: object = "what is this?") -> dict[str, Any]:
     return {"role": "user", "content": content, "images": images}
 
 
@@ -26,9 +26,11 @@ def user(images: object, content: str | None = "what is this?") -> dict[str, Any
         (f'["{WEB}"]', "look", ["text", WEB]),
         ([PNG], "", [PNG]),
         ([PNG], None, [PNG]),
+        ([], [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": WEB}}], ["text", WEB]),
+        ([PNG], [{"type": "image_url", "image_url": WEB, "detail": "low"}], [PNG, WEB]),
     ],
 )
-async def test_images_are_sent_as_content_parts(images: object, content: str | None, parts: list[str]) -> None:
+async def test_images_are_sent_as_content_parts(images: object, content: object, parts: list[str]) -> None:
     async with Upstream(chat=replies("a cat")) as upstream:
         content_of(await call(upstream.settings(), CHAT, messages=[user(images, content)]))
 
@@ -87,3 +89,47 @@ async def test_the_conversation_returned_keeps_addresses_and_leaves_data_out() -
     assert content["messages"][0]["images"] == [WEB]
     assert any("put them in again" in warning for warning in content["warnings"])
     assert "base64" not in str(content)
+
+
+async def test_text_given_as_parts_is_text() -> None:
+    parts = [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]
+    async with Upstream(chat=replies("ok")) as upstream:
+        content_of(await call(upstream.settings(), CHAT, messages=[{"role": "user", "content": parts}]))
+
+        assert upstream.chats[0].json["messages"] == [{"role": "user", "content": "one two"}]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "input_audio", "input_audio": {}},
+        {"type": "text"},
+        {"type": "image_url", "image_url": {"url": 1}},
+        "x",
+        1,
+    ],
+)
+async def test_a_part_of_another_kind_is_refused(part: object) -> None:
+    async with Upstream() as upstream:
+        message = {"role": "user", "content": [{"type": "text", "text": "x"}, part]}
+        result = await call(upstream.settings(), CHAT, messages=[message])
+
+        assert upstream.requests == []
+    assert error_of(result)["code"] == "invalid_arguments"
+
+
+@pytest.mark.parametrize("images", [5, {"url": WEB}, "x"])
+async def test_parts_beside_images_that_are_none_are_refused_too(images: object) -> None:
+    async with Upstream() as upstream:
+        message = {"role": "user", "content": [{"type": "text", "text": "x"}], "images": images}
+        result = await call(upstream.settings(), CHAT, messages=[message])
+
+    assert error_of(result)["code"] == "invalid_arguments"
+
+
+async def test_an_image_in_a_part_is_checked_as_any() -> None:
+    async with Upstream() as upstream:
+        content = [{"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}]
+        result = await call(upstream.settings(), CHAT, messages=[{"role": "user", "content": content}])
+
+    assert "must be an https://" in text_of(result)

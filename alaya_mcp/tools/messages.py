@@ -45,6 +45,24 @@ def _as_text(value: Any) -> Any:  # noqa: ANN401 any JSON value may come
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
 
 
+def _without_parts(fields: dict[str, Any]) -> dict[str, Any]:
+    """A message whose content is OpenAI's list of parts, with the text and the images in their own places."""
+    content, given = fields.get("content"), _as_list(fields.get("images") or [])
+    if not (isinstance(content, list) and content and isinstance(given, list)):
+        return fields
+    texts: list[str] = []
+    images = [*cast("list[Any]", given)]
+    for part in cast("list[Any]", content):
+        match part:
+            case {"type": "text", "text": str(text)}:
+                texts.append(text)
+            case {"type": "image_url", "image_url": {"url": str(url)}} | {"type": "image_url", "image_url": str(url)}:
+                images.append(url)
+            case _:
+                return fields
+    return {**fields, "content": "".join(texts), "images": images}
+
+
 class CalledFunction(BaseModel):
     """What an assistant wanted called."""
 
@@ -93,7 +111,7 @@ class Message(BaseModel):
     def _without_empty_optionals(cls, value: Any) -> Any:  # noqa: ANN401 any JSON value may come
         if not isinstance(value, dict):
             return value
-        fields = cast("dict[str, Any]", value)
+        fields = _without_parts(cast("dict[str, Any]", value))
         given = {name: part for name, part in fields.items() if name not in _OPTIONAL or part not in (None, "", [])}
         if given.get("content") is None and (given.get("tool_calls") or given.get("images")):
             given["content"] = ""
