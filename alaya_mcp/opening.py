@@ -102,7 +102,8 @@ class Script:
             self._version = version if result else None
             return result
         if method in {"server/discover", "tools/list"} and not self._version and params.keys() == {"_meta"}:
-            return self._text(method, _stateless_version(params["_meta"]))
+            version = _stateless_version(params["_meta"])
+            return self._text(method, version) if version in self._known["server/discover"] else None
         if method == "tools/list" and self._version and given == {}:
             return self._text("tools/list", self._version)
         return None

@@ -9,7 +9,7 @@ What this relies on in the SDK is stated in tests/test_stdio_relay.py.
 
 import json
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Protocol, Self, cast
@@ -129,10 +129,11 @@ class Relayed:
         while True:
             await self._outgoing.drained()
             item = await self._source.receive()
-            reply = self._relay.reply_to(item)
-            if reply is None:
+            replies = self._relay.replies_to(item)
+            if replies is None:
                 return item
-            await self._outgoing.send(SessionMessage(reply))
+            for reply in replies:
+                await self._outgoing.send(SessionMessage(reply))
 
     async def aclose(self) -> None:
         """Take no more."""
@@ -146,8 +147,10 @@ class Relay:
         self._server = server
         self._era_is_open = True
 
-    def reply_to(self, item: SessionMessage | Exception) -> types.JSONRPCResponse | types.JSONRPCError | None:
-        """The answer to a message that the SDK is not to see, None for one that it is."""
+    def replies_to(
+        self, item: SessionMessage | Exception
+    ) -> Sequence[types.JSONRPCResponse | types.JSONRPCError] | None:
+        """The answers to a message that the SDK is not to see, None for one that it is."""
         if isinstance(item, Exception):
             return _undecodable(item)
         if not self._era_is_open or not isinstance(item.message, types.JSONRPCRequest):
@@ -156,7 +159,7 @@ class Relay:
         if version is None:
             self._era_is_open = False
             return None
-        return types.JSONRPCResponse(jsonrpc="2.0", id=item.message.id, result=self._discovery(version))
+        return [types.JSONRPCResponse(jsonrpc="2.0", id=item.message.id, result=self._discovery(version))]
 
     def _discovery(self, version: str) -> dict[str, Any]:
         """What the SDK's own handler and its result pipeline would say."""
@@ -190,30 +193,37 @@ def _discovers(request: types.JSONRPCRequest) -> str | None:
     return version if well_formed else None
 
 
-def _undecodable(failure: Exception) -> types.JSONRPCError | None:
-    """An error for a line that is no message; the transport hands over pydantic's error, which holds the line."""
+def _undecodable(failure: Exception) -> list[types.JSONRPCError] | None:
+    """Errors for a line that is no message; the transport hands over pydantic's error, which holds the line."""
     if not isinstance(failure, ValidationError):
         return None
     not_json = False
     for error in failure.errors(include_url=False):
         line = error["input"]
         not_json = error["type"] == "json_invalid"
-        message = _decoded_leniently(line) if isinstance(line, str) else line
-        if isinstance(message, dict) and (request_id := cast("dict[str, Any]", message).get("id")) is not None:
+        found: object = _decoded_leniently(line) if isinstance(line, str) else line
+        if ids := _ids_in(found):
             break
     else:
         _log.warning("a line on stdin was no JSON-RPC message and had no id to answer to")
         return None
-    if not isinstance(request_id, str | int) or isinstance(request_id, bool):
-        return None
-    return types.JSONRPCError(
-        jsonrpc="2.0",
-        id=_encodable(request_id),
-        error=types.ErrorData(
-            code=types.PARSE_ERROR if not_json else types.INVALID_REQUEST,
-            message="The line is not valid JSON in UTF-8." if not_json else "The line is not a JSON-RPC 2.0 request.",
-        ),
-    )
+    if not_json:
+        code, message = types.PARSE_ERROR, "The line is not valid JSON in UTF-8."
+    elif isinstance(found, list):
+        code, message = types.INVALID_REQUEST, "Batches are not taken: send each request on a line of its own."
+    else:
+        code, message = types.INVALID_REQUEST, "The line is not a JSON-RPC 2.0 request."
+    return [
+        types.JSONRPCError(jsonrpc="2.0", id=_encodable(each), error=types.ErrorData(code=code, message=message))
+        for each in ids
+    ]
+
+
+def _ids_in(found: object) -> list[str | int]:
+    """The ids that can be answered to, of a message or of a batch of them."""
+    messages = cast("list[object]", found) if isinstance(found, list) else [found]
+    ids = [cast("dict[str, object]", each).get("id") for each in messages if isinstance(each, dict)]
+    return [each for each in ids if isinstance(each, str | int) and not isinstance(each, bool)]
 
 
 def _encodable(request_id: str | int) -> str | int:

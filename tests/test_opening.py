@@ -115,6 +115,11 @@ CONVERSATIONS: dict[str, list[object]] = {
     "deep": [request(0, "initialize", {**HANDSHAKE, "capabilities": nested(250)}), CALL],
     "deeper": [request(0, "initialize", {**HANDSHAKE, "capabilities": nested(700)}), CALL],
     "long": [request(0, "initialize", {**HANDSHAKE, "clientInfo": {"name": "x" * 100_000, "version": "1"}}), CALL],
+    "a handshake's version without a handshake": [
+        request(1, "tools/list", {"_meta": {**MODERN, "io.modelcontextprotocol/protocolVersion": "2025-11-25"}}),
+        request(2, "tools/list", {"_meta": {**MODERN, "io.modelcontextprotocol/protocolVersion": "2025-11-25"}}),
+        STATELESS_CALL,
+    ],
     "a mixture": [
         request(0, "initialize", HANDSHAKE),
         request(1, "tools/list", {"_meta": MODERN}),
@@ -286,12 +291,17 @@ def test_a_handshake_that_is_answered_here_is_one_that_the_sdk_takes(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(able=capabilities, client=clients, extra=st.dictionaries(st.sampled_from(["progressToken", "x"]), st.integers()))
+@given(
+    version=st.sampled_from([*MODERN_PROTOCOL_VERSIONS, *HANDSHAKE_PROTOCOL_VERSIONS]),
+    able=capabilities,
+    client=clients,
+    extra=st.dictionaries(st.sampled_from(["progressToken", "x"]), st.integers()),
+)
 def test_a_stateless_request_that_is_answered_here_is_one_that_the_sdk_takes(
-    able: dict[str, object], client: dict[str, object], extra: dict[str, object]
+    version: str, able: dict[str, object], client: dict[str, object], extra: dict[str, object]
 ) -> None:
     prefix = "io.modelcontextprotocol/"
-    envelope = {f"{prefix}protocolVersion": "2026-07-28", f"{prefix}clientCapabilities": able}
+    envelope = {f"{prefix}protocolVersion": version, f"{prefix}clientCapabilities": able}
     params = {"_meta": {**envelope, f"{prefix}clientInfo": client, **extra}}
     reply = Script(DATA, "").reply_to(line_of(request(0, "tools/list", params)))
     if reply:

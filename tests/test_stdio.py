@@ -1,5 +1,6 @@
 """The real server as a subprocess: what a host sees on the pipes."""
 
+import json
 import signal
 import sys
 from contextlib import AsyncExitStack
@@ -96,6 +97,20 @@ async def test_a_line_that_cannot_be_decoded_is_answered_where_it_has_an_id(line
 
     assert answer["error"]["code"] == code
     assert "result" in after
+
+
+async def test_each_request_of_a_batch_is_told_that_batches_are_not_taken() -> None:
+    batch = [{"jsonrpc": "2.0", "id": one, "method": "ping"} for one in (7, "b", None, 1.5)]
+    async with host("--sandbox") as server:
+        await server.initialize("2025-03-26")
+        await server.send(json.dumps([*batch, "x"]).encode())
+        answers = [await server.answer(7), await server.answer("b")]
+        await server.request(8, "tools/list")
+        await server.answer(8)
+
+    assert [answer["error"]["code"] for answer in answers] == [-32600, -32600]
+    assert "line of its own" in answers[0]["error"]["message"]
+    assert [line["id"] for line in server.lines] == [0, 7, "b", 8]
 
 
 async def test_lines_without_an_id_are_passed_over() -> None:

@@ -36,10 +36,10 @@ def test_only_a_discover_before_the_first_other_request_is_answered_here() -> No
     relay = Relay(create_server(SETTINGS))
     discover = request("server/discover", _meta=MODERN)
 
-    assert relay.reply_to(discover) is not None
-    assert relay.reply_to(discover) is not None
-    assert relay.reply_to(request("initialize")) is None
-    assert relay.reply_to(discover) is None
+    assert relay.replies_to(discover) is not None
+    assert relay.replies_to(discover) is not None
+    assert relay.replies_to(request("initialize")) is None
+    assert relay.replies_to(discover) is None
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_discover_that_is_not_well_formed_is_left_to_the_sdk(meta: dict[str, A
     relay = Relay(create_server(SETTINGS))
 
     assert (
-        relay.reply_to(request("server/discover", _meta=meta) if meta is not None else request("server/discover"))
+        relay.replies_to(request("server/discover", _meta=meta) if meta is not None else request("server/discover"))
         is None
     )
 
@@ -62,20 +62,20 @@ def test_the_sdks_decoder_hands_over_what_could_not_be_decoded(line: str) -> Non
     with pytest.raises(ValidationError) as failure:
         types.jsonrpc_message_adapter.validate_json(line, by_name=False)
 
-    reply = Relay(create_server(SETTINGS)).reply_to(failure.value)
-    assert isinstance(reply, types.JSONRPCError)
-    assert reply.id == 7
+    replies = Relay(create_server(SETTINGS)).replies_to(failure.value)
+    assert replies is not None
+    assert [reply.id for reply in replies] == [7]
 
 
 def test_an_error_that_is_no_decoding_error_has_no_answer() -> None:
-    assert Relay(create_server(SETTINGS)).reply_to(OSError("gone")) is None
+    assert Relay(create_server(SETTINGS)).replies_to(OSError("gone")) is None
 
 
 def test_an_id_of_no_valid_type_has_no_answer() -> None:
     with pytest.raises(ValidationError) as failure:
         TypeAdapter(types.JSONRPCRequest).validate_python({"id": [1], "jsonrpc": "2.0"})
 
-    assert Relay(create_server(SETTINGS)).reply_to(failure.value) is None
+    assert Relay(create_server(SETTINGS)).replies_to(failure.value) is None
 
 
 @pytest.mark.anyio
