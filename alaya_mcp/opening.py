@@ -259,7 +259,9 @@ def begin(environ: Mapping[str, str]) -> Opening | None:
         return None
     if not all(_is_installed(*each) for each in answers["made with"].items()):
         return None
-    return Opening(Descriptors(), Script(answers, environ.get("ALAYA_SERVICE_ID", "")))
+    descriptors = Descriptors()
+    descriptors.give_back_when_killed()
+    return Opening(descriptors, Script(answers, environ.get("ALAYA_SERVICE_ID", "")))
 
 
 def _is_installed(module: str, metadata: str) -> bool:

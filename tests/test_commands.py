@@ -210,6 +210,17 @@ async def test_settings_that_are_not_about_the_account_hold_in_the_sandbox_too()
 
 
 @pytest.mark.anyio
+async def test_what_is_not_configured_stands_in_the_log_before_any_call_without_its_value() -> None:
+    async with host(ALAYA_ACCESS_KEY="two words", ALAYA_SECRET_KEY="sk", ALAYA_LOG_LEVEL="LOUD") as server:
+        await server.initialize()
+        await server.leave()
+
+    assert b"ALAYA_ACCESS_KEY: contains a space" in server.raw
+    assert b"ALAYA_LOG_LEVEL" in server.raw
+    assert b"two words" not in server.raw
+
+
+@pytest.mark.anyio
 async def test_a_proxy_that_cannot_be_used_is_not_configured() -> None:
     environ = {"ALAYA_ACCESS_KEY": "a", "ALAYA_SECRET_KEY": "b", "ALL_PROXY": "nonsense://proxy.invalid"}
     async with host(**environ) as server:

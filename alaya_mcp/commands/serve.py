@@ -1,6 +1,7 @@
 """Serve MCP on stdin and stdout, over a real account or over the embedded sandbox."""
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -15,6 +16,8 @@ from alaya_mcp.stdio import serve_stdio
 
 if TYPE_CHECKING:
     from alaya_mcp.opening import Opening
+
+_log = logging.getLogger(__name__)
 
 
 async def run(arguments: argparse.Namespace) -> int:
@@ -36,6 +39,7 @@ async def run(arguments: argparse.Namespace) -> int:
                 else load_settings(os.environ)
             )
         except NotConfigured as problem:
+            _log.warning("%s %s", problem.message, problem.next_step)
             settings = problem
         except ValueError as error:
             sys.stderr.write(f"alayanew-mcp --sandbox: {error}\n")
