@@ -252,9 +252,8 @@ def test_a_client_made_before_it_is_needed_tells_no_problem(monkeypatch: pytest.
 
     async def warm() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(context))
-        monkeypatch.setattr("alaya_mcp.upstream.transport._WARM_UP_SECONDS", 0)
         async with Transport() as transport:
-            transport.warm_up(Origin("https", "nowhere.invalid", 443))
+            transport.warm_up(Origin("https", "nowhere.invalid", 443), seconds=0)
             await anyio.wait_all_tasks_blocked()
             with pytest.raises(NotConfigured):
                 transport.client(Origin("https", "nowhere.invalid", 443))

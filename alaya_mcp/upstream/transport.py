@@ -62,14 +62,14 @@ class Transport:
     ) -> None:
         await self._owned.aclose()
 
-    def warm_up(self, origin: Origin) -> None:
+    def warm_up(self, origin: Origin, seconds: float = _WARM_UP_SECONDS) -> None:
         """Make the client for an origin before it is needed, once the host has had time to ask what it asks first."""
 
         def warm() -> None:
             with suppress(NotConfigured):  # the first request tells it
                 self.client(origin)
 
-        self._owned.callback(asyncio.get_running_loop().call_later(_WARM_UP_SECONDS, warm).cancel)
+        self._owned.callback(asyncio.get_running_loop().call_later(seconds, warm).cancel)
 
     def client(self, origin: Origin) -> httpx2.AsyncClient:
         """The client for an origin: other hosts' with their proxies, this machine's without, and TLS where it is used.
