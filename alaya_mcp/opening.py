@@ -39,6 +39,8 @@ _ENVELOPE: Final = {f"{_META}protocolVersion", f"{_META}clientCapabilities", f"{
 PLAIN: Final = {
     "ALAYA_ACCESS_KEY": r"[!-#%-~]+",
     "ALAYA_SECRET_KEY": r"[!-#%-~]+",
+    "ALAYA_CONFIG": "",
+    "ALAYA_PROFILE": "",
     "ALAYA_SERVICE_ID": r"([A-Za-z0-9_-][A-Za-z0-9._-]{0,127})?",
     "ALAYA_BASE_URL": r"((https://[a-z0-9-]+(\.[a-z0-9-]+)*|http://(127\.0\.0\.1|localhost))(:[1-9][0-9]{0,3}"
     r"|:[1-5][0-9]{4})?(/[A-Za-z0-9_-]+)*)?",
@@ -51,10 +53,16 @@ PLAIN: Final = {
 }
 """Values that are certainly valid. Others may be, and are left to the server to judge."""
 
+_CONFIG_FOLDERS: Final = ("~/.config", "~/Library/Application Support")
+"""Besides XDG_CONFIG_HOME: wherever the configuration file may be; asking platformdirs for it takes a third of this."""
+
 
 def is_plain(environ: Mapping[str, str]) -> bool:
-    """Whether the server is certainly configured, so that its answers are known."""
-    return all(re.fullmatch(pattern, environ.get(name, "")) for name, pattern in PLAIN.items())
+    """Whether the server is certainly configured, by the environment alone, so that its answers are known."""
+    return all(re.fullmatch(pattern, environ.get(name, "")) for name, pattern in PLAIN.items()) and not any(
+        os.path.lexists(os.path.join(os.path.expanduser(folder), "alayanew-mcp", "config.toml"))  # noqa: PTH111,PTH118 as above
+        for folder in (environ.get("XDG_CONFIG_HOME", ""), *_CONFIG_FOLDERS)
+    )
 
 
 class Script:

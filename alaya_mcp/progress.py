@@ -31,12 +31,12 @@ class ProgressNotes:
     since the last note, so that the notes of phase "writing", joined, are the reply.
     """
 
-    def __init__(self, notify: Notify, interval: float) -> None:
+    def __init__(self, notify: Notify, interval: float, words: str = "looking up the deployment") -> None:
         self._notify = notify
         self._interval = interval
         self._started = anyio.current_time()
         self._phase: Phase = "waiting"
-        self._words, self._detail = "looking up the deployment", ""
+        self._words, self._detail = words, ""
         self._unsent: list[str] = []
         self._last_progress = -1.0
         self._wake = anyio.Event()

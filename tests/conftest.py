@@ -1,5 +1,8 @@
 """What all tests share: the event loop's backend, and telling asserts in the modules that tests share."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 pytest.register_assert_rewrite("tests.calls", "tests.stdio_host", "tests.upstream", "tests.sandbox.caller")
@@ -9,3 +12,13 @@ pytest.register_assert_rewrite("tests.calls", "tests.stdio_host", "tests.upstrea
 def anyio_backend() -> str:
     """uvicorn, and so the sandbox, runs on asyncio."""
     return "asyncio"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_configuration_of_the_developers_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder for configuration files, empty, also for subprocesses."""
+    folder = tmp_path_factory.mktemp("configuration")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(folder))
+        patch.setenv("LOCALAPPDATA", str(folder))
+        yield folder

@@ -16,14 +16,18 @@ LINE_BUDGET = 300
 
 # Lower layers first: a module imports from its own layer or from one before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "deadline", "origins", "descriptors", "sdk", "deployment.lenient", "deployment.launch"),
+    ("errors", "deadline", "origins", "descriptors", "sdk", "environment", "deployment.lenient", "deployment.launch"),
+    ("deployment.reference",),
+    ("config_file",),
+    ("sources",),
     ("settings", "progress", "logs", "console", "deployment.wire"),
     ("deployment.names", "deployment.readiness", "results"),
-    ("deployment.views", "deployment.waiting"),
+    ("deployment.views", "deployment.listing", "deployment.waiting"),
+    ("deployment.verification",),
     ("upstream.failures", "upstream.words", "upstream.auth"),
     ("upstream.resend", "upstream.refusals", "upstream.transport"),
     ("upstream.explain",),
-    ("upstream.client", "upstream.lookups"),
+    ("upstream.client", "upstream.lookups", "upstream.directory"),
     ("chat.request", "chat.events", "chat.thinking", "chat.tool_calls", "chat.size", "chat.continuation"),
     ("chat.reply", "chat.answer", "chat.schema_check"),
     ("chat.structured", "chat.kept_replies"),
@@ -32,17 +36,20 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("chat.remarks",),
     ("chat.outcome",),
     ("chat.conversation",),
-    ("tools.schema", "tools.boundary", "tools.text", "tools.json_values", "tools.resources"),
-    ("tools.tool", "tools.messages"),
+    ("session",),
+    ("tools.schema", "tools.boundary", "tools.text", "tools.json_values", "tools.caller"),
+    ("tools.tool", "tools.messages", "tools.subject"),
     ("tools.chat_arguments",),
-    ("tools.get_deployment", "tools.list_lora_models", "tools.chat_with_deployment"),
+    ("tools.list_deployments", "tools.get_deployment", "tools.list_lora_models", "tools.chat_with_deployment"),
+    ("context.prompts", "context.resources"),
+    ("context.completions",),
     ("server",),
     ("backpressure", "opening", "pipes", "stdio"),
     ("commands.serve", "commands.sandbox", "commands.demo"),
     ("cli",),
     ("__main__",),
 )
-MCP_ONLY_IN = ("tools.", "server", "pipes", "stdio", "commands.demo")
+MCP_ONLY_IN = ("tools.", "context.", "server", "pipes", "stdio", "commands.demo")
 HTTP_ONLY_IN = ("upstream.", "chat.answer", "sandbox.")
 RICH_ONLY_IN = ("console", "commands.demo")
 

@@ -6,10 +6,11 @@ import logging
 import pytest
 
 from alaya_mcp.errors import NotConfigured
-from alaya_mcp.progress import Notify, Phase
+from alaya_mcp.progress import Phase
 from alaya_mcp.results import DeploymentResult
+from alaya_mcp.session import Session, open_session
+from alaya_mcp.tools.caller import Caller
 from alaya_mcp.tools.get_deployment import GET_DEPLOYMENT, GetDeploymentArguments
-from alaya_mcp.tools.tool import Session
 from tests.calls import error_of, text_of
 from tests.upstream import Upstream
 
@@ -29,15 +30,14 @@ async def quiet(progress: float, message: str, phase: Phase) -> None:
     ids=["plain", "grouped"],
 )
 async def test_a_bug_is_an_internal_error_that_shows_nothing(bug: Exception, caplog: pytest.LogCaptureFixture) -> None:
-    async def run(session: Session, arguments: GetDeploymentArguments, notify: Notify) -> DeploymentResult:
-        del session, arguments, notify
+    async def run(session: Session, arguments: GetDeploymentArguments, caller: Caller) -> DeploymentResult:
+        del session, arguments, caller
         raise bug
 
     tool = dataclasses.replace(GET_DEPLOYMENT, run=run)
-    async with Upstream() as upstream:
-        session = Session(upstream.settings(), None, None)  # type: ignore[arg-type] # the bug comes first
+    async with Upstream() as upstream, open_session(upstream.settings()) as session:
         with caplog.at_level(logging.ERROR, logger="alaya_mcp"):
-            result = await tool.call(session, {}, quiet)
+            result = await tool.call(session, {}, Caller(quiet))
 
     assert error_of(result) == {"code": "internal_error", "retryable": False}
     assert "planted-value" not in text_of(result) + caplog.text
@@ -48,8 +48,8 @@ async def test_a_bug_is_an_internal_error_that_shows_nothing(bug: Exception, cap
 async def test_a_server_without_settings_still_checks_arguments_first() -> None:
     problem = NotConfigured("no keys", next_step="set them")
 
-    wrong = await GET_DEPLOYMENT.call(problem, {"servce": 1}, quiet)
-    right = await GET_DEPLOYMENT.call(problem, None, quiet)
+    wrong = await GET_DEPLOYMENT.call(problem, {"servce": 1}, Caller(quiet))
+    right = await GET_DEPLOYMENT.call(problem, None, Caller(quiet))
 
     assert error_of(wrong)["code"] == "invalid_arguments"
     assert error_of(right)["code"] == "not_configured"

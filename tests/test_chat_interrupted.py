@@ -240,7 +240,7 @@ async def test_a_lookup_is_tried_again_four_times_at_most(status: int) -> None:
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 async def test_a_lookup_that_was_refused_is_not_tried_again(status: int) -> None:
     async with Upstream(control=says(status, {})) as upstream:
-        error_of(await call(upstream.settings(), "get_deployment"))
+        error_of(await call(upstream.settings(), "get_deployment", service_id="38fbfc3d-6a88-4c35-b8b6-9efc83949d47"))
 
         assert len(upstream.requests) == 1
 

@@ -150,10 +150,19 @@ def test_the_control_plane_never_speaks_of_contexts_or_models() -> None:
     assert explain_status("control", 404, "model x not found", SUBJECT).code == "deployment_not_found"
 
 
-def test_a_deployment_that_is_not_found_is_named_and_others_are_listed() -> None:
-    error = explain_status("control", 404, None, Subject(SERVICE, known_ids=("one", "two")))
+def test_a_deployment_that_is_not_found_is_named_and_where_others_are() -> None:
+    error = explain_status("control", 404, None, Subject(SERVICE))
     assert SERVICE in error.message
-    assert error.candidates == ("one", "two")
+    assert "list_deployments" in error.next_step
+
+
+def test_a_list_that_is_not_found_is_no_deployment() -> None:
+    error = explain_status("control", 404, "deployment does not exist", Subject(""))
+    assert error.code == "unexpected_response"
+    assert explain_envelope("control", "deployment does not exist", Subject("")).code == "request_rejected"
+    failure = Failure("control", "status", status=500, body=b'{"code": -1, "msg": "deployment does not exist"}')
+    assert explain(failure, Subject("")).code == "upstream_unavailable"
+    assert "the list of deployments" in explain_status("control", 403, None, Subject("")).message
 
 
 def test_an_html_page_is_not_quoted() -> None:

@@ -45,7 +45,7 @@ async def test_a_reply_over_the_cap_is_cut_and_the_rest_is_had_by_reading_on(wor
     assert len(parts) > 2
     assert (part["truncated"], part["model"]) == (False, "base")
     assert resource.contents[0].model_dump()["text"] == whole
-    assert [str(each.uri) for each in listed.resources] == [first["full_reply_uri"]]
+    assert [str(each.uri) for each in listed.resources] == ["alaya://deployments", first["full_reply_uri"]]
     assert not {"usage", "reasoning", "messages", "tool_calls"} & set(part)
     assert f"read_on: {first['read_on']}" in text_of(result)
     assert first["full_reply_uri"] in text_of(result)
@@ -158,8 +158,12 @@ async def test_a_reply_that_is_not_kept_is_told_so_in_both_ways(era: Era) -> Non
         assert error_of(result)["code"] == "invalid_arguments"
         assert word in text_of(result)
     assert raised.value.error.code == -32602
-    assert raised.value.error.data == {"uri": "alaya://replies/gone"}
-    assert [template.uri_template for template in templates.resource_templates] == ["alaya://replies/{reply_id}"]
+    assert raised.value.error.data == {
+        "uri": "alaya://replies/gone",
+        "code": "invalid_arguments",
+        "retryable": False,
+    }
+    assert "alaya://replies/{reply_id}" in [template.uri_template for template in templates.resource_templates]
 
 
 FACTS = ChatResult(service_id="s", model="m", content="", truncated=True, timing=Timing(total_seconds=1), warnings=[])

@@ -61,7 +61,7 @@ async def test_they_come_though_the_server_is_never_loaded(tmp_path: Path) -> No
             process.kill()
 
     assert "Default deployment when service_id is left out: svc-9." in initialized["result"]["instructions"]
-    assert len(listed["result"]["tools"]) == 3
+    assert len(listed["result"]["tools"]) == 4
 
 
 def nested(depth: int) -> dict[str, Any]:
@@ -172,7 +172,7 @@ async def test_without_its_data_all_is_the_same(tmp_path: Path) -> None:
             listed = await server.answer(1)
             assert await server.leave() == 0
 
-    assert len(listed["result"]["tools"]) == 3
+    assert len(listed["result"]["tools"]) == 4
 
 
 class Pipe(Descriptors):

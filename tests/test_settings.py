@@ -6,15 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alaya_mcp.environment import value_of
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.origins import Origin
-from alaya_mcp.settings import (
-    DEFAULT_BASE_URL,
-    SERVICE_ID_PATTERN,
-    environment_values,
-    load_settings,
-    log_level,
-)
+from alaya_mcp.settings import DEFAULT_BASE_URL, load_settings, log_level
 
 KEYS = {"ALAYA_ACCESS_KEY": "AKplanted", "ALAYA_SECRET_KEY": "SKplanted"}
 
@@ -82,7 +77,7 @@ UNSET = ["", "  \n", "${HOME}", "${env:ALAYA}", " ${X:-y} ", "${}"]
 @pytest.mark.parametrize("name", OPTIONAL)
 def test_an_empty_or_unexpanded_value_counts_as_unset(name: str, value: str) -> None:
     assert load_settings({**KEYS, name: value}) == load_settings(KEYS)
-    assert environment_values({name: value}) == {}
+    assert value_of({name: value}, name) == ""
 
 
 @pytest.mark.parametrize("value", [None, *UNSET])
@@ -120,10 +115,8 @@ def test_a_missing_pair_says_so_of_both() -> None:
         pytest.param("ALAYA_BASE_URL", "planted.example/v1", id="no scheme"),
         pytest.param("ALAYA_BASE_URL", "https://planted.example:99999", id="no such port"),
         pytest.param("ALAYA_BASE_URL", "https://planted example", id="a space in the base URL"),
-        pytest.param("ALAYA_SERVICE_ID", "planted/..", id="a slash"),
-        pytest.param("ALAYA_SERVICE_ID", "..", id="only dots"),
-        pytest.param("ALAYA_SERVICE_ID", "planted" * 19, id="129 characters and more"),
-        pytest.param("ALAYA_SERVICE_ID", "plant\u00e9d", id="an id outside ASCII"),
+        pytest.param("ALAYA_SERVICE_ID", "planted" * 29, id="more than 200 characters"),
+        pytest.param("ALAYA_SERVICE_ID", "\u200b", id="nothing that can be printed"),
         pytest.param("ALAYA_TIMEOUT_SECONDS", "planted", id="a word"),
         pytest.param("ALAYA_TIMEOUT_SECONDS", "0.98765", id="too short"),
         pytest.param("ALAYA_TIMEOUT_SECONDS", "98765", id="too long"),
@@ -153,16 +146,9 @@ def test_each_of_several_bad_values_is_named() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["a", "a" * 128, "..a", "A-1_b.c", "38fbfc3d-6a88-4c35-b8b6-9efc83949d47", "-"])
-def test_a_service_id_is_up_to_128_safe_characters(name: str) -> None:
+@pytest.mark.parametrize("name", ["a", "a" * 200, "..a", "38fbfc3d-6a88-4c35-b8b6-9efc83949d47", "客服 Qwen", "a/b"])
+def test_a_default_deployment_is_an_id_or_a_name(name: str) -> None:
     assert load_settings({**KEYS, "ALAYA_SERVICE_ID": name}).service_id == name
-
-
-@given(st.text(max_size=12))
-@settings(max_examples=250, deadline=None)
-def test_a_service_id_is_one_path_segment(text: str) -> None:
-    allowed = bool(text) and set(text) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
-    assert bool(re.fullmatch(SERVICE_ID_PATTERN, text)) == (allowed and bool(text.strip(".")))
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])

@@ -16,7 +16,7 @@ from tests.upstream import Exchange, Request, Upstream, text_chunk
 pytestmark = [pytest.mark.anyio]
 
 CHAT = "chat_with_deployment"
-TOOLS = ["get_deployment", "list_lora_models", CHAT]
+TOOLS = ["list_deployments", "get_deployment", "list_lora_models", CHAT]
 EXIT_SECONDS = 5
 """A generous bound on what takes a fraction of a second."""
 
@@ -30,7 +30,7 @@ async def test_each_handshake_revision_is_spoken(version: str) -> None:
 
     assert answer["result"]["protocolVersion"] == version
     assert answer["result"]["serverInfo"]["name"] == "alaya"
-    assert set(answer["result"]["capabilities"]) == {"tools", "resources"}
+    assert set(answer["result"]["capabilities"]) == {"tools", "resources", "prompts", "completions"}
     assert [tool["name"] for tool in listed["result"]["tools"]] == TOOLS
 
 
@@ -54,7 +54,7 @@ async def test_discover_and_then_initialize_is_served() -> None:
         listed = await server.answer(1)
 
     assert discovered["result"]["instructions"] == initialized["result"]["instructions"]
-    assert len(listed["result"]["tools"]) == 3
+    assert len(listed["result"]["tools"]) == 4
 
 
 async def test_discover_and_then_the_stateless_revision_is_served() -> None:
@@ -121,7 +121,7 @@ async def test_lines_without_an_id_are_passed_over() -> None:
         await server.request(1, "tools/list")
         answer = await server.answer(1)
 
-    assert len(answer["result"]["tools"]) == 3
+    assert len(answer["result"]["tools"]) == 4
     assert [line["id"] for line in server.lines] == [0, 1]
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from mcp import Client
 
 from alaya_mcp.chat.thinking import Prefilled, ThinkSplitter, part_orphan, prefilled
-from alaya_mcp.server import PHASE_META_KEY, create_server
+from alaya_mcp.server import create_server
+from alaya_mcp.tools.caller import PHASE_META_KEY
 from tests.calls import CHAT, call, content_of, text_of
 from tests.upstream import DONE, Exchange, Request, Upstream, replies, text_chunk
 

@@ -28,6 +28,7 @@ from alaya_mcp.errors import InvalidArguments, UpstreamTimeout
 from alaya_mcp.progress import ProgressNotes
 from alaya_mcp.results import ChatResult
 from alaya_mcp.upstream.client import AlayaClient, Engine
+from alaya_mcp.upstream.directory import Directory
 from alaya_mcp.upstream.explain import timed_out
 from alaya_mcp.upstream.failures import Failure
 from alaya_mcp.upstream.lookups import Lookups
@@ -44,7 +45,6 @@ _ABOUT_THE_REQUEST: Final = frozenset({400, 413, 422, 429})
 class ChatRequest:
     """What a caller wants of a deployment."""
 
-    service_id: str
     turns: tuple[Turn, ...]
     sampling: Sampling = field(default_factory=Sampling)
     features: Features = field(default_factory=Features)
@@ -58,6 +58,7 @@ class _Call:
     """One chat under way."""
 
     request: ChatRequest
+    service_id: str
     deadline: Deadline
     waiting: Deadline
     notes: ProgressNotes
@@ -69,16 +70,25 @@ class Chats:
     Args:
         client: Both planes.
         lookups: Deployments, as lately seen.
+        directory: Which deployment is meant by a name.
         max_concurrency: Chats in flight; more wait.
         idle_seconds: Longest silence once an answer has begun.
         reply_bytes: Most of a reply, in UTF-8, that one result shows.
     """
 
     def __init__(
-        self, client: AlayaClient, lookups: Lookups, *, max_concurrency: int, idle_seconds: float, reply_bytes: int
+        self,
+        client: AlayaClient,
+        lookups: Lookups,
+        directory: Directory,
+        *,
+        max_concurrency: int,
+        idle_seconds: float,
+        reply_bytes: int,
     ) -> None:
         self._client = client
         self._lookups = lookups
+        self._directory = directory
         self._served = ServedNames(client)
         self._places = anyio.Semaphore(max_concurrency)
         self._idle_seconds = idle_seconds
@@ -86,8 +96,10 @@ class Chats:
         self._checks = SchemaChecks()
         self.kept = KeptReplies()
 
-    async def run(self, request: ChatRequest, deadline: Deadline, notes: ProgressNotes) -> ChatResult:
-        """The reply, whole or as much of it as came.
+    async def run(
+        self, reference: str, request: ChatRequest, deadline: Deadline, notes: ProgressNotes
+    ) -> ChatResult:
+        """The reply of the deployment of that id, name or alias, whole or as much of it as came.
 
         Raises:
             AlayaError: nothing of a reply came; each row of docs/errors.md.
@@ -96,10 +108,13 @@ class Chats:
         if schema is not None:
             await self._make_sure(schema, deadline)
         notes.status("waiting", "looking up the deployment")
-        call = _Call(request, deadline, deadline.sooner(request.wait_seconds), notes)
-        exchange = await self._exchange(call)
+        waiting = deadline.sooner(request.wait_seconds)
+        service_id, found = await self._directory.find(reference, deadline, self._lookups.recent)
+        deployment, was_kept = found
+        call = _Call(request, service_id, deadline, waiting, notes)
+        exchange = await self._exchange(call, deployment, was_kept=was_kept)
         if exchange.ending.cut in _SIGNS_OF_STALENESS:
-            self._lookups.forget(request.service_id)
+            self._lookups.forget(service_id)
         if schema is not None and exchange.has_data:
             structured = await self._checks.read(schema, exchange.text_of_data, deadline)
             exchange = replace(exchange, structured=structured)
@@ -142,13 +157,12 @@ class Chats:
         finally:
             self._places.release()
 
-    async def _exchange(self, call: _Call) -> Exchange:
+    async def _exchange(self, call: _Call, deployment: Deployment, *, was_kept: bool) -> Exchange:
         """Ask, and again where a fresh lookup shows that what was known is not true any more.
 
         Waiting for a deployment takes no place: others may be ready meanwhile.
         """
-        service_id = call.request.service_id
-        deployment, was_kept = await self._lookups.recent(service_id, call.deadline)
+        service_id = call.service_id
         deployment = await self._ready(call, deployment)
         chance = SecondChance(self._client, self._lookups, service_id, call.request.model, was_kept=was_kept)
         while True:
@@ -175,19 +189,19 @@ class Chats:
 
         async def look() -> Deployment:
             patience = max(call.waiting.remaining(), _LAST_LOOK_SECONDS)
-            return await self._lookups.fresh(call.request.service_id, call.deadline.sooner(patience))
+            return await self._lookups.fresh(call.service_id, call.deadline.sooner(patience))
 
         def tell(state: str, instances: str) -> None:
             call.notes.status("waiting", state, instances)
 
         deployment = await wait_until_ready(deployment, look, call.waiting, tell)
         if not readiness(deployment).ready:
-            raise not_ready(deployment, call.request.service_id, waited=call.request.wait_seconds)
+            raise not_ready(deployment, call.service_id, waited=call.request.wait_seconds)
         return deployment
 
     async def _ask(self, call: _Call, deployment: Deployment) -> Exchange:
         request, deadline, notes = call.request, call.deadline, call.notes
-        engine = self._client.engine(deployment, request.service_id)
+        engine = self._client.engine(deployment, call.service_id)
         choice = await choose_model(request.model, deployment, engine, self._served, deadline)
         loaded, ready = loaded_on(choice.model, deployment)
         decoder = AnswerDecoder(_prefilled(request.features, choice, deployment))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.names import Model, Names, deployment_names, not_served
+from alaya_mcp.deployment.names import Model, Names, deployment_names, not_served, together
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, ModelNotServed, UnexpectedResponse
 from alaya_mcp.upstream.client import AlayaClient, Engine
@@ -73,7 +73,7 @@ async def choose_model(
     if found is not None:
         return Choice(found, told, _doubts(found, told))
     if kept := served.kept(deployment, engine):
-        names = _both(told, kept)
+        names = together(told, kept)
         if found := names.find(wanted) if wanted else names.default():
             return Choice(found, names, _doubts(found, names))
     limit = deadline if wanted is None else deadline.sooner(_MODELS_SECONDS)
@@ -83,7 +83,7 @@ async def choose_model(
         if wanted is None:
             raise _without_default(error) from None
         return Choice(Model(wanted, wanted), told, (_unread(wanted, told),))
-    names = _both(told, asked)
+    names = together(told, asked)
     found = names.find(wanted) if wanted else names.default()
     if found is None:
         neither = " Neither the control plane nor the engine's own list (/v1/models) tells it."
@@ -99,13 +99,6 @@ def _unread(wanted: str, told: Names) -> str:
             "read): the base model may have answered in its place."
         )
     return f"{wanted} is not a name that the control plane tells, and the engine's /v1/models could not be read."
-
-
-def _both(told: Names, served: Names) -> Names:
-    base = tuple(dict.fromkeys([*told.base, *served.base]))
-    adapters = tuple(name for name in dict.fromkeys([*told.adapters, *served.adapters]) if name not in base)
-    engine = told.engine if told.engine != "unknown" else served.engine
-    return Names(engine, base, adapters, told.is_lora_service)
 
 
 def _doubts(model: Model, names: Names) -> tuple[str, ...]:

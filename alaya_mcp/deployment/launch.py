@@ -60,12 +60,15 @@ def _split(line: str) -> list[str]:
 def words_of(command: Iterable[str]) -> list[str]:
     """The words of a cmd or args list, shell lines inside it taken apart.
 
-    An item that follows a bare `--flag` is that flag's value and stays whole, whatever stands in it.
+    An item that follows a bare `--flag` is that flag's value and stays whole, whatever stands in it; so does one that
+    gives a secret with its flag.
     """
     words: list[str] = []
     is_value = False
     for item in command:
-        if is_value or not any(char.isspace() for char in item):
+        given = _FLAG.fullmatch(item.strip())
+        is_secret = given is not None and given.group(2) is not None and _takes_a_secret(given.group(1))
+        if is_value or is_secret or not any(char.isspace() for char in item):
             words.append(item.strip())
         else:
             words.extend(_split(item))

@@ -121,6 +121,14 @@ def deployment_names(deployment: Deployment) -> Names:
     return Names(deployment_engine(deployment), base, adapters, deployment.is_lora_service)
 
 
+def together(told: Names, served: Names) -> Names:
+    """What the control plane and the engine's own list tell between them."""
+    base = tuple(dict.fromkeys([*told.base, *served.base]))
+    adapters = tuple(name for name in dict.fromkeys([*told.adapters, *served.adapters]) if name not in base)
+    engine = told.engine if told.engine != "unknown" else served.engine
+    return Names(engine, base, adapters, told.is_lora_service)
+
+
 def served_by_surprise(model: Model, served_by: str | None, names: Names) -> str | None:
     """A warning where the answer came from another model than was asked, else None.
 

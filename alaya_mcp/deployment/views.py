@@ -64,10 +64,11 @@ def deployment_result(deployment: Deployment, service_id: str) -> DeploymentResu
     )
 
 
-def lora_list_result(deployment: Deployment, service_id: str) -> LoraListResult:
-    """list_lora_models' result."""
-    names = deployment_names(deployment)
-    rows = [_lora_row(deployment, names, adapter) for adapter in names.adapters]
+def lora_list_result(deployment: Deployment, service_id: str, known: Names | None = None) -> LoraListResult:
+    """list_lora_models' result: the control plane's adapters, by the names that are known from elsewhere too."""
+    told = deployment_names(deployment)
+    names = known or told
+    rows = [_lora_row(deployment, names, adapter) for adapter in told.adapters]
     return LoraListResult(
         service_id=deployment.service_id or service_id,
         base_service_id=deployment.base_service_id,

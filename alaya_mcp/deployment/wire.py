@@ -4,6 +4,7 @@ Source of each field: API documentation, deployment detail (Expert, QuickStart, 
 """
 
 import json
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import AliasChoices, Field, SecretStr
@@ -11,6 +12,7 @@ from pydantic import AliasChoices, Field, SecretStr
 from alaya_mcp.deployment.lenient import AsSent, Flag, Names, Number, OrEmpty, OrNone, Text, Texts, WireModel, Words
 
 Status = Literal["starting", "running", "stopping", "stopped", "failed", "unknown"]
+Kind = Literal["base", "lora"]
 
 _STATUSES: dict[str, Status] = {
     "starting": "starting",
@@ -134,6 +136,12 @@ class Deployment(WireModel):
     expert: Annotated[Expert | None, OrNone] = None
     scale: Annotated[Scale | None, OrNone] = None
     base_service_id: Text = Field(None, alias="baseServiceId")
+    service_type: Text = Field(None, alias="type")
+
+    @property
+    def kind(self) -> Kind:
+        """What it is: by its base deployment in a detail, by its type in a list."""
+        return "lora" if self.is_lora_service or (self.service_type or "").lower() == "lora" else "base"
 
     @property
     def status(self) -> Status:
@@ -199,6 +207,55 @@ def is_failure(answer: dict[str, Any]) -> bool:
     return code not in (None, 0, 200) and str(code).strip() not in {"0", "200"}
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of the list.
+
+    Attributes:
+        rows: Deployments, without their keys.
+        size: Rows that upstream sent, those that are no deployments too.
+        total: How many there are on all pages, where it is told.
+    """
+
+    rows: tuple[Deployment, ...]
+    size: int
+    total: int | None
+
+
+def parse_page(body: bytes) -> Page:
+    """One page of the list, with the keys left unread; `count` comes as a string, a number or empty.
+
+    Raises:
+        EnvelopeFailure: code is not 0.
+        WrongShape: no list in it.
+    """
+    answer = json_object(body)
+    if is_failure(answer):
+        raise EnvelopeFailure(failure_message(answer))
+    data = (answer["data"] or {"rows": None}) if "data" in answer else answer
+    fields = cast("dict[str, Any]", data) if isinstance(data, dict) else {"rows": data}
+    rows: object = fields.get("rows", None if "count" in fields else "missing")
+    if rows is not None and not isinstance(rows, list):
+        raise WrongShape("something that is no list of deployments")
+    sent = cast("list[Any]", rows or [])
+    listed = [_deployment(cast("dict[str, Any]", row), None) for row in sent if isinstance(row, dict)]
+    total = _Counted.model_validate(fields).count
+    return Page(
+        tuple(row for row in listed if row.service_id),
+        len(sent),
+        total if isinstance(total, int) and total >= 0 else None,
+    )
+
+
+class _Counted(WireModel):
+    count: Number = None
+
+
+def _deployment(fields: dict[str, Any], key: SecretStr | None) -> Deployment:
+    own = {"apikey": key, "apiKey": None, "tells_instances": "instance" in fields}
+    return Deployment.model_validate({**fields, **own})
+
+
 def parse_deployment(body: bytes) -> Deployment:
     """One deployment, from the documented envelope or, as the LoRA sample shows, without one.
 
@@ -218,4 +275,4 @@ def parse_deployment(body: bytes) -> Deployment:
         raise WrongShape("an object that is no deployment")
     keys = (key.strip() for key in (fields.get("apikey"), fields.get("apiKey")) if isinstance(key, str))
     key = next((SecretStr(key) for key in keys if key), None)
-    return Deployment.model_validate({**fields, "apikey": key, "tells_instances": "instance" in fields})
+    return _deployment(fields, key)

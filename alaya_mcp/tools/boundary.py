@@ -34,6 +34,15 @@ def error_result(error: AlayaError) -> types.CallToolResult:
 
     There is no structured content: some clients refuse an error whose content does not match the output schema.
     """
+    return types.CallToolResult(
+        is_error=True,
+        content=[types.TextContent(type="text", text=error_text(error))],
+        _meta={ERROR_META_KEY: error_detail(error)},
+    )
+
+
+def error_detail(error: AlayaError) -> dict[str, Any]:
+    """What programs can read of an error."""
     detail: dict[str, Any] = {
         "code": error.code,
         "retryable": error.retryable,
@@ -42,11 +51,7 @@ def error_result(error: AlayaError) -> types.CallToolResult:
         "retry_after_seconds": None if error.retry_after is None else round(error.retry_after, 3),
         "candidates": list(error.candidates) or None,
     }
-    return types.CallToolResult(
-        is_error=True,
-        content=[types.TextContent(type="text", text=error_text(error))],
-        _meta={ERROR_META_KEY: {key: value for key, value in detail.items() if value is not None}},
-    )
+    return {key: value for key, value in detail.items() if value is not None}
 
 
 def internal_error(tool: str, bug: Exception) -> InternalError:

@@ -11,7 +11,7 @@ from alaya_mcp.chat.structured import SCHEMA_BYTES
 from alaya_mcp.errors import InvalidArguments
 from alaya_mcp.tools.json_values import JsonObject, Text, json_list, within
 from alaya_mcp.tools.messages import Message
-from alaya_mcp.tools.tool import Arguments
+from alaya_mcp.tools.tool import DeploymentArguments
 
 _EXTRA_BYTES: Final = 64 * 2**10
 _TOOLS_BYTES: Final = 256 * 2**10
@@ -93,7 +93,7 @@ def _checked_extra(extra: dict[str, Any]) -> dict[str, Any]:
     return extra
 
 
-class ChatArguments(Arguments):
+class ChatArguments(DeploymentArguments):
     """What to ask, whom, and how."""
 
     prompt: Text = Field("", description="Your message. Give one of prompt, messages and read_on.")
@@ -145,12 +145,8 @@ class ChatArguments(Arguments):
         "", description="The read_on of an earlier result: gives the next part of that reply and asks nothing anew."
     )
 
-    def chat(self, service_id: str, budget: float) -> ChatRequest:
-        """The chat that is asked for.
-
-        Args:
-            service_id: The deployment.
-            budget: Seconds of the whole call.
+    def chat(self, budget: float) -> ChatRequest:
+        """The chat that is asked for, in so many seconds for the whole call.
 
         Raises:
             InvalidArguments: arguments that contradict one another.
@@ -161,7 +157,6 @@ class ChatArguments(Arguments):
                 next_step="Pass a smaller wait_seconds or a larger timeout_seconds.",
             )
         return ChatRequest(
-            service_id=service_id,
             turns=self._turns(),
             sampling=Sampling(self.temperature, self.top_p, self.max_tokens, self.seed, tuple(self.stop)),
             features=self._features(),

@@ -2,14 +2,17 @@
 
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.errors import InvalidArguments
-from alaya_mcp.progress import Notify, ProgressNotes
+from alaya_mcp.progress import ProgressNotes
 from alaya_mcp.results import ChatResult
+from alaya_mcp.session import Session
+from alaya_mcp.tools.caller import Caller
 from alaya_mcp.tools.chat_arguments import ChatArguments
+from alaya_mcp.tools.subject import reference
 from alaya_mcp.tools.text import chat_text
-from alaya_mcp.tools.tool import Session, Tool
+from alaya_mcp.tools.tool import Tool
 
 
-async def _run(session: Session, arguments: ChatArguments, notify: Notify) -> ChatResult:
+async def _run(session: Session, arguments: ChatArguments, caller: Caller) -> ChatResult:
     if arguments.read_on:
         if arguments.prompt or arguments.messages:
             raise InvalidArguments(
@@ -18,10 +21,11 @@ async def _run(session: Session, arguments: ChatArguments, notify: Notify) -> Ch
             )
         return session.chats.read_on(arguments.read_on)
     budget = arguments.timeout_seconds or session.settings.timeout_seconds
-    request = arguments.chat(session.service_id(arguments.service_id), budget)
+    request = arguments.chat(budget)
+    named = await reference(session, arguments.service_id, caller)
     deadline = Deadline.after(budget)
-    notes = ProgressNotes(notify, session.settings.progress_interval_ms / 1000)
-    return await notes.during(lambda: session.chats.run(request, deadline, notes))
+    notes = ProgressNotes(caller.notify, session.settings.progress_interval_ms / 1000)
+    return await notes.during(lambda: session.chats.run(named, request, deadline, notes))
 
 
 CHAT_WITH_DEPLOYMENT = Tool(

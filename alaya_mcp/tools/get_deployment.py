@@ -3,14 +3,16 @@
 from pydantic import Field
 
 from alaya_mcp.deployment.views import deployment_result
-from alaya_mcp.progress import Notify
 from alaya_mcp.results import DeploymentResult
+from alaya_mcp.session import Session
 from alaya_mcp.settings import READ_BUDGET_SECONDS
+from alaya_mcp.tools.caller import Caller
+from alaya_mcp.tools.subject import Reading, reference
 from alaya_mcp.tools.text import deployment_text
-from alaya_mcp.tools.tool import Arguments, Session, Tool
+from alaya_mcp.tools.tool import DeploymentArguments, Tool
 
 
-class GetDeploymentArguments(Arguments):
+class GetDeploymentArguments(DeploymentArguments):
     """The deployment, and how long to wait for it."""
 
     wait_seconds: float = Field(
@@ -21,8 +23,10 @@ class GetDeploymentArguments(Arguments):
     )
 
 
-async def _run(session: Session, arguments: GetDeploymentArguments, notify: Notify) -> DeploymentResult:
-    service_id, deployment = await session.look_up(arguments.service_id, notify, arguments.wait_seconds)
+async def _run(session: Session, arguments: GetDeploymentArguments, caller: Caller) -> DeploymentResult:
+    named = await reference(session, arguments.service_id, caller)
+    reading = Reading.begin(session, caller)
+    service_id, deployment = await reading.notes.during(lambda: reading.deployment(named, arguments.wait_seconds))
     return deployment_result(deployment, service_id)
 
 

@@ -1,19 +1,65 @@
 """list_lora_models: a deployment's adapters and the exact string that reaches each."""
 
+from typing import Final
+
+from pydantic import Field
+
+from alaya_mcp.deployment.names import Names
+from alaya_mcp.deployment.readiness import not_ready, readiness
+from alaya_mcp.deployment.verification import verified
 from alaya_mcp.deployment.views import lora_list_result
-from alaya_mcp.progress import Notify
+from alaya_mcp.deployment.wire import Deployment
+from alaya_mcp.errors import AlayaError
 from alaya_mcp.results import LoraListResult
+from alaya_mcp.session import Session
+from alaya_mcp.tools.caller import Caller
+from alaya_mcp.tools.subject import Reading, reference
 from alaya_mcp.tools.text import lora_list_text
-from alaya_mcp.tools.tool import Arguments, Session, Tool
+from alaya_mcp.tools.tool import DeploymentArguments, Tool
+from alaya_mcp.upstream.explain import explain
+from alaya_mcp.upstream.failures import Failure
+
+_MOST_QUESTIONS: Final = 4
+"""To the engine of a deployment with several instances, of which each answer comes from one."""
 
 
-class ListLoraModelsArguments(Arguments):
-    """Just the deployment."""
+class ListLoraModelsArguments(DeploymentArguments):
+    """The deployment, and whether its engine is asked too."""
+
+    verify: bool = Field(
+        default=False, description="Ask the engine itself too and say of each adapter who tells it, e.g. after a load."
+    )
 
 
-async def _run(session: Session, arguments: ListLoraModelsArguments, notify: Notify) -> LoraListResult:
-    service_id, deployment = await session.look_up(arguments.service_id, notify)
-    return lora_list_result(deployment, service_id)
+async def _run(session: Session, arguments: ListLoraModelsArguments, caller: Caller) -> LoraListResult:
+    named = await reference(session, arguments.service_id, caller)
+    reading = Reading.begin(session, caller)
+
+    async def work() -> LoraListResult:
+        service_id, deployment = await reading.deployment(named)
+        if not arguments.verify:
+            return lora_list_result(deployment, service_id)
+        try:
+            return verified(deployment, service_id, await _answers(reading, deployment, service_id))
+        except AlayaError as error:  # what the control plane tells is worth having all the same
+            result = lora_list_result(deployment, service_id)
+            doubt = f"The engine itself could not be asked. {error.message}"
+            return result.model_copy(update={"warnings": [*result.warnings, doubt]})
+
+    return await reading.notes.during(work)
+
+
+async def _answers(reading: Reading, deployment: Deployment, service_id: str) -> list[Names]:
+    if not readiness(deployment).ready:
+        raise not_ready(deployment, service_id)
+    reading.notes.status("waiting", "asking the engine")
+    client = reading.session.client
+    engine = client.engine(deployment, service_id)
+    ready = sum(instance.base_model_ready is True for instance in deployment.instances)
+    try:
+        return [await client.served_names(engine, reading.deadline) for _ in range(min(max(ready, 1), _MOST_QUESTIONS))]
+    except Failure as failure:
+        raise explain(failure, engine.subject) from None
 
 
 LIST_LORA_MODELS = Tool(

@@ -5,12 +5,27 @@ Some hosts show a model only this, others only the structured form (docs/decisio
 
 import json
 import re
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 
 from alaya_mcp.deployment.lenient import printable
-from alaya_mcp.results import ChatResult, DeploymentResult, ExpertNode, LoraListResult, Resources, ScaleConfig
+from alaya_mcp.results import (
+    ChatResult,
+    DeploymentListResult,
+    DeploymentResult,
+    ExpertNode,
+    LoraListResult,
+    Resources,
+    ScaleConfig,
+    ToldBy,
+)
+
+_TOLD_BY: Final[dict[ToldBy, str]] = {
+    "both": "control plane and engine",
+    "control_plane": "the control plane alone",
+    "engine": "the engine alone",
+}
 
 
 def _compact(part: BaseModel) -> str:
@@ -101,6 +116,27 @@ def _node(node: ExpertNode) -> str:
     return "; ".join(parts) + _resources(node.resources)
 
 
+def deployment_list_text(result: DeploymentListResult) -> str:
+    """list_deployments: the summary first, then one line a deployment."""
+    lines = [result.summary]
+    if result.deployments:
+        lines.append("")
+    for row in result.deployments:
+        ready = "" if row.ready is None else f", {'ready' if row.ready else 'not ready'}"
+        facts = [
+            f"- {row.name or '(no name)'}: service_id {row.service_id}, {row.kind}, {row.status}{ready}",
+            f"models {_listed(row.models)}" if row.models else "models not told here",
+            f"model_id {row.model_id}" if row.model_id else "",
+            f"cluster {_compact(row.cluster)}" if row.cluster else "",
+        ]
+        lines.append("; ".join(filter(None, facts)))
+    if result.total is not None:
+        lines.append(f"total: {result.total}")
+    if result.next_cursor:
+        lines.append(f"next_cursor: {result.next_cursor}")
+    return "\n".join([*lines, *_warnings(result.warnings)])
+
+
 def lora_list_text(result: LoraListResult) -> str:
     """list_lora_models: the summary first, then one line an adapter."""
     base = f"\nbase_service_id: {result.base_service_id}" if result.base_service_id else ""
@@ -114,7 +150,8 @@ def lora_list_text(result: LoraListResult) -> str:
     ]
     for row in result.lora_models:
         spread = "" if row.ready_on is None else f", ready on {row.ready_on} of {row.instances} instances"
-        lines.append(f"- {row.name}: model={row.model}, available: {row.available}{spread}")
+        told = "" if row.told_by is None else f", told by {_TOLD_BY[row.told_by]}"
+        lines.append(f"- {row.name}: model={row.model}, available: {row.available}{spread}{told}")
     return "\n".join([*lines, *_warnings(result.warnings)])
 
 

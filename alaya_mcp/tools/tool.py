@@ -7,73 +7,19 @@ from typing import Annotated, Any, Generic, TypeVar
 import mcp_types as types
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from alaya_mcp.chat.conversation import Chats
-from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.waiting import wait_until_ready
-from alaya_mcp.deployment.wire import Deployment
-from alaya_mcp.errors import AlayaError, InvalidArguments, NotConfigured
-from alaya_mcp.progress import Notify, ProgressNotes
+from alaya_mcp.deployment.reference import REFERENCE_LENGTH, checked_reference
+from alaya_mcp.errors import AlayaError, NotConfigured
 from alaya_mcp.results import ResultModel
-from alaya_mcp.settings import READ_BUDGET_SECONDS, SERVICE_ID_LENGTH, SERVICE_ID_PATTERN, Settings, checked_service_id
+from alaya_mcp.session import Session
 from alaya_mcp.tools.boundary import error_result, internal_error, invalid_arguments
+from alaya_mcp.tools.caller import AnswerAwaited, Caller
 from alaya_mcp.tools.schema import portable_schema
-from alaya_mcp.upstream.lookups import Lookups
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """What tools work with, alive as long as the server."""
-
-    settings: Settings
-    lookups: Lookups
-    chats: Chats
-
-    def service_id(self, given: str | None) -> str:
-        """The deployment a call is about.
-
-        Raises:
-            InvalidArguments: none was given and none is the default.
-        """
-        if service_id := given or self.settings.service_id:
-            return service_id
-        raise InvalidArguments(
-            "service_id: is required, since no default deployment is configured.",
-            next_step="Ask the user for the deployment's id (it stands in the Alaya NeW console) and pass it; "
-            "ALAYA_SERVICE_ID in the host's configuration sets a default.",
-        )
-
-    async def look_up(self, given: str | None, notify: Notify, wait: float = 0) -> tuple[str, Deployment]:
-        """The deployment that a read is about, under the id that was asked for; ready, if waiting brings that about.
-
-        Raises:
-            AlayaError: each control-plane row of docs/errors.md.
-        """
-        service_id = self.service_id(given)
-        deadline = Deadline.after(READ_BUDGET_SECONDS)
-        notes = ProgressNotes(notify, interval=0)
-
-        async def look() -> Deployment:
-            return await self.lookups.fresh(service_id, deadline)
-
-        def tell(state: str, instances: str) -> None:
-            notes.status("waiting", state, instances)
-
-        async def work() -> Deployment:
-            return await wait_until_ready(await look(), look, deadline.sooner(wait), tell)
-
-        return service_id, await notes.during(work)
 
 
 class Arguments(BaseModel):
     """Base of a tool's arguments: unknown ones are refused by name, none is required by the schema."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, allow_inf_nan=False, frozen=True)
-
-    service_id: Annotated[str, AfterValidator(checked_service_id)] | None = Field(
-        default=None,
-        description="Deployment id, a UUID as a rule. Default: ALAYA_SERVICE_ID, where it is set.",
-        json_schema_extra={"pattern": SERVICE_ID_PATTERN, "maxLength": SERVICE_ID_LENGTH},
-    )
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> "Arguments":
@@ -88,6 +34,16 @@ class Arguments(BaseModel):
             return cls.model_validate(given)
         except ValidationError as invalid:
             raise invalid_arguments(invalid, known) from None
+
+
+class DeploymentArguments(Arguments):
+    """Base of the arguments of a tool that is about one deployment."""
+
+    service_id: Annotated[str, AfterValidator(checked_reference)] | None = Field(
+        default=None,
+        description="The deployment: its id, its name or an alias. Default: ALAYA_SERVICE_ID, where it is set.",
+        json_schema_extra={"maxLength": REFERENCE_LENGTH},
+    )
 
 
 ArgumentsT = TypeVar("ArgumentsT", bound=Arguments)
@@ -114,7 +70,7 @@ class Tool(Generic[ArgumentsT, ResultT]):
     description: str
     arguments: type[ArgumentsT]
     result: type[ResultT]
-    run: Callable[[Session, ArgumentsT, Notify], Awaitable[ResultT]]
+    run: Callable[[Session, ArgumentsT, Caller], Awaitable[ResultT]]
     text: Callable[[ResultT], str]
     idempotent: bool
 
@@ -136,18 +92,24 @@ class Tool(Generic[ArgumentsT, ResultT]):
         )
 
     async def call(
-        self, session: Session | NotConfigured, raw: Mapping[str, Any] | None, notify: Notify
+        self, session: Session | NotConfigured, raw: Mapping[str, Any] | None, caller: Caller
     ) -> types.CallToolResult:
-        """One call; every failure is a result that the agent can read."""
+        """One call; every failure is a result that the agent can read.
+
+        Raises:
+            AnswerAwaited: the host's user is to be asked first, and the call made again.
+        """
         try:
             arguments = self.arguments.parse(raw or {})
             if isinstance(session, NotConfigured):
                 return error_result(session)
-            result = await self.run(session, arguments, notify)  # type: ignore[arg-type] # parse returns its own class
+            result = await self.run(session, arguments, caller)  # type: ignore[arg-type] # parse returns its own class
             return types.CallToolResult(
                 content=[types.TextContent(type="text", text=self.text(result))],
                 structured_content=result.model_dump(mode="json", exclude_none=True),
             )
+        except AnswerAwaited:
+            raise
         except AlayaError as error:
             return error_result(error)
         except Exception as bug:  # noqa: BLE001 the boundary: a bug costs one call, not the process

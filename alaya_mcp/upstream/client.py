@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, cast
-from urllib.parse import quote
+from typing import Any, Final, TypeVar, cast
+from urllib.parse import quote, urlencode
 
 import anyio
 import httpx2
@@ -14,7 +14,15 @@ from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.launch import engine_in
 from alaya_mcp.deployment.lenient import printable
 from alaya_mcp.deployment.names import Names
-from alaya_mcp.deployment.wire import Deployment, EnvelopeFailure, WrongShape, json_object, parse_deployment
+from alaya_mcp.deployment.wire import (
+    Deployment,
+    EnvelopeFailure,
+    Page,
+    WrongShape,
+    json_object,
+    parse_deployment,
+    parse_page,
+)
 from alaya_mcp.errors import UnexpectedResponse
 from alaya_mcp.origins import Origin, UrlRefused, service_endpoint
 from alaya_mcp.settings import Settings
@@ -30,6 +38,7 @@ from alaya_mcp.upstream.resend import (
 from alaya_mcp.upstream.transport import Transport
 
 _OK: Final = 200
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +76,30 @@ class AlayaClient:
         Raises:
             AlayaError: each control-plane row of docs/errors.md.
         """
-        url = f"{self._settings.base_url}/deployment/{quote(service_id, safe='')}"
-        subject = self.subject(service_id)
+        path = f"deployment/{quote(service_id, safe='')}"
+        return await self._read(path, parse_deployment, self.subject(service_id), deadline)
+
+    async def deployments(self, page: int, size: int, deadline: Deadline, name: str | None = None) -> Page:
+        """One page of the account's deployments, the first being page 1.
+
+        Args:
+            page: Which.
+            size: Rows on it, at most 100.
+            deadline: Of the call.
+            name: What the API is to filter by; how it does is not documented.
+
+        Raises:
+            AlayaError: each control-plane row of docs/errors.md.
+        """
+        query = urlencode({"page": page, "size": size} | ({"name": name} if name else {}))
+        return await self._read(f"deployment/list?{query}", parse_page, self.subject(""), deadline)
+
+    async def _read(self, path: str, parse: Callable[[bytes], _T], subject: Subject, deadline: Deadline) -> _T:
+        url = f"{self._settings.base_url}/{path}"
         with anyio.CancelScope(deadline=deadline.at):
             try:
                 ask = partial(self._transport.json_body, "control", url, auth=self._auth, deadline=deadline)
-                body = await resending(ask, read_may_be_resent, deadline)
-                return parse_deployment(body)
+                return parse(await resending(ask, read_may_be_resent, deadline))
             except Failure as failure:
                 raise explain(failure, subject) from None
             except EnvelopeFailure as refusal:
@@ -90,7 +116,7 @@ class AlayaClient:
         return Subject(
             service_id,
             tuple(key.get_secret_value() for key in secrets),
-            self._settings.sandbox_ids,
+            self._settings.key_pair,
             has_api_key=deployment is None or deployment.api_key is not None,
         )
 

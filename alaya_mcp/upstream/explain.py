@@ -18,6 +18,7 @@ from alaya_mcp.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from alaya_mcp.sources import KEY_PAIR_VARIABLES
 from alaya_mcp.upstream.failures import Failure, Kind
 from alaya_mcp.upstream.refusals import engine_refusal
 from alaya_mcp.upstream.resend import retry_after_seconds
@@ -53,38 +54,40 @@ class Subject:
     """What a call is about.
 
     Attributes:
-        service_id: The deployment asked for.
+        service_id: The deployment asked for; empty where the list of them was.
         secrets: Values that must not be quoted back, should upstream echo them.
-        known_ids: Deployments there are, where that is known (the sandbox).
+        key_pair: What holds the account's key pair, for the one who has to correct it.
         has_api_key: Whether the control plane told a key for the deployment's engine.
     """
 
     service_id: str
     secrets: tuple[str, ...] = ()
-    known_ids: tuple[str, ...] = ()
+    key_pair: str = KEY_PAIR_VARIABLES
     has_api_key: bool = True
+
+    @property
+    def name(self) -> str:
+        """What access is asked to."""
+        return self.service_id or "the list of deployments"
 
 
 def deployment_not_found(
     subject: Subject, http_status: int | None = None, message: str | None = None
 ) -> DeploymentNotFound:
     """The control plane knows no such deployment."""
-    known = f" The deployments here are: {', '.join(subject.known_ids)}." if subject.known_ids else ""
     return DeploymentNotFound(
-        f"There is no deployment {subject.service_id} for this account.{known}{quoted(message, subject.secrets)}",
-        next_step="Pass one of these as service_id."
-        if known
-        else "Check the service id in the Alaya NeW console (it looks like a UUID); a deployment of another account "
-        "cannot be seen with this key pair. If the id is right, check ALAYA_BASE_URL.",
+        f"There is no deployment {subject.service_id} for this account.{quoted(message, subject.secrets)}",
+        next_step="Call list_deployments for those that there are, and pass a name or id of them. A deployment of "
+        "another account cannot be seen with this key pair. If the id is right, check ALAYA_BASE_URL.",
         plane="control",
         http_status=http_status,
-        candidates=subject.known_ids,
     )
 
 
 def explain(failure: Failure, subject: Subject) -> AlayaError:
     """The error for a failure, after whatever was sent again."""
-    if failure.plane == "control" and failure.status in {_BAD_REQUEST, _SERVER_ERROR} and _tells_not_found(failure):
+    is_envelope_of_404 = failure.status in {_BAD_REQUEST, _SERVER_ERROR} and _tells_not_found(failure)
+    if failure.plane == "control" and subject.service_id and is_envelope_of_404:
         return deployment_not_found(subject, failure.status, message_in_body(failure.body))
     if failure.status is not None:
         return explain_status(
@@ -176,8 +179,8 @@ def explain_status(
             return _rejected_credentials(plane, subject)
         case 403:
             return AccessDenied(
-                f"{_at_start(plane)} denies access to {subject.service_id} (HTTP 403).",
-                next_step="Check in the Alaya NeW console that the key pair's account may use this deployment.",
+                f"{_at_start(plane)} denies access to {subject.name} (HTTP 403).",
+                next_step="Check in the Alaya NeW console that the key pair's account may use it.",
                 plane=plane,
                 http_status=status,
             )
@@ -225,14 +228,16 @@ def explain_status(
 
 
 def _not_found(plane: Plane, subject: Subject, message: str | None, words: str) -> AlayaError:
-    if plane == "control":
+    if plane == "control" and subject.service_id:
         return deployment_not_found(subject, _NOT_FOUND, message)
+    if plane == "control":
+        return unexpected(plane, "HTTP 404: there is no list of deployments at ALAYA_BASE_URL", _NOT_FOUND, words)
     return unexpected(plane, "HTTP 404: there is no chat endpoint at the serviceUrl", _NOT_FOUND, words)
 
 
 def explain_envelope(plane: Plane, message: str | None, subject: Subject) -> AlayaError:
     """The error for a failure code under HTTP 200 (API documentation: code -1, reason in msg)."""
-    if plane == "control" and says_not_found(message):
+    if plane == "control" and subject.service_id and says_not_found(message):
         return deployment_not_found(subject, _OK, message)
     words = quoted(message, subject.secrets)
     return RequestRejected(
@@ -246,23 +251,23 @@ def explain_envelope(plane: Plane, message: str | None, subject: Subject) -> Ala
 def _rejected_credentials(plane: Plane, subject: Subject) -> CredentialsRejected:
     if plane == "control":
         return CredentialsRejected(
-            "Alaya's control plane rejected the key pair in ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY (HTTP 401).",
-            next_step="Copy both halves of the Open API Key from the Alaya NeW console into the host's configuration "
-            "again, and have the host restart this server.",
+            f"Alaya's control plane rejected the key pair in {subject.key_pair} (HTTP 401).",
+            next_step="Copy both halves of the Open API Key from the Alaya NeW console there again, and have the host "
+            "restart this server.",
             plane=plane,
             http_status=401,
         )
     if not subject.has_api_key:
         return CredentialsRejected(
             "The deployment's engine wants an apikey (HTTP 401), and the control plane tells none for this deployment; "
-            "ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY were accepted.",
+            "the account's key pair was accepted.",
             next_step="Look up the deployment's apikey in the Alaya NeW console; it may have to be made first.",
             plane=plane,
             http_status=401,
         )
     return CredentialsRejected(
         "The deployment's engine rejected the deployment's own apikey (HTTP 401), which the control plane gave; "
-        "ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY were accepted.",
+        "the account's key pair was accepted.",
         next_step="If the deployment's apikey was just changed, call again in a minute; else renew it in the console.",
         plane=plane,
         http_status=401,

@@ -1,0 +1,57 @@
+"""Completions while somebody fills in a prompt or a resource template: names and models, as far as they are cheap."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import mcp_types as types
+
+from alaya_mcp.context.prompts import DEPLOYMENT_ARGUMENT, MODELS_ARGUMENT
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.deployment.names import deployment_names
+from alaya_mcp.deployment.reference import folded
+from alaya_mcp.errors import AlayaError
+from alaya_mcp.session import Session
+from alaya_mcp.upstream.directory import references
+
+_MOST_VALUES: Final = 100
+"""As the protocol allows."""
+_BUDGET_SECONDS: Final = 5.0
+NOTHING: Final = types.Completion(values=[], total=0, has_more=False)
+
+
+async def completion(session: Session, params: types.CompleteRequestParams) -> types.Completion:
+    """What the value being typed may become; nothing where that cannot be had quickly."""
+    argument, typed = params.argument.name, params.argument.value
+    others = (params.context.arguments if params.context else None) or {}
+    deadline = Deadline.after(_BUDGET_SECONDS)
+    try:
+        if argument == DEPLOYMENT_ARGUMENT:
+            return _matching(typed, await _deployments(session, deadline))
+        if argument == MODELS_ARGUMENT:
+            named = others.get(DEPLOYMENT_ARGUMENT) or session.settings.service_id
+            chosen, comma, last = typed.rpartition(",")
+            models = await _models(session, named, deadline) if named else []
+            return _matching(last.strip(), models, before=f"{chosen}{comma} " if comma else "")
+    except AlayaError:
+        pass
+    return NOTHING
+
+
+async def _deployments(session: Session, deadline: Deadline) -> list[str]:
+    """Aliases, then names, the running ones first, then ids."""
+    rows = sorted(await session.directory.known(deadline), key=lambda row: row.status != "running")
+    return [*session.settings.aliases, *references(rows), *(str(row.service_id) for row in rows)]
+
+
+async def _models(session: Session, named: str, deadline: Deadline) -> list[str]:
+    _, (deployment, _) = await session.directory.find(named, deadline, session.lookups.recent)
+    return list(deployment_names(deployment).models)
+
+
+def _matching(typed: str, values: Iterable[str], before: str = "") -> types.Completion:
+    """The values that begin with what was typed, then those that have it elsewhere."""
+    wanted = folded(typed)
+    found = [value for value in dict.fromkeys(values) if wanted in folded(value)]
+    found.sort(key=lambda value: not folded(value).startswith(wanted))
+    shown = [f"{before}{value}" for value in found[:_MOST_VALUES]]
+    return types.Completion(values=shown, total=len(found), has_more=len(found) > len(shown))

@@ -1,0 +1,76 @@
+"""A list of deployments as agents see it: which rows match, what is shown of them, and what the whole says. Pure."""
+
+from dataclasses import dataclass
+
+from alaya_mcp.deployment.readiness import readiness
+from alaya_mcp.deployment.reference import folded
+from alaya_mcp.deployment.wire import Deployment, Kind, Status
+from alaya_mcp.results import Cluster, DeploymentRow
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a row must be; None for whatever.
+
+    Attributes:
+        status: Its normalised state.
+        kind: base or lora.
+        name: A part of its name, whatever the width, case and spacing.
+    """
+
+    status: Status | None = None
+    kind: Kind | None = None
+    name: str | None = None
+
+    @property
+    def are_any(self) -> bool:
+        """Whether there is anything to match."""
+        return bool(self.status or self.kind or self.name)
+
+    def match(self, row: Deployment) -> bool:
+        """Whether a row is what they ask for."""
+        return (
+            self.status in {None, row.status}
+            and self.kind in {None, row.kind}
+            and (self.name is None or folded(self.name) in folded(row.name or ""))
+        )
+
+    def __str__(self) -> str:
+        told = (("status", self.status), ("kind", self.kind), ("name", self.name))
+        return ", ".join(f"{key} {value}" for key, value in told if value)
+
+
+def shown_row(row: Deployment) -> DeploymentRow:
+    """What is shown of one row. The list tells no instances, so of a running deployment not whether it is ready."""
+    told = row.status != "running" or row.tells_instances
+    return DeploymentRow(
+        service_id=str(row.service_id),
+        name=row.name,
+        kind=row.kind,
+        status=row.status,
+        ready=readiness(row).ready if told else None,
+        models=list(row.served_names),
+        model_id=row.model_id,
+        cluster=Cluster(vks_id=row.vks_id, namespace=row.namespace) if row.vks_id or row.namespace else None,
+    )
+
+
+def list_summary(rows: list[DeploymentRow], filters: Filters, total: int | None, *, has_more: bool) -> str:
+    """What there is, or why there may be nothing and what to do."""
+    in_all = "" if total is None else f" ({total} in all)"
+    if rows:
+        count = f"{len(rows)} deployment{'' if len(rows) == 1 else 's'}"
+        running = f"{sum(row.status == 'running' for row in rows)} of them running{in_all}."
+        matching = f" matching {filters}" if filters.are_any else ""
+        more = " There may be more: pass next_cursor as cursor." if has_more else ""
+        return f"{count}{matching}, {running}{more}"
+    if has_more:
+        return f"No deployment matches {filters} so far; pass next_cursor as cursor to look further."
+    if filters.are_any and total != 0:
+        return f"No deployment matches {filters}{in_all}. Leave a filter out or correct its spelling to see others."
+    if total:
+        return "There are no further deployments: the list has ended."
+    return (
+        "No deployments: this account has none, or this key pair may not see them. They are made in the Alaya NeW "
+        "console; a key pair of another account, or another ALAYA_BASE_URL, shows others."
+    )

@@ -1,0 +1,50 @@
+"""What everything that talks to one account works with, alive as long as a block runs."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from alaya_mcp.chat.conversation import Chats
+from alaya_mcp.settings import Settings
+from alaya_mcp.upstream.client import AlayaClient
+from alaya_mcp.upstream.directory import Directory
+from alaya_mcp.upstream.lookups import Lookups
+from alaya_mcp.upstream.transport import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One account.
+
+    Attributes:
+        settings: How it is reached.
+        client: Both planes.
+        directory: What deployments there are, and which is meant by a name.
+        lookups: Deployments, as lately seen.
+        chats: Chats with them.
+    """
+
+    settings: Settings
+    client: AlayaClient
+    directory: Directory
+    lookups: Lookups
+    chats: Chats
+
+
+@asynccontextmanager
+async def open_session(settings: Settings) -> AsyncGenerator[Session]:
+    """A session; nothing is sent until something is asked of it."""
+    async with Transport() as transport:
+        transport.warm_up(settings.control_plane)
+        client = AlayaClient(settings, transport)
+        lookups = Lookups(client.deployment)
+        directory = Directory(client.deployments, settings.aliases)
+        chats = Chats(
+            client,
+            lookups,
+            directory,
+            max_concurrency=settings.max_concurrency,
+            idle_seconds=settings.idle_seconds,
+            reply_bytes=settings.max_reply_bytes,
+        )
+        yield Session(settings, client, directory, lookups, chats)

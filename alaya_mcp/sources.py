@@ -1,0 +1,84 @@
+"""Where each setting comes from: the environment first, then the chosen profile of the configuration file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from alaya_mcp.config_file import Profile, chosen_profile, config_path, read_config_file
+from alaya_mcp.environment import value_of
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+KEYS: Final = ("access_key", "secret_key")
+KEY_PAIR_VARIABLES: Final = "ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One setting as it was found, not checked yet.
+
+    Attributes:
+        text: Secret for the keys; empty where an entry names a variable that is not set.
+        source: The variable, or the entry of a profile.
+    """
+
+    text: str = field(repr=False)
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Everything that was found.
+
+    Attributes:
+        values: By field of the settings.
+        aliases: References by folded alias.
+        profile: The one that was chosen, or None.
+        file: Where the configuration file is, or would be.
+        key_pair: What holds the key pair, for the one who has to correct it.
+    """
+
+    values: Mapping[str, Value]
+    aliases: Mapping[str, str]
+    profile: str | None
+    file: Path
+    key_pair: str
+
+
+def gather(environ: Mapping[str, str], variables: Mapping[str, str]) -> Sources:
+    """What is given for each field.
+
+    The key pair is taken whole from one source, the environment first. A profile's base URL goes with its own key
+    pair: keys from the environment are not sent where another pair belongs.
+
+    Args:
+        environ: The environment.
+        variables: Fields by their environment variables.
+
+    Raises:
+        NotConfigured: the file cannot be used, or has no such profile.
+    """
+    file = read_config_file(environ)
+    values = {of: Value(text, name) for name, of in variables.items() if (text := value_of(environ, name))}
+    name, profile = chosen_profile(environ, file) or (None, Profile())
+    has_own_pair = any(key in values for key in KEYS)
+    given: dict[str, Value] = {}
+    if profile.base_url and not (has_own_pair and profile.has_keys):
+        given["base_url"] = Value(profile.base_url.strip(), f"base_url of profile {name}")
+    if profile.service_id:
+        given["service_id"] = Value(profile.service_id, f"service_id of profile {name}")
+    if not has_own_pair:
+        given |= {key: value for key in KEYS if (value := _key(environ, profile, name, key))}
+    path = config_path(environ)
+    key_pair = f"profile {name} of {path}" if profile.has_keys and not has_own_pair else KEY_PAIR_VARIABLES
+    return Sources(given | values, file.aliases | profile.aliases, name, path, key_pair)
+
+
+def _key(environ: Mapping[str, str], profile: Profile, name: str | None, key: str) -> Value | None:
+    variable: str | None = getattr(profile, f"{key}_env")
+    literal: SecretStr | None = getattr(profile, key)
+    if variable:
+        return Value(value_of(environ, variable), f"{variable}, named by {key}_env of profile {name}")
+    return Value(literal.get_secret_value().strip(), f"{key} of profile {name}") if literal else None

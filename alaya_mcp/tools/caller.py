@@ -1,0 +1,127 @@
+"""The host at the other end of a call: how it is told of progress, and how its user is asked, in both eras."""
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import anyio
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
+
+from alaya_mcp.progress import Notify, Phase
+
+PHASE_META_KEY: Final = "com.alayanew.mcp/phase"
+
+_FIELD: Final = "deployment"
+_PATIENCE_SECONDS: Final = 300.0
+"""For a user's answer; hosts give a call up long before."""
+
+
+class Choose(Protocol):
+    """Asks the host's user to choose."""
+
+    def __call__(self, question: str, options: Sequence[str]) -> Awaitable[str | None]:
+        """The option that was chosen, None where none was.
+
+        Raises:
+            AnswerAwaited: the host has to ask and call again.
+        """
+        ...
+
+
+class AnswerAwaited(Exception):
+    """A call cannot go on before the host's user has answered."""
+
+    def __init__(self, request: types.ElicitRequest) -> None:
+        super().__init__("the host's user is to be asked")
+        self.request = request
+
+    def result(self) -> types.InputRequiredResult:
+        """As the protocol says it: the host asks, and makes the same call again with the answer."""
+        return types.InputRequiredResult(input_requests={_FIELD: self.request})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One call's host.
+
+    Attributes:
+        notify: Tells it of progress.
+        choose: Asks its user; None where it cannot.
+    """
+
+    notify: Notify
+    choose: Choose | None = None
+
+
+def caller_of(context: ServerRequestContext[Any], params: types.CallToolRequestParams) -> Caller:
+    """The host that makes a call."""
+    return Caller(_notify(context), _choose(context, params))
+
+
+def _notify(context: ServerRequestContext[Any]) -> Notify:
+    """Progress for the call's token, with the phase that `report_progress` cannot carry.
+
+    Without a token in the request it falls back to that, which then does nothing but on the SDK's in-process link.
+    """
+    token = (context.meta or {}).get("progress_token")
+
+    async def without_phase(progress: float, message: str, phase: Phase) -> None:
+        del phase
+        await context.session.report_progress(progress, None, message)
+
+    if token is None:
+        return without_phase
+
+    async def with_phase(progress: float, message: str, phase: Phase) -> None:
+        await context.session.send_notification(
+            types.ProgressNotification(
+                params=types.ProgressNotificationParams(
+                    progress_token=token, progress=progress, message=message, _meta={PHASE_META_KEY: phase}
+                )
+            ),
+            related_request_id=context.request_id,
+        )
+
+    return with_phase
+
+
+def _choose(context: ServerRequestContext[Any], params: types.CallToolRequestParams) -> Choose | None:
+    capabilities = context.session.client_capabilities
+    able = capabilities.elicitation if capabilities else None
+    if able is None or (able.url is not None and able.form is None):  # `{}` means forms: there were no others
+        return None
+
+    async def on_the_connection(question: str, options: Sequence[str]) -> str | None:
+        try:
+            with anyio.move_on_after(_PATIENCE_SECONDS):
+                answer = await context.session.elicit_form(question, _form(options), context.request_id)
+                return _chosen(answer, options)
+        except (MCPError, ValidationError):  # a host that cannot after all, or whose answer is none
+            pass
+        return None
+
+    async def between_two_calls(question: str, options: Sequence[str]) -> str | None:
+        answer = (params.input_responses or {}).get(_FIELD)
+        if answer is None:
+            form = types.ElicitRequestFormParams(message=question, requested_schema=_form(options))
+            raise AnswerAwaited(types.ElicitRequest(params=form))
+        return _chosen(answer, options)
+
+    return between_two_calls if context.protocol_version in MODERN_PROTOCOL_VERSIONS else on_the_connection
+
+
+def _form(options: Sequence[str]) -> dict[str, Any]:
+    choice = {"type": "string", "title": "Deployment", "description": "Which one is meant", "enum": list(options)}
+    return {"type": "object", "properties": {_FIELD: choice}, "required": [_FIELD]}
+
+
+def _chosen(answer: object, options: Sequence[str]) -> str | None:
+    """What was chosen, among what was to be chosen from."""
+    if not isinstance(answer, types.ElicitResult) or answer.action != "accept":
+        return None
+    choice = (answer.content or {}).get(_FIELD)
+    return choice if isinstance(choice, str) and choice in options else None

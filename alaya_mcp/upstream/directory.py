@@ -1,0 +1,243 @@
+"""What deployments there are, page by page, and which one is meant by a name.
+
+How the API's own filters match is not documented, so none of them has the last word (docs/decisions/names.md).
+"""
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Final, Protocol, TypeVar
+
+import anyio
+
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.deployment.reference import could_be_id, folded, is_uuid, nearest
+from alaya_mcp.deployment.wire import Deployment, Page
+from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments, RequestRejected
+from alaya_mcp.upstream.explain import timed_out
+
+LARGEST_PAGE: Final = 100
+"""API documentation, deployment list: size."""
+MOST_ROWS: Final = 2_000
+"""Looked at for one question."""
+KEPT_SECONDS: Final = 30.0
+"""How long what was found is taken as it was."""
+_MOST_NAMES: Final = 1_000
+_CANDIDATES: Final = 5
+
+_T = TypeVar("_T")
+
+
+class FetchPage(Protocol):
+    """Asks for one page."""
+
+    def __call__(self, page: int, size: int, deadline: Deadline, name: str | None = None) -> Awaitable[Page]:
+        """The page, the first being page 1."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the list, between two rows.
+
+    Attributes:
+        size: Rows on a page.
+        page: The page, the first being 1.
+        skip: Rows of it that lie behind.
+        before: Rows on the pages before it.
+    """
+
+    size: int = LARGEST_PAGE
+    page: int = 1
+    skip: int = 0
+    before: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One row, and how the list goes on behind it.
+
+    Attributes:
+        deployment: The row.
+        total: How many rows there are, where it is told.
+        behind: Where to go on; None after the last row.
+    """
+
+    deployment: Deployment
+    total: int | None
+    behind: Position | None
+
+
+class Directory:
+    """The deployments of one account.
+
+    Args:
+        fetch: Asks for a page.
+        aliases: References by folded alias.
+    """
+
+    def __init__(self, fetch: FetchPage, aliases: Mapping[str, str]) -> None:
+        self._fetch = fetch
+        self._aliases = aliases
+        self._ids: dict[str, tuple[float, str]] = {}
+        self._known: tuple[float, list[Deployment]] | None = None
+        self._searching = anyio.Lock()
+
+    async def walk(self, deadline: Deadline, start: Position | None = None) -> AsyncGenerator[Listed]:
+        """The rows from a position on; each page is asked for when the one before it is used up.
+
+        Raises:
+            AlayaError: each control-plane row of docs/errors.md.
+        """
+        position = start or Position()
+        seen: set[str | None] = set()
+        while True:
+            page = await self._fetch(position.page, position.size, deadline)
+            before = position.before + page.size
+            has_ended = before >= page.total if page.total is not None else page.size < position.size
+            following = None if has_ended else Position(position.size, position.page + 1, 0, before)
+            if all(row.service_id in seen for row in page.rows):  # past the end, or the page was paid no heed to
+                return
+            for behind, row in enumerate(page.rows, 1):
+                if behind > position.skip and row.service_id not in seen:
+                    seen.add(row.service_id)
+                    on_this_page = replace(position, skip=behind)
+                    yield Listed(row, page.total, on_this_page if behind < len(page.rows) else following)
+            if following is None:
+                return
+            position = following
+
+    async def known(self, deadline: Deadline) -> list[Deployment]:
+        """Every deployment, up to 2,000, as they were a short while ago.
+
+        Raises:
+            AlayaError: each control-plane row of docs/errors.md.
+        """
+        now = anyio.current_time()
+        if self._known is None or self._known[0] < now - KEPT_SECONDS:
+            rows: list[Deployment] = []
+            async with aclosing(self.walk(deadline)) as walk:
+                async for row in walk:
+                    rows.append(row.deployment)
+                    if len(rows) == MOST_ROWS:
+                        break
+            self._known = now, rows
+        return self._known[1]
+
+    async def find(
+        self, reference: str, deadline: Deadline, look: Callable[[str, Deadline], Awaitable[_T]]
+    ) -> tuple[str, _T]:
+        """The id that is meant, and what `look` finds there.
+
+        An alias stands for what it says. A UUID, and anything else that can be an id, is looked up as one; where there
+        is none of that id, and it is no UUID, it is taken for a name.
+
+        Raises:
+            DeploymentNotFound: no deployment of that id or name; with the nearest names.
+            InvalidArguments: several of that name; with their ids.
+            AlayaError: each control-plane row of docs/errors.md.
+        """
+        target = self._aliases.get(folded(reference), reference)
+        if kept := self._kept_id(target):
+            try:
+                return kept, await look(kept, deadline)
+            except DeploymentNotFound:
+                self._ids.pop(target, None)
+        missing: DeploymentNotFound | RequestRejected | None = None
+        if could_be_id(target):
+            try:
+                return target, await look(target, deadline)
+            except (DeploymentNotFound, RequestRejected) as error:  # an id of no valid shape may be refused as such
+                if is_uuid(target):
+                    raise
+                missing = error
+        service_id = await self._search(target, deadline, missing)
+        return service_id, await look(service_id, deadline)
+
+    def _kept_id(self, name: str) -> str | None:
+        found, service_id = self._ids.get(name, (0.0, None))
+        return service_id if found > anyio.current_time() - KEPT_SECONDS else None
+
+    async def _search(self, name: str, deadline: Deadline, missing: DeploymentNotFound | RequestRejected | None) -> str:
+        """The id of the one deployment of that name; callers at once share one search."""
+        with anyio.CancelScope(deadline=deadline.at):
+            async with self._searching:
+                if kept := self._kept_id(name):
+                    return kept
+                try:
+                    rows = await self._rows_about(name, deadline)
+                except AlayaError as error:
+                    if missing is None or error.retryable:
+                        raise
+                    raise missing from None
+                service_id = _the_one_called(name, rows, missing)
+                self._ids[name] = anyio.current_time(), service_id
+                if len(self._ids) > _MOST_NAMES:
+                    del self._ids[next(iter(self._ids))]
+                return service_id
+        raise timed_out("control", deadline.budget)
+
+    async def _rows_about(self, name: str, deadline: Deadline) -> list[Deployment]:
+        """Every row of that name, and, where there is none, every other row too."""
+        page = await self._fetch(1, LARGEST_PAGE, deadline, name)
+        has_all = page.total is not None and page.size >= page.total
+        if has_all and any(row.name == name for row in page.rows):
+            return list(page.rows)
+        self._known = None  # the filter may want the name in full, or in the same case
+        return await self.known(deadline)
+
+
+def _the_one_called(name: str, rows: list[Deployment], missing: DeploymentNotFound | RequestRejected | None) -> str:
+    exact = [row for row in rows if row.name == name]
+    matches = exact or [row for row in rows if folded(row.name or "") == folded(name)]
+    if len(matches) > 1:
+        raise _ambiguous(name, matches)
+    if not matches:
+        raise _not_found(name, rows, missing)
+    return str(matches[0].service_id)
+
+
+def references(rows: list[Deployment]) -> dict[str, Deployment]:
+    """Rows by what reaches each of them: its name where no other has it, else its id."""
+    names = Counter(row.name for row in rows)
+    return {row.name if row.name and names[row.name] == 1 else str(row.service_id): row for row in rows}
+
+
+def label(row: Deployment) -> str:
+    """A row as one recognises it."""
+    return f"{row.name} ({row.service_id})" if row.name else str(row.service_id)
+
+
+def described(rows: list[Deployment], most: int) -> str:
+    """Rows in a sentence, each with its state."""
+    shown = ", ".join(f"{label(row)} {row.status}" for row in rows[:most])
+    return f"{shown}, and {len(rows) - most} more" if len(rows) > most else shown
+
+
+def _ambiguous(name: str, matches: list[Deployment]) -> InvalidArguments:
+    ordered = sorted(matches, key=lambda row: row.status != "running")
+    return InvalidArguments(
+        f"service_id: {len(matches)} deployments are called {name}: {described(ordered, _CANDIDATES)}.",
+        next_step="Pass the id of the one that is meant; ask the user which.",
+        candidates=tuple(str(row.service_id) for row in ordered[:_CANDIDATES]),
+    )
+
+
+def _not_found(
+    name: str, rows: list[Deployment], missing: DeploymentNotFound | RequestRejected | None
+) -> DeploymentNotFound:
+    known = references(rows)
+    called = {key: [text for text in (row.name, row.service_id) if text] for key, row in known.items()}
+    candidates = nearest(name, called, _CANDIDATES)
+    closest = described([known[each] for each in candidates], _CANDIDATES)
+    return DeploymentNotFound(
+        f"There is no deployment of the id or name {name}."
+        + (f" Closest: {closest}." if closest else " There are no deployments that this key pair can see."),
+        next_step="Pass one of these as service_id, or call list_deployments for all of them."
+        if closest
+        else "Check in the Alaya NeW console whose key pair it is, and check ALAYA_BASE_URL.",
+        plane="control",
+        http_status=missing.http_status if missing else None,
+        candidates=tuple(candidates),
+    )

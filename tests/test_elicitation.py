@@ -1,0 +1,212 @@
+"""Asking the host's user which deployment is meant: in both eras, and what happens where that is not possible."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import anyio
+import mcp_types as types
+import pytest
+from mcp import Client
+from mcp.client import ClientRequestContext
+
+from alaya_mcp.server import create_server
+from alaya_mcp.settings import Settings
+from tests.calls import CHAT, ERAS, Era, content_of, error_of, text_of
+from tests.registry import Registry, row, uuid
+from tests.stdio_host import MODERN, Host, host
+from tests.upstream import Upstream, replies, says
+
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("era", ERAS)]
+
+ABLE: dict[str, Any] = {"elicitation": {}}
+TOOLS: list[tuple[str, dict[str, Any]]] = [
+    ("get_deployment", {}),
+    ("list_lora_models", {}),
+    (CHAT, {"prompt": "x"}),
+]
+
+Action = Literal["accept", "decline", "cancel"]
+
+
+class User:
+    """Answers what a host asks, and keeps the questions."""
+
+    def __init__(self, action: Action, choice: str | None = None) -> None:
+        self._action: Action = action
+        self._choice = choice
+        self.asked: list[types.ElicitRequestFormParams] = []
+
+    async def answer(self, context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+        del context
+        assert isinstance(params, types.ElicitRequestFormParams)
+        self.asked.append(params)
+        content: Any = None if self._choice is None else {"deployment": self._choice}
+        return types.ElicitResult(action=self._action, content=content)
+
+    @property
+    def options(self) -> list[str]:
+        (question,) = self.asked
+        return question.requested_schema["properties"]["deployment"]["enum"]
+
+
+@asynccontextmanager
+async def asked(settings: Settings, era: Era, user: User | None) -> AsyncGenerator[Client]:
+    callback = user.answer if user else None
+    with anyio.fail_after(30):
+        async with Client(create_server(settings), mode=era, elicitation_callback=callback) as client:
+            yield client
+
+
+def fleet(upstream: Upstream) -> Settings:
+    """Four deployments, two of them running, and no default."""
+    Registry(upstream, row(1, "zebra"), row(2, "asleep", status="stopped"), row(3, ""), row(4, "qwen"))
+    return upstream.settings(ALAYA_SERVICE_ID="")
+
+
+@pytest.mark.parametrize(("tool", "arguments"), TOOLS)
+async def test_the_one_that_the_user_chooses_among_the_running_is_meant(
+    era: Era, tool: str, arguments: dict[str, Any]
+) -> None:
+    user = User("accept", f"zebra ({uuid(1)})")
+    async with Upstream(chat=replies("hello")) as upstream, asked(fleet(upstream), era, user) as client:
+        result = await client.call_tool(tool, arguments)
+
+    assert content_of(result)["service_id"] == uuid(1)
+    assert user.options == [uuid(3), f"qwen ({uuid(4)})", f"zebra ({uuid(1)})"]
+    assert "Which deployment" in user.asked[0].message
+
+
+async def test_one_that_is_named_or_the_default_is_never_asked_for(era: Era) -> None:
+    user = User("accept", "x")
+    async with Upstream() as upstream:
+        async with asked(fleet(upstream), era, user) as client:
+            content_of(await client.call_tool("get_deployment", {"service_id": "qwen"}))
+        async with asked(upstream.settings(ALAYA_SERVICE_ID=uuid(4)), era, user) as client:
+            content_of(await client.call_tool("get_deployment", {}))
+
+    assert user.asked == []
+
+
+@pytest.mark.parametrize(
+    "user",
+    [User("decline"), User("cancel"), User("accept"), User("accept", "no such option"), User("accept", uuid(4))],
+    ids=["declined", "cancelled", "empty", "not offered", "an id alone"],
+)
+async def test_a_user_who_chooses_none_is_told_so_with_candidates(era: Era, user: User) -> None:
+    async with Upstream() as upstream, asked(fleet(upstream), era, user) as client:
+        result = await client.call_tool("get_deployment", {})
+
+    detail = error_of(result)
+    assert (detail["code"], detail["candidates"]) == ("invalid_arguments", [uuid(3), "qwen", "zebra"])
+    assert "the user chose none" in text_of(result)
+
+
+async def test_a_host_that_cannot_ask_gets_the_candidates(era: Era) -> None:
+    async with Upstream() as upstream, asked(fleet(upstream), era, None) as client:
+        result = await client.call_tool(CHAT, {"prompt": "x"})
+
+        assert upstream.chats == []
+    detail = error_of(result)
+    assert (detail["code"], detail["candidates"]) == ("invalid_arguments", [uuid(3), "qwen", "zebra"])
+    assert f"qwen ({uuid(4)}) running" in text_of(result)
+    assert "list_deployments" in text_of(result)
+
+
+async def test_wrong_arguments_are_told_before_anybody_is_asked(era: Era) -> None:
+    user = User("accept", "x")
+    async with Upstream() as upstream, asked(fleet(upstream), era, user) as client:
+        result = await client.call_tool(CHAT, {})
+
+    assert "Neither prompt nor messages" in text_of(result)
+    assert user.asked == []
+
+
+async def test_where_nothing_runs_nobody_is_asked(era: Era) -> None:
+    user = User("accept", "x")
+    async with Upstream() as upstream:
+        Registry(upstream, row(1, status="stopped"))
+        async with asked(upstream.settings(ALAYA_SERVICE_ID=""), era, user) as client:
+            result = await client.call_tool("get_deployment", {})
+
+    assert "no default deployment is configured" in text_of(result)
+    assert user.asked == []
+
+
+async def test_where_the_list_cannot_be_had_it_is_an_argument_error_all_the_same(era: Era) -> None:
+    user = User("accept", "x")
+    async with (
+        Upstream(control=says(403, {})) as upstream,
+        asked(upstream.settings(ALAYA_SERVICE_ID=""), era, user) as client,
+    ):
+        result = await client.call_tool("get_deployment", {})
+
+    assert error_of(result) == {"code": "invalid_arguments", "retryable": False}
+    assert user.asked == []
+
+
+async def test_of_very_many_the_user_is_shown_fifty(era: Era) -> None:
+    user = User("decline")
+    async with Upstream() as upstream:
+        Registry(upstream, *(row(number) for number in range(80)))
+        async with asked(upstream.settings(ALAYA_SERVICE_ID=""), era, user) as client:
+            result = await client.call_tool("get_deployment", {})
+
+    assert len(user.options) == 50
+    assert "50 of the 80" in user.asked[0].message
+    assert "and 70 more" in text_of(result)
+
+
+def choice(question: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a host whose user takes the second option."""
+    options = question["params"]["requestedSchema"]["properties"]["deployment"]["enum"]
+    return {"action": "accept", "content": {"deployment": options[1]}}
+
+
+async def on_the_connection(server: Host) -> dict[str, Any]:
+    """A call with a question in the middle of it."""
+    handshake: dict[str, Any] = {"protocolVersion": "2025-11-25", "capabilities": ABLE, "clientInfo": {"name": "t"}}
+    handshake["clientInfo"]["version"] = "1"
+    await server.request(0, "initialize", handshake)
+    await server.answer(0)
+    await server.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+    await server.request(1, "tools/call", {"name": "get_deployment", "arguments": {}})
+    while (question := await server.line()).get("method") != "elicitation/create":
+        pass
+    await server.send({"jsonrpc": "2.0", "id": question["id"], "result": choice(question)})
+    return (await server.answer(1))["result"]
+
+
+async def between_two_calls(server: Host) -> dict[str, Any]:
+    """A call that is answered with a question, and the same call with the answer."""
+    meta = {**MODERN, "io.modelcontextprotocol/clientCapabilities": ABLE}
+    params = {"name": "get_deployment", "arguments": {}, "_meta": meta}
+    await server.request(0, "tools/call", params)
+    needed = (await server.answer(0))["result"]
+    assert needed["resultType"] == "input_required"
+    ((name, question),) = needed["inputRequests"].items()
+    await server.request(1, "tools/call", {**params, "inputResponses": {name: choice(question)}})
+    return (await server.answer(1))["result"]
+
+
+async def test_it_goes_over_a_pipe_as_the_protocol_says(era: Era) -> None:
+    async with Upstream() as upstream:
+        fleet(upstream)
+        async with host(**upstream.environ | {"ALAYA_SERVICE_ID": ""}) as server:
+            result = await (on_the_connection if era == "legacy" else between_two_calls)(server)
+
+    assert result["structuredContent"]["service_id"] == uuid(4)
+
+
+async def test_a_host_that_refuses_to_ask_after_all_gets_the_candidates(era: Era) -> None:
+    class Broken(User):
+        async def answer(self, context: ClientRequestContext, params: types.ElicitRequestParams) -> Any:  # noqa: ANN401 not what it should be
+            del context, params
+            return types.ErrorData(code=types.INTERNAL_ERROR, message="no window")
+
+    if era == "auto":
+        return  # there the host asks by itself, and sends no answer rather than an error
+    async with Upstream() as upstream, asked(fleet(upstream), era, Broken("accept")) as client:
+        result = await client.call_tool("get_deployment", {})
+
+    assert error_of(result)["candidates"] == [uuid(3), "qwen", "zebra"]

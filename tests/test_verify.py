@@ -1,0 +1,161 @@
+"""list_lora_models with verify: who tells each adapter, the control plane, the engine or both."""
+
+from typing import Any
+
+import pytest
+
+from alaya_mcp.sandbox import Sandbox
+from tests.calls import ERAS, Era, call, content_of, error_of, over, text_of
+from tests.upstream import Exchange, Request, Upstream, in_turn, says
+
+pytestmark = [pytest.mark.anyio]
+
+TOOL = "list_lora_models"
+
+
+def models(*adapters: str, base: tuple[str, ...] = ("base", "base-alias"), owner: str = "vllm") -> dict[str, Any]:
+    """The engine's own list."""
+    rows = [{"id": name, "owned_by": owner, "parent": None} for name in base]
+    return {"data": rows + [{"id": name, "owned_by": owner, "parent": "base"} for name in adapters]}
+
+
+def told(content: dict[str, Any]) -> dict[str, str]:
+    return {row["name"]: row["told_by"] for row in content["lora_models"]}
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_both_sides_are_told_in_both_forms(era: Era) -> None:
+    async with Upstream(models=says(200, models("lora1"))) as upstream:
+        result = await call(upstream.settings(), TOOL, era, verify=True)
+
+    content = content_of(result)
+    assert told(content) == {"lora1": "both"}
+    assert "The engine itself tells the same." in content["summary"]
+    assert "told by control plane and engine" in text_of(result)
+    assert content["summary"] in text_of(result)
+
+
+async def test_without_verify_the_engine_is_not_asked() -> None:
+    async with Upstream(models=says(200, models("lora1"))) as upstream:
+        content = content_of(await call(upstream.settings(), TOOL))
+
+        assert upstream.asked("/v1/models") == []
+    assert "told_by" not in content["lora_models"][0]
+
+
+async def test_a_hot_loaded_adapter_is_found_and_one_that_is_gone_is_told() -> None:
+    async with Upstream(models=says(200, models("fresh"))) as upstream:
+        result = await call(upstream.settings(), TOOL, verify=True)
+
+    content = content_of(result)
+    assert told(content) == {"lora1": "control_plane", "fresh": "engine"}
+    assert content["lora_models"][1] == {"name": "fresh", "model": "fresh", "available": "all", "told_by": "engine"}
+    assert "It also has fresh, which can be asked all the same." in content["summary"]
+    assert "It does not have lora1" in content["summary"]
+    assert "told by the engine alone" in text_of(result)
+    assert "told by the control plane alone" in text_of(result)
+
+
+async def test_each_ready_instance_is_given_a_turn() -> None:
+    instances = [{"baseModelReady": True, "loraModels": ["a"]}, {"baseModelReady": True, "loraModels": ["a", "b"]}]
+    answers = in_turn(says(200, models("a")), says(200, models("a", "b", "c")))
+    async with Upstream(models=answers, deployment={"instance": instances}) as upstream:
+        content = content_of(await call(upstream.settings(), TOOL, verify=True))
+
+        assert len(upstream.asked("/v1/models")) == 2
+    assert told(content) == {"a": "both", "b": "both", "c": "engine"}
+    assert content["lora_models"][2]["available"] == "some"
+
+
+async def test_of_very_many_instances_no_more_than_four_are_asked() -> None:
+    instances = [{"baseModelReady": True, "loraModels": ["a"]}] * 9
+    async with Upstream(models=says(200, models("b")), deployment={"instance": instances}) as upstream:
+        content = content_of(await call(upstream.settings(), TOOL, verify=True))
+
+        assert len(upstream.asked("/v1/models")) == 4
+    assert "asked 4 times, perhaps not of every instance" in content["summary"]
+
+
+async def test_what_the_engine_tells_of_itself_makes_names_exact() -> None:
+    deployment = {"quickStart": None, "servedName": None}
+    async with Upstream(models=says(200, models("x", owner="sglang")), deployment=deployment) as upstream:
+        content = content_of(await call(upstream.settings(), TOOL, verify=True))
+
+    assert (content["engine"], content["base_models"]) == ("sglang", ["base", "base-alias"])
+    assert [row["model"] for row in content["lora_models"]] == ["base:lora1", "base:x"]
+    assert content["warnings"] == []
+
+
+async def test_sglang_may_list_an_adapter_without_its_parent() -> None:
+    listed = models(base=("base", "lora1"), owner="sglang")
+    deployment = {"quickStart": {"backend": "sglang"}}
+    async with Upstream(models=says(200, listed), deployment=deployment) as upstream:
+        content = content_of(await call(upstream.settings(), TOOL, verify=True))
+
+    assert told(content) == {"lora1": "both"}
+
+
+async def test_an_engine_without_adapters_agrees_with_none() -> None:
+    deployment = {"instance": [{"baseModelReady": True}]}
+    async with Upstream(models=says(200, models()), deployment=deployment) as upstream:
+        content = content_of(await call(upstream.settings(), TOOL, verify=True))
+
+    assert content["lora_models"] == []
+    assert "The engine itself tells none either." in content["summary"]
+
+
+async def test_a_lora_service_is_compared_by_its_own_names_alone() -> None:
+    deployment = {"baseServiceId": "b", "servedName": "legal", "instance": None}
+    async with Upstream(models=says(200, models("legal", "somebody-elses")), deployment=deployment) as upstream:
+        upstream.deployment.pop("instance")
+        content = content_of(await call(upstream.settings(), TOOL, verify=True))
+
+    assert told(content) == {"legal": "both"}
+
+
+@pytest.mark.parametrize(
+    ("models_answer", "words"),
+    [
+        (says(401, {}), "apikey"),
+        (says(404, {}), "404"),
+        (says(200, []), "wrong shape"),
+        (says(500, {"error": {"message": "planted"}}), "500"),
+    ],
+)
+async def test_an_engine_that_cannot_be_asked_is_a_warning(models_answer: Any, words: str) -> None:  # noqa: ANN401 a handler
+    async with Upstream(models=models_answer) as upstream:
+        result = await call(upstream.settings(), TOOL, verify=True)
+
+    content = content_of(result)
+    assert content["lora_models"][0]["name"] == "lora1"
+    assert "told_by" not in content["lora_models"][0]
+    assert content["warnings"][0].startswith("The engine itself could not be asked.")
+    assert words in content["warnings"][0]
+    assert content["warnings"][0] in text_of(result)
+
+
+async def test_a_deployment_that_is_not_ready_is_not_asked() -> None:
+    async with Upstream(deployment={"status": "stopped"}) as upstream:
+        content = content_of(await call(upstream.settings(), TOOL, verify=True))
+
+        assert upstream.asked("/v1/models") == []
+    assert "is stopped" in content["warnings"][0]
+
+
+async def test_a_deployment_that_is_not_there_is_an_error() -> None:
+    async def missing(_: Request, exchange: Exchange) -> None:
+        await exchange.answer_json(404, {})
+
+    async with Upstream(control=missing) as upstream:
+        result = await call(upstream.settings(), TOOL, verify=True)
+
+    assert error_of(result)["code"] == "deployment_not_found"
+
+
+async def test_the_sandbox_has_one_after_a_hot_load() -> None:
+    async with Sandbox(token_delay=0) as sandbox:
+        content = content_of(await call(over(sandbox), TOOL, service_id="hot-load", verify=True))
+        fresh = await call(over(sandbox), "chat_with_deployment", service_id="hot-load", model="fresh-zh", prompt="x")
+
+    assert told(content) == {"kept-zh": "both", "gone-zh": "control_plane", "fresh-zh": "engine"}
+    assert content_of(fresh)["served_by"] == "fresh-zh"
