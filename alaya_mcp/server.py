@@ -12,9 +12,6 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
 from alaya_mcp import __version__
-from alaya_mcp.context.completions import NOTHING, completion
-from alaya_mcp.context.prompts import PROMPTS, filled_in
-from alaya_mcp.context.resources import listed_resources, listed_templates, read_resource
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.session import Session, open_session
 from alaya_mcp.settings import Settings
@@ -130,37 +127,46 @@ async def _call_tool(
 async def _list_resources(
     context: ServerRequestContext[Session | NotConfigured], _: types.PaginatedRequestParams | None
 ) -> types.ListResourcesResult:
+    from alaya_mcp.context.resources import listed_resources  # noqa: PLC0415 most hosts never ask
+
     return types.ListResourcesResult(resources=listed_resources(context.lifespan_context))
 
 
 async def _list_resource_templates(
     _: ServerRequestContext[Session | NotConfigured], __: types.PaginatedRequestParams | None
 ) -> types.ListResourceTemplatesResult:
+    from alaya_mcp.context.resources import listed_templates  # noqa: PLC0415 most hosts never ask
+
     return types.ListResourceTemplatesResult(resource_templates=listed_templates())
 
 
 async def _read_resource(
     context: ServerRequestContext[Session | NotConfigured], params: types.ReadResourceRequestParams
 ) -> types.ReadResourceResult:
+    from alaya_mcp.context.resources import read_resource  # noqa: PLC0415 most hosts never ask
+
     return await read_resource(context.lifespan_context, str(params.uri))
 
 
 async def _list_prompts(
     _: ServerRequestContext[Session | NotConfigured], __: types.PaginatedRequestParams | None
 ) -> types.ListPromptsResult:
+    from alaya_mcp.context.prompts import PROMPTS  # noqa: PLC0415 most hosts never ask
+
     return types.ListPromptsResult(prompts=[prompt.listed() for prompt in PROMPTS])
 
 
 async def _get_prompt(
     _: ServerRequestContext[Session | NotConfigured], params: types.GetPromptRequestParams
 ) -> types.GetPromptResult:
+    from alaya_mcp.context.prompts import filled_in  # noqa: PLC0415 most hosts never ask
+
     return filled_in(params.name, params.arguments)
 
 
 async def _complete(
     context: ServerRequestContext[Session | NotConfigured], params: types.CompleteRequestParams
 ) -> types.CompleteResult:
-    session = context.lifespan_context
-    if isinstance(session, NotConfigured):
-        return types.CompleteResult(completion=NOTHING)
-    return types.CompleteResult(completion=await completion(session, params))
+    from alaya_mcp.context.completions import completion  # noqa: PLC0415 most hosts never ask
+
+    return types.CompleteResult(completion=await completion(context.lifespan_context, params))

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from alaya_mcp.config_file import Profile, chosen_profile, config_path, read_config_file
+from alaya_mcp.config_place import PROFILE_VARIABLE, config_bytes, config_path
 from alaya_mcp.environment import value_of
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
+
+    from alaya_mcp.config_file import Profile
 
 KEYS: Final = ("access_key", "secret_key")
 KEY_PAIR_VARIABLES: Final = "ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY"
@@ -60,10 +62,16 @@ def gather(environ: Mapping[str, str], variables: Mapping[str, str]) -> Sources:
     Raises:
         NotConfigured: the file cannot be used, or has no such profile.
     """
-    file = read_config_file(environ)
-    values = {of: Value(text, name) for name, of in variables.items() if (text := value_of(environ, name))}
-    name, profile = chosen_profile(environ, file) or (None, Profile())
-    has_own_pair = any(key in values for key in KEYS)
+    path = config_path(environ)
+    own = {of: Value(text, name) for name, of in variables.items() if (text := value_of(environ, name))}
+    text, chosen = config_bytes(environ), value_of(environ, PROFILE_VARIABLE)
+    if text is None and not chosen:
+        return Sources(own, {}, None, path, KEY_PAIR_VARIABLES)
+    from alaya_mcp.config_file import Profile, parsed, profile_of  # noqa: PLC0415 most starts have no file
+
+    file = parsed(text or b"", path)
+    name, profile = profile_of(file, chosen, path) or (None, Profile())
+    has_own_pair = any(key in own for key in KEYS)
     given: dict[str, Value] = {}
     if profile.base_url and not (has_own_pair and profile.has_keys):
         given["base_url"] = Value(profile.base_url.strip(), f"base_url of profile {name}")
@@ -71,12 +79,11 @@ def gather(environ: Mapping[str, str], variables: Mapping[str, str]) -> Sources:
         given["service_id"] = Value(profile.service_id, f"service_id of profile {name}")
     if not has_own_pair:
         given |= {key: value for key in KEYS if (value := _key(environ, profile, name, key))}
-    path = config_path(environ)
     key_pair = f"profile {name} of {path}" if profile.has_keys and not has_own_pair else KEY_PAIR_VARIABLES
-    return Sources(given | values, file.aliases | profile.aliases, name, path, key_pair)
+    return Sources(given | own, file.aliases | profile.aliases, name, path, key_pair)
 
 
-def _key(environ: Mapping[str, str], profile: Profile, name: str | None, key: str) -> Value | None:
+def _key(environ: Mapping[str, str], profile: "Profile", name: str | None, key: str) -> Value | None:
     variable: str | None = getattr(profile, f"{key}_env")
     literal: SecretStr | None = getattr(profile, key)
     if variable:

@@ -17,7 +17,7 @@ LINE_BUDGET = 300
 # Lower layers first: a module imports from its own layer or from one before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "deadline", "origins", "descriptors", "sdk", "environment", "deployment.lenient", "deployment.launch"),
-    ("deployment.reference",),
+    ("deployment.reference", "config_place"),
     ("config_file",),
     ("sources",),
     ("settings", "progress", "logs", "console", "deployment.wire"),
@@ -46,6 +46,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("server",),
     ("backpressure", "opening", "pipes", "stdio"),
     ("commands.serve", "commands.sandbox", "commands.demo"),
+    ("arguments",),
     ("cli",),
     ("__main__",),
 )
@@ -134,9 +135,9 @@ def test_importing_one_module_does_not_load_the_others() -> None:
 def test_the_stdio_server_loads_nothing_that_it_does_not_use() -> None:
     loaded = loaded_after("import alaya_mcp.commands.serve")
 
-    assert not [
-        name for name in loaded if name.startswith(("alaya_mcp.sandbox", "alaya_mcp.console", "rich", "socksio"))
-    ]
+    others = ("sandbox", "console", "context", "config_file", "doctor", "hosts", "terminal")
+    unused = (*(f"alaya_mcp.{name}" for name in others), "rich", "prompt_toolkit", "platformdirs", "socksio", "tomllib")
+    assert not [name for name in loaded if name.startswith(unused)]
     assert not [name for name in loaded if name.startswith("alaya_mcp.commands.") and not name.endswith("serve")]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from alaya_mcp.config_file import config_path, default_config_path
+from alaya_mcp.config_place import config_path, default_config_path
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.opening import is_plain
 from alaya_mcp.settings import DEFAULT_BASE_URL, VARIABLES, load_settings

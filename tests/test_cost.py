@@ -53,18 +53,18 @@ async def counted(work: Callable[[], Awaitable[object]]) -> int:
 def test_the_first_answers_need_few_modules() -> None:
     loaded = loaded_after("import alaya_mcp.cli, alaya_mcp.opening") - loaded_after("pass")
 
-    assert len(loaded) <= 24 * SPARE
+    assert len(loaded) <= 25 * SPARE
     assert not {"asyncio", "anyio", "pydantic", "mcp_types", "dataclasses", "pathlib", "logging"} & loaded
 
 
 def test_a_start_loads_few_modules() -> None:
-    assert len(loaded_after(LOAD) - loaded_after("pass")) <= 511 * SPARE
+    assert len(loaded_after(LOAD) - loaded_after("pass")) <= 512 * SPARE
 
 
 async def test_a_call_takes_few_steps_of_ours() -> None:
     async with Upstream(chat=replies("hello")) as upstream, connected(load_settings(upstream.environ)) as client:
-        assert await counted(lambda: client.call_tool("get_deployment", {})) <= 211 * SPARE
-        assert await counted(lambda: client.call_tool(CHAT, {"prompt": "x"})) <= 368 * SPARE
+        assert await counted(lambda: client.call_tool("get_deployment", {})) <= 220 * SPARE
+        assert await counted(lambda: client.call_tool(CHAT, {"prompt": "x"})) <= 378 * SPARE
 
 
 def test_a_token_takes_few_steps_of_ours() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from alaya_mcp import errors
-from alaya_mcp.cli import parser
+from alaya_mcp.arguments import parser
 from alaya_mcp.server import TOOLS
 from alaya_mcp.settings import DEFAULT_BASE_URL, Settings
 

@@ -19,6 +19,7 @@ from alaya_mcp.sandbox import Sandbox
 _PHASE: Final = "com.alayanew.mcp/phase"
 _QUESTION: Final = "A customer asks why order 1042 has not arrived. What do you answer?"
 _LONG: Final = "sandbox: repeat 500 word"
+_NAME: Final = "qwen3-support"
 _SCHEMA: Final = {
     "type": "object",
     "properties": {"order": {"type": "integer"}, "urgent": {"type": "boolean"}, "summary": {"type": "string"}},
@@ -133,8 +134,11 @@ class Demo:
         listed = await self._client.list_tools()
         names = ", ".join(tool.name for tool in listed.tools)
         self._console.print(f"The server speaks MCP {self._client.protocol_version} and offers {names}.", markup=False)
-        await self.call("A deployment: its state, names and launch configuration.", "get_deployment", {})
-        await self.call("Its LoRA adapters, with the string that reaches each.", "list_lora_models", {})
+        running = {"status": "running", "limit": 3}
+        await self.call("What there is. A few of the deployments that run:", "list_deployments", running)
+        named = {"service_id": _NAME}
+        await self.call("One of them, by its name: its state and launch configuration.", "get_deployment", named)
+        await self.call("Its LoRA adapters, with the string that reaches each.", "list_lora_models", named)
         chat = "chat_with_deployment"
         await self.call("A chat with the base model. The text comes in as it is written:", chat, {"prompt": _QUESTION})
         await self.call("The same question to one of the adapters:", chat, {"prompt": _QUESTION, "model": "support-zh"})

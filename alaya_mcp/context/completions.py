@@ -9,18 +9,20 @@ from alaya_mcp.context.prompts import DEPLOYMENT_ARGUMENT, MODELS_ARGUMENT
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.names import deployment_names
 from alaya_mcp.deployment.reference import folded
-from alaya_mcp.errors import AlayaError
+from alaya_mcp.errors import AlayaError, NotConfigured
 from alaya_mcp.session import Session
 from alaya_mcp.upstream.directory import references
 
 _MOST_VALUES: Final = 100
 """As the protocol allows."""
 _BUDGET_SECONDS: Final = 5.0
-NOTHING: Final = types.Completion(values=[], total=0, has_more=False)
+_NOTHING: Final = types.Completion(values=[], total=0, has_more=False)
 
 
-async def completion(session: Session, params: types.CompleteRequestParams) -> types.Completion:
+async def completion(session: Session | NotConfigured, params: types.CompleteRequestParams) -> types.Completion:
     """What the value being typed may become; nothing where that cannot be had quickly."""
+    if isinstance(session, NotConfigured):
+        return _NOTHING
     argument, typed = params.argument.name, params.argument.value
     others = (params.context.arguments if params.context else None) or {}
     deadline = Deadline.after(_BUDGET_SECONDS)
@@ -34,7 +36,7 @@ async def completion(session: Session, params: types.CompleteRequestParams) -> t
             return _matching(last.strip(), models, before=f"{chosen}{comma} " if comma else "")
     except AlayaError:
         pass
-    return NOTHING
+    return _NOTHING
 
 
 async def _deployments(session: Session, deadline: Deadline) -> list[str]:

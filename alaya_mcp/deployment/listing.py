@@ -60,10 +60,10 @@ def list_summary(rows: list[DeploymentRow], filters: Filters, total: int | None,
     in_all = "" if total is None else f" ({total} in all)"
     if rows:
         count = f"{len(rows)} deployment{'' if len(rows) == 1 else 's'}"
-        running = f"{sum(row.status == 'running' for row in rows)} of them running{in_all}."
         matching = f" matching {filters}" if filters.are_any else ""
+        running = "" if filters.status else f", {sum(row.status == 'running' for row in rows)} of them running"
         more = " There may be more: pass next_cursor as cursor." if has_more else ""
-        return f"{count}{matching}, {running}{more}"
+        return f"{count}{matching}{running}{in_all}.{more}"
     if has_more:
         return f"No deployment matches {filters} so far; pass next_cursor as cursor to look further."
     if filters.are_any and total != 0:
