@@ -7,12 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
 
 from alaya_mcp import errors
 from alaya_mcp.arguments import parser
+from alaya_mcp.config_place import CONFIG_VARIABLE, PROFILE_VARIABLE
 from alaya_mcp.server import TOOLS
-from alaya_mcp.settings import DEFAULT_BASE_URL, Settings
+from alaya_mcp.settings import DEFAULT_BASE_URL, VARIABLES, Settings
+from tests.readme_output import OUTPUTS, READMES
+from tests.readme_output import blocks as output_blocks
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -64,9 +68,9 @@ def test_the_tools_table_is_the_tools() -> None:
 def test_the_settings_table_is_the_settings_with_their_defaults() -> None:
     rows = table_under("Settings")
     told = {name: row[1] for row in rows for name in names_in(row[0])}
-    fields = {f"ALAYA_{name.upper()}": field for name, field in Settings.model_fields.items() if name != "sandbox_ids"}
+    fields = {variable: Settings.model_fields[name] for variable, name in VARIABLES.items()}
 
-    assert set(told) == set(fields)
+    assert set(told) == {*fields, CONFIG_VARIABLE, PROFILE_VARIABLE}
     assert DEFAULT_BASE_URL in told["ALAYA_BASE_URL"]
     for name, field in fields.items():
         if not field.is_required() and field.default is not None:
@@ -132,3 +136,18 @@ def test_every_link_in_the_documents_leads_somewhere() -> None:
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
             assert target.startswith("https://") or (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", OUTPUTS)
+async def test_what_is_shown_of_output_is_what_is_printed(name: str) -> None:
+    with anyio.fail_after(SECONDS):
+        printed = await OUTPUTS[name]()
+
+    for readme in READMES:
+        assert output_blocks(readme)[name] == printed, "python -m tests.readme_output writes them anew"
+
+
+def test_every_block_of_output_is_made_by_something() -> None:
+    for readme in READMES:
+        assert set(output_blocks(readme)) == set(OUTPUTS)

@@ -14,6 +14,7 @@ from mcp.client.stdio import StdioServerParameters
 from rich.console import Console
 
 from alaya_mcp.console import open_console
+from alaya_mcp.hosts.entries import launcher
 from alaya_mcp.sandbox import Sandbox
 
 _PHASE: Final = "com.alayanew.mcp/phase"
@@ -32,13 +33,14 @@ _DEMO_SECONDS: Final = 60
 
 _NEXT: Final = """\
 Next, with your own deployment:
-  1. In the Alaya NeW console make an Open API Key and look up your deployment's service id.
-  2. Put both halves of the key and the id into your MCP host's configuration, with this command:
+  1. In the Alaya NeW console make an Open API Key.
+  2. Run `alayanew-mcp install HOST` (claude-desktop, claude-code, vscode or cursor), or put this into your MCP host's
+     configuration yourself:
 
 {config}
 
-  3. Restart the host and ask it: "Is my deployment ready?"
-README.md has the same for each host, and every setting. `alayanew-mcp --help` lists the commands."""
+  3. Restart the host and ask it: "Which of my deployments are running?"
+If something does not work: `alayanew-mcp doctor`. README.md has the same for each host, and every setting."""
 
 
 class Notes:
@@ -168,14 +170,13 @@ class Demo:
 
 def _config() -> str:
     """What README.md shows, with the path of this installation's command."""
-    installed = Path(sys.executable).with_name("alayanew-mcp.exe" if sys.platform == "win32" else "alayanew-mcp")
-    command, args = (str(installed), []) if installed.exists() else (sys.executable, ["-m", "alaya_mcp"])
+    start = launcher(Path(sys.executable), sys.platform)
     env = {
         "ALAYA_ACCESS_KEY": "your access key",
         "ALAYA_SECRET_KEY": "your secret key",
-        "ALAYA_SERVICE_ID": "your deployment's service id",
+        "ALAYA_SERVICE_ID": "your deployment's name or id",
     }
-    entry = {"mcpServers": {"alaya": {"command": command, "args": args, "env": env}}}
+    entry = {"mcpServers": {"alaya": {"command": start.command, "args": list(start.args), "env": env}}}
     return "\n".join(f"     {line}" for line in json.dumps(entry, indent=2).splitlines())
 
 

@@ -1,0 +1,243 @@
+"""Enter this server into a host's configuration: by the host's own command where it has one, else in its file."""
+
+import argparse
+import getpass
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from alaya_mcp.config_file import parsed, profile_of
+from alaya_mcp.config_place import CONFIG_VARIABLE, PROFILE_VARIABLE, config_bytes, config_path
+from alaya_mcp.console import open_console
+from alaya_mcp.environment import value_of
+from alaya_mcp.errors import NotConfigured
+from alaya_mcp.hosts.catalogue import Machine
+from alaya_mcp.hosts.changes import installed, is_installed, snippet, unfit, wrong_kind
+from alaya_mcp.hosts.differences import printable
+from alaya_mcp.hosts.entries import (
+    KEY_VARIABLES,
+    PLACEHOLDERS,
+    KeyPair,
+    Wanted,
+    launcher,
+    literal_keys,
+    merged,
+    takes_literal_keys,
+    wanted_sandbox,
+    wanted_server,
+)
+from alaya_mcp.hosts.own_commands import add_arguments, can_be_passed, remove_arguments, secrets_of
+from alaya_mcp.hosts.transaction import Refused, Request, Terminal, Transaction
+from alaya_mcp.settings import VARIABLES, Settings, settings_from
+from alaya_mcp.sources import gather
+
+Which = Callable[[str], str | None]
+"""`shutil.which`."""
+
+_KEYS_ARE_NEEDED: Final = """\
+The two halves of your Open API Key are needed: set ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY in the environment, or run \
+this on a terminal, which asks for them. The key is made in the Alaya NeW console; --sandbox does without one."""
+
+
+async def run(arguments: argparse.Namespace) -> int:
+    """Install as the command line says."""
+    return install(
+        requested(arguments), Machine.present(), open_terminal("install"), which=shutil.which, executable=sys.executable
+    )
+
+
+def requested(arguments: argparse.Namespace) -> Request:
+    """What a command line of `install` or `uninstall` asks for."""
+    project: str | None = arguments.project
+    return Request(
+        host=arguments.host,
+        name=arguments.name,
+        project=None if project is None else Path(project),
+        is_sandbox=getattr(arguments, "over_sandbox", False),
+        is_dry=arguments.dry_run,
+        is_agreed=arguments.yes,
+    )
+
+
+def open_terminal(command: str) -> Terminal:
+    """The terminal that this process runs on; one that asks nothing where input or output is none."""
+    console = open_console()
+    # While a question waits, the event loop's own handler would only take note of Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def write(text: str, style: str) -> None:
+        console.print(printable(text), style=style or None, markup=False, soft_wrap=True)
+
+    def warn(text: str) -> None:
+        sys.stderr.write(f"alayanew-mcp {command}: {printable(text)}\n")
+
+    def answer(question: str) -> str:
+        try:
+            return input(question)
+        except EOFError:
+            return ""
+
+    is_terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+    return Terminal(write, warn, answer, getpass.getpass) if is_terminal else Terminal(write, warn)
+
+
+def install(request: Request, machine: Machine, terminal: Terminal, *, which: Which, executable: str) -> int:
+    """Install; the exit status.
+
+    Args:
+        request: What was asked for.
+        machine: Where.
+        terminal: Whom to ask.
+        which: Finds a host's own command on the PATH.
+        executable: The interpreter.
+    """
+    try:
+        transaction = Transaction.begin(request, machine, terminal)
+        return _install(transaction, which, executable)
+    except Refused as refusal:
+        terminal.warn(str(refusal))
+    except NotConfigured as problem:
+        terminal.warn(f"{problem.message} {problem.next_step}")
+    return 1
+
+
+def _install(transaction: Transaction, which: Which, executable: str) -> int:
+    terminal, host, document = transaction.terminal, transaction.host, transaction.document
+    program = which(host.command) if host.command and transaction.level == "user" else None
+    preview = _wanted(transaction, executable, lambda: PLACEHOLDERS)
+    leaves_file_alone = program and host.reads_comments and document.state == "commented"
+    why = wrong_kind(document, host) if leaves_file_alone else unfit(document, host)
+    if why:
+        terminal.warn(f"{document.path} {why}. It is left alone. This belongs in it:")
+        terminal.say(snippet(host, preview))
+        return 1
+
+    wanted = _wanted(transaction, executable, lambda: _keys(transaction))
+    if is_installed(document, host, wanted):
+        terminal.say(f"{host.title} has {wanted.name} already, and it says the same. Nothing was changed.")
+        return 0
+    entry = merged(wanted, transaction.present)
+    arguments = add_arguments(host, wanted, entry)
+    if program and not can_be_passed(program, arguments):
+        terminal.say(f"A value has a character that {program} would not pass on, so the file is edited.")
+        program = None
+    if program:
+        removal = remove_arguments(host, wanted.name) if transaction.present is not None else None
+        lines = [removal, arguments] if removal else [arguments]
+        secrets = secrets_of(entry, transaction.present)
+        is_done = transaction.command(program, lines, secrets, is_replacing=transaction.present is not None)
+    else:
+        is_done = transaction.edit(installed(document, host, wanted), is_private=bool(literal_keys(entry)))
+    if is_done:
+        for line in _next_steps(transaction, wanted):
+            terminal.say(line)
+    return 0
+
+
+def _wanted(transaction: Transaction, executable: str, keys: Callable[[], KeyPair]) -> Wanted:
+    """The entry to install.
+
+    Args:
+        transaction: Where.
+        executable: The interpreter.
+        keys: Gives the keys, where they are needed.
+
+    Raises:
+        Refused: there are no keys, or a setting cannot be used.
+        NotConfigured: the configuration file cannot be used.
+    """
+    request, host, level = transaction.request, transaction.host, transaction.level
+    environ = transaction.machine.environ
+    start = launcher(Path(executable), transaction.machine.platform)
+    if request.is_sandbox:
+        return wanted_sandbox(host, request.name, start)
+    pair: KeyPair | None
+    if level == "user" and not _has_key_variables(environ) and _has_profile_with_keys(environ):
+        pair = None
+    elif takes_literal_keys(host, level):
+        pair = keys()
+    else:
+        pair = PLACEHOLDERS
+    settings = _carried_settings(environ, pair)
+    if level == "project":  # which profile, and where its file is, is each person's own
+        settings = {name: value for name, value in settings.items() if name not in {CONFIG_VARIABLE, PROFILE_VARIABLE}}
+    return wanted_server(host, level, request.name, start, pair=pair, settings=settings)
+
+
+def _has_key_variables(environ: Mapping[str, str]) -> bool:
+    return any(value_of(environ, name) for name in KEY_VARIABLES)
+
+
+def _keys(transaction: Transaction) -> KeyPair:
+    """The keys: from the environment, else from the person, whom a dry run does not ask.
+
+    Raises:
+        Refused: nobody is there to ask.
+    """
+    environ, terminal = transaction.machine.environ, transaction.terminal
+    if _has_key_variables(environ):
+        return KeyPair(*(value_of(environ, name) for name in KEY_VARIABLES))
+    if transaction.request.is_dry:
+        return PLACEHOLDERS
+    if terminal.ask_secret is None:
+        raise Refused(_KEYS_ARE_NEEDED)
+    try:
+        return KeyPair(*(terminal.ask_secret(f"{half}: ").strip() for half in ("Access key", "Secret key")))
+    except EOFError:
+        raise Refused(_KEYS_ARE_NEEDED) from None
+
+
+def _has_profile_with_keys(environ: Mapping[str, str]) -> bool:
+    """Whether both halves of a key stand in the chosen profile of our own configuration file.
+
+    Raises:
+        NotConfigured: the file cannot be used, or has no such profile.
+    """
+    text, path = config_bytes(environ), config_path(environ)
+    chosen = profile_of(parsed(text or b"", path), value_of(environ, PROFILE_VARIABLE), path)
+    return chosen is not None and bool(chosen[1].access_key and chosen[1].secret_key)
+
+
+def _carried_settings(environ: Mapping[str, str], pair: KeyPair | None) -> dict[str, str]:
+    """The variables beside the keys that a server started by the host needs to be as one started here.
+
+    Raises:
+        Refused: the server would not take one of them, or one of the keys.
+    """
+    names = [name for name in VARIABLES if name not in KEY_VARIABLES]
+    given = {name: value for name in (*names, PROFILE_VARIABLE) if (value := value_of(environ, name))}
+    if value_of(environ, CONFIG_VARIABLE):
+        given[CONFIG_VARIABLE] = str(config_path(environ).absolute())
+    keys = dict(zip(KEY_VARIABLES, (pair.access_key, pair.secret_key), strict=True)) if pair else {}
+    if pair == PLACEHOLDERS:
+        keys = dict.fromkeys(KEY_VARIABLES, "placeholder")
+    given_here = {**given, **keys}
+    try:
+        sources = gather(given_here, VARIABLES)
+        settings = settings_from(sources, given_here)
+    except NotConfigured as problem:
+        what = problem.message.removeprefix("This server is not configured: ")
+        raise Refused(f"The server could not be used so: {what} Nothing was changed.") from None
+    if sources.profile:  # a default may be there to outdo the profile
+        return given
+    fields = Settings.model_fields
+    return {
+        name: value
+        for name, value in given.items()
+        if name not in VARIABLES or getattr(settings, VARIABLES[name]) != fields[VARIABLES[name]].default
+    }
+
+
+def _next_steps(transaction: Transaction, wanted: Wanted) -> list[str]:
+    host = transaction.host
+    lines = [f"Next: {host.restart}"]
+    if wanted.inputs:
+        lines.append(f"{host.title} asks for both halves of the key when it first starts the server, and keeps them.")
+    elif transaction.level == "project" and not transaction.request.is_sandbox:
+        lines.append(f"{host.title} has to be started with {' and '.join(KEY_VARIABLES)} in its environment.")
+    if transaction.level == "project":
+        lines.append("The command's path is this machine's; others who use the project have their own.")
+    return lines

@@ -1,0 +1,1 @@
+"""MCP hosts and their configuration files: where they are, what is in them, how they are changed."""

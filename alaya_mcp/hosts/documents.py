@@ -1,0 +1,118 @@
+"""A host's configuration file as it was read. Whatever is there, reading it does not raise."""
+
+import json
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, NoReturn, cast
+
+State = Literal["missing", "parsed", "commented", "broken"]
+
+BOM: Final = b"\xef\xbb\xbf"
+
+_BYTES: Final = 64 * 2**20
+"""Claude Code's file also holds its history."""
+_COMMENT: Final = re.compile(r'("[^"\\\n]*(?:\\.[^"\\\n]*)*")|//[^\r\n]*|/\*.*?\*/', re.DOTALL)
+_TRAILING_COMMA: Final = re.compile(r'("[^"\\\n]*(?:\\.[^"\\\n]*)*")|,(?=\s*[}\]])')
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One file.
+
+    Attributes:
+        path: Where it is, or would be.
+        state: `commented`: it parses without its comments and trailing commas.
+        data: What it says; empty where it is missing or broken.
+        text: Its text, without a byte order mark.
+        content: Its bytes; None where it is missing or was not read.
+        mode: Its permission bits; None where it is missing.
+        problem: What is wrong with a broken one, as a clause that quotes none of it.
+    """
+
+    path: Path
+    state: State
+    data: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
+    text: str = field(default="", repr=False)
+    content: bytes | None = field(default=None, repr=False)
+    mode: int | None = None
+    problem: str = ""
+
+
+def read_document(path: Path) -> Document:
+    """Read a file."""
+    mode: int | None = None
+    try:
+        status = path.stat()
+        mode = stat.S_IMODE(status.st_mode)
+        if not stat.S_ISREG(status.st_mode):
+            return Document(path, "broken", mode=mode, problem="is not a file")
+        with path.open("rb") as file:
+            content = file.read(_BYTES + 1)
+    except FileNotFoundError:
+        return Document(path, "missing")
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a name that cannot be one
+        why = getattr(error, "strerror", None) or type(error).__name__
+        return Document(path, "broken", mode=mode, problem=f"cannot be read: {why}")
+    if len(content) > _BYTES:
+        return Document(path, "broken", mode=mode, problem=f"is larger than {_BYTES // 2**20} MiB")
+    try:
+        text = content.removeprefix(BOM).decode()
+    except UnicodeDecodeError:
+        return Document(path, "broken", content=content, mode=mode, problem="is not UTF-8")
+    try:
+        data = _parsed(text)
+    except ValueError as error:
+        try:
+            data = _parsed(without_comments(text))
+        except ValueError:
+            return Document(path, "broken", text=text, content=content, mode=mode, problem=_why(error))
+        return Document(path, "commented", data, text, content, mode)
+    return Document(path, "parsed", data, text, content, mode)
+
+
+def without_comments(text: str) -> str:
+    """JSON out of JSON with comments and trailing commas."""
+    plain = _COMMENT.sub(lambda found: found[1] or " ", text)
+    return _TRAILING_COMMA.sub(lambda found: found[1] or " ", plain)
+
+
+def members(value: object) -> dict[str, object]:
+    """The members of an object; none where it is no object."""
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def elements(value: object) -> list[object]:
+    """The elements of an array; none where it is no array."""
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def _parsed(text: str) -> dict[str, object]:
+    """The object that a text says; an empty file is an empty one.
+
+    Raises:
+        ValueError: it is no JSON, or no object.
+    """
+    if not text.strip():
+        return {}
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError("holds no JSON object")  # noqa: TRY004 as what does not parse
+    return cast("dict[str, object]", value)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"holds {name}, which is no JSON")
+
+
+def _why(error: ValueError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        what = error.msg[:1].lower() + error.msg[1:]
+        return f"is no JSON: {what} at line {error.lineno}, column {error.colno}"
+    text = str(error)
+    return text if text.startswith(("holds", "is ")) else "is no JSON"

@@ -1,0 +1,143 @@
+"""What a host is told of this server: the command that starts it, its keys or references to them, its settings."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from alaya_mcp.hosts.catalogue import Host, Level
+from alaya_mcp.hosts.documents import members
+
+KEY_VARIABLES: Final = ("ALAYA_ACCESS_KEY", "ALAYA_SECRET_KEY")
+
+SERVER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+"""Names that every host takes; Cursor counts server and tool together, up to 60 characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """The two halves of an Open API Key."""
+
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+
+
+PLACEHOLDERS: Final = KeyPair("your access key", "your secret key")
+
+
+@dataclass(frozen=True, slots=True)
+class Launcher:
+    """The command that starts this installation's server."""
+
+    command: str
+    args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be installed.
+
+    Attributes:
+        name: The server's name in the host.
+        entry: Its entry.
+        inputs: What the host asks for (VS Code).
+        unset: Variables that an entry there before loses.
+    """
+
+    name: str
+    entry: Mapping[str, object] = field(repr=False)
+    inputs: tuple[Mapping[str, object], ...] = ()
+    unset: frozenset[str] = frozenset()
+
+
+def launcher(executable: Path, platform: str) -> Launcher:
+    """The installed command beside the interpreter by its absolute path; the interpreter itself where there is none.
+
+    Hosts with a window do not have the shell's PATH.
+    """
+    installed = executable.with_name("alayanew-mcp.exe" if platform == "win32" else "alayanew-mcp")
+    return Launcher(str(installed)) if installed.exists() else Launcher(str(executable), ("-m", "alaya_mcp"))
+
+
+def takes_literal_keys(host: Host, level: Level) -> bool:
+    """Whether the keys themselves are written into the file: into a person's own only, and not where the host asks."""
+    return level == "user" and not host.has_inputs
+
+
+def wanted_sandbox(host: Host, name: str, start: Launcher) -> Wanted:
+    """A server over the embedded sandbox: no keys."""
+    return Wanted(
+        name, _entry(host, Launcher(start.command, (*start.args, "--sandbox")), {}), (), frozenset(KEY_VARIABLES)
+    )
+
+
+def wanted_server(
+    host: Host, level: Level, name: str, start: Launcher, *, pair: KeyPair | None, settings: Mapping[str, str]
+) -> Wanted:
+    """A server over a real account.
+
+    Args:
+        host: Where.
+        level: Whose file. A project's file, and VS Code, get references in place of keys.
+        name: The server's name.
+        start: Its command.
+        pair: The keys, of no account where the file does not get them; None where a profile of our own
+            configuration file holds them.
+        settings: Other variables that it needs.
+    """
+    if pair is None:
+        return Wanted(name, _entry(host, start, settings), (), frozenset(KEY_VARIABLES))
+    inputs: tuple[Mapping[str, object], ...] = ()
+    if host.has_inputs:
+        inputs = (_input(f"{name}-access-key", "Alaya access key"), _input(f"{name}-secret-key", "Alaya secret key"))
+        keys = [f"${{input:{name}-access-key}}", f"${{input:{name}-secret-key}}"]
+    elif level == "project":
+        keys = [f"${{{'' if host.name == 'claude-code' else 'env:'}{variable}}}" for variable in KEY_VARIABLES]
+    else:
+        keys = [pair.access_key, pair.secret_key]
+    return Wanted(name, _entry(host, start, {**dict(zip(KEY_VARIABLES, keys, strict=True)), **settings}), inputs)
+
+
+def merged(wanted: Wanted, present: object) -> dict[str, object]:
+    """The entry to write over one that is there: variables and members that we do not set ourselves stay.
+
+    What belongs to another way of reaching a server (`url`, `headers`) goes.
+    """
+    there = members(present)
+    ours = members(wanted.entry)
+    env = members(ours.get("env"))
+    kept = {name: value for name, value in members(there.get("env")).items() if name not in {*env, *wanted.unset}}
+    others = {name: value for name, value in there.items() if name not in ours} if "command" in there else {}
+    whole = {**ours, **others}
+    if env or kept:
+        whole["env"] = {**env, **kept}
+    else:
+        whole.pop("env", None)
+    return whole
+
+
+def is_same(entry: Mapping[str, object], present: object) -> bool:
+    """Whether an entry says the same; `stdio` is what is meant where no type is given."""
+
+    def plain(of: object) -> dict[str, object]:
+        given: dict[str, object] = {"type": "stdio", "args": None, "env": None, **members(of)}
+        return {name: value or None if name in {"args", "env"} else value for name, value in given.items()}
+
+    return "command" in members(present) and plain(entry) == plain(present)
+
+
+def literal_keys(entry: object) -> list[str]:
+    """The variables of an entry that hold a key itself, not a reference to one."""
+    env = members(members(entry).get("env"))
+    return [name for name in KEY_VARIABLES if (value := env.get(name)) and "${" not in str(value)]
+
+
+def _entry(host: Host, start: Launcher, env: Mapping[str, str]) -> dict[str, object]:
+    entry: dict[str, object] = {"type": "stdio"} if host.names_transport else {}
+    entry |= {"command": start.command, "args": list(start.args)}
+    return {**entry, "env": dict(env)} if env else entry
+
+
+def _input(of: str, description: str) -> dict[str, object]:
+    return {"type": "promptString", "id": of, "description": description, "password": True}

@@ -1,0 +1,186 @@
+"""What is wrong with our entries in hosts' configuration files, as the doctor tells it. Nothing is changed."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path, PureWindowsPath
+from typing import Final, Literal
+
+from alaya_mcp.hosts.catalogue import Machine
+from alaya_mcp.hosts.changes import INPUTS, wrong_kind
+from alaya_mcp.hosts.differences import printable
+from alaya_mcp.hosts.documents import elements, members
+from alaya_mcp.hosts.entries import KEY_VARIABLES, literal_keys
+from alaya_mcp.hosts.files import HostFile, Server, host_files, is_absolute, our_servers
+from alaya_mcp.hosts.references import unreplaced
+from alaya_mcp.hosts.writing import is_readable_by_others
+
+Problem = Literal[
+    "file_does_not_parse",
+    "file_has_comments",
+    "strangers_package",
+    "relative_command",
+    "command_missing",
+    "unexpanded_variable",
+    "keys_missing",
+    "placeholder_key",
+    "keys_in_project_file",
+    "readable_by_others",
+]
+Severity = Literal["error", "warning", "info"]
+
+_STRANGER: Final = re.compile(r"(?:[^/\\]*=)?alaya-mcp(?:$|[@=<>~!\[ ].*)", re.IGNORECASE)
+_STRANGER_TO_RUNNERS: Final = re.compile(r"(?:[^/\\]*=)?alaya[-_.]+mcp(?:$|[@=<>~!\[ ].*)", re.IGNORECASE)
+_RUNNERS: Final = frozenset({"uv", "uvx", "pipx"})
+_PLACEHOLDER: Final = re.compile(r"(?:your|my)[ _-].*|<.*>|\.{3}|…|x{3,}|changeme", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong, or may be.
+
+    Attributes:
+        host: The host's name.
+        path: Its file.
+        server: The entry's name; None where it is the file.
+        problem: What kind.
+        message: What is wrong, without secrets.
+        next_step: What to do about it.
+        severity: `error`: the server does not work so, or a stranger gets the keys.
+    """
+
+    host: str
+    path: Path
+    server: str | None
+    problem: Problem
+    message: str
+    next_step: str
+    severity: Severity
+
+
+def host_findings(machine: Machine, *, has_profile: bool = False) -> list[Finding]:
+    """Everything that is wrong in the files that there are, file by file.
+
+    Args:
+        machine: Where to look.
+        has_profile: Whether a profile of our own configuration file holds a key pair.
+    """
+    return [
+        finding
+        for file in host_files(machine)
+        for finding in (
+            *_of_file(file),
+            *(
+                found
+                for server in our_servers(file)
+                if "command" in server.entry
+                for found in _of_server(file, server, machine, has_profile=has_profile)
+            ),
+        )
+    ]
+
+
+def _of_file(file: HostFile) -> Iterator[Finding]:
+    path = file.document.path
+    what = file.document.problem or wrong_kind(file.document, file.host)
+    if what:
+        step = f"Correct it in an editor; until then {file.host.title} may start no server that it names."
+        yield Finding(file.host.name, path, None, "file_does_not_parse", f"{path} {what}.", step, "error")
+    if file.document.state == "commented" and file.host.name == "claude-desktop":
+        message = f"{path} has comments or trailing commas, and {file.host.title} reads plain JSON."
+        yield Finding(file.host.name, path, None, "file_has_comments", message, "Take them out.", "warning")
+
+
+def _of_server(file: HostFile, server: Server, machine: Machine, *, has_profile: bool) -> Iterator[Finding]:
+    def found(problem: Problem, message: str, next_step: str, severity: Severity) -> Finding:
+        where = f"{file.host.title}, {server.name}" + (f" (project {server.project})" if server.project else "")
+        text = printable(f"{where}: {message}")
+        return Finding(file.host.name, file.document.path, server.name, problem, text, next_step, severity)
+
+    install = f"`alayanew-mcp install {file.host.name}` writes an entry that works."
+    if stranger := _stranger(server):
+        yield found(
+            "strangers_package",
+            f"{stranger!r} is another project's package, which would run with your keys.",
+            f"Remove the entry, and make a new Open API Key if it has been started with one. {install}",
+            "error",
+        )
+        return
+    yield from (found(*told) for told in _of_command(file, server, machine, install))
+    yield from (found(*told) for told in _of_references(file, server, machine))
+    yield from (found(*told) for told in _of_keys(file, server, machine, install, has_profile=has_profile))
+
+
+_Told = tuple[Problem, str, str, Severity]
+
+
+def _of_command(file: HostFile, server: Server, machine: Machine, install: str) -> Iterator[_Told]:
+    command = server.entry.get("command")
+    if not isinstance(command, str) or "${" in command:
+        return
+    if is_absolute(command, machine.platform):
+        if not (Path(command).is_file() and os.access(command, os.X_OK)):
+            yield "command_missing", f"the command {command} is not there or cannot be run.", install, "error"
+    elif file.host.has_window:
+        message = (
+            f"the command {command!r} is no absolute path. {file.host.title} does not have your shell's PATH "
+            "where it is started from a desktop, and says ENOENT."
+        )
+        yield "relative_command", message, f"Write the command's absolute path. {install}", "warning"
+
+
+def _of_references(file: HostFile, server: Server, machine: Machine) -> Iterator[_Told]:
+    inputs = {str(members(given).get("id")) for given in elements(file.document.data.get(INPUTS))}
+    places = {"its command line": " ".join(server.words)}
+    places |= {name: value for name, value in members(server.entry.get("env")).items() if isinstance(value, str)}
+    for place, text in places.items():
+        for reference in unreplaced(file.host, text, machine.environ, inputs):
+            if reference.variable:
+                message = f"{place} refers to {reference.reference}, and {reference.variable} is not set in this shell."
+                step = f"Set {reference.variable} where {file.host.title} is started from."
+                yield "unexpanded_variable", message, step, "warning"
+            else:
+                message = f"{place} holds {reference.reference}, which {file.host.title} does not replace."
+                yield "unexpanded_variable", message, "Write the value itself.", "error"
+
+
+def _of_keys(file: HostFile, server: Server, machine: Machine, install: str, *, has_profile: bool) -> Iterator[_Told]:
+    env = members(server.entry.get("env"))
+    literal = literal_keys(server.entry)
+    absent = [name for name in KEY_VARIABLES if not env.get(name)]
+    has_profile = has_profile or any(env.get(name) for name in ("ALAYA_PROFILE", "ALAYA_CONFIG"))
+    is_enough = "--sandbox" in server.words or "envFile" in server.entry or (has_profile and len(absent) > 1)
+    if absent and not is_enough:
+        # A host without a window hands its shell's variables on.
+        is_inherited = not file.host.has_window and all(name in machine.environ for name in absent)
+        message = f"its env block does not set {' and '.join(absent)}."
+        yield "keys_missing", message, install, "warning" if is_inherited else "error"
+    for name in literal:
+        if _PLACEHOLDER.fullmatch(str(env[name]).strip()):
+            yield "placeholder_key", f"{name} is still a placeholder.", f"Write your own key. {install}", "error"
+    if literal and file.level == "project":
+        message = f"{' and '.join(literal)}: the key itself stands in a file that is shared with the project."
+        step = (
+            "Make a new Open API Key if the file was ever committed. "
+            f"`alayanew-mcp install {file.host.name} --project .` writes references."
+        )
+        yield "keys_in_project_file", message, step, "error"
+    elif literal and is_readable_by_others(file.document.mode):
+        message = f"{file.document.path} holds keys, and its mode {file.document.mode:04o} lets others read it."
+        yield "readable_by_others", message, f"chmod 600 {file.document.path}", "warning"
+
+
+def _stranger(server: Server) -> str | None:
+    """The word of a command line that names the other project's package."""
+    words = server.words
+    if not words:
+        return None
+    program = PureWindowsPath(words[0]).name.lower().removesuffix(".exe")
+    if program == "alaya-mcp":
+        return words[0]
+    pattern = _STRANGER_TO_RUNNERS if program in _RUNNERS else _STRANGER
+    # `python -m alaya_mcp` is ours, whatever runs the python.
+    named = (word for before, word in pairwise(words) if not (before == "-m" and "_" in word))
+    return next((word for word in named if pattern.fullmatch(word)), None)

@@ -1,0 +1,226 @@
+"""One change to a host, with the person who wants it: shown, asked about, and made whole or not at all."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from alaya_mcp.hosts.catalogue import HOSTS, Host, Level, Machine, project_file, user_file
+from alaya_mcp.hosts.changes import present_entry
+from alaya_mcp.hosts.differences import difference
+from alaya_mcp.hosts.documents import Document, read_document
+from alaya_mcp.hosts.entries import SERVER_NAME, literal_keys
+from alaya_mcp.hosts.own_commands import Outcome, run, shown
+from alaya_mcp.hosts.writing import back_up, is_readable_by_others, make_private, replace
+
+_YES: Final = frozenset({"y", "yes"})
+_STYLES: Final = {"+": "green", "-": "red", "@": "cyan"}
+
+
+class Refused(Exception):
+    """Nothing, or not everything, was changed; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """The person, or nobody.
+
+    Attributes:
+        write: Shows lines, in a style of rich's.
+        warn: Says what went wrong, beside the output.
+        ask: Asks and returns the answer; None where nobody is there.
+        ask_secret: The same, without showing the answer.
+    """
+
+    write: Callable[[str, str], None]
+    warn: Callable[[str], None]
+    ask: Callable[[str], str] | None = None
+    ask_secret: Callable[[str], str] | None = None
+
+    def say(self, text: str, style: str = "") -> None:
+        """Show lines."""
+        self.write(text, style)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for on the command line.
+
+    Attributes:
+        host: The host's name.
+        name: The server's name in it.
+        project: A project's folder, for its file rather than the person's own.
+        is_sandbox: Over the sandbox.
+        is_dry: Only show.
+        is_agreed: Do not ask.
+    """
+
+    host: str
+    name: str
+    project: Path | None = None
+    is_sandbox: bool = False
+    is_dry: bool = False
+    is_agreed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A request, and where it leads.
+
+    Attributes:
+        request: What was asked for.
+        machine: Where.
+        terminal: Whom to ask.
+        host: In which host.
+        level: In whose file.
+        document: That file, as it is.
+    """
+
+    request: Request
+    machine: Machine
+    terminal: Terminal
+    host: Host
+    level: Level
+    document: Document
+
+    @classmethod
+    def begin(cls, request: Request, machine: Machine, terminal: Terminal) -> "Transaction":
+        """Find and read the file.
+
+        Raises:
+            Refused: there is no such file for this host, or the name is none.
+        """
+        host = HOSTS[request.host]
+        if not SERVER_NAME.fullmatch(request.name):
+            raise Refused("A server's name is 1 to 32 letters, digits, - and _, the first a letter or a digit.")
+        if request.project is None:
+            return cls(request, machine, terminal, host, "user", read_document(user_file(host, machine)))
+        folder = machine.directory / request.project.expanduser()
+        path = project_file(host, folder)
+        if path is None:
+            raise Refused(f"{host.title} has no configuration file of a project's. Leave --project out.")
+        if not folder.is_dir():
+            raise Refused(f"{folder} is not a folder. --project takes the project's own folder.")
+        return cls(request, machine, terminal, host, "project", read_document(path))
+
+    @property
+    def present(self) -> object:
+        """The entry that is there; None where there is none."""
+        return present_entry(self.document, self.host, self.request.name)
+
+    def edit(self, text: str, *, is_private: bool) -> bool:
+        """Put another text in the file's place, when it is agreed to.
+
+        Args:
+            text: The new text.
+            is_private: Whether it holds keys.
+
+        Returns:
+            Whether the file was written; a dry run does not.
+
+        Raises:
+            Refused: nobody agreed, the file changed in the meantime, or it cannot be written.
+        """
+        document = self.document
+        own = (self.host.servers_key, self.request.name)
+        for line in difference(document.text, text, own, label=str(document.path)).splitlines():
+            self.terminal.say(line, _STYLES.get(line[:1], ""))
+        if not self._is_agreed("Write this?"):
+            return False
+        try:
+            if read_document(document.path).content != document.content:
+                raise Refused(f"{document.path} was changed by another program meanwhile. Run this again.")
+            self._keep_old()
+            replace(document, text, is_private=is_private)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise Refused(f"{document.path} could not be written: {why}. It is as it was.") from None
+        self.terminal.say(f"Written: {document.path}")
+        return True
+
+    def command(self, program: str, lines: list[tuple[str, ...]], secrets: list[str], *, is_replacing: bool) -> bool:
+        """Run the host's own command, once for each line of arguments, when it is agreed to.
+
+        Args:
+            program: The command's path.
+            lines: Its arguments.
+            secrets: What is not to be shown.
+            is_replacing: Whether something that is there goes.
+
+        Returns:
+            Whether it ran; a dry run does not.
+
+        Raises:
+            Refused: nobody agreed, or the command failed.
+        """
+        texts = [shown(self.host, arguments, secrets, platform=self.machine.platform) for arguments in lines]
+        self.terminal.say(f"{self.host.title}'s own command does this:")
+        for text in texts:
+            self.terminal.say(f"  {text}", "bold")
+        if not self._is_agreed("Run this?"):
+            return False
+        try:
+            kept = self._keep_old() if is_replacing else None
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise Refused(f"No backup of {self.document.path} could be made: {why}. Nothing was changed.") from None
+        for number, (arguments, text) in enumerate(zip(lines, texts, strict=True)):
+            outcome = run(program, arguments, self.machine.environ, secrets)
+            if outcome.status != 0:
+                raise Refused(_failure(self.host, self.document.path, text, outcome, kept if number else None))
+            if outcome.output:
+                self.terminal.say(outcome.output)
+        self._close_to_others()
+        return True
+
+    def _is_agreed(self, question: str) -> bool:
+        """Whether to go on; False in a dry run.
+
+        Raises:
+            Refused: the answer was no, or nobody is there to ask.
+        """
+        if self.request.is_dry:
+            self.terminal.say("A dry run: nothing was changed.")
+            return False
+        if self.request.is_agreed:
+            return True
+        if self.terminal.ask is None:
+            raise Refused("Nothing was changed: there is no terminal to ask on. --yes goes ahead without asking.")
+        if self.terminal.ask(f"{question} [y/N] ").strip().casefold() not in _YES:
+            raise Refused("Nothing was changed.")
+        return True
+
+    def _keep_old(self) -> Path | None:
+        """Back the file up.
+
+        Raises:
+            OSError: it cannot be.
+        """
+        if not self.document.content:
+            return None
+        copy = back_up(self.document)
+        self.terminal.say(f"Backup: {copy} (with every key that the file held; delete it when it is no longer needed)")
+        return copy
+
+    def _close_to_others(self) -> None:
+        """Take from others what they may do with a file that holds keys now."""
+        document = read_document(self.document.path)
+        if literal_keys(present_entry(document, self.host, self.request.name)) and is_readable_by_others(document.mode):
+            try:
+                make_private(document.path)
+            except OSError:
+                self.terminal.warn(f"{document.path} holds keys, and others can read it: chmod 600 it.")
+            else:
+                self.terminal.say(f"Others could read {document.path}; now only you can.")
+
+
+def _failure(host: Host, path: Path, text: str, outcome: Outcome, backup: Path | None) -> str:
+    status = "did not succeed" if outcome.status is None else f"ended with exit status {outcome.status}"
+    lines = [f"{host.title}'s own command {status}: {text}", outcome.output]
+    if backup:
+        lines.append(f"The old entry was removed before; it is still in {backup}.")
+    lines.append(
+        f"Correct what it complains of and run this again. Where `{host.command}` is not on the PATH, "
+        f"{path} is edited without it."
+    )
+    return "\n".join(line for line in lines if line)

@@ -1,0 +1,124 @@
+"""What the README shows of real output; as a command, it writes the blocks anew, in both languages.
+
+python -m tests.readme_output
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import anyio
+
+from alaya_mcp.sandbox import Sandbox
+from tests.calls import call, environ_of, over, text_of
+from tests.stdio_host import own_environ
+
+ROOT: Final = Path(__file__).parent.parent
+READMES: Final = (ROOT / "README.md", ROOT / "README.zh-CN.md")
+SECONDS: Final = 60
+_BLOCK: Final = re.compile(r"(?<=<!-- output: )(\w+)( -->\n```text\n)(.*?)(?=```)", re.DOTALL)
+_PASSING: Final = (
+    (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:8000"),
+    (re.compile(r"\d+\.\d+ s\b"), "0.1 s"),
+    (re.compile(r"\d+(\.\d+)? tokens/s"), "500 tokens/s"),
+)
+"""What differs from one time to the next."""
+
+
+def settled(text: str, *places: tuple[Path, str]) -> str:
+    """Output without what differs from one time, and one machine, to the next."""
+    for path, shown in places:
+        text = text.replace(str(path), shown)
+    for pattern, value in _PASSING:
+        text = pattern.sub(value, text)
+    return "".join(f"{line.rstrip()}\n" for line in text.strip().splitlines())
+
+
+async def command(line: str, said: str = "", **environ: str) -> str:
+    """What the command prints, after the line that runs it."""
+    arguments = [sys.executable, "-m", "alaya_mcp", *line.split()[1:]]
+    run = await anyio.run_process(
+        arguments, input=said.encode(), check=False, stderr=subprocess.STDOUT, env=own_environ(COLUMNS="100", **environ)
+    )
+    pipe = f"echo {json.dumps(said.strip())} | " if said else ""
+    return f"$ {pipe}{line}\n{run.stdout.decode()}"
+
+
+@contextmanager
+def _home() -> Generator[Path]:
+    """A home folder with nothing in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder).resolve()
+
+
+def _places(home: Path) -> dict[str, str]:
+    return {name: str(home) for name in ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "APPDATA")}
+
+
+async def _tool(name: str, **arguments: object) -> str:
+    async with Sandbox(token_delay=0) as sandbox:
+        text = text_of(await call(over(sandbox), name, **arguments))
+    return settled(f"> {name} {json.dumps(arguments)}\n{text}")
+
+
+async def _list_deployments() -> str:
+    return await _tool("list_deployments", status="running", limit=3)
+
+
+async def _list_lora_models() -> str:
+    return await _tool("list_lora_models", service_id="hot-load", verify=True)
+
+
+async def _install() -> str:
+    with _home() as folder:
+        keys = {"ALAYA_ACCESS_KEY": "the-access-key", "ALAYA_SECRET_KEY": "the-secret-key"}
+        text = await command("alayanew-mcp install cursor --dry-run", **_places(folder), **keys)
+    installed = Path(sys.executable).with_name("alayanew-mcp")
+    return settled(text, (folder, "~"), (installed, "/ABSOLUTE/PATH/TO/alaya_mcp/.venv/bin/alayanew-mcp"))
+
+
+async def _chat() -> str:
+    line = "alayanew-mcp chat qwen3-support --model support-zh --sandbox"
+    return settled(await command(line, "Where is order 1042?\n"))
+
+
+async def _doctor() -> str:
+    with _home() as folder:
+        async with Sandbox(token_delay=0) as sandbox:
+            environ = environ_of(sandbox) | {"ALAYA_SERVICE_ID": ""}
+            text = await command("alayanew-mcp doctor qwen3-support", **_places(folder), **environ)
+    return settled(text, (folder, "~"))
+
+
+OUTPUTS: Final[dict[str, Callable[[], Awaitable[str]]]] = {
+    "list_deployments": _list_deployments,
+    "list_lora_models": _list_lora_models,
+    "install": _install,
+    "chat": _chat,
+    "doctor": _doctor,
+}
+
+
+def blocks(readme: Path) -> dict[str, str]:
+    """The blocks of a README by what they show."""
+    return {name: text for name, _, text in _BLOCK.findall(readme.read_text(encoding="utf-8"))}
+
+
+async def write() -> None:
+    """Put what is printed now into the READMEs."""
+    shown = {name: await output() for name, output in OUTPUTS.items()}
+    for readme in READMES:
+        text = _BLOCK.sub(
+            lambda match: f"{match[1]}{match[2]}{shown[match[1]]}", await anyio.Path(readme).read_text(encoding="utf-8")
+        )
+        await anyio.Path(readme).write_text(text, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    anyio.run(write)

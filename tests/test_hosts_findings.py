@@ -1,0 +1,266 @@
+"""What the doctor is told of hosts' files: each fault by its own name, and nothing of what works."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alaya_mcp.hosts.catalogue import HOSTS, Machine
+from alaya_mcp.hosts.entries import launcher
+from alaya_mcp.hosts.files import environment_of
+from alaya_mcp.hosts.findings import Finding, host_findings
+from tests.host_machine import KEYS, SECRET, Desk, desk_in, posix_only
+
+DESKTOP = ".config/Claude/claude_desktop_config.json"
+VSCODE = ".config/Code/User/mcp.json"
+CURSOR = ".cursor/mcp.json"
+CODE = ".claude.json"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return desk_in(tmp_path)
+
+
+def entry(desk: Desk, **other: object) -> dict[str, Any]:
+    """One that works."""
+    return {"command": str(desk.command), "args": [], "env": dict(KEYS), **other}
+
+
+def told(desk: Desk, place: str, found: dict[str, Any], **others: object) -> list[Finding]:
+    """The findings of a file with one entry, closed to others."""
+    key = "servers" if place == VSCODE else "mcpServers"
+    desk.write(place, {key: {"alaya": found}, **others}).chmod(0o600)
+    return host_findings(desk.machine)
+
+
+def problems(findings: list[Finding]) -> list[tuple[str, str]]:
+    return [(finding.problem, finding.severity) for finding in findings]
+
+
+def test_a_machine_without_hosts_has_nothing_to_find(desk: Desk) -> None:
+    assert host_findings(desk.machine) == []
+
+
+@pytest.mark.parametrize("place", [DESKTOP, CODE, CURSOR, VSCODE])
+def test_an_entry_that_works_is_not_mentioned(desk: Desk, place: str) -> None:
+    assert told(desk, place, entry(desk)) == []
+    assert told(desk, place, {"command": str(desk.command), "args": ["--sandbox"]}) == []
+    assert told(desk, place, {"command": str(desk.command), "env": {"ALAYA_PROFILE": "work"}}) == []
+    assert told(desk, place, {"type": "http", "url": "https://h.invalid"}) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "found", "problem", "severity"),
+    [
+        (DESKTOP, {"env": {**KEYS, "ALAYA_SECRET_KEY": "${ALAYA_SECRET_KEY}"}}, "unexpanded_variable", "error"),
+        (DESKTOP, {"env": {**KEYS, "ALAYA_TIMEOUT_SECONDS": "a ${env:X} b"}}, "unexpanded_variable", "error"),
+        (CODE, {"env": {**KEYS, "ALAYA_SECRET_KEY": "${UNSET}"}}, "unexpanded_variable", "warning"),
+        (CODE, {"env": {**KEYS, "ALAYA_SECRET_KEY": "${env:PATH}"}}, "unexpanded_variable", "error"),
+        (VSCODE, {"env": {**KEYS, "ALAYA_SECRET_KEY": "${ALAYA_SECRET_KEY}"}}, "unexpanded_variable", "error"),
+        (VSCODE, {"env": {**KEYS, "ALAYA_SECRET_KEY": "${input:nobody-asks}"}}, "unexpanded_variable", "error"),
+        (VSCODE, {"env": {**KEYS, "ALAYA_SECRET_KEY": "${env:UNSET}"}}, "unexpanded_variable", "warning"),
+        (CURSOR, {"env": {**KEYS, "ALAYA_SECRET_KEY": "${input:alaya}"}}, "unexpanded_variable", "error"),
+        (CURSOR, {"env": {**KEYS, "ALAYA_SECRET_KEY": "${env:UNSET}"}}, "unexpanded_variable", "warning"),
+        (DESKTOP, {"command": "alayanew-mcp"}, "relative_command", "warning"),
+        (VSCODE, {"command": ".venv/bin/alayanew-mcp"}, "relative_command", "warning"),
+        (CODE, {"command": "/nowhere/alayanew-mcp"}, "command_missing", "error"),
+        (DESKTOP, {"command": "/"}, "command_missing", "error"),
+        (DESKTOP, {"env": {}}, "keys_missing", "error"),
+        (DESKTOP, {"env": {**KEYS, "ALAYA_ACCESS_KEY": ""}}, "keys_missing", "error"),
+        (DESKTOP, {"env": {"ALAYA_ACCESS_KEY": "a", "ALAYA_PROFILE": "work"}}, "keys_missing", "error"),
+        (DESKTOP, {"env": {**KEYS, "ALAYA_ACCESS_KEY": "your access key"}}, "placeholder_key", "error"),
+        (CODE, {"env": {**KEYS, "ALAYA_SECRET_KEY": "<SECRET KEY>"}}, "placeholder_key", "error"),
+        (CODE, {"command": "uvx", "args": ["alaya-mcp"]}, "strangers_package", "error"),
+        (DESKTOP, {"command": "uvx", "args": ["alaya-mcp@0.1.0"]}, "strangers_package", "error"),
+        (DESKTOP, {"command": "uvx", "args": ["--from", "Alaya_MCP", "x"]}, "strangers_package", "error"),
+        (DESKTOP, {"command": "pipx", "args": ["run", "--spec=alaya-mcp==0.1", "x"]}, "strangers_package", "error"),
+        (DESKTOP, {"command": "python3", "args": ["-m", "alaya-mcp"]}, "strangers_package", "error"),
+        (DESKTOP, {"command": "C:\\venv\\alaya-mcp.exe"}, "strangers_package", "error"),
+    ],
+)
+def test_each_fault_is_told_by_its_own_name(
+    desk: Desk, place: str, found: dict[str, Any], problem: str, severity: str
+) -> None:
+    findings = told(desk, place, entry(desk, **found))
+
+    assert problems(findings) == [(problem, severity)]
+    (finding,) = findings
+    assert finding.server == "alaya"
+    assert finding.path == desk.machine.home / place
+    assert finding.next_step
+    assert SECRET not in repr(finding)
+
+
+@pytest.mark.parametrize(
+    ("place", "env", "others"),
+    [
+        (CODE, {"ALAYA_ACCESS_KEY": "${PATH}", "ALAYA_SECRET_KEY": "${UNSET:-x}"}, {}),
+        (CURSOR, {"ALAYA_ACCESS_KEY": "${env:PATH}", "ALAYA_SECRET_KEY": "s", "X": "${userHome}"}, {}),
+        (
+            VSCODE,
+            {"ALAYA_ACCESS_KEY": "${env:PATH}", "ALAYA_SECRET_KEY": "${input:sk}", "X": "${workspaceFolder}"},
+            {"inputs": [{"type": "promptString", "id": "sk"}]},
+        ),
+    ],
+)
+def test_references_that_a_host_replaces_are_not_mentioned(
+    desk: Desk, place: str, env: dict[str, str], others: dict[str, Any]
+) -> None:
+    assert told(desk, place, entry(desk, env=env), **others) == []
+
+
+def test_the_default_of_a_reference_is_not_quoted(desk: Desk) -> None:
+    findings = told(desk, DESKTOP, entry(desk, env={**KEYS, "ALAYA_SECRET_KEY": f"${{X:-{SECRET}}}"}))
+
+    assert problems(findings) == [("unexpanded_variable", "error")]
+    assert SECRET not in repr(findings)
+
+
+@pytest.mark.parametrize("program", ["uv", "python"])
+def test_our_own_module_and_folders_of_that_name_are_no_strangers(desk: Desk, program: str) -> None:
+    command = desk.command.with_name(program)
+    command.write_text("#!/bin/sh\n")
+    command.chmod(0o755)
+    args = ["run", "--directory", "/src/alaya-mcp", "python", "-m", "alaya_mcp"]
+
+    assert told(desk, DESKTOP, entry(desk, command=str(command), args=args)) == []
+
+
+def test_keys_that_the_shell_of_claude_code_has_are_a_warning_only(desk: Desk) -> None:
+    desk.environ |= KEYS
+
+    assert problems(told(desk, CODE, entry(desk, env={}))) == [("keys_missing", "warning")]
+    assert problems(told(desk, CURSOR, entry(desk, env={})))[-1] == ("keys_missing", "error")
+
+
+def test_a_profile_of_our_own_file_does_for_both_keys(desk: Desk) -> None:
+    desk.write(DESKTOP, {"mcpServers": {"alaya": entry(desk, env={})}})
+
+    assert problems(host_findings(desk.machine)) == [("keys_missing", "error")]
+    assert host_findings(desk.machine, has_profile=True) == []
+
+
+@posix_only
+def test_keys_that_others_can_read_are_told(desk: Desk) -> None:
+    path = desk.write(DESKTOP, {"mcpServers": {"alaya": entry(desk)}})
+    path.chmod(0o644)
+    (finding,) = host_findings(desk.machine)
+    path.chmod(0o640)
+    (for_the_group,) = host_findings(desk.machine)
+    desk.write(DESKTOP, {"mcpServers": {"alaya": entry(desk, args=["--sandbox"], env={})}})
+
+    assert (finding.problem, for_the_group.problem) == ("readable_by_others", "readable_by_others")
+    assert finding.next_step == f"chmod 600 {path}"
+    assert host_findings(desk.machine) == []
+
+
+def test_keys_in_a_projects_file_are_told_and_references_are_not(desk: Desk) -> None:
+    shared = desk.machine.directory / ".mcp.json"
+    shared.write_text(json.dumps({"mcpServers": {"alaya": entry(desk)}}))
+    (finding,) = host_findings(desk.machine)
+    desk.environ |= KEYS
+    references = {name: f"${{{name}}}" for name in KEYS}
+    shared.write_text(json.dumps({"mcpServers": {"alaya": entry(desk, env=references)}}))
+
+    assert (finding.problem, finding.severity, finding.path) == ("keys_in_project_file", "error", shared)
+    assert host_findings(desk.machine) == []
+
+
+@pytest.mark.parametrize("content", ["{", '{"mcpServers": []}', "[]"])
+def test_a_file_that_a_host_cannot_use_is_told(desk: Desk, content: str) -> None:
+    desk.write(CURSOR, content)
+
+    (finding,) = host_findings(desk.machine)
+
+    assert (finding.problem, finding.severity, finding.server) == ("file_does_not_parse", "error", None)
+
+
+def test_comments_are_told_for_claude_desktop_and_entries_are_read_all_the_same(desk: Desk) -> None:
+    text = '{"%s": {"alaya": {"command": "alayanew-mcp", "args": ["--sandbox"]}}} // mine'
+    desk.write(DESKTOP, text % "mcpServers")
+    desk.write(VSCODE, text % "servers")
+
+    findings = [(finding.host, finding.problem) for finding in host_findings(desk.machine)]
+
+    assert findings == [
+        ("claude-desktop", "file_has_comments"),
+        ("claude-desktop", "relative_command"),
+        ("vscode", "relative_command"),
+    ]
+
+
+def test_only_our_entries_are_looked_at_and_by_whatever_name(desk: Desk) -> None:
+    servers: dict[str, Any] = {
+        "other": {"command": "uvx", "args": ["mcp-server-git"], "env": {"X": "${X}"}},
+        "mine": {"command": "uvx", "args": ["alaya-mcp"]},
+        "alaya": {"command": "something"},
+        "odd": ["alaya_mcp"],
+        "odder": {"command": ["alaya_mcp"], "args": {"alaya_mcp": 1}, "env": ["alaya_mcp"]},
+    }
+    desk.write(CURSOR, {"mcpServers": servers})
+
+    assert {finding.server for finding in host_findings(desk.machine)} == {"mine", "alaya"}
+
+
+def test_entries_for_one_project_in_claude_codes_own_file_are_found(desk: Desk) -> None:
+    local = {"projects": {"/src/p": {"mcpServers": {"alaya": {"command": "uvx", "args": ["alaya-mcp"]}}}}}
+    desk.write(CODE, local)
+
+    (finding,) = host_findings(desk.machine)
+
+    assert finding.problem == "strangers_package"
+    assert "(project /src/p)" in finding.message
+
+
+def test_a_working_directory_that_is_the_home_directory_is_looked_at_once(desk: Desk) -> None:
+    desk.write(CURSOR, "{")
+    at_home = Machine("linux", desk.machine.home, desk.environ, desk.machine.home)
+
+    assert len(host_findings(at_home)) == 1
+
+
+def test_what_a_host_passes_is_its_env_block_with_variables_replaced(desk: Desk) -> None:
+    env: dict[str, Any] = {"ALAYA_ACCESS_KEY": "${AK}", "B": "${NONE}", "C": "${NONE:-c}", "D": 5, "E": None, "F": True}
+    desk.environ["AK"] = "ak"
+    desk.write(CODE, {"mcpServers": {"alaya": entry(desk, env=env)}})
+    editors = {"ALAYA_ACCESS_KEY": "${env:AK}", "B": "${env:NONE}", "C": "${input:c}", "D": "${AK}"}
+    desk.write(CURSOR, {"mcpServers": {"alaya": entry(desk, env=editors)}})
+    desk.write(DESKTOP, {"mcpServers": {"alaya": entry(desk, env=editors)}})
+
+    assert environment_of(HOSTS["claude-code"], desk.machine) == {
+        "ALAYA_ACCESS_KEY": "ak",
+        "B": "${NONE}",
+        "C": "c",
+        "D": "5",
+    }
+    replaced = {"ALAYA_ACCESS_KEY": "ak", "B": "", "C": "${input:c}", "D": "${AK}"}
+    assert environment_of(HOSTS["cursor"], desk.machine) == replaced
+    assert environment_of(HOSTS["claude-desktop"], desk.machine) == editors
+    assert environment_of(HOSTS["vscode"], desk.machine) is None
+
+
+def test_the_nearer_entry_is_the_one_that_a_host_uses(desk: Desk) -> None:
+    host = HOSTS["claude-code"]
+
+    def named(value: str) -> dict[str, Any]:
+        return {"mcpServers": {"mine": entry(desk), "alaya": entry(desk, env={"N": value})}}
+
+    desk.write(CODE, named("user"))
+    assert environment_of(host, desk.machine) == {"N": "user"}
+    assert environment_of(host, desk.machine, "mine") == KEYS
+    (desk.machine.directory / ".mcp.json").write_text(json.dumps(named("project")))
+    assert environment_of(host, desk.machine) == {"N": "project"}
+    elsewhere = {"/elsewhere": named("other"), str(desk.machine.directory): named("local")}
+    desk.write(CODE, {**named("user"), "projects": elsewhere})
+    assert environment_of(host, desk.machine) == {"N": "local"}
+
+
+def test_the_command_is_the_installed_one_or_else_the_interpreter(desk: Desk) -> None:
+    python = desk.command.with_name("python")
+
+    assert launcher(python, "linux").command == str(desk.command)
+    desk.command.unlink()
+    assert launcher(python, "linux").command == str(python)
+    assert launcher(python, "linux").args == ("-m", "alaya_mcp")

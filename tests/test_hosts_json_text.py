@@ -1,0 +1,132 @@
+"""Changes to JSON as text leave every other character as it was."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alaya_mcp.hosts.json_text import nodes, with_element, with_member, without
+
+ENTRY: dict[str, Any] = {"command": "/x", "args": ["--sandbox"]}
+PATH = ("mcpServers", "alaya")
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=12)
+OBJECTS: st.SearchStrategy[dict[str, Any]] = st.dictionaries(st.text(), VALUES)
+LAYOUTS = st.sampled_from([None, 0, 1, 2, 4, "\t"])
+
+
+def written(data: object, indent: int | str | None, *, is_compact: bool, is_ascii: bool, newline: str) -> str:
+    separators = (",", ":") if is_compact else None
+    text = json.dumps(data, indent=indent, separators=separators, ensure_ascii=is_ascii)
+    return text.replace("\n", newline) + newline
+
+
+def with_servers(others: dict[str, Any], servers: dict[str, Any]) -> dict[str, Any]:
+    return {**others, "mcpServers": servers}
+
+
+TEXTS = st.builds(
+    written,
+    st.builds(with_servers, OBJECTS, OBJECTS) | OBJECTS,
+    LAYOUTS,
+    is_compact=st.booleans(),
+    is_ascii=st.booleans(),
+    newline=st.sampled_from(["\n", "\r\n"]),
+)
+
+
+@given(TEXTS)
+def test_a_member_that_is_set_is_there_and_everything_else_is_as_it_was(text: str) -> None:
+    before: dict[str, Any] = json.loads(text)
+    if not isinstance(before.get("mcpServers", {}), dict):
+        return
+
+    after = json.loads(with_member(text, PATH, ENTRY))
+
+    assert after == {**before, "mcpServers": {**before.get("mcpServers", {}), "alaya": ENTRY}}
+    assert list(after) == list(dict.fromkeys([*before, "mcpServers"]))
+
+
+@given(TEXTS)
+def test_a_member_that_is_set_and_removed_again_leaves_the_text_as_it_was(text: str) -> None:
+    before: dict[str, Any] = json.loads(text)
+    servers = before.get("mcpServers")
+    if not isinstance(servers, dict) or not servers or "alaya" in servers:
+        return
+
+    assert without(with_member(text, PATH, ENTRY), PATH) == text
+
+
+@given(TEXTS)
+def test_every_value_is_found_where_it_is(text: str) -> None:
+    for node in nodes(text):
+        value = json.loads(text)
+        for step in node.path:
+            value = value[step]
+        assert json.loads(text[node.value : node.end]) == value
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", '{\n  "mcpServers": {\n    "alaya": {\n      "a": [\n        1\n      ]\n    }\n  }\n}\n'),
+        (" \n", '{\n  "mcpServers": {\n    "alaya": {\n      "a": [\n        1\n      ]\n    }\n  }\n}\n'),
+        (
+            '{\n    "x": {"y":1e5},\n    "mcpServers": {}\n}',
+            (
+                '{\n    "x": {"y":1e5},\n    "mcpServers": {\n        "alaya": {\n            "a": [\n'
+                "                1\n            ]\n        }\n    }\n}"
+            ),
+        ),
+        (
+            '{\n\t"mcpServers": {\n\t\t"b": {"args": ["-y", "p"]}\n\t}\n}\n',
+            (
+                '{\n\t"mcpServers": {\n\t\t"b": {"args": ["-y", "p"]},\n\t\t"alaya": {\n\t\t\t"a": [\n\t\t\t\t1'
+                "\n\t\t\t]\n\t\t}\n\t}\n}\n"
+            ),
+        ),
+        ('{"mcpServers":{"b":{}}}', '{"mcpServers":{"b":{}, "alaya":{"a":[1]}}}'),
+        ('{"mcpServers": {}, "é": "\\u00e9"}', '{"mcpServers": {"alaya": {"a": [1]}}, "é": "\\u00e9"}'),
+        (
+            '{\r\n  "mcpServers": {\r\n    "alaya": 1,\r\n    "z": 2\r\n  }\r\n}\r\n',
+            (
+                '{\r\n  "mcpServers": {\r\n    "alaya": {\r\n      "a": [\r\n        1\r\n      ]\r\n    },\r\n'
+                '    "z": 2\r\n  }\r\n}\r\n'
+            ),
+        ),
+    ],
+)
+def test_indentation_line_ends_and_layout_are_kept(before: str, after: str) -> None:
+    assert with_member(before, PATH, {"a": [1]}) == after
+
+
+def test_of_members_with_one_name_the_last_counts_and_all_are_removed() -> None:
+    twice = '{"mcpServers": {"alaya": 1}, "mcpServers": {"alaya": 2, "b": 3, "alaya": 4}}'
+
+    assert json.loads(with_member(twice, PATH, 5)) == {"mcpServers": {"alaya": 5, "b": 3}}
+    assert json.loads(without(twice, PATH)) == {"mcpServers": {"b": 3}}
+
+
+def test_elements_are_added_at_the_end_and_removed_by_their_place() -> None:
+    one = with_element("{}\n", ("inputs",), {"id": "a"})
+    two = with_element(one, ("inputs",), {"id": "b"})
+
+    assert json.loads(two) == {"inputs": [{"id": "a"}, {"id": "b"}]}
+    assert without(two, ("inputs", 1)) == one
+    assert json.loads(without(two, ("inputs", 0))) == {"inputs": [{"id": "b"}]}
+    assert json.loads(without(one, ("inputs", 0))) == {"inputs": []}
+
+
+def test_what_is_not_there_is_not_removed() -> None:
+    for text in ("{}", '{"mcpServers": {}}', '{"mcpServers": []}', '{"a": {"mcpServers": {"alaya": 1}}}'):
+        assert without(text, PATH) == text
+
+
+def test_half_of_a_surrogate_pair_is_written_as_an_escape() -> None:
+    text = with_member("{}", ("a",), "\ud800 é")
+
+    assert text.encode()
+    assert json.loads(text) == {"a": "\ud800 é"}

@@ -1,0 +1,201 @@
+"""`uninstall` with files, and both commands as processes."""
+
+import json
+import os
+import select
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.host_machine import ACCESS, KEYS, SECRET, Desk, Person, desk_in, posix_only
+
+DESKTOP = ".config/Claude/claude_desktop_config.json"
+VSCODE = ".config/Code/User/mcp.json"
+SECONDS = 60
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """One whose environment holds the keys, and a folder for configuration that has nothing in it."""
+    for name in ("HOME", "XDG_CONFIG_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "nothing"))
+    return desk_in(tmp_path, environ=KEYS.items())
+
+
+@pytest.mark.parametrize("indent", ["  ", "    ", "\t"])
+def test_what_was_installed_is_removed_and_the_rest_is_as_it_was(desk: Desk, indent: str) -> None:
+    text = '{\n  "mcpServers": {\n    "git": {"command":"uvx", "n":1e3}\n  },\n  "é": "\\u00e9"\n}'
+    text = text.replace("  ", indent)
+    path = desk.write(DESKTOP, text)
+
+    assert desk.install("claude-desktop") == 0
+    assert SECRET in path.read_text(encoding="utf-8")
+    assert desk.uninstall("claude-desktop") == 0
+
+    assert path.read_text(encoding="utf-8") == text
+    assert [copy.name for copy in sorted(path.parent.iterdir())][1:] == [f"{path.name}.bak", f"{path.name}.bak-1"]
+
+
+def test_the_inputs_that_only_this_entry_used_go_too(desk: Desk) -> None:
+    other = {"command": "x", "env": {"K": "${input:alaya-access-key}"}}
+    desk.write(VSCODE, {"servers": {"other": other}, "inputs": [{"id": "unrelated"}]})
+    desk.install("vscode")
+
+    assert desk.uninstall("vscode") == 0
+
+    assert desk.data(VSCODE)["servers"] == {"other": other}
+    assert [given["id"] for given in desk.data(VSCODE)["inputs"]] == ["unrelated", "alaya-access-key"]
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", '{"mcpServers": {"other": {}}}', '{"mcpServers": {} /* none */}'])
+def test_what_is_not_there_is_not_removed_and_that_is_no_failure(desk: Desk, content: str | None) -> None:
+    if content is not None:
+        desk.write(DESKTOP, content)
+    person = Person()
+
+    assert desk.uninstall("claude-desktop", person) == 0
+    assert "has no server called alaya. Nothing was changed." in person.read
+
+
+@pytest.mark.parametrize("content", ["{", '{"mcpServers": {"alaya": {"command": "x"}} /* mine */}'])
+def test_a_file_that_cannot_be_changed_safely_is_left_alone(desk: Desk, content: str) -> None:
+    path = desk.write(DESKTOP, content)
+    person = Person(["y"])
+
+    assert desk.uninstall("claude-desktop", person) == 1
+
+    assert path.read_text() == content
+    assert 'take "alaya" out of "mcpServers" by hand' in person.read
+
+
+def test_consent_is_asked_for_and_a_dry_run_only_shows(desk: Desk) -> None:
+    desk.install("claude-desktop")
+    path = desk.machine.home / DESKTOP
+    before = path.read_bytes()
+    refuses, looks, nobody = Person(["n"]), Person(), Person(is_there=False)
+
+    statuses = [
+        desk.uninstall("claude-desktop", refuses),
+        desk.uninstall("claude-desktop", looks, is_dry=True),
+        desk.uninstall("claude-desktop", nobody),
+    ]
+
+    assert statuses == [1, 0, 1]
+    assert path.read_bytes() == before
+    assert '-    "alaya": {' in looks.read
+    assert ACCESS not in refuses.read + looks.read
+
+
+def test_only_the_entry_of_the_name_goes(desk: Desk) -> None:
+    desk.install("claude-desktop")
+    desk.install("claude-desktop", name="work")
+
+    desk.uninstall("claude-desktop", name="work")
+
+    assert list(desk.data(DESKTOP)["mcpServers"]) == ["alaya"]
+
+
+@posix_only
+def test_a_mode_is_kept(desk: Desk) -> None:
+    desk.install("claude-desktop")
+    path = desk.machine.home / DESKTOP
+    path.chmod(0o640)
+
+    desk.uninstall("claude-desktop")
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def process(home: Path, *words: str, **environ: str) -> tuple[list[str], dict[str, str]]:
+    """The arguments and the environment of a process."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ALAYA_", "XDG_"))}
+    places = {"HOME": str(home), "USERPROFILE": str(home), "LOCALAPPDATA": str(home), "APPDATA": str(home)}
+    return [sys.executable, "-m", "alaya_mcp", *words], {**inherited, **places, **environ}
+
+
+def test_as_a_process_it_installs_and_uninstalls(tmp_path: Path) -> None:
+    path = tmp_path / ".cursor" / "mcp.json"
+
+    def ran(*words: str) -> subprocess.CompletedProcess[bytes]:
+        arguments, environ = process(tmp_path, *words, **KEYS)
+        nobody = subprocess.DEVNULL
+        return subprocess.run(  # noqa: S603 our own command
+            arguments, env=environ, cwd=tmp_path, stdin=nobody, capture_output=True, timeout=SECONDS, check=False
+        )
+
+    refused = ran("install", "cursor")
+    assert (refused.returncode, path.exists()) == (1, False)
+    assert refused.stderr.decode().startswith("alayanew-mcp install: Nothing was changed: there is no terminal")
+
+    installed = ran("install", "cursor", "--yes", "--name", "mine")
+    assert (installed.returncode, installed.stderr) == (0, b"")
+    assert list(json.loads(path.read_text())["mcpServers"]) == ["mine"]
+    assert SECRET in path.read_text()
+    assert '+        "ALAYA_SECRET_KEY": "…"' in installed.stdout.decode()
+    assert SECRET not in installed.stdout.decode()
+
+    assert ran("uninstall", "cursor", "--yes", "--name", "mine").returncode == 0
+    assert SECRET not in path.read_text()
+
+
+def heard(terminal: int, until: bytes) -> bytes:
+    """What a terminal shows up to some words, or up to its end."""
+    said = b""
+    while not until or not said.endswith(until):
+        assert select.select([terminal], [], [], SECONDS)[0], said
+        try:
+            more = os.read(terminal, 4096)
+        except OSError:  # how Linux tells a terminal's end
+            more = b""
+        if not more:
+            break
+        said += more
+    return said
+
+
+@posix_only
+@pytest.mark.parametrize("answer", ["y", "no", None])
+def test_on_a_terminal_it_asks_for_the_keys_unseen_and_for_a_yes(tmp_path: Path, answer: str | None) -> None:
+    import pty  # noqa: PLC0415 there is none on Windows
+
+    ours, theirs = pty.openpty()
+    arguments, environ = process(tmp_path, "install", "cursor")
+    # A session of its own keeps it from the terminal that the tests run on.
+    with subprocess.Popen(  # noqa: S603 our own command
+        arguments, env=environ, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    ) as running:
+        os.close(theirs)
+        try:
+            said = b""
+            for question, key in ((b"Access key: ", ACCESS), (b"Secret key: ", SECRET)):
+                said += heard(ours, question)
+                os.write(ours, f"{key}\n".encode())
+            said += heard(ours, b"[y/N] ")
+            if answer is None:
+                running.send_signal(signal.SIGINT)
+            # A signal that comes before the read begins is seen when the read ends.
+            os.write(ours, f"{answer or ''}\n".encode())
+            said += heard(ours, b"")
+            status = running.wait(SECONDS)
+        finally:
+            running.kill()
+    os.close(ours)
+
+    assert b"ALAYA_SECRET_KEY" in said
+    assert ACCESS.encode() not in said
+    assert SECRET.encode() not in said
+    assert (tmp_path / ".cursor" / "mcp.json").exists() is (answer == "y")
+    assert status == {"y": 0, "no": 1, None: 130}[answer]
+
+
+def test_as_a_process_it_installs_the_sandbox_into_a_project(tmp_path: Path) -> None:
+    arguments, environ = process(tmp_path, "install", "vscode", "--sandbox", "--project", ".", "--yes")
+
+    subprocess.run(arguments, env=environ, cwd=tmp_path, capture_output=True, timeout=SECONDS, check=True)  # noqa: S603 our own command
+
+    entry = json.loads((tmp_path / ".vscode" / "mcp.json").read_text())["servers"]["alaya"]
+    assert entry["args"][-1] == "--sandbox"
