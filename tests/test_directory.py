@@ -214,8 +214,14 @@ async def test_an_id_that_is_refused_for_its_shape_is_taken_for_a_name() -> None
 
         upstream.control = control
         result = await call(upstream.settings(), GET, service_id="qwen3")
+        registry.rows = []
+        neither = await call(upstream.settings(), GET, service_id="qwen3")
 
     assert content_of(result)["service_id"] == uuid(1)
+    assert error_of(neither)["code"] == "request_rejected", (
+        "what upstream said of it is worth more than that it is no name"
+    )
+    assert "invalid id" in text_of(neither)
 
 
 async def test_a_list_that_fails_for_now_is_told_as_such() -> None:

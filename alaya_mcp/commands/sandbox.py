@@ -22,11 +22,12 @@ async def run(arguments: argparse.Namespace) -> int:
     try:
         async with Sandbox(
             port=arguments.port,
+            fleet=arguments.fleet,
             backend=arguments.backend,
             backend_key=os.environ.get("SANDBOX_BACKEND_KEY"),
             fault=arguments.fault,
         ) as sandbox:
-            console.print(_exports(sandbox), markup=False)
+            console.print(_exports(sandbox, arguments.fleet), markup=False)
             await anyio.sleep_forever()
     except OSError as error:
         sys.stderr.write(f"alayanew-mcp sandbox: {error.strerror or error}\n")
@@ -42,7 +43,7 @@ def _faults() -> str:
     return "\n".join(lines)
 
 
-def _exports(sandbox: Sandbox) -> str:
+def _exports(sandbox: Sandbox, fleet: int) -> str:
     values = {
         "ALAYA_BASE_URL": sandbox.base_url,
         "ALAYA_ACCESS_KEY": sandbox.access_key,
@@ -58,4 +59,6 @@ def _exports(sandbox: Sandbox) -> str:
     for service_id, summary in sandbox.catalogue:
         default = " (the default)" if service_id == sandbox.default_service_id else ""
         lines.append(f"#   {service_id:<{width}}  {summary}{default}")
+    if fleet:
+        lines.append(f"#   and {fleet} more, with names that a team would give; list_deployments shows them.")
     return "\n".join(lines)

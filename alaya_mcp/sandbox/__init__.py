@@ -34,10 +34,10 @@ What the sandbox does not do:
   - Images are counted, neither fetched nor looked at. No audio, video, log probabilities, embeddings,
     plain completions, or structured output other than by response_format.
   - An answer that goes on from an assistant's message starts anew where JSON was asked for.
+  - How the list's filters match is assumed: a part of the name, either spelling of a status, the rest exactly.
   - Nothing can be deployed, changed, stopped or deleted, and nothing scales or wakes up by itself.
   - No rate limits, quotas, expiring keys, TLS, or faults of a network in between, but those that
     `--fault` asks for; `alayanew-mcp sandbox --faults` lists them.
-  - The list ignores the filters aidcId, modelType and extensions.
   - vLLM's answers follow recordings of 0.32.0. SGLang's names and error shape follow its source, the
     rest of SGLang and the gateway's own errors (401, 503) are assumed: neither was seen running.
 """

@@ -25,6 +25,8 @@ ACCESS_KEY: Final = "sandbox-access-key"
 SECRET_KEY: Final = "sandbox-secret-key"
 
 _LARGEST_PAGE = 100
+_SMALL_PAGE = 10
+_EXTENSION = "extensions."
 _SPELLINGS = {STARTING: "starting", "stoping": "stopping", "stoped": "stopped"}
 
 
@@ -87,7 +89,7 @@ class ControlPlane:
             body["instance"] = instances and [
                 {
                     "instanceId": each.instance_id,
-                    "loraModels": list(each.lora_models),
+                    "loraModels": list(each.lora_models if each.told_lora_models is None else each.told_lora_models),
                     "baseModelReady": each.base_model_ready,
                 }
                 for each in instances
@@ -109,37 +111,57 @@ class ControlPlane:
     def _list(self, query: Mapping[str, str]) -> Response:
         """Answer the list; the documentation shows strings for the code, the count and the served name.
 
-        Assumed: `name` matches a part of the name, `status` is matched in either spelling, and the other
-        filters match exactly. A page out of range is empty.
+        Assumed: `name` matches a part of the name, `status` is matched in either spelling, `modelType` is the row's
+        type, and the other filters match exactly. A page out of range is empty.
         """
         page, size = _number(query.get("page", "1")), _number(query.get("size", "10"))
         if page is None or size is None or size > _LARGEST_PAGE:
             return _failure(400, f"page and size must be positive, and size at most {_LARGEST_PAGE}")
+        fault = self._faults.of_the_list
+        if fault == "list-forbidden":
+            return _failure(403, "this key pair may not list deployments")
+        if fault == "list-null-rows":
+            return _json({"code": "0", "data": None, "msg": ""})
+        page = 1 if fault == "list-same-page" else page
+        size = min(size, _SMALL_PAGE) if fault == "list-small-pages" else size
         rows = [self._row(each) for each in self._fleet.all() if self._matches(each, query)]
         shown = rows[(page - 1) * size : page * size]
-        return _json({"code": "0", "data": {"count": str(len(rows)), "rows": shown}, "msg": ""})
+        data: dict[str, object] = {"count": len(rows) if fault == "list-int-count" else str(len(rows)), "rows": shown}
+        if fault == "list-no-count":
+            del data["count"]
+        if fault == "list-wrong-shape":
+            data["rows"] = {}
+        return _json({"code": "0", "data": data, "msg": ""})
 
     def _row(self, deployment: Deployment) -> dict[str, object]:
         row = self._common(deployment)
         row["apikey"] = row.pop(deployment.key_field)
         name = deployment.served_name or ""
         row["servedName"] = name if isinstance(name, str) else name[0]
-        row["type"] = "lora" if deployment.source == "lora" else "base"
+        row["type"] = _type_of(deployment)
         return row
 
     def _matches(self, deployment: Deployment, query: Mapping[str, str]) -> bool:
         status = self._fleet.status(deployment)
         exact = {
+            "aidcId": deployment.aidc_id,
             "modelId": deployment.model_id,
+            "modelType": _type_of(deployment),
             "vksId": deployment.vks_id,
             "namespace": deployment.namespace,
             "model": deployment.source,
         }
+        extensions = {key: value for key, value in query.items() if key.startswith(_EXTENSION)}
         return (
             all(query.get(key) in (None, "", value) for key, value in exact.items())
             and query.get("name", "") in deployment.name
             and query.get("status") in (None, "", status, _SPELLINGS.get(status))
+            and all(deployment.extensions.get(key[len(_EXTENSION) :]) == value for key, value in extensions.items())
         )
+
+
+def _type_of(deployment: Deployment) -> str:
+    return "lora" if deployment.source == "lora" else "base"
 
 
 def _is_authorized(request: Request) -> bool:

@@ -7,7 +7,7 @@ for a field appears in at least one of them.
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - a dataclass field's type, wanted by type introspection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from alaya_mcp.sandbox.configurations import EXPERT_FIELDS, SGLANG_VERSION, quick_start
@@ -19,11 +19,16 @@ BACKEND_SERVICE_ID = "sandbox-backend"
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One replica of a deployment's engine. API documentation, deployment detail: `instance`."""
+    """One replica of a deployment's engine. API documentation, deployment detail: `instance`.
+
+    `told_lora_models` is what the control plane says about its adapters, where that is not what it has: assumed, after
+    an adapter was loaded or dropped at the engine itself (VLLM_ALLOW_RUNTIME_LORA_UPDATING).
+    """
 
     instance_id: str
     lora_models: tuple[str, ...] = ()
     base_model_ready: bool = True
+    told_lora_models: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +64,8 @@ class Deployment:
     url_end: str = ""
     vks_id: str = "vks-sandbox-1"
     namespace: str = "sandbox"
+    aidc_id: str = "aidc-sandbox"
+    extensions: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 _TOOL_FLAGS = ("--enable-auto-tool-choice", "--tool-call-parser=hermes")
@@ -259,6 +266,17 @@ DEPLOYMENTS: tuple[Deployment, ...] = (
         instances=(Instance("0"),),
         sees=True,
         fields=quick_start(("--limit-mm-per-prompt", '{"image": 8}')),
+    ),
+    Deployment(
+        service_id="sandbox-hot-load",
+        summary="vLLM; adapters were loaded and dropped at the engine, and the control plane does not know",
+        api_key="sandbox-key-hot-load",
+        name="hot-load",
+        model="qwen3-8b",
+        served_name=("qwen3-8b",),
+        model_id="Qwen/Qwen3-8B",
+        instances=(Instance("0", ("kept-zh", "fresh-zh"), told_lora_models=("kept-zh", "gone-zh")),),
+        fields=quick_start(("--enable-lora",)),
     ),
 )
 

@@ -125,6 +125,17 @@ _CONTROL = {
     "control-no-url": "a detail without serviceUrl",
     "control-bad-url": "a detail whose serviceUrl is not an http address",
     "control-no-key": "a detail without a key, of an engine that wants none",
+    "wrong-served-name": "a detail with a served name that the engine does not have",
+}
+
+_LISTS = {
+    "list-int-count": "the list says its count as a number",
+    "list-no-count": "the list does not say its count",
+    "list-small-pages": "the list has at most 10 rows a page, whatever size was asked for",
+    "list-same-page": "the list is always at its first page",
+    "list-null-rows": "the list says null where its rows would be",
+    "list-wrong-shape": "the list has an object where its rows would be",
+    "list-forbidden": "403 for the list alone",
 }
 
 _CATALOGUE = {
@@ -136,7 +147,7 @@ _CATALOGUE = {
             for group in (_BEFORE_AN_ANSWER, _STREAMS, _BODIES, _STATUSES, _IN_TURN)
             for name, summary in group.items()
         ),
-        *(Fault(name, summary, "control") for name, summary in _CONTROL.items()),
+        *(Fault(name, summary, "control") for name, summary in (_CONTROL | _LISTS).items()),
     )
 }
 

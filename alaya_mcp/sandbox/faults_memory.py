@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from alaya_mcp.sandbox.stats import Stats
 
 PREFIX: Final = "fault-"
+WRONG_NAME: Final = "qwen3-8b-renamed"
 
 _ONCE = ("busy-once", "rate-limited-once", "control-once")
 _NO_CHAT = (*REFUSALS, "redirect-302", "redirect-307", "endless-body")
@@ -154,6 +155,8 @@ class Faults:
             return {field: value for field, value in detail.items() if field != "serviceUrl"}
         if name == "control-no-key":
             return {field: value for field, value in detail.items() if field != deployment.key_field}
+        if name == "wrong-served-name":
+            return detail | {"servedName": [WRONG_NAME]}
         if name == "rotated-key":
             if service_id in self._refused:
                 self._refused.discard(service_id)
@@ -162,6 +165,11 @@ class Faults:
         if name == "restarting" and self._looks[service_id] > 1:
             return detail | {"status": "starting", "instance": None}
         return detail
+
+    @property
+    def of_the_list(self) -> str:
+        """The name of the fault that the list shows; empty where it shows none."""
+        return self._everywhere.name if self._everywhere and self._everywhere.name.startswith("list-") else ""
 
     def _fault(self, service_id: str) -> Fault | None:
         own = fault_deployment(service_id)

@@ -23,6 +23,7 @@ from alaya_mcp.sandbox.faults import find_fault
 from alaya_mcp.sandbox.faults_exchange import CONNECTIONS
 from alaya_mcp.sandbox.faults_memory import Faults
 from alaya_mcp.sandbox.fleet import Fleet
+from alaya_mcp.sandbox.generated import generated
 from alaya_mcp.sandbox.stats import Stats
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Sandbox:
         port: The port to listen on; 0 takes a free one.
         token_delay: Seconds before each token of an answer.
         starting_seconds: How long the starting deployment still starts after its detail is first asked for.
+        fleet: So many more deployments, to list and to page through; they are in no catalogue.
         backend: URL of an OpenAI-compatible server; it becomes one more deployment, and the default one.
         backend_key: The key that server wants, sent as a bearer token.
         fault: The name of a fault that every deployment shows.
@@ -73,6 +75,7 @@ class Sandbox:
         port: int = 0,
         token_delay: float = 0.03,
         starting_seconds: float = 8.0,
+        fleet: int = 0,
         backend: str | None = None,
         backend_key: str | None = None,
         fault: str | None = None,
@@ -85,6 +88,7 @@ class Sandbox:
         self._fault = find_fault(fault) if fault else None
         self._slow_seconds = slow_seconds
         self._deployments = ((BACKEND,) if backend else ()) + DEPLOYMENTS
+        self._others = generated(fleet)
         self._exits = contextlib.AsyncExitStack()
         self.stats = Stats()
         self.service_ids = tuple(each.service_id for each in self._deployments)
@@ -124,7 +128,7 @@ class Sandbox:
         await self._exits.aclose()
 
     def _application(self, backend: Backend | None, closed_port: int) -> Starlette:
-        fleet = Fleet(self._deployments, self._starting_seconds)
+        fleet = Fleet(self._deployments + self._others, self._starting_seconds)
         faults = Faults(
             self._fault,
             self.stats,

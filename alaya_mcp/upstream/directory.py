@@ -193,6 +193,8 @@ def _the_one_called(name: str, rows: list[Deployment], missing: DeploymentNotFou
     matches = exact or [row for row in rows if folded(row.name or "") == folded(name)]
     if len(matches) > 1:
         raise _ambiguous(name, matches)
+    if not matches and isinstance(missing, RequestRejected):
+        raise missing
     if not matches:
         raise _not_found(name, rows, missing)
     return str(matches[0].service_id)
@@ -224,9 +226,7 @@ def _ambiguous(name: str, matches: list[Deployment]) -> InvalidArguments:
     )
 
 
-def _not_found(
-    name: str, rows: list[Deployment], missing: DeploymentNotFound | RequestRejected | None
-) -> DeploymentNotFound:
+def _not_found(name: str, rows: list[Deployment], missing: DeploymentNotFound | None) -> DeploymentNotFound:
     known = references(rows)
     called = {key: [text for text in (row.name, row.service_id) if text] for key, row in known.items()}
     candidates = nearest(name, called, _CANDIDATES)

@@ -20,9 +20,16 @@ ANSWERED: dict[str, tuple[int, str, str]] = {
     "control-wrong-shape": (200, "application/json", "["),
 }
 BROKEN = {"control-reset": httpx2.ReadError, "control-eof": httpx2.RemoteProtocolError}
-DETAILS = ("control-no-url", "control-bad-url", "control-no-key")
+DETAILS = ("control-no-url", "control-bad-url", "control-no-key", "wrong-served-name")
+LISTS = {
+    "list-int-count": {"count": 15, "rows": 15},
+    "list-no-count": {"count": None, "rows": 15},
+    "list-small-pages": {"count": "15", "rows": 10},
+    "list-same-page": {"count": "15", "rows": 15},
+}
+WRONG_LISTS = ("list-null-rows", "list-wrong-shape", "list-forbidden")
 OTHERS = ("control-hang", "control-huge", "control-endless", "control-gzip-bomb", "control-empty", "control-once")
-COVERED = {*ANSWERED, *BROKEN, *DETAILS, *OTHERS}
+COVERED = {*ANSWERED, *BROKEN, *DETAILS, *LISTS, *WRONG_LISTS, *OTHERS}
 
 
 @pytest.mark.parametrize("name", ANSWERED)
@@ -108,3 +115,36 @@ async def test_an_engine_without_a_key_answers_without_one(*, everywhere: bool) 
         detail = await each.detail(service_id)
         assert not {"apikey", "apiKey"} & set(detail)
         text_of(await each.http.post(f"{detail['serviceUrl']}/v1/chat/completions", json={"messages": HELLO}))
+
+
+async def test_an_engine_does_not_serve_the_name_that_is_told_of_it(caller: Caller) -> None:
+    (told,) = (await caller.detail("fault-wrong-served-name"))["servedName"]
+    models = body_of(await caller.engine("v1/models", "fault-wrong-served-name"))["data"]
+    refused = await caller.chat("fault-wrong-served-name", model=told)
+    assert told not in {each["id"] for each in models}
+    assert (refused.status_code, told in refused.text) == (404, True)
+    text_of(await caller.chat("fault-wrong-served-name", model=models[0]["id"]))
+
+
+@pytest.mark.parametrize("name", LISTS)
+async def test_a_list_is_odd_and_its_details_are_good(name: str) -> None:
+    async with sandboxed(fault=name) as each:
+        data = body_of(await each.control("deployment/list?size=100"))["data"]
+        assert {"count": data.get("count"), "rows": len(data["rows"])} == LISTS[name]
+        assert (await each.detail("sandbox-qwen3"))["status"] == "running"
+
+
+async def test_a_list_pays_no_heed_to_the_page() -> None:
+    async with sandboxed(fault="list-same-page") as each:
+        pages = [await each.control(f"deployment/list?size=5&page={page}") for page in (1, 2, 9)]
+    assert len({page.content for page in pages}) == 1
+
+
+async def test_a_list_is_none() -> None:
+    async with sandboxed(fault="list-null-rows") as each:
+        assert body_of(await each.control("deployment/list"))["data"] is None
+    async with sandboxed(fault="list-wrong-shape") as each:
+        assert body_of(await each.control("deployment/list"))["data"]["rows"] == {}
+    async with sandboxed(fault="list-forbidden") as each:
+        assert (await each.control("deployment/list")).status_code == 403
+        assert (await each.detail("sandbox-qwen3"))["status"] == "running"
