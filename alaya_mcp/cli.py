@@ -28,6 +28,10 @@ def main() -> int:
         return _run(arguments)
     except KeyboardInterrupt:
         return _INTERRUPTED
+    except BaseExceptionGroup as group:  # whoever read what is printed has seen enough: `| head`
+        if group.split(SystemExit)[1] is not None:
+            raise
+        return 1
     finally:
         # What is left is given back by the process's end; looking through it for garbage would take longer.
         gc.freeze()

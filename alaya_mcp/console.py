@@ -1,6 +1,5 @@
 """A terminal that takes any text: UTF-8 with replacement, plain where it is no terminal."""
 
-import signal
 import sys
 
 from rich.console import Console
@@ -10,6 +9,4 @@ def open_console() -> Console:
     """A console on stdout; consoles of another encoding (cp936) show what they can instead of failing."""
     if reconfigure := getattr(sys.stdout, "reconfigure", None):
         reconfigure(encoding="utf-8", errors="replace")
-    if hasattr(signal, "SIGPIPE"):  # a reader that has seen enough (`| head`) ends the program, as with any other
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty(), emoji=False)

@@ -43,6 +43,15 @@ class AlayaError(Exception):
         self.retry_after = retry_after
         self.candidates = candidates
 
+    @property
+    def again(self) -> str:
+        """Whether trying again helps, as a sentence."""
+        if not self.retryable:
+            return "Trying again unchanged will not help."
+        if self.retry_after is None:
+            return "Trying again can help."
+        return f"Trying again after {self.retry_after:.0f} s can help."
+
 
 class NotConfigured(AlayaError):
     """Keys, base URL, proxy or another setting are missing or unusable."""

@@ -37,6 +37,16 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("chat.outcome",),
     ("chat.conversation",),
     ("session",),
+    (
+        "terminal.commands",
+        "terminal.conversation",
+        "terminal.facts",
+        "terminal.interruption",
+        "terminal.lines",
+        "terminal.screen",
+    ),
+    ("terminal.prompt", "terminal.respondent", "terminal.selection", "terminal.transcript"),
+    ("terminal.answers", "terminal.dialogue"),
     ("tools.schema", "tools.boundary", "tools.text", "tools.json_values", "tools.caller"),
     ("tools.tool", "tools.messages", "tools.subject"),
     ("tools.chat_arguments",),
@@ -50,7 +60,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("hosts.changes", "hosts.differences", "hosts.files"),
     ("hosts.own_commands", "hosts.findings"),
     ("hosts.transaction",),
-    ("commands.serve", "commands.sandbox", "commands.demo", "commands.install"),
+    ("commands.embedded_sandbox",),
+    ("commands.serve", "commands.sandbox", "commands.demo", "commands.chat", "commands.install"),
     ("commands.uninstall",),
     ("arguments",),
     ("cli",),
@@ -58,7 +69,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 MCP_ONLY_IN = ("tools.", "context.", "server", "pipes", "stdio", "commands.demo")
 HTTP_ONLY_IN = ("upstream.", "chat.answer", "sandbox.")
-RICH_ONLY_IN = ("console", "commands.demo")
+RICH_ONLY_IN = ("console", "commands.chat", "commands.demo", "doctor.report", "terminal.screen")
+PROMPT_TOOLKIT_ONLY_IN = ("terminal.prompt",)
 
 
 def name_of(path: Path) -> str:
@@ -109,6 +121,7 @@ def test_each_library_is_used_where_it_belongs(path: Path) -> None:
     assert not libraries & {"mcp", "mcp_types"} or name_of(path).startswith(MCP_ONLY_IN)
     assert "httpx2" not in libraries or name_of(path).startswith(HTTP_ONLY_IN)
     assert "rich" not in libraries or name_of(path).startswith(RICH_ONLY_IN)
+    assert "prompt_toolkit" not in libraries or name_of(path).startswith(PROMPT_TOOLKIT_ONLY_IN)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

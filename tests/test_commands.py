@@ -123,6 +123,31 @@ def test_the_sandbox_lists_its_faults() -> None:
     assert all(re.search(rf"^{name} +{re.escape(summary)}$", listed, re.MULTILINE) for name, summary in FAULTS)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes there have no such end")
+@pytest.mark.parametrize("arguments", [["sandbox", "--faults"], ["demo"]])
+def test_a_reader_that_has_seen_enough_ends_it_without_a_traceback(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "alaya_mcp", *arguments]
+    with subprocess.Popen(command, stdout=PIPE, stderr=PIPE, env=own_environ()) as process:  # noqa: S603 our own command
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(SECONDS) in {0, 1}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no such signal")
+def test_a_console_does_not_let_a_peer_that_leaves_end_the_program() -> None:
+    script = (
+        "import socket\nfrom alaya_mcp.console import open_console\nopen_console()\n"
+        "one, other = socket.socketpair()\nother.close()\n"
+        "try:\n    one.send(b'x')\nexcept BrokenPipeError:\n    print('lives')"
+    )
+    lives = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=SECONDS, check=False)  # noqa: S603 our own words
+
+    assert (lives.returncode, lives.stdout.strip()) == (0, b"lives")
+
+
 @pytest.mark.parametrize("arguments", [["sandbox"], ["--sandbox"]])
 def test_an_unknown_fault_is_told_with_near_names(arguments: list[str]) -> None:
     wrong = run(*arguments, "--fault", "rate-limit")

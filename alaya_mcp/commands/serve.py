@@ -33,11 +33,7 @@ async def run(arguments: argparse.Namespace) -> int:
     async with AsyncExitStack() as owned:
         settings: Settings | NotConfigured
         try:
-            settings = (
-                await _sandbox_settings(owned, arguments.sandbox_fault)
-                if arguments.sandbox
-                else load_settings(os.environ)
-            )
+            settings = await _settings(arguments, owned)
         except NotConfigured as problem:
             _log.warning("%s %s", problem.message, problem.next_step)
             settings = problem
@@ -49,21 +45,9 @@ async def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _sandbox_settings(owned: AsyncExitStack, fault: str | None) -> Settings:
-    """Settings for a sandbox in this process; keys and addresses of a real account are left aside.
+async def _settings(arguments: argparse.Namespace, owned: AsyncExitStack) -> Settings:
+    if not arguments.sandbox:
+        return load_settings(os.environ)
+    from alaya_mcp.commands.embedded_sandbox import sandbox_settings  # noqa: PLC0415 loaded for --sandbox only
 
-    Raises:
-        NotConfigured: another setting does not parse.
-        ValueError: there is no fault of that name.
-    """
-    from alaya_mcp.sandbox import Sandbox  # noqa: PLC0415 its web server is loaded for --sandbox only
-
-    sandbox = await owned.enter_async_context(Sandbox(fault=fault))
-    environ = {
-        **os.environ,
-        "ALAYA_ACCESS_KEY": sandbox.access_key,
-        "ALAYA_SECRET_KEY": sandbox.secret_key,
-        "ALAYA_BASE_URL": sandbox.base_url,
-        "ALAYA_SERVICE_ID": sandbox.default_service_id,
-    }
-    return load_settings(environ).model_copy(update={"sandbox_ids": sandbox.service_ids})
+    return await sandbox_settings(owned, arguments.sandbox_fault)

@@ -112,7 +112,7 @@ class ControlPlane:
         """Answer the list; the documentation shows strings for the code, the count and the served name.
 
         Assumed: `name` matches a part of the name, `status` is matched in either spelling, `modelType` is the row's
-        type, and the other filters match exactly. A page out of range is empty.
+        type, and the other filters match exactly. An empty filter is none, and a page out of range is empty.
         """
         page, size = _number(query.get("page", "1")), _number(query.get("size", "10"))
         if page is None or size is None or size > _LARGEST_PAGE:
@@ -134,10 +134,11 @@ class ControlPlane:
         return _json({"code": "0", "data": data, "msg": ""})
 
     def _row(self, deployment: Deployment) -> dict[str, object]:
-        row = self._common(deployment)
-        row["apikey"] = row.pop(deployment.key_field)
         name = deployment.served_name or ""
-        row["servedName"] = name if isinstance(name, str) else name[0]
+        told = self._common(deployment) | {"servedName": name if isinstance(name, str) else name[0]}
+        row = self._faults.change_row(deployment, told)
+        if deployment.key_field in row:
+            row["apikey"] = row.pop(deployment.key_field)
         row["type"] = _type_of(deployment)
         return row
 
@@ -151,13 +152,17 @@ class ControlPlane:
             "namespace": deployment.namespace,
             "model": deployment.source,
         }
-        extensions = {key: value for key, value in query.items() if key.startswith(_EXTENSION)}
+        extensions = {key[len(_EXTENSION) :]: value for key, value in query.items() if key.startswith(_EXTENSION)}
         return (
             all(query.get(key) in (None, "", value) for key, value in exact.items())
             and query.get("name", "") in deployment.name
-            and query.get("status") in (None, "", status, _SPELLINGS.get(status))
-            and all(deployment.extensions.get(key[len(_EXTENSION) :]) == value for key, value in extensions.items())
+            and _spelt(query.get("status", "")) in ("", _spelt(status))
+            and all(value in ("", deployment.extensions.get(key)) for key, value in extensions.items())
         )
+
+
+def _spelt(status: str) -> str:
+    return _SPELLINGS.get(status, status)
 
 
 def _type_of(deployment: Deployment) -> str:

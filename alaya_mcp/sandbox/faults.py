@@ -133,7 +133,7 @@ _LISTS = {
     "list-no-count": "the list does not say its count",
     "list-small-pages": "the list has at most 10 rows a page, whatever size was asked for",
     "list-same-page": "the list is always at its first page",
-    "list-null-rows": "the list says null where its rows would be",
+    "list-null-rows": "the list says null where its data would be",
     "list-wrong-shape": "the list has an object where its rows would be",
     "list-forbidden": "403 for the list alone",
 }

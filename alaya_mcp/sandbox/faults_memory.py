@@ -149,22 +149,33 @@ class Faults:
         service_id = deployment.service_id
         name = self._name(service_id)
         self._looks[service_id] += 1
-        if name in self._urls:
-            return detail | {"serviceUrl": self._urls[name]}
-        if name == "control-no-url":
-            return {field: value for field, value in detail.items() if field != "serviceUrl"}
-        if name == "control-no-key":
-            return {field: value for field, value in detail.items() if field != deployment.key_field}
+        if service_id in self._refused:
+            self._refused.discard(service_id)
+            self._rotations[service_id] += 1
         if name == "wrong-served-name":
             return detail | {"servedName": [WRONG_NAME]}
-        if name == "rotated-key":
-            if service_id in self._refused:
-                self._refused.discard(service_id)
-                self._rotations[service_id] += 1
-            return detail | {deployment.key_field: _key(deployment, self._rotations[service_id])}
         if name == "restarting" and self._looks[service_id] > 1:
             return detail | {"status": "starting", "instance": None}
-        return detail
+        return self._reached(deployment, detail)
+
+    def change_row(self, deployment: Deployment, row: dict[str, object]) -> dict[str, object]:
+        """Give a deployment's row in the list as its fault wants it, as far as rows tell what details do."""
+        if self._name(deployment.service_id) == "wrong-served-name":
+            return row | {"servedName": WRONG_NAME}
+        return self._reached(deployment, row)
+
+    def _reached(self, deployment: Deployment, told: dict[str, object]) -> dict[str, object]:
+        """Change the address and the key that are told of a deployment."""
+        name = self._name(deployment.service_id)
+        if name in self._urls:
+            return told | {"serviceUrl": self._urls[name]}
+        if name == "control-no-url":
+            return {field: value for field, value in told.items() if field != "serviceUrl"}
+        if name == "control-no-key":
+            return {field: value for field, value in told.items() if field != deployment.key_field}
+        if name == "rotated-key":
+            return told | {deployment.key_field: _key(deployment, self._rotations[deployment.service_id])}
+        return told
 
     @property
     def of_the_list(self) -> str:

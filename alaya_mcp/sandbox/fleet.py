@@ -6,13 +6,15 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from alaya_mcp.sandbox.deployments import STARTING, Instance
+from alaya_mcp.sandbox.deployments import STARTING
 from alaya_mcp.sandbox.faults_memory import fault_deployment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from alaya_mcp.sandbox.deployments import Deployment
+    from alaya_mcp.sandbox.deployments import Deployment, Instance
+
+_STARTING = (STARTING, "starting")  # both spellings are documented
 
 
 class Fleet:
@@ -38,16 +40,16 @@ class Fleet:
 
     def status(self, deployment: Deployment) -> str:
         """Give the status of a deployment at this moment, in the spelling that the API answers with."""
-        if deployment.status != STARTING:
+        if deployment.status not in _STARTING:
             return deployment.status
         looked = self._first_looked.get(deployment.service_id)
         if looked is None or time.monotonic() - looked < self._starting_seconds:
-            return STARTING
+            return deployment.status
         return "running"
 
     def instances(self, deployment: Deployment) -> tuple[Instance, ...] | None:
         """Give the instances of a deployment; none are known while it starts."""
-        return None if self.status(deployment) == STARTING else deployment.instances
+        return None if self.status(deployment) in _STARTING else deployment.instances
 
     def next_instance(self, deployment: Deployment, path: str) -> Instance | None:
         """Choose the instance to answer a request; None when no engine listens.

@@ -57,7 +57,7 @@ class Sandbox:
         slow_seconds: How long the faults called slow take to send what they are slow with.
 
     Raises:
-        ValueError: There is no fault of that name; the text lists near ones.
+        ValueError: There is no fault of that name, and the text lists near ones; or a fleet is not from 0 to 2,000.
 
     Attributes:
         stats: Live counters.

@@ -20,13 +20,7 @@ _log = logging.getLogger(__name__)
 
 def error_text(error: AlayaError) -> str:
     """What happened, whether trying again helps, what to do: hosts show a model nothing but this."""
-    if not error.retryable:
-        again = "Trying again unchanged will not help."
-    elif error.retry_after is not None:
-        again = f"Trying again after {error.retry_after:.0f} s can help."
-    else:
-        again = "Trying again can help."
-    return f"{error.code}: {error.message} {again} {error.next_step}"
+    return f"{error.code}: {error.message} {error.again} {error.next_step}"
 
 
 def error_result(error: AlayaError) -> types.CallToolResult:

@@ -117,6 +117,70 @@ async def test_an_engine_without_a_key_answers_without_one(*, everywhere: bool) 
         text_of(await each.http.post(f"{detail['serviceUrl']}/v1/chat/completions", json={"messages": HELLO}))
 
 
+@pytest.mark.parametrize("name", ANSWERED)
+async def test_a_fault_everywhere_is_the_lists_answer_too(name: str) -> None:
+    async with sandboxed(fault=name) as each:
+        response = await each.control("deployment/list")
+    status, kind, words = ANSWERED[name]
+    assert (response.status_code, response.headers["content-type"]) == (status, kind)
+    assert response.text.startswith(words)
+
+
+@pytest.mark.parametrize("name", BROKEN)
+async def test_a_fault_everywhere_breaks_the_lists_connection_too(name: str) -> None:
+    async with sandboxed(fault=name) as each:
+        with pytest.raises(BROKEN[name]):
+            await each.control("deployment/list")
+
+
+async def test_what_comes_once_everywhere_meets_the_list_and_each_detail_once() -> None:
+    async with sandboxed(fault="control-once") as each:
+        paths = ("deployment/list", "deployment/list?page=2", "deployment/sandbox-qwen3", "deployment/sandbox-qwen3")
+        assert [(await each.control(path)).status_code for path in paths] == [503, 200, 503, 200]
+
+
+async def test_a_list_hangs_drips_or_is_empty_or_huge_like_a_detail() -> None:
+    async with sandboxed(fault="control-hang") as each:
+        with pytest.raises(httpx2.ReadTimeout):
+            await each.http.get(f"{each.sandbox.base_url}/deployment/list", headers=each.auth, timeout=0.1)
+    for name in ("control-endless", "control-gzip-bomb"):
+        async with sandboxed(fault=name) as each:
+            url = f"{each.sandbox.base_url}/deployment/list"
+            async with each.http.stream("GET", url, headers=each.auth) as response:
+                assert await anext(response.aiter_raw())
+                assert ("content-encoding" in response.headers) is (name == "control-gzip-bomb")
+    async with sandboxed(fault="control-empty") as each:
+        assert (await each.control("deployment/list")).content == b""
+    async with sandboxed(fault="control-huge") as each:
+        assert len((await each.control("deployment/list")).content) > 2**23
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "told"),
+    [
+        ("control-no-url", "serviceUrl", None),
+        ("control-bad-url", "serviceUrl", "ftp://engine.invalid/"),
+        ("control-no-key", "apikey", None),
+        ("wrong-served-name", "servedName", "qwen3-8b-renamed"),
+        ("dns", "serviceUrl", "http://engine.invalid"),
+    ],
+)
+async def test_a_list_tells_what_a_wrong_detail_does(name: str, field: str, told: str | None) -> None:
+    async with sandboxed(fault=name) as each:
+        rows = body_of(await each.control("deployment/list?size=100"))["data"]["rows"]
+    assert {row.get(field) for row in rows} == {told}
+    assert not any("apiKey" in row for row in rows)
+
+
+async def test_a_list_tells_a_rotated_key_once_it_was_looked_up() -> None:
+    async with sandboxed(fault="rotated-key") as each:
+        before = body_of(await each.control("deployment/list?size=1"))["data"]["rows"][0]["apikey"]
+        assert (await each.chat()).status_code == 401
+        after = await each.key("sandbox-qwen3")
+        rows = body_of(await each.control("deployment/list?size=1"))["data"]["rows"]
+    assert rows[0]["apikey"] == after != before
+
+
 async def test_an_engine_does_not_serve_the_name_that_is_told_of_it(caller: Caller) -> None:
     (told,) = (await caller.detail("fault-wrong-served-name"))["servedName"]
     models = body_of(await caller.engine("v1/models", "fault-wrong-served-name"))["data"]
@@ -138,6 +202,22 @@ async def test_a_list_pays_no_heed_to_the_page() -> None:
     async with sandboxed(fault="list-same-page") as each:
         pages = [await each.control(f"deployment/list?size=5&page={page}") for page in (1, 2, 9)]
     assert len({page.content for page in pages}) == 1
+
+
+async def test_small_pages_follow_one_another() -> None:
+    async with sandboxed(fault="list-small-pages") as each:
+        pages = [body_of(await each.control(f"deployment/list?size=100&page={page}")) for page in (1, 2)]
+        ids = [row["serviceId"] for page in pages for row in page["data"]["rows"]]
+        assert ids == list(each.sandbox.service_ids)
+
+
+@pytest.mark.parametrize("name", [*LISTS, *WRONG_LISTS])
+async def test_a_fault_of_the_list_leaves_details_and_chats_alone(name: str) -> None:
+    async with sandboxed(fault=name) as each:
+        text_of(await each.chat())
+    async with sandboxed() as each:
+        text_of(await each.chat(f"fault-{name}"))
+        assert isinstance(body_of(await each.control("deployment/list"))["data"]["rows"], list)
 
 
 async def test_a_list_is_none() -> None:

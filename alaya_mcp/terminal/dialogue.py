@@ -1,0 +1,268 @@
+"""A chat with a person: reads lines, does what they say, and never ends because of an error."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from alaya_mcp.chat.request import Turn
+from alaya_mcp.deployment.lenient import encodable
+from alaya_mcp.deployment.readiness import not_ready, readiness
+from alaya_mcp.deployment.wire import Deployment
+from alaya_mcp.errors import AlayaError
+from alaya_mcp.terminal.commands import COMMANDS, Do, Say, Unknown, help_text, parse_line
+from alaya_mcp.terminal.conversation import Conversation, Reply
+from alaya_mcp.terminal.facts import answer_line, deployment_line, deployment_lines, model_line, model_lines
+from alaya_mcp.terminal.interruption import Interruption
+from alaya_mcp.terminal.lines import LineInterrupted, ReadLine
+from alaya_mcp.terminal.respondent import Received, Respondent
+from alaya_mcp.terminal.screen import Screen
+from alaya_mcp.terminal.transcript import FileRefused, load, path_of, save
+
+_INTERRUPTED: Final = 130
+"""The exit status of a program that Ctrl-C ended."""
+_HOW_TO_LEAVE: Final = "Ctrl-D or /quit leaves."
+_CUT_HERE: Final = "Ctrl-C"
+
+
+class Dialogue:
+    """One sitting.
+
+    Args:
+        respondent: The deployment.
+        screen: What the person sees.
+        read: What the person types.
+        interruption: Ctrl-C.
+        system: The system message, or None.
+    """
+
+    def __init__(
+        self,
+        respondent: Respondent,
+        screen: Screen,
+        read: ReadLine,
+        interruption: Interruption,
+        system: str | None = None,
+    ) -> None:
+        self._respondent = respondent
+        self._screen = screen
+        self._read = read
+        self._interruption = interruption
+        self._conversation = Conversation(system)
+        self._shows_thinking = False
+        self._title = ""
+        self._answers_as: str | None = None
+
+    async def run(self) -> int:
+        """Go on until the person leaves; the exit status.
+
+        Raises:
+            AlayaError: there is no deployment, or no model, to chat with.
+        """
+        if not await self._begin():
+            return _INTERRUPTED
+        while True:
+            try:
+                line = await self._read(f"{self._answers_as or ''}> ")
+            except EOFError:
+                return 0
+            except LineInterrupted as interrupted:
+                if not interrupted.had_text:
+                    self._screen.fact(_HOW_TO_LEAVE)
+                continue
+            if not await self._heed(encodable(line)):
+                return 0
+
+    async def _begin(self) -> bool:
+        """Say who answers, once the deployment is ready or the person does not want to wait; False without one."""
+        with self._interruption.block():
+            service_id, deployment = await self._respondent.look()
+            self._title = f"Conversation with {deployment.name or service_id}"
+            if readiness(deployment).may_pass and not readiness(deployment).ready:
+                self._screen.say(f"{deployment_line(deployment)} Ctrl-C ends the wait.")
+                with self._interruption.block():
+                    deployment = await self._respondent.awaited(deployment)
+            self._screen.say(deployment_line(deployment), "bold")
+            if readiness(deployment).ready:
+                await self._meet(service_id, deployment)
+            elif readiness(deployment).may_pass:
+                self._screen.fact("A message waits for it.")
+            else:
+                self._screen.fail(not_ready(deployment, service_id))
+            self._screen.fact("/help lists what can be typed.")
+            return True
+        return False
+
+    async def _meet(self, service_id: str, deployment: Deployment) -> None:
+        choice = await self._respondent.choose(self._respondent.manner.model, service_id, deployment)
+        self._answers_as = choice.model.asked
+        self._screen.say(model_line(self._answers_as, choice.names.adapters))
+        for warning in choice.warnings:
+            self._screen.warn(warning)
+
+    async def _heed(self, line: str) -> bool:
+        """Do what a line says; whether to go on."""
+        match parse_line(line):
+            case None:
+                pass
+            case Say(text):
+                await self._ask(self._conversation, Turn("user", text))
+            case Do("quit"):
+                return False
+            case Do(name, argument):
+                await self._do(name, argument)
+            case Unknown(name, nearest):
+                like = f" Nearest: {', '.join(f'/{each}' for each in nearest)}." if nearest else ""
+                self._screen.warn(
+                    f"There is no command /{name}.{like} /help lists them; a message that begins with a slash is "
+                    "typed with two."
+                )
+        return True
+
+    async def _do(self, name: str, argument: str) -> None:
+        command = next(command for command in COMMANDS if command.name == name)
+        if argument and not command.argument:
+            self._screen.warn(f"/{name} takes nothing after it.")
+            return
+        if not argument and command.argument and not command.argument.startswith("["):
+            self._screen.warn(f"/{name} needs a file: {command.usage}")
+            return
+        with self._interruption.block() as doing:
+            try:
+                await self._actions[name](argument)
+            except AlayaError as error:
+                self._screen.fail(error)
+            except FileRefused as refused:
+                self._screen.say(str(refused), "red")
+        if doing.cancelled_caught:
+            self._screen.warn(f"/{name} was given up.")
+
+    async def _ask(self, before: Conversation, question: Turn) -> None:
+        """Ask, and keep what comes; where no text does, the conversation stays as it is."""
+        try:
+            received = await self._respondent.reply((*before.turns, question))
+            reply = self._told(received)
+        except AlayaError as error:
+            self._screen.fail(error)
+            reply = None
+        if reply:
+            self._conversation = before.answered(question, reply)
+        elif before.messages == self._conversation.messages:  # else it had been answered, and that answer stays
+            self._conversation = before.not_answered(question)
+
+    async def _continue(self, _argument: str) -> None:
+        if not self._conversation.can_continue:
+            self._screen.warn("There is no reply to go on from.")
+            return
+        received = await self._respondent.reply(self._conversation.turns, continues=True)
+        if reply := self._told(received):
+            self._conversation = self._conversation.continued(reply)
+
+    def _told(self, received: Received) -> Reply | None:
+        """What came, after saying all about it; None where it has no text."""
+        result, text = received.result, received.text
+        if result is None:
+            self._screen.warn("Cut by Ctrl-C; /continue goes on from it." if text else "Cut by Ctrl-C before any text.")
+            return Reply(text, self._answers_as or "", _CUT_HERE) if text else None
+        if not text:
+            self._screen.fact("(no reply)")
+        if self._shows_thinking and result.reasoning:
+            self._screen.fact(f"It thought:\n{result.reasoning}")
+        self._screen.fact(answer_line(result))
+        for warning in result.warnings:
+            self._screen.warn(warning)
+        if result.truncated:
+            self._screen.warn(f"Cut: {result.truncated_reason}.{' /continue goes on from it.' if text else ''}")
+        self._answers_as = result.model
+        return Reply(text, result.model, result.truncated_reason or "") if text else None
+
+    async def _retry(self, _argument: str) -> None:
+        if last := self._conversation.last_question():
+            await self._ask(*last)
+        else:
+            self._screen.warn("There is no message to ask again.")
+
+    async def _model(self, name: str) -> None:
+        service_id, deployment = await self._respondent.look()
+        if not readiness(deployment).ready:
+            raise not_ready(deployment, service_id)
+        choice = await self._respondent.choose(name or self._respondent.manner.model, service_id, deployment)
+        self._answers_as = choice.model.asked
+        if name:
+            self._respondent.manner.model = name
+            self._screen.say(f"{name} answers from now on.")
+        else:
+            listed = await self._respondent.listed(service_id, deployment)
+            self._screen.say("\n".join(model_lines(listed, choice.model.sent)))
+        for warning in choice.warnings:
+            self._screen.warn(warning)
+
+    async def _system(self, text: str) -> None:
+        if text:
+            system = None if text == "off" else text
+            self._conversation = replace(self._conversation, system=system)
+            self._screen.fact("The system message holds from now on." if system else "There is no system message now.")
+        elif self._conversation.system is None:
+            self._screen.say("There is no system message.")
+        else:
+            self._screen.say(self._conversation.system)
+
+    async def _thinking(self, mode: str) -> None:
+        match mode:
+            case "show" | "hide":
+                self._shows_thinking = mode == "show"
+            case "auto" | "on" | "off":
+                self._respondent.manner.thinking = mode
+            case "":
+                pass
+            case _:
+                self._screen.warn("/thinking takes show, hide, on, off or auto.")
+                return
+        shown = "shown" if self._shows_thinking else "hidden"
+        self._screen.say(f"The model's thinking: {self._respondent.manner.thinking}, {shown}.")
+
+    async def _clear(self, _argument: str) -> None:
+        self._conversation = Conversation(self._conversation.system)
+        self._screen.fact("The conversation begins anew.")
+
+    async def _save(self, file: str) -> None:
+        self._write(file, overwrite=False)
+
+    async def _save_over(self, file: str) -> None:
+        self._write(file, overwrite=True)
+
+    def _write(self, file: str, *, overwrite: bool) -> None:
+        if not self._conversation.messages:
+            raise FileRefused("There is nothing to save yet.")
+        path = path_of(file)
+        save(self._conversation, self._title, path, overwrite=overwrite)
+        self._screen.fact(f"{len(self._conversation.messages)} messages are in {path}.")
+
+    async def _load(self, file: str) -> None:
+        path = path_of(file)
+        self._conversation = load(path)
+        waiting = " The last has no answer yet: /retry asks it." if self._conversation.unanswered else ""
+        self._screen.fact(f"{len(self._conversation.messages)} messages came from {path}.{waiting}")
+
+    async def _info(self, _argument: str) -> None:
+        service_id, deployment = await self._respondent.look()
+        self._screen.say("\n".join(deployment_lines(deployment, service_id)))
+
+    async def _help(self, _argument: str) -> None:
+        self._screen.say(help_text())
+
+    @property
+    def _actions(self) -> Mapping[str, Callable[[str], Awaitable[None]]]:
+        """What each command but `/quit` does with its argument."""
+        return {
+            "model": self._model,
+            "system": self._system,
+            "thinking": self._thinking,
+            "retry": self._retry,
+            "continue": self._continue,
+            "clear": self._clear,
+            "save": self._save,
+            "save!": self._save_over,
+            "load": self._load,
+            "info": self._info,
+            "help": self._help,
+        }

@@ -1,0 +1,83 @@
+"""Which deployment is chatted with."""
+
+from typing import Final
+
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.deployment.reference import checked_reference
+from alaya_mcp.deployment.wire import Deployment
+from alaya_mcp.errors import AccessDenied, InvalidArguments
+from alaya_mcp.session import Session
+from alaya_mcp.settings import READ_BUDGET_SECONDS
+from alaya_mcp.terminal.lines import LineInterrupted, ReadLine
+from alaya_mcp.terminal.screen import Screen
+from alaya_mcp.upstream.directory import described, label, references
+
+_MOST_OPTIONS: Final = 50
+_MOST_CANDIDATES: Final = 10
+
+
+async def reference(session: Session, named: str | None, screen: Screen, read: ReadLine | None = None) -> str:
+    """What the deployment is called: as it was named, the default, or what a person chooses among the running ones.
+
+    Raises:
+        EOFError: the person would rather leave.
+        InvalidArguments: none of these; with the running deployments.
+        AlayaError: the deployments could not be listed.
+    """
+    if given := named or session.settings.service_id:
+        return given
+    try:
+        rows = await session.directory.known(Deadline.after(READ_BUDGET_SECONDS))
+    except AccessDenied as denied:
+        denied.next_step += " A deployment that is named needs no list: alayanew-mcp chat NAME."
+        raise
+    running = sorted((row for row in rows if row.status == "running"), key=lambda row: row.name or "")
+    if not running:
+        raise _none_runs(rows)
+    if read is None:
+        raise _nothing_named(running)
+    return await _chosen(running, screen, read)
+
+
+async def _chosen(running: list[Deployment], screen: Screen, read: ReadLine) -> str:
+    options = running[:_MOST_OPTIONS]
+    screen.say("These deployments run:")
+    screen.say("\n".join(option_lines(options)))
+    if len(running) > len(options):
+        screen.fact(f"and {len(running) - len(options)} more, which can be given by name")
+    while True:
+        try:
+            answer = checked_reference(await read("Number or name: "))
+        except LineInterrupted:
+            raise EOFError from None
+        except ValueError:  # nothing, or what can be no name
+            continue
+        if not answer.isdecimal():
+            return answer
+        if 1 <= int(answer) <= len(options):
+            return str(options[int(answer) - 1].service_id)
+
+
+def option_lines(rows: list[Deployment]) -> list[str]:
+    """Rows with the numbers to choose them by."""
+    width = len(str(len(rows)))
+    return [f"{number:>{width}}  {', '.join([label(row), *row.served_names])}" for number, row in enumerate(rows, 1)]
+
+
+def _nothing_named(running: list[Deployment]) -> InvalidArguments:
+    return InvalidArguments(
+        f"No deployment was named, and no default is configured. These run: {described(running, _MOST_CANDIDATES)}.",
+        next_step="Name one: alayanew-mcp chat NAME (its name, its id or an alias). ALAYA_SERVICE_ID sets a default.",
+        candidates=tuple(references(running))[:_MOST_CANDIDATES],
+    )
+
+
+def _none_runs(rows: list[Deployment]) -> InvalidArguments:
+    there_are = f" There are: {described(rows, _MOST_CANDIDATES)}." if rows else ""
+    return InvalidArguments(
+        f"No deployment was named, no default is configured, and none runs.{there_are}",
+        next_step="Start one in the Alaya NeW console, or name one that is starting: alayanew-mcp chat NAME."
+        if rows
+        else "Check in the Alaya NeW console whose key pair it is, and check ALAYA_BASE_URL.",
+        candidates=tuple(references(rows))[:_MOST_CANDIDATES],
+    )

@@ -1,0 +1,300 @@
+"""A chat at the end of a pipe, the choice of a deployment, and the real command in real processes."""
+
+import io
+import json
+import os
+import re
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from subprocess import PIPE, run
+
+import anyio
+import pytest
+from anyio.abc import Process
+
+from alaya_mcp.errors import AccessDenied, InvalidArguments
+from alaya_mcp.sandbox import Sandbox
+from alaya_mcp.session import open_session
+from alaya_mcp.settings import Settings
+from alaya_mcp.terminal.answers import answer_lines
+from alaya_mcp.terminal.interruption import Interruption
+from alaya_mcp.terminal.lines import LineInterrupted, piped_lines
+from alaya_mcp.terminal.respondent import Manner, Respondent
+from alaya_mcp.terminal.selection import reference
+from tests.calls import environ_of, over
+from tests.stdio_host import own_environ
+from tests.terminal_paper import Paper, Person, Typed, screen_on
+from tests.upstream import Exchange, Request, Upstream, replies
+
+pytestmark = pytest.mark.anyio
+
+SECONDS = 60
+COMMAND = [sys.executable, "-m", "alaya_mcp", "chat"]
+
+
+async def answered(settings: Settings, *lines: str) -> tuple[int, str, str]:
+    """The exit status, the answers, and what was said beside them."""
+    answers, beside = Paper(), Paper()
+
+    async def piped() -> AsyncIterator[str]:
+        for line in lines:
+            yield line
+
+    with anyio.fail_after(SECONDS):
+        async with open_session(settings) as session:
+            screen = screen_on(answers, beside)
+            respondent = Respondent(session, str(settings.service_id), Manner(SECONDS), screen, Interruption())
+            status = await answer_lines(respondent, screen, piped())
+    return status, answers.getvalue(), beside.getvalue()
+
+
+async def test_each_line_is_answered_and_nothing_else_is_among_the_answers() -> None:
+    async with Sandbox(token_delay=0) as sandbox:
+        status, answers, beside = await answered(over(sandbox), "sandbox: say /one\n", "/quit", "three")
+
+    first, second, third = answers.splitlines()
+    assert status == 0
+    assert first == "/one"
+    assert 'You wrote: "/quit". Earlier turns: 1.' in second
+    assert 'You wrote: "three". Earlier turns: 2.' in third
+    assert len(re.findall(r"^qwen3-8b, \d+ tokens", beside, re.MULTILINE)) == 3
+
+
+async def test_an_answer_that_fails_is_told_and_the_next_line_is_answered_all_the_same() -> None:
+    handlers = [_refuses, replies(), replies("three")]
+
+    async def in_turn(request: Request, exchange: Exchange) -> None:
+        await handlers.pop(0)(request, exchange)
+
+    async with Upstream(chat=in_turn) as upstream:
+        status, answers, beside = await answered(upstream.settings(), "one", "two", "three")
+
+        said = [[message["content"] for message in chat.json["messages"]] for chat in upstream.chats]
+    assert (status, answers) == (1, "three\n")
+    assert said == [["one"], ["two"], ["three"]]
+    assert "The model ended its reply without any text." in beside
+    assert "no, not now" in beside
+    assert "Trying again unchanged will not help." in beside
+
+
+async def _refuses(_: Request, exchange: Exchange) -> None:
+    await exchange.answer_json(400, {"error": {"message": "no, not now"}})
+
+
+async def test_lines_come_without_their_ends_and_empty_ones_do_not_come() -> None:
+    file = io.StringIO("\ufefffirst\n\n  \r\n second\ufeff\r\nlast", newline="")
+
+    assert [line async for line in piped_lines(file)] == ["first", " second\ufeff", "last"]
+
+
+async def chosen(settings: Settings, *typed: Typed, named: str | None = None) -> tuple[str, str]:
+    """What the deployment is called, and what was shown."""
+    paper = Paper()
+    with anyio.fail_after(SECONDS):
+        async with open_session(settings.model_copy(update={"service_id": None})) as session:
+            return await reference(session, named, screen_on(paper), Person([*typed])), paper.getvalue()
+
+
+async def test_the_running_deployments_are_shown_and_one_is_chosen_by_number_or_name() -> None:
+    async with Sandbox() as sandbox:
+        by_number, shown = await chosen(over(sandbox), "", "0", "99", "1")
+        by_name, _ = await chosen(over(sandbox), " tone-of-voice ")
+
+    first = re.search(r"^ *1  (\S+) \((\S+)\)", shown, re.MULTILINE)
+    assert first
+    assert by_number == first[2]
+    assert by_name == "tone-of-voice"
+    assert "qwen3-support (sandbox-qwen3), qwen3-8b" in shown
+    assert "switched-off" not in shown
+
+
+@pytest.mark.parametrize("leaves", [EOFError(), LineInterrupted(had_text=False)])
+async def test_who_would_rather_leave_can(leaves: Exception) -> None:
+    async with Sandbox() as sandbox:
+        with pytest.raises(EOFError):
+            await chosen(over(sandbox), leaves)
+
+
+async def test_what_is_named_is_taken_without_a_question() -> None:
+    async with Sandbox() as sandbox:
+        assert await chosen(over(sandbox), named="some-name") == ("some-name", "")
+        async with open_session(over(sandbox)) as session:
+            assert await reference(session, None, screen_on(Paper())) == sandbox.default_service_id
+
+        assert sandbox.stats.control_requests == 0
+
+
+async def test_without_anybody_to_ask_the_running_deployments_are_told() -> None:
+    async with Sandbox() as sandbox, open_session(over(sandbox).model_copy(update={"service_id": None})) as session:
+        with pytest.raises(InvalidArguments, match="These run: ") as nothing:
+            await reference(session, None, screen_on(Paper()))
+
+    assert "qwen3-support" in nothing.value.candidates
+    assert "switched-off" not in nothing.value.candidates
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (
+            [{"serviceId": "svc-1", "name": "asleep", "status": "stoped"}],
+            "none runs. There are: asleep (svc-1) stopped.",
+        ),
+        ([], "none runs."),
+    ],
+)
+async def test_where_nothing_runs_that_is_told(rows: list[dict[str, str]], told: str) -> None:
+    async def lists(_: Request, exchange: Exchange) -> None:
+        await exchange.answer_json(200, {"code": 0, "data": {"count": len(rows), "rows": rows}})
+
+    async with Upstream(control=lists) as upstream:
+        with pytest.raises(InvalidArguments) as nothing:
+            await chosen(upstream.settings())
+
+    assert nothing.value.message.endswith(told)
+
+
+async def test_of_very_many_the_first_are_shown_and_any_can_be_named() -> None:
+    rows = [{"serviceId": f"svc-{number}", "name": f"one-{number:02}", "status": "running"} for number in range(60)]
+
+    async def lists(_: Request, exchange: Exchange) -> None:
+        await exchange.answer_json(200, {"code": 0, "data": {"count": "60", "rows": rows}})
+
+    async with Upstream(control=lists) as upstream:
+        named, shown = await chosen(upstream.settings(), "51", "one-59")
+
+    assert named == "one-59"
+    assert "\n50  one-49 (svc-49)\nand 10 more, which can be given by name\n" in shown
+
+
+async def test_who_may_not_list_is_told_to_name_one() -> None:
+    async def denies(_: Request, exchange: Exchange) -> None:
+        await exchange.answer_json(403, {"msg": "no"})
+
+    async with Upstream(control=denies) as upstream:
+        with pytest.raises(AccessDenied) as denied:
+            await chosen(upstream.settings())
+
+    assert denied.value.next_step.endswith("alayanew-mcp chat NAME.")
+
+
+async def test_the_command_answers_what_is_piped_in() -> None:
+    lines = "sandbox: say 你好\n\nsandbox: say two\n".encode()
+    async with Sandbox(token_delay=0) as sandbox:
+        environ = own_environ(**environ_of(sandbox), PYTHONIOENCODING="utf-8")
+        with anyio.fail_after(SECONDS):
+            done = await anyio.run_process(
+                [*COMMAND, "QWEN3-Support", "--model", "sql-writer"], input=lines, env=environ
+            )
+
+    assert done.stdout.decode().splitlines() == ["你好", "two"]
+    assert len(re.findall(r"^sql-writer, \d+ tokens?", done.stderr.decode(), re.MULTILINE)) == 2
+    assert "\x1b" not in done.stdout.decode() + done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "ALAYA_ACCESS_KEY is not set"),
+        (["--sandbox", "no-such-name"], "There is no deployment of the id or name no-such-name."),
+        (["--sandbox", " "], "SERVICE is no deployment's id or name"),
+    ],
+)
+def test_what_keeps_it_from_beginning_ends_it_with_status_1(arguments: list[str], told: str) -> None:
+    done = run(  # noqa: S603 our own command
+        [*COMMAND, *arguments], input=b"hello\n", capture_output=True, timeout=SECONDS, env=own_environ(), check=False
+    )
+
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert told in done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe without a reader is another error there")
+async def test_a_reader_that_has_gone_ends_it_quietly() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    async with Sandbox(token_delay=0.01) as sandbox:
+        environ = own_environ(**environ_of(sandbox))
+        with anyio.fail_after(SECONDS):
+            process = await anyio.open_process(COMMAND, stdin=PIPE, stdout=writer, stderr=PIPE, env=environ)
+            os.close(writer)
+            async with process:
+                assert process.stdin is not None
+                assert process.stderr is not None
+                await process.stdin.send(b"sandbox: repeat 500 word\nhello\n")
+                said = b"".join([chunk async for chunk in process.stderr])
+                status = await process.wait()
+
+    assert status == 1
+    assert b"Traceback" not in said
+    assert (sandbox.stats.chats_started, sandbox.stats.chats_aborted) == (1, 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals to be had from the standard library")
+async def test_on_a_terminal_ctrl_c_ends_the_answer_and_quit_the_program(tmp_path: Path) -> None:
+    file = tmp_path / "talk.json"
+    spawn = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+    async with Sandbox(token_delay=0.01) as sandbox:
+        environ = own_environ(**environ_of(sandbox), TERM="xterm", PROMPT_TOOLKIT_NO_CPR="1", COLUMNS="100")
+        with anyio.fail_after(SECONDS):
+            process = await anyio.open_process(
+                [sys.executable, "-c", spawn, *COMMAND], stdin=PIPE, stdout=PIPE, env=environ
+            )
+            async with process:
+                terminal = Terminal(process)
+                await terminal.types("sandbox: repeat 500 word\r", once="qwen3-8b>")
+                await terminal.types("\x03", once="word word word")
+                await sandbox.stats.wait_for(lambda stats: stats.chats_aborted == 1)
+                await terminal.until("/continue goes on")
+                await terminal.types("\x03", once="qwen3-8b>")
+                await terminal.types("/model sup", once="Ctrl-D or /quit leaves.")
+                await terminal.types("\t\r", once="support-zh")
+                await terminal.types(f"/save {file}\r", once="support-zh answers from now on.")
+                await terminal.types("/quit\r", once="2 messages")
+                await terminal.until_it_ends()
+                status = await process.wait()
+
+    assert status == 0
+    assert (sandbox.stats.chats_started, sandbox.stats.chats_aborted) == (1, 1)
+    assert set(json.loads(file.read_text(encoding="utf-8"))[-1]["content"].split()) == {"word"}
+    assert "Traceback" not in terminal.seen
+
+
+class Terminal:
+    """A person before a process's terminal.
+
+    Attributes:
+        seen: All that was shown so far.
+    """
+
+    def __init__(self, process: Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._keyboard, self._picture = process.stdin, process.stdout
+        self.seen = ""
+        self._heeded = 0
+
+    async def types(self, keys: str, *, once: str) -> None:
+        """Type, once something new is shown, colours and cursor movements aside."""
+        await self.until(once)
+        await self._keyboard.send(keys.encode())
+
+    async def until(self, shown: str) -> None:
+        """Look on until something new is shown."""
+        while (at := _plain(self.seen).find(shown, self._heeded)) < 0:
+            self.seen += (await self._picture.receive()).decode(errors="replace")
+        self._heeded = at + len(shown)
+
+    async def until_it_ends(self) -> None:
+        """Look on."""
+        try:
+            while True:
+                self.seen += (await self._picture.receive()).decode(errors="replace")
+        except anyio.EndOfStream:
+            pass
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)

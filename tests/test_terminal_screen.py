@@ -1,0 +1,91 @@
+"""What reaches the terminal, and what does not."""
+
+import pytest
+from rich.console import Console
+
+from alaya_mcp.errors import AlayaError, DeploymentNotReady, RateLimited
+from alaya_mcp.terminal.screen import Screen, error_lines, without_controls
+from tests.terminal_paper import Paper, screen_on
+
+ERASED = "\r\x1b[2K"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain\ttext\n", "plain\ttext\n"),
+        ("\x1b[2J\x1b]0;title\x07", "␛[2J␛]0;title␇"),
+        ("a\x00\x08\x7fb", "a␀␈␡b"),
+        ("\x9b31m", "\ufffd31m"),
+        ("over\rwrite\r\n", "overwrite\n"),
+        ("你好 👋🏽 e\u0301", "你好 👋🏽 e\u0301"),
+    ],
+)
+def test_control_characters_are_shown_and_not_obeyed(text: str, shown: str) -> None:
+    paper = Paper()
+    screen_on(paper).write(text)
+
+    assert without_controls(text) == shown
+    assert paper.getvalue() == shown
+
+
+def test_an_answer_is_shown_as_it_is_whatever_it_looks_like() -> None:
+    paper = Paper()
+    screen = screen_on(paper)
+    text = "[red]x[/red] :smile: " + "word " * 60
+
+    for piece in (text[:9], text[9:30], text[30:]):
+        screen.write(piece)
+    screen.end()
+    screen.end()
+
+    assert paper.getvalue() == f"{text}\n"
+
+
+def test_our_own_lines_hold_what_upstream_said_as_it_is() -> None:
+    paper = Paper()
+
+    screen_on(paper).say("[bold]a[/bold] :smile: \x1b[1m", "red")
+
+    assert paper.getvalue() == "[bold]a[/bold] :smile: ␛[1m\n"
+
+
+def test_a_status_is_one_line_that_gives_way() -> None:
+    paper = Paper()
+    console = Console(file=paper, width=20, force_terminal=True, color_system=None, legacy_windows=False)
+    screen = Screen(console, console)
+
+    screen.status("looking it up")
+    screen.status("looking it up")
+    screen.status("您的部署正在启动吗请您稍候")
+    screen.write("Yes")
+    screen.status("never within a line")
+    screen.end()
+
+    assert paper.getvalue() == f"looking it up{ERASED}您的部署正在启动吗 {ERASED}Yes\n"
+
+
+def test_where_lines_cannot_be_wiped_each_status_has_its_own() -> None:
+    answers, beside = Paper(), Paper()
+    screen = screen_on(answers, beside)
+
+    screen.status("starting")
+    screen.status("starting")
+    screen.status("starting, 4 s")
+    screen.write("Yes")
+    screen.fact("1 token")
+
+    assert answers.getvalue() == "Yes\n"
+    assert beside.getvalue() == "starting\nstarting, 4 s\n1 token\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (DeploymentNotReady("It is stopped.", next_step="Start it."), "Trying again unchanged will not help."),
+        (RateLimited("Too many.", next_step="Start it."), "Trying again can help."),
+        (RateLimited("Too many.", next_step="Start it.", retry_after=7.4), "Trying again after 7 s can help."),
+    ],
+)
+def test_an_error_says_what_happened_and_what_to_do(error: AlayaError, again: str) -> None:
+    assert error_lines(error) == f"{error.message}\n{again} Start it."
