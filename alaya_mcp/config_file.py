@@ -89,6 +89,8 @@ def parsed(text: bytes, path: Path) -> ConfigFile:
         where = ".".join(map(str, first["loc"]))
         message = "there is no such entry" if first["type"] == "extra_forbidden" else first["msg"]
         raise unusable(path, f"{where}: {message.removeprefix('Value error, ')}") from None
+    except (ValueError, RecursionError):  # a number of thousands of digits, or endless nesting
+        raise unusable(path, "is no TOML that can be read") from None
 
 
 def profile_of(file: ConfigFile, chosen: str, path: Path) -> tuple[str, Profile] | None:

@@ -25,7 +25,12 @@ def default_config_path() -> Path:
 def config_path(environ: Mapping[str, str]) -> Path:
     """The file's place, whether there is one or not."""
     given = value_of(environ, CONFIG_VARIABLE)
-    return Path(given).expanduser() if given else default_config_path()
+    if not given:
+        return default_config_path()
+    try:
+        return Path(given).expanduser()
+    except RuntimeError:  # the home folder of a user that there is not
+        return Path(given)
 
 
 def config_bytes(environ: Mapping[str, str]) -> bytes | None:

@@ -6,8 +6,6 @@ from typing import Final, Literal, Protocol, TypeVar
 
 import anyio
 
-from alaya_mcp.errors import AlayaError
-
 Phase = Literal["queued", "waiting", "thinking", "writing"]
 
 STATUS_SECONDS: Final = 4.0
@@ -61,10 +59,10 @@ class ProgressNotes:
         """Run `work` while telling its progress; what is left untold is told before this returns.
 
         Raises:
-            AlayaError: what `work` raised.
+            Exception: what `work` raised, as it is.
         """
         done: list[_T] = []
-        failure: AlayaError | None = None
+        failure: Exception | None = None
         await self._send(self._words, "waiting")
         async with anyio.create_task_group() as tasks:
             # Most reads are over before there is anything to tell: the teller begins when there is.
@@ -77,7 +75,7 @@ class ProgressNotes:
             self._begin = begin
             try:
                 done.append(await work())
-            except AlayaError as error:  # outside the task group, which would wrap it in an exception group
+            except Exception as error:  # noqa: BLE001 raised below, outside the task group, which would wrap it
                 failure = error
             finally:
                 clock.cancel()

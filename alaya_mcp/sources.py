@@ -52,8 +52,8 @@ class Sources:
 def gather(environ: Mapping[str, str], variables: Mapping[str, str]) -> Sources:
     """What is given for each field.
 
-    The key pair is taken whole from one source, the environment first. A profile's base URL goes with its own key
-    pair: keys from the environment are not sent where another pair belongs.
+    The key pair is taken whole from one source, the environment first. A profile's base URL and its own key pair go
+    together: no key is sent where another pair belongs.
 
     Args:
         environ: The environment.
@@ -80,6 +80,8 @@ def gather(environ: Mapping[str, str], variables: Mapping[str, str]) -> Sources:
     if not has_own_pair:
         given |= {key: value for key in KEYS if (value := _key(environ, profile, name, key))}
     key_pair = f"profile {name} of {path}" if profile.has_keys and not has_own_pair else KEY_PAIR_VARIABLES
+    if profile.base_url and profile.has_keys and not has_own_pair:
+        own.pop("base_url", None)
     return Sources(given | own, file.aliases | profile.aliases, name, path, key_pair)
 
 

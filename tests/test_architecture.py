@@ -60,15 +60,20 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("hosts.changes", "hosts.differences", "hosts.files"),
     ("hosts.own_commands", "hosts.findings"),
     ("hosts.transaction",),
+    ("doctor.check", "doctor.causes", "doctor.network", "doctor.proxies"),
+    ("doctor.configuration", "doctor.connection", "doctor.deployment", "doctor.hosts", "doctor.report"),
+    ("doctor.control_plane", "doctor.engine", "doctor.transcript"),
+    ("doctor.interview",),
+    ("doctor.examination",),
     ("commands.embedded_sandbox",),
-    ("commands.serve", "commands.sandbox", "commands.demo", "commands.chat", "commands.install"),
+    ("commands.serve", "commands.sandbox", "commands.demo", "commands.chat", "commands.doctor", "commands.install"),
     ("commands.uninstall",),
     ("arguments",),
     ("cli",),
     ("__main__",),
 )
 MCP_ONLY_IN = ("tools.", "context.", "server", "pipes", "stdio", "commands.demo")
-HTTP_ONLY_IN = ("upstream.", "chat.answer", "sandbox.")
+HTTP_ONLY_IN = ("upstream.", "chat.answer", "doctor.network", "sandbox.")
 RICH_ONLY_IN = ("console", "commands.chat", "commands.demo", "doctor.report", "terminal.screen")
 PROMPT_TOOLKIT_ONLY_IN = ("terminal.prompt",)
 

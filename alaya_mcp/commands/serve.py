@@ -37,7 +37,7 @@ async def run(arguments: argparse.Namespace) -> int:
         except NotConfigured as problem:
             _log.warning("%s %s", problem.message, problem.next_step)
             settings = problem
-        except ValueError as error:
+        except ValueError as error:  # of the sandbox: there is no fault of that name
             sys.stderr.write(f"alayanew-mcp --sandbox: {error}\n")
             return 1
         opening = cast("Opening | None", arguments.opening)

@@ -15,7 +15,7 @@ from alaya_mcp.upstream.directory import references
 
 _MOST_VALUES: Final = 100
 """As the protocol allows."""
-_BUDGET_SECONDS: Final = 5.0
+_BUDGET_SECONDS: Final = 10.0
 _NOTHING: Final = types.Completion(values=[], total=0, has_more=False)
 
 
@@ -42,7 +42,8 @@ async def completion(session: Session | NotConfigured, params: types.CompleteReq
 async def _deployments(session: Session, deadline: Deadline) -> list[str]:
     """Aliases, then names, the running ones first, then ids."""
     rows = sorted(await session.directory.known(deadline), key=lambda row: row.status != "running")
-    return [*session.settings.aliases, *references(rows), *(str(row.service_id) for row in rows)]
+    aliases = session.settings.aliases
+    return [*aliases, *references(rows, aliases), *(str(row.service_id) for row in rows)]
 
 
 async def _models(session: Session, named: str, deadline: Deadline) -> list[str]:

@@ -55,8 +55,18 @@ def shown_row(row: Deployment) -> DeploymentRow:
     )
 
 
-def list_summary(rows: list[DeploymentRow], filters: Filters, total: int | None, *, has_more: bool) -> str:
-    """What there is, or why there may be nothing and what to do."""
+def list_summary(
+    rows: list[DeploymentRow], filters: Filters, total: int | None, *, goes_on: bool, has_more: bool
+) -> str:
+    """What there is, or why there may be nothing and what to do.
+
+    Args:
+        rows: On this page.
+        filters: What was asked for.
+        total: How many there are, those that do not match too.
+        goes_on: Whether other pages came before.
+        has_more: Whether others may come.
+    """
     in_all = "" if total is None else f" ({total} in all)"
     if rows:
         count = f"{len(rows)} deployment{'' if len(rows) == 1 else 's'}"
@@ -64,12 +74,12 @@ def list_summary(rows: list[DeploymentRow], filters: Filters, total: int | None,
         running = "" if filters.status else f", {sum(row.status == 'running' for row in rows)} of them running"
         more = " There may be more: pass next_cursor as cursor." if has_more else ""
         return f"{count}{matching}{running}{in_all}.{more}"
+    if goes_on and not has_more:
+        return f"No further deployments{f' matching {filters}' if filters.are_any else ''}: the list has ended."
     if has_more:
         return f"No deployment matches {filters} so far; pass next_cursor as cursor to look further."
     if filters.are_any and total != 0:
         return f"No deployment matches {filters}{in_all}. Leave a filter out or correct its spelling to see others."
-    if total:
-        return "There are no further deployments: the list has ended."
     return (
         "No deployments: this account has none, or this key pair may not see them. They are made in the Alaya NeW "
         "console; a key pair of another account, or another ALAYA_BASE_URL, shows others."

@@ -123,7 +123,7 @@ def deployment_names(deployment: Deployment) -> Names:
 
 def together(told: Names, served: Names) -> Names:
     """What the control plane and the engine's own list tell between them."""
-    base = tuple(dict.fromkeys([*told.base, *served.base]))
+    base = tuple(dict.fromkeys([*told.base, *(name for name in served.base if name not in told.adapters)]))
     adapters = tuple(name for name in dict.fromkeys([*told.adapters, *served.adapters]) if name not in base)
     engine = told.engine if told.engine != "unknown" else served.engine
     return Names(engine, base, adapters, told.is_lora_service)

@@ -24,7 +24,7 @@ class Choose(Protocol):
     """Asks the host's user to choose."""
 
     def __call__(self, question: str, options: Sequence[str]) -> Awaitable[str | None]:
-        """The option that was chosen, None where none was.
+        """What was chosen, not checked yet; None where nothing was.
 
         Raises:
             AnswerAwaited: the host has to ask and call again.
@@ -99,7 +99,7 @@ def _choose(context: ServerRequestContext[Any], params: types.CallToolRequestPar
         try:
             with anyio.move_on_after(_PATIENCE_SECONDS):
                 answer = await context.session.elicit_form(question, _form(options), context.request_id)
-                return _chosen(answer, options)
+                return _chosen(answer)
         except (MCPError, ValidationError):  # a host that cannot after all, or whose answer is none
             pass
         return None
@@ -109,7 +109,7 @@ def _choose(context: ServerRequestContext[Any], params: types.CallToolRequestPar
         if answer is None:
             form = types.ElicitRequestFormParams(message=question, requested_schema=_form(options))
             raise AnswerAwaited(types.ElicitRequest(params=form))
-        return _chosen(answer, options)
+        return _chosen(answer)
 
     return between_two_calls if context.protocol_version in MODERN_PROTOCOL_VERSIONS else on_the_connection
 
@@ -119,9 +119,8 @@ def _form(options: Sequence[str]) -> dict[str, Any]:
     return {"type": "object", "properties": {_FIELD: choice}, "required": [_FIELD]}
 
 
-def _chosen(answer: object, options: Sequence[str]) -> str | None:
-    """What was chosen, among what was to be chosen from."""
+def _chosen(answer: object) -> str | None:
     if not isinstance(answer, types.ElicitResult) or answer.action != "accept":
         return None
     choice = (answer.content or {}).get(_FIELD)
-    return choice if isinstance(choice, str) and choice in options else None
+    return choice if isinstance(choice, str) else None

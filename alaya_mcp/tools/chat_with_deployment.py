@@ -22,10 +22,14 @@ async def _run(session: Session, arguments: ChatArguments, caller: Caller) -> Ch
         return session.chats.read_on(arguments.read_on)
     budget = arguments.timeout_seconds or session.settings.timeout_seconds
     request = arguments.chat(budget)
-    named = await reference(session, arguments.service_id, caller)
     deadline = Deadline.after(budget)
     notes = ProgressNotes(caller.notify, session.settings.progress_interval_ms / 1000)
-    return await notes.during(lambda: session.chats.run(named, request, deadline, notes))
+
+    async def work() -> ChatResult:
+        named, until = await reference(session, arguments.service_id, caller, deadline, notes)
+        return await session.chats.run(named, request, until, notes)
+
+    return await notes.during(work)
 
 
 CHAT_WITH_DEPLOYMENT = Tool(

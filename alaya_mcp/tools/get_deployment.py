@@ -7,7 +7,7 @@ from alaya_mcp.results import DeploymentResult
 from alaya_mcp.session import Session
 from alaya_mcp.settings import READ_BUDGET_SECONDS
 from alaya_mcp.tools.caller import Caller
-from alaya_mcp.tools.subject import Reading, reference
+from alaya_mcp.tools.subject import Reading
 from alaya_mcp.tools.text import deployment_text
 from alaya_mcp.tools.tool import DeploymentArguments, Tool
 
@@ -24,9 +24,10 @@ class GetDeploymentArguments(DeploymentArguments):
 
 
 async def _run(session: Session, arguments: GetDeploymentArguments, caller: Caller) -> DeploymentResult:
-    named = await reference(session, arguments.service_id, caller)
     reading = Reading.begin(session, caller)
-    service_id, deployment = await reading.notes.during(lambda: reading.deployment(named, arguments.wait_seconds))
+    service_id, deployment = await reading.notes.during(
+        lambda: reading.deployment(arguments.service_id, arguments.wait_seconds)
+    )
     return deployment_result(deployment, service_id)
 
 

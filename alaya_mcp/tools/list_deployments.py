@@ -23,7 +23,8 @@ from alaya_mcp.tools.text import deployment_list_text
 from alaya_mcp.tools.tool import Arguments, Tool
 from alaya_mcp.upstream.directory import LARGEST_PAGE, MOST_ROWS, Position
 
-_CURSOR_LENGTH: Final = 1_000
+_CURSOR_LENGTH: Final = 2_000
+"""A name of 200 characters, each of four bytes, in base64, and the rest."""
 
 
 class ListDeploymentsArguments(Arguments):
@@ -55,7 +56,7 @@ class ListDeploymentsArguments(Arguments):
                 f"cursor: goes on with the filters that it began with ({filters or 'none'}).",
                 next_step="Pass cursor alone to go on, or leave it out to begin with other filters.",
             )
-        return filters, Position(begun.size, begun.page, begun.skip, begun.before)
+        return filters, Position(begun.size, begun.page, begun.skip, begun.before, begun.previous)
 
 
 class _Cursor(BaseModel):
@@ -67,6 +68,7 @@ class _Cursor(BaseModel):
     page: int = Field(ge=1, le=10**6)
     skip: int = Field(ge=0, le=10**6)
     before: int = Field(ge=0, le=10**9)
+    previous: str | None = None
     status: Status | None = None
     kind: Kind | None = None
     name: str | None = None
@@ -84,7 +86,11 @@ class _Cursor(BaseModel):
     @classmethod
     def encoded(cls, position: Position, filters: Filters) -> str:
         fields = {key: value for key, value in (asdict(position) | asdict(filters)).items() if value is not None}
-        return urlsafe_b64encode(json.dumps(fields, separators=(",", ":")).encode()).decode().rstrip("=")
+        return (
+            urlsafe_b64encode(json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode())
+            .decode()
+            .rstrip("=")
+        )
 
 
 async def _run(session: Session, arguments: ListDeploymentsArguments, caller: Caller) -> DeploymentListResult:
@@ -124,13 +130,14 @@ async def _listed(
         if not (rows and error.retryable):
             raise
         warnings.append(f"The list could not be read to its end: {error.message}")
-    if not looked_at and start.page == 1:
+    goes_on = start.page > 1 or start.skip > 0
+    if not (looked_at or goes_on):
         total = 0
     return DeploymentListResult(
         deployments=rows,
         total=total,
         next_cursor=_Cursor.encoded(behind, filters) if behind else None,
-        summary=list_summary(rows, filters, total, has_more=behind is not None),
+        summary=list_summary(rows, filters, total, goes_on=goes_on, has_more=behind is not None),
         warnings=warnings,
     )
 

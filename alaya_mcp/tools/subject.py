@@ -1,7 +1,11 @@
 """Which deployment a call is about, and looking at it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
+
+import anyio
 
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.waiting import wait_until_ready
@@ -17,70 +21,85 @@ _MOST_OPTIONS: Final = 50
 _MOST_CANDIDATES: Final = 10
 
 
-async def reference(session: Session, given: str | None, caller: Caller) -> str:
+async def reference(
+    session: Session, given: str | None, caller: Caller, deadline: Deadline, notes: ProgressNotes
+) -> tuple[str, Deadline]:
     """What the caller calls the deployment, or the default, or what the host's user chooses among the running ones.
+
+    The deadline comes back put off by the time that the user took.
 
     Raises:
         InvalidArguments: none of these; with the running deployments, where they can be had.
         AnswerAwaited: the host has to ask and call again.
+        AlayaError: the user cannot be asked for now, since the deployments cannot be had.
     """
     if named := given or session.settings.service_id:
-        return named
-    running = await _running(session)
-    if caller.choose and running:
-        options = {label(row): str(row.service_id) for row in running[:_MOST_OPTIONS]}
-        more = f" ({len(options)} of the {len(running)} that run)" if len(running) > len(options) else ""
-        chosen = await caller.choose(f"Which deployment is meant?{more}", list(options))
-        if chosen is not None:
-            return options[chosen]
-    raise _nothing_named(running, asked=bool(caller.choose and running))
-
-
-async def _running(session: Session) -> list[Deployment]:
-    """The deployments that run, by name; none where they cannot be had."""
+        return named, deadline
     try:
-        rows = await session.directory.known(Deadline.after(READ_BUDGET_SECONDS))
-    except AlayaError:
-        return []
-    return sorted((row for row in rows if row.status == "running"), key=lambda row: row.name or "")
+        rows = await session.directory.known(deadline)
+    except AlayaError as error:
+        if caller.choose and error.retryable:
+            raise
+        raise _nothing_named(f"which ones there are could not be found out: {error.message}") from None
+    running = sorted((row for row in rows if row.status == "running"), key=lambda row: row.name or "")
+    these = references(running, session.settings.aliases)
+    if not (caller.choose and running):
+        raise _nothing_named("no default deployment is configured", these)
+    options = [label(row) for row in running[:_MOST_OPTIONS]]
+    more = f" ({len(options)} of the {len(running)} that run)" if len(running) > len(options) else ""
+    notes.status("waiting", "the user is asked which deployment is meant")
+    began = anyio.current_time()
+    chosen = await caller.choose(f"Which deployment is meant?{more}", options)
+    meant = next((row for row in rows if chosen is not None and _is_meant(row, chosen)), None)
+    if meant is None:
+        raise _nothing_named("the user chose none", these)
+    return str(meant.service_id), replace(deadline, at=deadline.at + anyio.current_time() - began)
 
 
-def _nothing_named(running: list[Deployment], *, asked: bool) -> InvalidArguments:
-    why = "the user chose none" if asked else "no default deployment is configured"
-    shown = f" These are: {described(running, _MOST_CANDIDATES)}." if running else ""
+def _is_meant(row: Deployment, chosen: str) -> bool:
+    """Whether an option was this deployment's: it may have another name, or another state, by now."""
+    return chosen == label(row) or chosen.endswith(f"({row.service_id})")
+
+
+def _nothing_named(why: str, running: Mapping[str, Deployment] = MappingProxyType({})) -> InvalidArguments:
+    shown = f" These are: {described(list(running.values()), _MOST_CANDIDATES)}." if running else ""
     return InvalidArguments(
         f"service_id: is required, since {why}.{shown}",
         next_step="Ask the user which deployment is meant and pass its name or id; list_deployments shows them all. "
         "ALAYA_SERVICE_ID in the host's configuration sets a default.",
-        candidates=tuple(references(running))[:_MOST_CANDIDATES],
+        candidates=tuple(running)[:_MOST_CANDIDATES],
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reading:
     """One call that reads: how long it may take, and how it is told of.
 
     Attributes:
         session: The account.
-        deadline: Of the call.
+        caller: The host.
+        deadline: Of the call, put off by the time that the user takes to answer.
         notes: What the host is told meanwhile.
     """
 
     session: Session
+    caller: Caller
     deadline: Deadline
     notes: ProgressNotes
 
     @classmethod
     def begin(cls, session: Session, caller: Caller, words: str = "looking up the deployment") -> "Reading":
         """A reading that begins now."""
-        return cls(session, Deadline.after(READ_BUDGET_SECONDS), ProgressNotes(caller.notify, 0, words))
+        return cls(session, caller, Deadline.after(READ_BUDGET_SECONDS), ProgressNotes(caller.notify, 0, words))
 
-    async def deployment(self, named: str, wait: float = 0) -> tuple[str, Deployment]:
-        """The deployment of that id, name or alias, and its id; ready, if waiting so long brings that about.
+    async def deployment(self, given: str | None, wait: float = 0) -> tuple[str, Deployment]:
+        """The deployment that is meant, and its id; ready, if waiting so long brings that about.
 
         Raises:
             AlayaError: each control-plane row of docs/errors.md.
+            AnswerAwaited: as `reference`.
         """
+        named, self.deadline = await reference(self.session, given, self.caller, self.deadline, self.notes)
         service_id, deployment = await self.session.directory.find(named, self.deadline, self.session.lookups.fresh)
 
         async def look() -> Deployment:

@@ -212,4 +212,7 @@ def _names_in(answer: dict[str, Any]) -> Names:
         if isinstance(name, str) and name:
             (adapters if fields.get("parent") else base).append(printable(name))
             owner = owner or str(fields.get("owned_by") or "")
-    return Names(engine_in(owner), tuple(dict.fromkeys(base)), tuple(dict.fromkeys(adapters)))
+    engine = engine_in(owner)
+    if engine == "sglang" and not adapters:  # it has one served name; what else it lists without a parent hangs on that
+        base, adapters = base[:1], base[1:]
+    return Names(engine, tuple(dict.fromkeys(base)), tuple(dict.fromkeys(adapters)))

@@ -4,7 +4,7 @@ How the API's own filters match is not documented, so none of them has the last 
 """
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Container, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeVar
@@ -12,7 +12,7 @@ from typing import Final, Protocol, TypeVar
 import anyio
 
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.reference import could_be_id, folded, is_uuid, nearest
+from alaya_mcp.deployment.reference import REFERENCE_LENGTH, could_be_id, folded, is_uuid, nearest
 from alaya_mcp.deployment.wire import Deployment, Page
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments, RequestRejected
 from alaya_mcp.upstream.explain import timed_out
@@ -23,6 +23,8 @@ MOST_ROWS: Final = 2_000
 """Looked at for one question."""
 KEPT_SECONDS: Final = 30.0
 """How long what was found is taken as it was."""
+_FRESH_SECONDS: Final = 3.0
+"""The same, where a name was not found."""
 _MOST_NAMES: Final = 1_000
 _CANDIDATES: Final = 5
 
@@ -46,12 +48,14 @@ class Position:
         page: The page, the first being 1.
         skip: Rows of it that lie behind.
         before: Rows on the pages before it.
+        previous: The id at the start of the page before it.
     """
 
     size: int = LARGEST_PAGE
     page: int = 1
     skip: int = 0
     before: int = 0
+    previous: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,7 @@ class Directory:
         self._ids: dict[str, tuple[float, str]] = {}
         self._known: tuple[float, list[Deployment]] | None = None
         self._searching = anyio.Lock()
+        self._listing = anyio.Lock()
 
     async def walk(self, deadline: Deadline, start: Position | None = None) -> AsyncGenerator[Listed]:
         """The rows from a position on; each page is asked for when the one before it is used up.
@@ -96,9 +101,10 @@ class Directory:
             page = await self._fetch(position.page, position.size, deadline)
             before = position.before + page.size
             has_ended = before >= page.total if page.total is not None else page.size < position.size
-            following = None if has_ended else Position(position.size, position.page + 1, 0, before)
-            if all(row.service_id in seen for row in page.rows):  # past the end, or the page was paid no heed to
-                return
+            first = page.rows[0].service_id if page.rows else None
+            following = None if has_ended else Position(position.size, position.page + 1, 0, before, first)
+            if all(row.service_id in {*seen, position.previous} for row in page.rows[:1]):
+                return  # past the end, or an upstream that pays no heed to the page
             for behind, row in enumerate(page.rows, 1):
                 if behind > position.skip and row.service_id not in seen:
                     seen.add(row.service_id)
@@ -108,22 +114,25 @@ class Directory:
                 return
             position = following
 
-    async def known(self, deadline: Deadline) -> list[Deployment]:
-        """Every deployment, up to 2,000, as they were a short while ago.
+    async def known(self, deadline: Deadline, seconds: float = KEPT_SECONDS) -> list[Deployment]:
+        """Every deployment, up to 2,000, as they were so many seconds ago; callers at once share one walk.
 
         Raises:
             AlayaError: each control-plane row of docs/errors.md.
         """
-        now = anyio.current_time()
-        if self._known is None or self._known[0] < now - KEPT_SECONDS:
-            rows: list[Deployment] = []
-            async with aclosing(self.walk(deadline)) as walk:
-                async for row in walk:
-                    rows.append(row.deployment)
-                    if len(rows) == MOST_ROWS:
-                        break
-            self._known = now, rows
-        return self._known[1]
+        with anyio.CancelScope(deadline=deadline.at):
+            async with self._listing:
+                now = anyio.current_time()
+                if self._known is None or self._known[0] < now - seconds:
+                    rows: list[Deployment] = []
+                    async with aclosing(self.walk(deadline)) as walk:
+                        async for row in walk:
+                            rows.append(row.deployment)
+                            if len(rows) == MOST_ROWS:
+                                break
+                    self._known = now, rows
+                return self._known[1]
+        raise timed_out("control", deadline.budget)
 
     async def find(
         self, reference: str, deadline: Deadline, look: Callable[[str, Deadline], Awaitable[_T]]
@@ -139,6 +148,16 @@ class Directory:
             AlayaError: each control-plane row of docs/errors.md.
         """
         target = self._aliases.get(folded(reference), reference)
+        try:
+            return await self._find(target, deadline, look)
+        except DeploymentNotFound as error:
+            if target != reference:
+                error.message += f" {reference} is an alias of it in the configuration file."
+            raise
+
+    async def _find(
+        self, target: str, deadline: Deadline, look: Callable[[str, Deadline], Awaitable[_T]]
+    ) -> tuple[str, _T]:
         if kept := self._kept_id(target):
             try:
                 return kept, await look(kept, deadline)
@@ -171,7 +190,7 @@ class Directory:
                     if missing is None or error.retryable:
                         raise
                     raise missing from None
-                service_id = _the_one_called(name, rows, missing)
+                service_id = self._the_one_called(name, rows, missing)
                 self._ids[name] = anyio.current_time(), service_id
                 if len(self._ids) > _MOST_NAMES:
                     del self._ids[next(iter(self._ids))]
@@ -184,26 +203,33 @@ class Directory:
         has_all = page.total is not None and page.size >= page.total
         if has_all and any(row.name == name for row in page.rows):
             return list(page.rows)
-        self._known = None  # the filter may want the name in full, or in the same case
-        return await self.known(deadline)
+        # The filter may want the name in full, or in the same case.
+        return await self.known(deadline, _FRESH_SECONDS)
+
+    def _the_one_called(
+        self, name: str, rows: list[Deployment], missing: DeploymentNotFound | RequestRejected | None
+    ) -> str:
+        exact = [row for row in rows if row.name == name]
+        matches = exact or [row for row in rows if folded(row.name or "") == folded(name)]
+        if len(matches) > 1:
+            raise _ambiguous(name, matches)
+        if not matches:
+            if isinstance(missing, RequestRejected):
+                raise missing
+            raise _not_found(name, references(rows, self._aliases), missing)
+        return str(matches[0].service_id)
 
 
-def _the_one_called(name: str, rows: list[Deployment], missing: DeploymentNotFound | RequestRejected | None) -> str:
-    exact = [row for row in rows if row.name == name]
-    matches = exact or [row for row in rows if folded(row.name or "") == folded(name)]
-    if len(matches) > 1:
-        raise _ambiguous(name, matches)
-    if not matches and isinstance(missing, RequestRejected):
-        raise missing
-    if not matches:
-        raise _not_found(name, rows, missing)
-    return str(matches[0].service_id)
-
-
-def references(rows: list[Deployment]) -> dict[str, Deployment]:
-    """Rows by what reaches each of them: its name where no other has it, else its id."""
+def references(rows: list[Deployment], aliases: Container[str] = ()) -> dict[str, Deployment]:
+    """Rows by what reaches each of them and no other: its name where that is clear, else its id."""
     names = Counter(row.name for row in rows)
-    return {row.name if row.name and names[row.name] == 1 else str(row.service_id): row for row in rows}
+    ids = {row.service_id for row in rows}
+
+    def is_clear(name: str) -> bool:
+        is_plain = len(name) <= REFERENCE_LENGTH and not is_uuid(name)
+        return is_plain and names[name] == 1 and name not in ids and folded(name) not in aliases
+
+    return {row.name if row.name and is_clear(row.name) else str(row.service_id): row for row in rows}
 
 
 def label(row: Deployment) -> str:
@@ -226,8 +252,7 @@ def _ambiguous(name: str, matches: list[Deployment]) -> InvalidArguments:
     )
 
 
-def _not_found(name: str, rows: list[Deployment], missing: DeploymentNotFound | None) -> DeploymentNotFound:
-    known = references(rows)
+def _not_found(name: str, known: Mapping[str, Deployment], missing: DeploymentNotFound | None) -> DeploymentNotFound:
     called = {key: [text for text in (row.name, row.service_id) if text] for key, row in known.items()}
     candidates = nearest(name, called, _CANDIDATES)
     closest = described([known[each] for each in candidates], _CANDIDATES)

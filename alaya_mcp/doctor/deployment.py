@@ -1,0 +1,96 @@
+"""Which deployment is meant, and what state it is in. Pure."""
+
+from typing import Final
+
+from alaya_mcp.deployment.readiness import Readiness, readiness
+from alaya_mcp.deployment.wire import Deployment, Status
+from alaya_mcp.doctor.check import Check, Fact
+from alaya_mcp.errors import (
+    AccessDenied,
+    AlayaError,
+    DeploymentNotFound,
+    InvalidArguments,
+)
+from alaya_mcp.upstream.directory import label, references
+
+_MOST_SHOWN: Final = 10
+
+_START: Final = "Start it in the Alaya NeW console, then ask the doctor again."
+_STATES: Final[dict[Status, tuple[str, str]]] = {
+    "starting": ("deployment_starting", "Wait: a large model takes minutes to load. Then ask the doctor again."),
+    "stopping": ("deployment_stopping", f"It answers nothing more. {_START}"),
+    "stopped": ("deployment_stopped", _START),
+    "failed": (
+        "deployment_failed",
+        "Look at its events and logs in the Alaya NeW console; it needs a change before it can run.",
+    ),
+    "unknown": (
+        "unknown_state",
+        "Look at it in the Alaya NeW console; the server sends nothing to a deployment in such a state.",
+    ),
+}
+"""Verdict and next step of the states in which nothing is answered."""
+
+
+def found(service_id: str, deployment: Deployment, named: str) -> Check:
+    """The deployment that is meant."""
+    name = f"{deployment.name} ({service_id})" if deployment.name else service_id
+    kind = f"a LoRA service on {deployment.base_service_id}" if deployment.is_lora_service else ""
+    as_named = f"meant by {named}" if named not in {service_id, deployment.name} else ""
+    return Check("deployment", "ok", "deployment_found", ", ".join(filter(None, (name, kind, as_named))))
+
+
+def not_found(error: AlayaError) -> Check:
+    """The check for an error in place of the deployment."""
+    facts = tuple(Fact("candidate", each) for each in error.candidates)
+    if isinstance(error, DeploymentNotFound):
+        verdict = "deployment_not_found"
+        step = (
+            "Name one of the account's deployments by id, name or alias. One of another account cannot be seen with "
+            "this key pair."
+        )
+    elif isinstance(error, InvalidArguments):
+        verdict, step = "name_ambiguous", "Name the one that is meant by its id."
+    elif isinstance(error, AccessDenied):
+        verdict = "deployment_denied"
+        step = "Name it by its id, and check in the Alaya NeW console that the key's account may use it."
+    else:
+        verdict, step = "lookup_failed", "Ask again later; if it stays so, look at the deployment in the console."
+    return Check("deployment", "failed", verdict, error.message, step, facts)
+
+
+def none_named(rows: list[Deployment] | None) -> Check:
+    """The check where no deployment is meant.
+
+    Args:
+        rows: Those that there are, or None where they cannot be had.
+    """
+    running = [row for row in rows or () if row.status == "running"]
+    if rows is None:
+        seen = ""
+    elif running:
+        seen = f"; {len(running)} of {len(rows)} are running"
+    else:
+        seen = f"; none of {len(rows)} is running" if rows else "; the account has none"
+    ways = {str(row.service_id): way for way, row in references(running).items()}
+    facts = tuple(
+        Fact("running", label(row), "" if (way := ways[str(row.service_id)]) == row.name else f"as {way}")
+        for row in running[:_MOST_SHOWN]
+    )
+    step = "Name one to have it checked: alayanew-mcp doctor SERVICE. ALAYA_SERVICE_ID sets a default for every tool."
+    return Check("deployment", "warning", "no_deployment_named", f"none is named{seen}", step, facts)
+
+
+def about_state(deployment: Deployment) -> Check:
+    """Whether it can answer now; a state that passes by itself is a warning."""
+    verdict: Readiness = readiness(deployment)
+    if verdict.ready:
+        doubt = f". {verdict.warning}" if verdict.warning else ""
+        return Check("state", "ok", "deployment_running", f"{verdict.state}{doubt}")
+    if told := _STATES.get(deployment.status):
+        return Check("state", "warning" if verdict.will_pass else "failed", told[0], verdict.state, told[1])
+    step = (
+        "Wait: its model may be loading. Where it stays so, it was scaled down, or its log in the Alaya NeW console "
+        "tells why the model does not load."
+    )
+    return Check("state", "warning", "model_not_loaded", verdict.state, step)

@@ -1,0 +1,95 @@
+"""What hosts' configuration files look like, and what a host passes to the server."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from alaya_mcp.doctor.check import Check, Fact, Level
+from alaya_mcp.hosts.catalogue import HOSTS, Host, Machine
+from alaya_mcp.hosts.files import HostFile, environment_of, host_files, our_servers
+from alaya_mcp.hosts.findings import Finding, Severity, host_findings
+
+_LEVELS: Final[dict[Severity, Level]] = {"error": "failed", "warning": "warning", "info": "ok"}
+_SHELLS_OWN: Final = re.compile(r"ALAYA_.*|(?:https?|all|no)_proxy|SSL_CERT_(?:FILE|DIR)", re.IGNORECASE)
+"""What a host with a window does not have from a shell and what matters here."""
+_INPUT: Final = "${input:"
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What a host passes on.
+
+    Attributes:
+        check: Whether that is known.
+        environ: The environment that the server has there.
+    """
+
+    check: Check
+    environ: Mapping[str, str] = field(repr=False)
+
+
+def nothing_passed(host: Host, environ: Mapping[str, str]) -> Passed:
+    """What is known where there is no home folder to look into."""
+    what = f"there is no home folder in which {host.title}'s file could be"
+    return Passed(Check("host", "skipped", "no_home", what), environ)
+
+
+def passed_by(host: Host, machine: Machine) -> Passed:
+    """The environment that a host's server has: the `env` block of its entry, and what the host itself has."""
+    block = environment_of(host, machine)
+    own = {
+        name: value for name, value in machine.environ.items() if not (host.has_window and _SHELLS_OWN.fullmatch(name))
+    }
+    if block is None:
+        step = f"`alayanew-mcp install {host.name}` writes one."
+        what = f"{host.title} has no entry of this server"
+        return Passed(Check("host", "failed", "host_entry_missing", what, step), own)
+    servers = [server for file in host_files(machine, {host.name: host}) for server in our_servers(file)]
+    if all("--sandbox" in server.words for server in servers):
+        what = f"{host.title} starts the server over the embedded sandbox, which needs no account"
+        return Passed(Check("host", "skipped", "host_over_sandbox", what), own)
+    asked = [name for name, value in block.items() if _INPUT in value]
+    shells = {name: machine.environ[name] for name in asked if machine.environ.get(name)}
+    if unknown := [name for name in asked if name not in shells]:
+        what = f"{host.title} asks for {', '.join(unknown)} itself and tells nobody else"
+        step = f"Set {' and '.join(unknown)} in this shell to have the rest checked."
+        return Passed(Check("host", "skipped", "host_asks", what, step), own)
+    taken = f"; {', '.join(asked)}, which it asks for itself, as in this shell" if asked else ""
+    aside = "; this shell's ALAYA_ and proxy variables are left aside" if host.has_window else ""
+    facts = tuple(Fact("passes", name) for name in block)
+    check = Check("host", "ok", "host_entry", f"checked with what {host.title} passes on{aside}{taken}", "", facts)
+    return Passed(check, own | block | shells)
+
+
+def about_host_files(machine: Machine, host: Host | None, *, has_profile: bool) -> list[Check]:
+    """A check of each file that is there, or one for each thing that is wrong with it.
+
+    Args:
+        machine: Where to look.
+        host: Whose files alone, or None for every host's.
+        has_profile: Whether a profile of our own configuration file holds a key pair.
+    """
+    hosts = HOSTS if host is None else {host.name: host}
+    files = host_files(machine, hosts)
+    findings = host_findings(machine, has_profile=has_profile)
+    checks = [check for file in files for check in _of_file(file, findings)]
+    if checks:
+        return checks
+    titles = ", ".join(each.title for each in hosts.values())
+    return [Check("host_file", "skipped", "no_host_file", f"none of {titles} was found")]
+
+
+def _of_file(file: HostFile, findings: list[Finding]) -> list[Check]:
+    path = file.document.path
+    facts = (Fact("host", file.host.name), Fact("path", f"{path}"))
+    about = [found for found in findings if found.host == file.host.name and found.path == path]
+    if about:
+        return [
+            Check("host_file", _LEVELS[each.severity], each.problem, each.message, each.next_step, facts)
+            for each in about
+        ]
+    names = [server.name for server in our_servers(file)]
+    what = f"starts {', '.join(names)}" if names else "does not name this server"
+    verdict = "host_file_good" if names else "host_file_without_entry"
+    return [Check("host_file", "ok", verdict, f"{file.host.title}: {path} {what}", "", facts)]

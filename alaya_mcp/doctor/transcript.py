@@ -1,0 +1,53 @@
+"""What has been found so far, told as it comes; whatever a check says, no secret passes here."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Final
+
+from alaya_mcp.doctor.check import Check, Fact, left_out
+from alaya_mcp.hosts.differences import MASK, printable
+
+_SECRET_MINIMUM: Final = 4
+"""Shorter values would turn words into confetti and protect nothing."""
+
+
+class Transcript:
+    """The checks in the order in which they are made.
+
+    Args:
+        tell: Takes each of them.
+    """
+
+    def __init__(self, tell: Callable[[Check], None]) -> None:
+        self._tell = tell
+        self._secrets: list[str] = []
+        self.checks: list[Check] = []
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Mask these from now on."""
+        known = {*self._secrets, *(secret for secret in secrets if len(secret) >= _SECRET_MINIMUM)}
+        self._secrets = sorted(known, key=len, reverse=True)  # one may begin with another
+
+    def add(self, check: Check) -> Check:
+        """Note one check, fit to be shown."""
+        shown = replace(
+            check,
+            found=self._shown(check.found),
+            next_step=self._shown(check.next_step),
+            facts=tuple(Fact(fact.name, self._shown(fact.value), self._shown(fact.source)) for fact in check.facts),
+        )
+        self.checks.append(shown)
+        self._tell(shown)
+        return shown
+
+    def leave_out(self, ids: Iterable[str], because: Check) -> None:
+        """Note those of the checks that have not been made."""
+        made = {check.id for check in self.checks}
+        for of in ids:
+            if of not in made:
+                self.add(left_out(of, because))
+
+    def _shown(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        return printable(" ".join(text.splitlines()))

@@ -1,0 +1,183 @@
+"""The first checks: what is configured, where each value comes from, and what of it is wrong."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from alaya_mcp.doctor.check import Check, Fact
+from alaya_mcp.doctor.configuration import Configuration, fingerprint, read_configuration
+from tests.doctor_patient import KEYS
+from tests.host_machine import posix_only
+
+ACCESS, SECRET = KEYS.values()
+
+
+def check(configuration: Configuration, of: str) -> Check:
+    return next(each for each in configuration.checks if each.id == of)
+
+
+def fact(configuration: Configuration, name: str) -> Fact:
+    return next(each for each in check(configuration, "configuration").facts if each.name == name)
+
+
+def with_file(folder: Path, text: str, **environ: str) -> Configuration:
+    path = folder / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o600)
+    return read_configuration({"ALAYA_CONFIG": str(path), **environ})
+
+
+@pytest.mark.parametrize(
+    ("environ", "level", "verdict", "words"),
+    [
+        ({}, "failed", "key_missing", "ALAYA_ACCESS_KEY is not set; ALAYA_SECRET_KEY is not set"),
+        ({**KEYS, "ALAYA_SECRET_KEY": " "}, "failed", "key_missing", "ALAYA_SECRET_KEY is empty"),
+        ({**KEYS, "ALAYA_SECRET_KEY": "${SK}"}, "failed", "variable_unexpanded", "ALAYA_SECRET_KEY holds"),
+        ({**KEYS, "ALAYA_SECRET_KEY": "sk-${SK}"}, "failed", "variable_unexpanded", "ALAYA_SECRET_KEY holds"),
+        ({**KEYS, "ALAYA_SECRET_KEY": "$ALAYA_SK"}, "failed", "variable_unexpanded", "ALAYA_SECRET_KEY holds"),
+        ({**KEYS, "ALAYA_ACCESS_KEY": "%ALAYA_AK%"}, "failed", "variable_unexpanded", "ALAYA_ACCESS_KEY holds"),
+        ({**KEYS, "ALAYA_ACCESS_KEY": "your access key"}, "failed", "key_unusable", "ALAYA_ACCESS_KEY: contains"),
+        ({**KEYS, "ALAYA_BASE_URL": "http://h.invalid/v1"}, "failed", "base_url_plain_http", "plain http"),
+        ({**KEYS, "ALAYA_BASE_URL": "api.alayanew.com"}, "failed", "base_url_unusable", "ALAYA_BASE_URL: cannot"),
+        ({**KEYS, "ALAYA_TIMEOUT_SECONDS": "soon"}, "failed", "setting_unusable", "ALAYA_TIMEOUT_SECONDS: "),
+        ({**KEYS, "ALAYA_SERVICE_ID": "${ID}"}, "warning", "variable_unexpanded", "ALAYA_SERVICE_ID holds"),
+        ({**KEYS, "ALAYA_BASE_URL": "${URL}"}, "warning", "variable_unexpanded", "ALAYA_BASE_URL holds"),
+        ({**KEYS, "ALAYA_BASE_URL": "http://[::1]:9/v1"}, "ok", "configured", "ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY"),
+        ({**KEYS, "ALAYA_LOG_LEVEL": "debug"}, "ok", "configured", "ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY"),
+    ],
+)
+def test_each_thing_that_is_wrong_with_a_setting_has_its_verdict(
+    environ: dict[str, str], level: str, verdict: str, words: str
+) -> None:
+    configuration = read_configuration(environ)
+    found = check(configuration, "configuration")
+
+    assert (found.level, found.verdict) == (level, verdict)
+    assert words in found.found
+    assert bool(found.next_step) is (level != "ok")
+    assert (configuration.settings is None) is (level == "failed")
+
+
+def test_the_gravest_of_several_is_the_verdict_and_all_are_told() -> None:
+    environ = {"ALAYA_ACCESS_KEY": ACCESS, "ALAYA_SECRET_KEY": "${SK}", "ALAYA_BASE_URL": "http://h.invalid"}
+    found = check(read_configuration(environ), "configuration")
+
+    assert found.verdict == "variable_unexpanded"
+    assert "plain http" in found.found
+
+
+def test_the_base_is_known_where_only_the_keys_are_missing_and_unknown_where_it_cannot_be_used() -> None:
+    assert read_configuration({"ALAYA_BASE_URL": "https://h.invalid/v1/"}).base_url == "https://h.invalid/v1"
+    assert read_configuration({**KEYS, "ALAYA_BASE_URL": "http://h.invalid/v1"}).base_url is None
+
+
+def test_a_secret_is_told_by_its_length_and_the_beginning_of_its_hash() -> None:
+    configuration = read_configuration(KEYS)
+
+    # printf %s planted-SK-b91e63 | sha256sum
+    assert fact(configuration, "ALAYA_SECRET_KEY").value == fingerprint(SECRET)
+    assert fingerprint("abc") == "3 characters, SHA-256 ba7816bf"
+    assert SECRET not in repr(configuration)
+    assert ACCESS not in repr(configuration)
+
+
+def test_each_value_is_told_with_its_source(tmp_path: Path) -> None:
+    text = """
+        [profiles.work]
+        base_url = "https://h.invalid/v1"
+        access_key_env = "WORK_AK"
+        secret_key = "planted-SK-b91e63"
+    """
+    environ = {"ALAYA_PROFILE": "work", "WORK_AK": ACCESS, "ALAYA_SERVICE_ID": "", "ALAYA_LOG_LEVEL": "info"}
+    configuration = with_file(tmp_path, text, **environ)
+    told = {each.name: (each.value, each.source) for each in check(configuration, "configuration").facts}
+
+    assert told["ALAYA_ACCESS_KEY"][1] == "WORK_AK, named by access_key_env of profile work"
+    assert told["ALAYA_SECRET_KEY"] == (fingerprint(SECRET), "secret_key of profile work")
+    assert told["ALAYA_BASE_URL"] == ("https://h.invalid/v1", "base_url of profile work")
+    assert told["ALAYA_SERVICE_ID"] == ("none", "empty in the environment")
+    assert told["ALAYA_LOG_LEVEL"] == ("INFO", "environment")
+    assert told["ALAYA_IDLE_SECONDS"] == ("45", "default")
+    assert check(configuration, "configuration_file").verdict == "config_file_good"
+    assert configuration.has_profile_keys
+    assert set(configuration.secrets) == {ACCESS, SECRET}
+
+
+def test_a_value_that_cannot_be_used_is_not_quoted() -> None:
+    environ = {**KEYS, "ALAYA_BASE_URL": "https://u:planted-pass@h.invalid", "ALAYA_TIMEOUT_SECONDS": "planted-pass"}
+    configuration = read_configuration(environ)
+
+    assert fact(configuration, "ALAYA_BASE_URL").value == "cannot be used"
+    assert "planted-pass" not in json.dumps([repr(each) for each in configuration.checks])
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "verdict"),
+    [
+        ("[profiles", {}, "config_file_invalid"),
+        ("nonsense = 1", {}, "config_file_invalid"),
+        ("[profiles.work]", {"ALAYA_PROFILE": "wrok"}, "profile_unknown"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_the_ground_of_everything(
+    tmp_path: Path, text: str, environ: dict[str, str], verdict: str
+) -> None:
+    configuration = with_file(tmp_path, text, **KEYS, **environ)
+
+    assert configuration.ground is check(configuration, "configuration_file")
+    assert (configuration.ground.level, configuration.ground.verdict) == ("failed", verdict)
+    assert check(configuration, "configuration").verdict == "left_out"
+    assert configuration.base_url is None
+
+
+def test_a_file_that_is_named_and_cannot_be_read_is_told(tmp_path: Path) -> None:
+    for place, words in ((tmp_path, "is not a file"), (tmp_path / "nowhere.toml", "is not there")):
+        configuration = read_configuration({**KEYS, "ALAYA_CONFIG": str(place)})
+
+        assert configuration.ground.verdict == "config_file_unreadable"
+        assert words in configuration.ground.found
+        assert configuration.settings is None
+
+
+@posix_only
+def test_a_file_with_keys_that_others_can_read_is_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    keys = '[profiles.default]\naccess_key = "planted-AK-40f1a7"\nsecret_key = "planted-SK-b91e63"\n'
+    names = '[profiles.default]\naccess_key_env = "A"\nsecret_key_env = "S"\n'
+    verdicts: list[str] = []
+    for text, mode in ((keys, 0o644), (keys, 0o600), (names, 0o644)):
+        path.write_text(text)
+        path.chmod(mode)
+        found = check(read_configuration({"ALAYA_CONFIG": str(path)}), "configuration_file")
+        verdicts.append(found.verdict)
+
+    assert verdicts == ["config_file_readable_by_others", "config_file_good", "config_file_good"]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ALAYA_ACESS_KEY", "ALAYA_ACCESS_KEY"),
+        ("ALAYA_SERVICEID", "ALAYA_SERVICE_ID"),
+        ("alaya-base-url", "ALAYA_BASE_URL"),
+        ("ALAYA_BASEURL", "ALAYA_BASE_URL"),
+        ("ALAYA_TIMEOUT_SECOND", "ALAYA_TIMEOUT_SECONDS"),
+    ],
+)
+def test_a_misspelt_variable_is_a_warning_that_names_the_one_that_is_meant(name: str, meant: str) -> None:
+    found = check(read_configuration({**KEYS, name: "planted-value"}), "variables")
+
+    assert (found.level, found.verdict) == ("warning", "unknown_variable")
+    assert name in found.found
+    assert meant in found.next_step
+    assert "planted-value" not in repr(found)
+
+
+def test_variables_of_others_are_not_mentioned(tmp_path: Path) -> None:
+    others = {"ALAYA_WORLD": "x", "PATH": "/bin", "MY_ALAYA_ACCESS_KEY": "x"}
+    text = '[profiles.default]\naccess_key_env = "ALAYA_ACCESS_KEY2"\nsecret_key_env = "ALAYA_SECRET_KEY2"\n'
+    named = with_file(tmp_path, text, ALAYA_ACCESS_KEY2="a", ALAYA_SECRET_KEY2="b")
+
+    assert check(read_configuration({**KEYS, **others}), "variables").level == "ok"
+    assert check(named, "variables").level == "ok"

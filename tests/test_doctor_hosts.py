@@ -1,0 +1,136 @@
+"""What the doctor tells of hosts' files, and checking with what a host passes on."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alaya_mcp.doctor.hosts import about_host_files, passed_by
+from alaya_mcp.hosts.catalogue import CLAUDE_CODE, CLAUDE_DESKTOP, CURSOR, VSCODE
+from tests.doctor_patient import KEYS, Patient, no_proxies_of_the_developers_own
+from tests.host_machine import Desk, desk_in
+
+__all__ = ["no_proxies_of_the_developers_own"]
+FILE = ".cursor/mcp.json"
+SHELL = {
+    "PATH": "/bin",
+    "ALAYA_ACCESS_KEY": "the-shells-own",
+    "ALAYA_LOG_LEVEL": "INFO",
+    "https_proxy": "http://p.invalid",
+}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return desk_in(tmp_path, environ=SHELL.items())
+
+
+def entry(desk: Desk, **other: object) -> dict[str, Any]:
+    return {"command": str(desk.command), "args": [], "env": dict(KEYS), **other}
+
+
+def write(desk: Desk, place: str, found: dict[str, Any], key: str = "mcpServers") -> Path:
+    path = desk.write(place, {key: {"alaya": found}})
+    path.chmod(0o600)
+    return path
+
+
+def test_a_machine_without_hosts_files_has_nothing_to_look_at(desk: Desk) -> None:
+    (check,) = about_host_files(desk.machine, None, has_profile=False)
+
+    assert (check.level, check.verdict) == ("skipped", "no_host_file")
+    assert "Claude Desktop, Claude Code, VS Code, Cursor" in check.found
+
+
+def test_each_file_that_is_there_is_told(desk: Desk) -> None:
+    path = write(desk, FILE, entry(desk))
+    other = desk.write(".claude.json", {"mcpServers": {"another": {"command": "x"}}})
+    checks = about_host_files(desk.machine, None, has_profile=False)
+
+    assert [(check.level, check.verdict) for check in checks] == [
+        ("ok", "host_file_without_entry"),
+        ("ok", "host_file_good"),
+    ]
+    assert f"{other}" in checks[0].found
+    assert f"{path} starts alaya" in checks[1].found
+
+
+def test_each_finding_is_a_check_of_its_own_with_its_next_step(desk: Desk) -> None:
+    path = write(desk, FILE, entry(desk, command="alayanew-mcp", env={**KEYS, "ALAYA_SECRET_KEY": "${SK}"}))
+    checks = about_host_files(desk.machine, None, has_profile=False)
+
+    assert [(check.level, check.verdict) for check in checks] == [
+        ("warning", "relative_command"),
+        ("failed", "unexpanded_variable"),
+    ]
+    assert all(check.next_step for check in checks)
+    assert {(fact.name, fact.value) for fact in checks[0].facts} == {("host", "cursor"), ("path", f"{path}")}
+    assert KEYS["ALAYA_ACCESS_KEY"] not in repr(checks)
+
+
+def test_a_stranger_in_a_hosts_file_fails_the_examination(desk: Desk) -> None:
+    write(desk, FILE, {"command": "uvx", "args": ["alaya-mcp"], "env": dict(KEYS)})
+    (check,) = about_host_files(desk.machine, None, has_profile=False)
+
+    assert (check.level, check.verdict) == ("failed", "strangers_package")
+
+
+def test_of_one_host_only_its_own_files_are_told(desk: Desk) -> None:
+    write(desk, FILE, entry(desk, command="alayanew-mcp"))
+    (check,) = about_host_files(desk.machine, CLAUDE_CODE, has_profile=False)
+
+    assert check.found == "none of Claude Code was found"
+
+
+def test_a_host_with_a_window_passes_its_env_block_and_nothing_of_this_shell(desk: Desk) -> None:
+    write(desk, FILE, entry(desk, env={**KEYS, "HTTPS_PROXY": "http://q.invalid"}))
+    passed = passed_by(CURSOR, desk.machine)
+
+    assert (passed.check.level, passed.check.verdict) == ("ok", "host_entry")
+    assert passed.environ == {"PATH": "/bin", **KEYS, "HTTPS_PROXY": "http://q.invalid"}
+
+
+def test_a_host_of_the_terminal_passes_this_shells_variables_too(desk: Desk) -> None:
+    write(desk, ".claude.json", entry(desk, env={"ALAYA_SECRET_KEY": "${ALAYA_ACCESS_KEY}"}))
+    passed = passed_by(CLAUDE_CODE, desk.machine)
+
+    assert passed.environ == {**SHELL, "ALAYA_SECRET_KEY": "the-shells-own"}
+
+
+def test_what_a_host_asks_for_itself_is_not_known_but_by_this_shell(desk: Desk) -> None:
+    env = {"ALAYA_ACCESS_KEY": "${input:ak}", "ALAYA_SECRET_KEY": "${input:sk}"}
+    write(desk, ".config/Code/User/mcp.json", entry(desk, env=env), "servers")
+    unknown = passed_by(VSCODE, desk.machine)
+    desk.environ["ALAYA_SECRET_KEY"] = "the-shells-secret"
+    known = passed_by(VSCODE, desk.machine)
+
+    assert (unknown.check.level, unknown.check.verdict) == ("skipped", "host_asks")
+    assert "ALAYA_SECRET_KEY" in unknown.check.next_step
+    assert "ALAYA_ACCESS_KEY" not in unknown.check.next_step
+    assert known.check.level == "ok"
+    assert known.environ["ALAYA_SECRET_KEY"] == "the-shells-secret"
+
+
+@pytest.mark.anyio
+async def test_a_host_without_an_entry_leaves_all_but_the_files_out(desk: Desk) -> None:
+    write(desk, FILE, entry(desk))
+    passed = passed_by(CLAUDE_DESKTOP, desk.machine)
+    patient = Patient(passed.environ, desk.machine, CLAUDE_DESKTOP, passed)
+    examined = await patient.examined()
+
+    assert examined.troubles == [("failed", "host", "host_entry_missing")]
+    assert {check.verdict for check in examined.checks[1:-1]} == {"left_out"}
+    assert "install claude-desktop" in examined.check("host").next_step
+
+
+@pytest.mark.anyio
+async def test_a_host_over_the_sandbox_needs_no_account(desk: Desk) -> None:
+    write(desk, FILE, {"command": str(desk.command), "args": ["--sandbox"]})
+    passed = passed_by(CURSOR, desk.machine)
+    examined = await Patient(passed.environ, desk.machine, CURSOR, passed).examined()
+
+    assert examined.check("host").verdict == "host_over_sandbox"
+    assert examined.verdicts["host_file"] == "host_file_good"
+    assert examined.status == 0
+    assert json.loads(examined.json)["worst"] == "ok"
