@@ -81,6 +81,12 @@ def test_a_pair_in_the_environment_comes_first_and_is_not_sent_where_another_bel
     assert load_settings(environ).key_pair == "ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY"
 
 
+def test_a_pair_of_a_profile_is_not_sent_where_the_environment_says(file: Path) -> None:
+    environ = {"ALAYA_CONFIG": str(file), "ALAYA_PROFILE": "work", "WORK_SECRET": "SKwork"}
+
+    assert pair({**environ, "ALAYA_BASE_URL": "https://other.example/v1"})[2] == "https://work.example/v1"
+
+
 def test_a_profile_without_a_pair_says_where_the_environments_goes(file: Path) -> None:
     environ = {**KEYS, "ALAYA_CONFIG": str(file), "ALAYA_PROFILE": "place"}
 
@@ -141,6 +147,8 @@ def test_a_wrong_value_in_a_profile_is_named_and_not_shown(tmp_path: Path) -> No
         ("[profiles.x]\naccess_key = 'planted'\naccess_key_env = 'X'\n", "access_key and access_key_env are both"),
         ("secret = planted\n", "is no TOML"),
         ("x" * (2**20 + 1), "larger than 1 MiB"),
+        ("a = " + "9" * 5_000, "no TOML that can be read"),
+        ("a = " + "[" * 5_000, "is no TOML"),
         (b"\xff\xfe", "is not UTF-8"),
     ],
 )
@@ -157,6 +165,7 @@ def test_a_file_that_cannot_be_understood_is_told_with_the_place(tmp_path: Path,
 def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
     assert "is named by ALAYA_CONFIG and is not there" in refusal({**KEYS, "ALAYA_CONFIG": str(tmp_path / "none")})
     assert "cannot be read" in refusal({**KEYS, "ALAYA_CONFIG": str(tmp_path)})
+    assert "is not there" in refusal({**KEYS, "ALAYA_CONFIG": "~no-such-user/config.toml"})
 
 
 def test_a_profile_that_is_chosen_must_be_there(file: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import anyio
 import mcp_types as types
 import pytest
 from mcp.shared.exceptions import MCPError
@@ -202,3 +203,13 @@ async def test_a_prompt_that_cannot_be_filled_in_is_an_error_that_says_why(
 
     assert raised.value.error.code == types.INVALID_PARAMS
     assert words in raised.value.error.message
+
+
+async def test_completions_at_once_share_one_walk(era: Era) -> None:
+    async with Upstream() as upstream:
+        registry = Registry(upstream, *(row(number) for number in range(250)))
+        async with connected(upstream.settings(), era) as client, anyio.create_task_group() as tasks:
+            for _ in range(10):
+                tasks.start_soon(client.complete, TEMPLATE, {"name": "service_id", "value": "n"})
+
+    assert len(registry.pages) == 3

@@ -169,13 +169,27 @@ async def test_an_unknown_name_is_answered_with_the_closest(era: Era) -> None:
     assert error_of(twin)["candidates"] == [uuid(4), uuid(5)], "a name that two have would reach neither"
 
 
-async def test_each_candidate_can_be_passed() -> None:
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [row(1, "like a"), row(2, "like a")],
+        [row(1, "like b"), row(2, ""), row(3, "like c d")],
+        [row(1, "support")],
+        [row(1, "like " + "x" * 200)],
+        [row(1, uuid(7))],
+        [row(1, "other-id")],
+    ],
+    ids=["twice", "plain", "an alias of another", "too long", "a UUID", "another's id"],
+)
+async def test_each_candidate_reaches_the_one_that_it_stands_for(rows: list[dict[str, Any]]) -> None:
     async with Upstream() as upstream:
-        Registry(upstream, row(1, "a"), row(2, "a"), row(3, "b"), row(4, ""), row(5, "c d"))
-        candidates = error_of(await call(upstream.settings(), GET, service_id="nothing like it"))["candidates"]
-        found = [content_of(await call(upstream.settings(), GET, service_id=each))["service_id"] for each in candidates]
+        Registry(upstream, *rows, row(99, "elsewhere"), row(98, "other", serviceId="other-id"))
+        aliased = with_aliases(upstream, Support=uuid(99))
+        candidates = error_of(await call(aliased, GET, service_id="unlike anything!"))["candidates"]
+        found = [content_of(await call(aliased, GET, service_id=each))["service_id"] for each in candidates]
 
-    assert sorted(found) == [uuid(number) for number in (1, 2, 3, 4, 5)]
+    assert len(set(found)) == len(candidates)
+    assert {each["serviceId"] for each in rows} <= set(found)
 
 
 async def test_an_account_without_deployments_says_so() -> None:
@@ -364,3 +378,21 @@ def test_a_uuid_is_known_by_its_shape_in_any_case() -> None:
 )
 def test_the_nearest_names_are_those_like_it(wanted: str, names: list[str], expected: list[str]) -> None:
     assert nearest(wanted, {name: [name] for name in names}, 3) == expected
+
+
+async def test_an_alias_of_what_is_not_there_is_named_too() -> None:
+    async with Upstream() as upstream:
+        Registry(upstream, row(1))
+        result = await call(with_aliases(upstream, mine=uuid(9)), GET, service_id="mine")
+
+    assert error_of(result)["code"] == "deployment_not_found"
+    assert "mine is an alias of it in the configuration file" in text_of(result)
+
+
+async def test_a_name_that_is_asked_for_again_and_again_is_not_searched_for_each_time() -> None:
+    async with Upstream() as upstream, connected(upstream.settings()) as client:
+        registry = Registry(upstream, *(row(number) for number in range(250)))
+        for _ in range(3):
+            error_of(await client.call_tool(GET, {"service_id": "nobody at all"}))
+
+    assert len([page for page in registry.pages if "name" not in page]) == 3

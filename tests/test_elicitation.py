@@ -1,6 +1,6 @@
 """Asking the host's user which deployment is meant: in both eras, and what happens where that is not possible."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -9,13 +9,14 @@ import mcp_types as types
 import pytest
 from mcp import Client
 from mcp.client import ClientRequestContext
+from mcp.shared.exceptions import MCPError
 
 from alaya_mcp.server import create_server
 from alaya_mcp.settings import Settings
 from tests.calls import CHAT, ERAS, Era, content_of, error_of, text_of
 from tests.registry import Registry, row, uuid
 from tests.stdio_host import MODERN, Host, host
-from tests.upstream import Upstream, replies, says
+from tests.upstream import Exchange, Request, Upstream, replies, says
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("era", ERAS)]
 
@@ -198,15 +199,77 @@ async def test_it_goes_over_a_pipe_as_the_protocol_says(era: Era) -> None:
     assert result["structuredContent"]["service_id"] == uuid(4)
 
 
-async def test_a_host_that_refuses_to_ask_after_all_gets_the_candidates(era: Era) -> None:
-    class Broken(User):
-        async def answer(self, context: ClientRequestContext, params: types.ElicitRequestParams) -> Any:  # noqa: ANN401 not what it should be
-            del context, params
-            return types.ErrorData(code=types.INTERNAL_ERROR, message="no window")
+class Broken(User):
+    """One whose host has no window to ask in."""
 
-    if era == "auto":
-        return  # there the host asks by itself, and sends no answer rather than an error
+    async def answer(self, context: ClientRequestContext, params: types.ElicitRequestParams) -> Any:  # noqa: ANN401 not what it should be
+        del context, params
+        return types.ErrorData(code=types.INTERNAL_ERROR, message="no window")
+
+
+async def test_a_host_that_refuses_to_ask_after_all_gets_the_candidates_or_asks_in_vain(era: Era) -> None:
     async with Upstream() as upstream, asked(fleet(upstream), era, Broken("accept")) as client:
+        if era == "auto":  # there the host asks by itself, between two calls, and makes no second one
+            with pytest.raises(MCPError, match="no window"):
+                await client.call_tool("get_deployment", {})
+            return
         result = await client.call_tool("get_deployment", {})
 
     assert error_of(result)["candidates"] == [uuid(3), "qwen", "zebra"]
+
+
+class Slow(User):
+    """Something changes while they think."""
+
+    def __init__(self, choice: str, meanwhile: Callable[[], None]) -> None:
+        super().__init__("accept", choice)
+        self._meanwhile = meanwhile
+
+    async def answer(self, context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+        self._meanwhile()
+        return await super().answer(context, params)
+
+
+async def test_the_answer_counts_though_the_deployment_has_another_name_by_now(era: Era) -> None:
+    async with Upstream() as upstream:
+        registry = Registry(upstream, row(1, "zebra"), row(2, "qwen"))
+
+        def rename() -> None:
+            registry.rows = [row(1, "striped"), row(2, "qwen")]
+
+        user = Slow(f"zebra ({uuid(1)})", rename)
+        async with asked(upstream.settings(ALAYA_SERVICE_ID=""), era, user) as client:
+            result = await client.call_tool("get_deployment", {})
+
+    assert content_of(result)["service_id"] == uuid(1)
+
+
+async def test_a_call_without_a_deployment_keeps_its_time_and_tells_its_progress(era: Era) -> None:
+    async def hangs(_: Request, exchange: Exchange) -> None:
+        await exchange.hang()
+
+    notes: list[str] = []
+
+    async def keep(progress: float, total: float | None, message: str | None) -> None:
+        del progress, total
+        notes.append(message or "")
+
+    user = User("accept", "x")
+    async with Upstream(control=hangs) as upstream, asked(upstream.settings(ALAYA_SERVICE_ID=""), era, user) as client:
+        arguments = {"prompt": "x", "timeout_seconds": 1}
+        result = await client.call_tool(CHAT, arguments, progress_callback=keep)
+
+    assert (error_of(result)["code"], error_of(result)["retryable"]) == ("upstream_timeout", True)
+    assert "within 1 s" in text_of(result)
+    assert notes[0] == "looking up the deployment"
+
+
+async def test_a_host_that_cannot_ask_is_told_why_there_are_no_candidates(era: Era) -> None:
+    async with (
+        Upstream(control=says(504, {}, retry_after="60")) as upstream,
+        asked(upstream.settings(ALAYA_SERVICE_ID=""), era, None) as client,
+    ):
+        result = await client.call_tool("get_deployment", {})
+
+    assert error_of(result) == {"code": "invalid_arguments", "retryable": False}
+    assert "could not be found out: Alaya's control plane gave up waiting" in text_of(result)

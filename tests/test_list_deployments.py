@@ -314,3 +314,36 @@ async def test_two_hundred_and_fifty_deployments_of_the_sandbox_are_paged_throug
     assert len(found) == len(set(found)) == 250 + len(sandbox.service_ids)
     assert set(sandbox.service_ids) <= set(found)
     assert set(lora) < set(found)
+
+
+async def test_a_page_that_ends_with_the_last_match_is_followed_by_the_end_of_the_list() -> None:
+    async with Upstream() as upstream, connected(upstream.settings()) as client:
+        registry = Registry(upstream, row(1), row(2, status="stopped"), row(3, status="stopped"))
+        first = content_of(await client.call_tool(TOOL, {"status": "running", "limit": 1}))
+        second = content_of(await client.call_tool(TOOL, {"cursor": first["next_cursor"]}))
+        third = content_of(await client.call_tool(TOOL, {"limit": 2}))
+        registry.rows = registry.rows[:1]
+        fourth = content_of(await client.call_tool(TOOL, {"cursor": third["next_cursor"]}))
+
+    assert second["summary"] == "No further deployments matching status running: the list has ended."
+    assert fourth["summary"] == "No further deployments: the list has ended."
+    assert "next_cursor" not in second
+    assert "next_cursor" not in fourth
+
+
+async def test_a_page_that_comes_again_ends_the_list_whoever_counts() -> None:
+    async with Upstream() as upstream, connected(upstream.settings()) as client:
+        registry = Registry(upstream, row(1), row(2), row(3))
+
+        def always_the_same(_: dict[str, str]) -> dict[str, Any]:
+            return {"rows": registry.rows}
+
+        registry._page = always_the_same  # type: ignore[method-assign] # the oddity
+        assert await all_pages(client, limit=3) == [uuid(1), uuid(2), uuid(3)]
+
+
+async def test_a_cursor_holds_the_longest_name() -> None:
+    async with Upstream() as upstream, connected(upstream.settings()) as client:
+        name = "\U00020000" * 200
+        Registry(upstream, row(1, name), row(2, name), row(3, name))
+        assert await all_pages(client, name=name, limit=2) == [uuid(1), uuid(2), uuid(3)]

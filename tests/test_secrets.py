@@ -60,8 +60,22 @@ async def test_no_secret_reaches_stdout_or_stderr(level: str, newline: str) -> N
         else:
             await exchange.answer_json(int(kind.split()[-1]), {"error": {"message": f"bad {headers}"}})
 
-    async with Upstream(chat=echoes) as upstream:
+    async def models(request: Request, exchange: Exchange) -> None:
+        await exchange.answer_json(500, {"error": {"message": f"bad {' '.join(request.headers.values())}"}})
+
+    async with Upstream(chat=echoes, models=models) as upstream:
         upstream.deployment |= expert(upstream.url)
+
+        async def control(request: Request, exchange: Exchange) -> None:
+            is_list = "/deployment/list?" in request.path
+            known = request.path.endswith(SERVICE)
+            if is_list or known:
+                data = {"count": "1", "rows": [upstream.deployment]} if is_list else upstream.deployment
+                await exchange.answer_json(200, {"code": 0, "data": data})
+            else:
+                await exchange.answer_json(404, {"code": -1, "msg": f"no such thing, {request.headers}"})
+
+        upstream.control = control
         environ = {
             **upstream.environ,
             "ALAYA_ACCESS_KEY": ACCESS + newline,
@@ -76,13 +90,26 @@ async def test_no_secret_reaches_stdout_or_stderr(level: str, newline: str) -> N
             for number, status in enumerate((400, 401, 404, 422, 500), start=4):
                 await server.call(number, "chat_with_deployment", prompt=f"{PROMPT} {status}", model="lora1")
             await server.call(9, "get_deployment", service_id={"secret": SECRET})
-            answers = [await server.answer(number) for number in range(1, 10)]
+            await server.call(10, "list_deployments")
+            await server.call(11, "get_deployment", service_id="scripted")
+            await server.call(12, "get_deployment", service_id="nobody")
+            await server.call(13, "list_lora_models", service_id="scripted", verify=True)
+            await server.request(14, "resources/read", {"uri": "alaya://deployments/scripted"})
+            await server.request(15, "resources/read", {"uri": "alaya://deployments"})
+            template = {"type": "ref/resource", "uri": "alaya://deployments/{service_id}"}
+            argument = {"name": "service_id", "value": ""}
+            await server.request(16, "completion/complete", {"ref": template, "argument": argument})
+            answers = [await server.answer(number) for number in range(1, 17)]
             await server.leave()
 
     if level != "nonsense":
         assert answers[0]["result"]["structuredContent"]["expert"]["head"]["env_names"] == ["HF_TOKEN"]
         assert upstream.chats[0].headers["apikey"] == APIKEY
         assert "[redacted]" in answers[3]["result"]["content"][0]["text"]
+        assert [row["name"] for row in answers[9]["result"]["structuredContent"]["deployments"]] == ["scripted"]
+        assert answers[10]["result"]["structuredContent"]["service_id"] == SERVICE
+        assert "could not be asked" in answers[12]["result"]["structuredContent"]["warnings"][-1]
+        assert "scripted" in answers[15]["result"]["completion"]["values"]
     said = bytes(server.raw)
     assert said.count(SERVICE.encode()) > 0 or level == "nonsense"
     for secret in [ACCESS, SECRET, APIKEY, *HIDDEN.values()]:

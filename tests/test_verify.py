@@ -6,7 +6,7 @@ import pytest
 
 from alaya_mcp.sandbox import Sandbox
 from tests.calls import ERAS, Era, call, content_of, error_of, over, text_of
-from tests.upstream import Exchange, Request, Upstream, in_turn, says
+from tests.upstream import Exchange, Request, Upstream, in_turn, replies, says
 
 pytestmark = [pytest.mark.anyio]
 
@@ -159,3 +159,25 @@ async def test_the_sandbox_has_one_after_a_hot_load() -> None:
 
     assert told(content) == {"kept-zh": "both", "gone-zh": "control_plane", "fresh-zh": "engine"}
     assert content_of(fresh)["served_by"] == "fresh-zh"
+
+
+async def test_what_sglang_lists_without_a_parent_beside_its_one_name_is_an_adapter() -> None:
+    listed = models(base=("base", "lora1", "hot"), owner="sglang")
+    deployment = {"quickStart": {"backend": "sglang"}, "servedName": "base"}
+    chat = replies("hello", model="base:hot")
+    async with Upstream(chat=chat, models=says(200, listed), deployment=deployment) as upstream:
+        content = content_of(await call(upstream.settings(), TOOL, verify=True))
+        await call(upstream.settings(), "chat_with_deployment", prompt="x", model="hot")
+
+        assert upstream.chats[0].json["model"] == "base:hot"
+    assert told(content) == {"lora1": "both", "hot": "engine"}
+    assert content["base_models"] == ["base"]
+
+
+async def test_what_came_before_a_failure_counts() -> None:
+    instances = [{"baseModelReady": True, "loraModels": ["a"]}] * 2
+    answers = in_turn(says(200, models("a", "b")), says(500, {}))
+    async with Upstream(models=answers, deployment={"instance": instances}) as upstream:
+        content = content_of(await call(upstream.settings(), TOOL, verify=True))
+
+    assert told(content) == {"a": "both", "b": "engine"}
