@@ -3,7 +3,7 @@
 import pytest
 
 from tests.stdio_host import host
-from tests.upstream import DONE, SERVICE, Exchange, Request, Upstream, text_chunk
+from tests.upstream import DONE, SERVICE, Exchange, Handler, Request, Upstream, text_chunk
 
 pytestmark = [pytest.mark.anyio]
 
@@ -48,6 +48,25 @@ def expert(url: str) -> dict[str, object]:
     }
 
 
+async def refuses(request: Request, exchange: Exchange) -> None:
+    """Quotes what it was sent."""
+    await exchange.answer_json(500, {"error": {"message": f"bad {' '.join(request.headers.values())}"}})
+
+
+def control_plane(upstream: Upstream) -> Handler:
+    """One with a single deployment, which quotes what it was sent where another is asked for."""
+
+    async def answer(request: Request, exchange: Exchange) -> None:
+        if "/deployment/list?" in request.path:
+            await exchange.answer_json(200, {"code": 0, "data": {"count": "1", "rows": [upstream.deployment]}})
+        elif request.path.endswith(SERVICE):
+            await exchange.answer_json(200, {"code": 0, "data": upstream.deployment})
+        else:
+            await exchange.answer_json(404, {"code": -1, "msg": f"no such thing, {request.headers}"})
+
+    return answer
+
+
 @pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR", "nonsense"])
 @pytest.mark.parametrize("newline", ["", "\n"])
 async def test_no_secret_reaches_stdout_or_stderr(level: str, newline: str) -> None:
@@ -60,22 +79,9 @@ async def test_no_secret_reaches_stdout_or_stderr(level: str, newline: str) -> N
         else:
             await exchange.answer_json(int(kind.split()[-1]), {"error": {"message": f"bad {headers}"}})
 
-    async def models(request: Request, exchange: Exchange) -> None:
-        await exchange.answer_json(500, {"error": {"message": f"bad {' '.join(request.headers.values())}"}})
-
-    async with Upstream(chat=echoes, models=models) as upstream:
+    async with Upstream(chat=echoes, models=refuses) as upstream:
         upstream.deployment |= expert(upstream.url)
-
-        async def control(request: Request, exchange: Exchange) -> None:
-            is_list = "/deployment/list?" in request.path
-            known = request.path.endswith(SERVICE)
-            if is_list or known:
-                data = {"count": "1", "rows": [upstream.deployment]} if is_list else upstream.deployment
-                await exchange.answer_json(200, {"code": 0, "data": data})
-            else:
-                await exchange.answer_json(404, {"code": -1, "msg": f"no such thing, {request.headers}"})
-
-        upstream.control = control
+        upstream.control = control_plane(upstream)
         environ = {
             **upstream.environ,
             "ALAYA_ACCESS_KEY": ACCESS + newline,
