@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import anyio
 
@@ -61,7 +61,7 @@ def _places(home: Path) -> dict[str, str]:
     return {name: str(home) for name in ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "APPDATA")}
 
 
-async def _tool(name: str, **arguments: object) -> str:
+async def _tool(name: str, **arguments: Any) -> str:  # noqa: ANN401 whatever the tool takes
     async with Sandbox(token_delay=0) as sandbox:
         text = text_of(await call(over(sandbox), name, **arguments))
     return settled(f"> {name} {json.dumps(arguments)}\n{text}")

@@ -96,9 +96,7 @@ class Chats:
         self._checks = SchemaChecks()
         self.kept = KeptReplies()
 
-    async def run(
-        self, reference: str, request: ChatRequest, deadline: Deadline, notes: ProgressNotes
-    ) -> ChatResult:
+    async def run(self, reference: str, request: ChatRequest, deadline: Deadline, notes: ProgressNotes) -> ChatResult:
         """The reply of the deployment of that id, name or alias, whole or as much of it as came.
 
         Raises:
