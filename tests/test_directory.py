@@ -1,5 +1,6 @@
 """Deployments by name: alias, then id, then name; what that costs; and what is said where it is not clear."""
 
+import json
 from typing import Any
 
 import anyio
@@ -7,9 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.reference import checked_reference, could_be_id, folded, is_uuid, nearest
+from alaya_mcp.deployment.wire import Page, parse_page
 from alaya_mcp.sandbox import Sandbox
 from alaya_mcp.settings import Settings
+from alaya_mcp.upstream.directory import Directory
 from tests.calls import CHAT, ERAS, Era, call, connected, content_of, error_of, over, text_of
 from tests.registry import Registry, row, uuid
 from tests.upstream import Upstream, replies, says
@@ -144,9 +148,10 @@ async def test_a_name_that_several_have_is_answered_with_their_ids(era: Era, fil
     assert len(registry.pages) <= 3
 
 
-async def test_the_very_spelling_wins_over_others_of_that_name() -> None:
+@pytest.mark.parametrize("filters_by", ["part", "nothing"])
+async def test_the_very_spelling_wins_over_others_of_that_name(filters_by: str) -> None:
     async with Upstream() as upstream:
-        Registry(upstream, row(1, "Qwen x"), row(2, "qwen x"), row(3, "QWEN X"))
+        Registry(upstream, row(1, "Qwen x"), row(2, "qwen x"), row(3, "QWEN X"), filters_by=filters_by)
         one = await call(upstream.settings(), GET, service_id="qwen x")
         none = await call(upstream.settings(), GET, service_id="qWEN x")
 
@@ -396,3 +401,19 @@ async def test_a_name_that_is_asked_for_again_and_again_is_not_searched_for_each
             error_of(await client.call_tool(GET, {"service_id": "nobody at all"}))
 
     assert len([page for page in registry.pages if "name" not in page]) == 3
+
+
+async def test_no_more_than_a_thousand_names_are_kept() -> None:
+    async def fetch(page: int, size: int, deadline: Deadline, name: str | None = None) -> Page:
+        del page, size, deadline
+        return parse_page(json.dumps({"count": 1, "rows": [row(1, name)]}).encode())
+
+    async def look(service_id: str, deadline: Deadline) -> str:
+        del deadline
+        return service_id
+
+    directory = Directory(fetch, {})
+    for number in range(1_010):
+        await directory.find(f"name {number}", Deadline.after(9), look)
+
+    assert len(directory._ids) == 1_000

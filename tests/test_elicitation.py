@@ -1,18 +1,24 @@
 """Asking the host's user which deployment is meant: in both eras, and what happens where that is not possible."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import anyio
+import anyio.lowlevel
 import mcp_types as types
 import pytest
 from mcp import Client
 from mcp.client import ClientRequestContext
 from mcp.shared.exceptions import MCPError
 
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.progress import Phase, ProgressNotes
 from alaya_mcp.server import create_server
+from alaya_mcp.session import open_session
 from alaya_mcp.settings import Settings
+from alaya_mcp.tools.caller import Caller
+from alaya_mcp.tools.subject import reference
 from tests.calls import CHAT, ERAS, Era, content_of, error_of, text_of
 from tests.registry import Registry, row, uuid
 from tests.stdio_host import MODERN, Host, host
@@ -27,6 +33,7 @@ TOOLS: list[tuple[str, dict[str, Any]]] = [
     (CHAT, {"prompt": "x"}),
 ]
 
+TAKEN = 0.05
 Action = Literal["accept", "decline", "cancel"]
 
 
@@ -273,3 +280,24 @@ async def test_a_host_that_cannot_ask_is_told_why_there_are_no_candidates(era: E
 
     assert error_of(result) == {"code": "invalid_arguments", "retryable": False}
     assert "could not be found out: Alaya's control plane gave up waiting" in text_of(result)
+
+
+async def test_the_time_that_the_user_takes_is_not_the_calls(era: Era) -> None:
+    del era  # the time is kept below the protocol
+
+    async def choose(_: str, options: Sequence[str]) -> str:
+        began = anyio.current_time()
+        while anyio.current_time() < began + TAKEN:
+            await anyio.lowlevel.checkpoint()
+        return options[0]
+
+    async def quiet(progress: float, message: str, phase: Phase) -> None:
+        del progress, message, phase
+
+    async with Upstream() as upstream, open_session(fleet(upstream)) as session:
+        deadline = Deadline.after(9)
+        caller = Caller(quiet, choose)
+        _, until = await reference(session, None, caller, deadline, ProgressNotes(quiet, 0))
+
+    assert until.at >= deadline.at + TAKEN
+    assert until.budget == deadline.budget

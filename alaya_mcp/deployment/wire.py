@@ -252,7 +252,7 @@ class _Counted(WireModel):
 
 
 def _deployment(fields: dict[str, Any], key: SecretStr | None) -> Deployment:
-    own = {"apikey": key, "apiKey": None, "tells_instances": "instance" in fields}
+    own = {"apikey": key, "tells_instances": "instance" in fields}
     return Deployment.model_validate({**fields, **own})
 
 
