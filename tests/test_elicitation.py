@@ -98,8 +98,15 @@ async def test_one_that_is_named_or_the_default_is_never_asked_for(era: Era) -> 
 
 @pytest.mark.parametrize(
     "user",
-    [User("decline"), User("cancel"), User("accept"), User("accept", "no such option"), User("accept", uuid(4))],
-    ids=["declined", "cancelled", "empty", "not offered", "an id alone"],
+    [
+        User("decline"),
+        User("cancel"),
+        User("accept"),
+        User("accept", "no such option"),
+        User("accept", uuid(4)),
+        User("decline", f"zebra ({uuid(1)})"),
+    ],
+    ids=["declined", "cancelled", "empty", "not offered", "an id alone", "declined with one"],
 )
 async def test_a_user_who_chooses_none_is_told_so_with_candidates(era: Era, user: User) -> None:
     async with Upstream() as upstream, asked(fleet(upstream), era, user) as client:
@@ -271,6 +278,26 @@ async def test_a_call_without_a_deployment_keeps_its_time_and_tells_its_progress
     assert notes[0] == "looking up the deployment"
 
 
+async def test_a_host_that_only_opens_pages_is_not_asked(era: Era) -> None:
+    able = {"elicitation": {"url": {}}}
+    async with Upstream() as upstream:
+        fleet(upstream)
+        async with host(**upstream.environ | {"ALAYA_SERVICE_ID": ""}) as server:
+            meta: dict[str, Any] = {**MODERN, "io.modelcontextprotocol/clientCapabilities": able}
+            if era == "legacy":
+                client = {"name": "test", "version": "1"}
+                handshake = {"protocolVersion": "2025-11-25", "capabilities": able, "clientInfo": client}
+                await server.request(0, "initialize", handshake)
+                await server.answer(0)
+                await server.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+                meta = {}
+            await server.request(1, "tools/call", {"name": "get_deployment", "arguments": {}, "_meta": meta})
+            result = (await server.answer(1))["result"]
+
+    assert result["isError"]
+    assert "no default deployment is configured" in result["content"][0]["text"]
+
+
 async def test_a_host_that_cannot_ask_is_told_why_there_are_no_candidates(era: Era) -> None:
     async with (
         Upstream(control=says(504, {}, retry_after="60")) as upstream,
@@ -285,7 +312,8 @@ async def test_a_host_that_cannot_ask_is_told_why_there_are_no_candidates(era: E
 async def test_the_time_that_the_user_takes_is_not_the_calls(era: Era) -> None:
     del era  # the time is kept below the protocol
 
-    async def choose(_: str, options: Sequence[str]) -> str:
+    async def choose(question: str, options: Sequence[str]) -> str:
+        del question
         began = anyio.current_time()
         while anyio.current_time() < began + TAKEN:
             await anyio.lowlevel.checkpoint()
