@@ -1,7 +1,6 @@
 """A machine in a folder of its own, a person at its terminal, and hosts' own commands on its PATH."""
 
 import json
-import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterable
@@ -18,6 +17,46 @@ from alaya_mcp.hosts.transaction import Request, Terminal
 
 ACCESS, SECRET = "planted-AK-5f1c9a", "planted-SK-77aa01"
 KEYS = {"ALAYA_ACCESS_KEY": ACCESS, "ALAYA_SECRET_KEY": SECRET}
+
+_STAND_IN = """\
+import json, pathlib, sys
+notes, place, status, says, refuses, forgets = told
+words = sys.argv[1:]
+with open(notes, "a") as file:
+    print(json.dumps(words), file=file)
+print(says)
+if status or refuses in words:
+    sys.exit(status or 1)
+path = pathlib.Path(place)
+text = path.read_text() if path.exists() else "{}"
+if words[0] == "--add-mcp":
+    entry = json.loads(words[1])
+    name, inputs, key = entry.pop("name"), entry.pop("inputs", []), "servers"
+else:
+    name, inputs, key = words[2], [], "mcpServers"
+    entry = {"type": "stdio", "command": "", "args": [], "env": {}}
+    if words[1] == "add":
+        split = words.index("--")
+        entry["env"] = dict(word.split("=", 1) for word in words[5:split] if word != "--env")
+        entry["command"], *entry["args"] = words[split + 1:]
+entry = {member: value for member, value in entry.items() if member not in forgets}
+try:
+    data = json.loads(text)
+except ValueError:  # as VS Code does it, which keeps comments
+    head, end = text.split('"servers": {')
+    text = head + '"servers": {' + json.dumps({name: entry})[1:-1] + "," + end
+    text = text.replace("{", '{"inputs": ' + json.dumps(inputs) + ",", 1)
+else:
+    if words[1] == "remove":
+        data[key].pop(name)
+    else:
+        data.setdefault(key, {})[name] = entry
+    if inputs:
+        data["inputs"] = [*data.get("inputs", []), *inputs]
+    text = json.dumps(data)
+path.parent.mkdir(parents=True, exist_ok=True)
+path.write_text(text)
+"""
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="modes, links and scripts of POSIX")
 
@@ -100,13 +139,22 @@ class Desk:
         """What a file of the home directory says."""
         return json.loads((self.root / "home" / place).read_text(encoding="utf-8"))
 
-    def host_command(self, name: str, *, status: int = 0, says: str = "", then: str = "") -> None:
-        """Put a host's own command on the PATH: it notes its arguments, and ends as told."""
+    def host_command(
+        self, name: str, *, status: int = 0, says: str = "", refuses: str = "", forgets: Iterable[str] = ()
+    ) -> None:
+        """Put a host's own command on the PATH: it notes its arguments, changes its file, and ends as told.
+
+        Args:
+            name: Its name.
+            status: How it ends; where that is a failure, the file is not changed.
+            says: Its output.
+            refuses: A word of its arguments that makes it fail.
+            forgets: Members of an entry that it does not write.
+        """
         script = self.root / "bin" / name
-        script.write_text(
-            f"#!/bin/sh\nprintf '%s\\0' \"$@\" >> {shlex.quote(str(self._notes))}\nprintf '\\n' >> "
-            f"{shlex.quote(str(self._notes))}\nprintf '%s\\n' {shlex.quote(says)}\n{then}\nexit {status}\n"
-        )
+        place = ".config/Code/User/mcp.json" if name == "code" else ".claude.json"
+        told = (str(self._notes), str(self.root / "home" / place), status, says, refuses, tuple(forgets))
+        script.write_text(f"#!{sys.executable} -IS\ntold = {told!r}\n{_STAND_IN}", encoding="utf-8")
         script.chmod(0o755)
 
     @property
@@ -118,7 +166,7 @@ class Desk:
         """The arguments of each run of a host's command."""
         if not self._notes.exists():
             return []
-        return [run.removesuffix("\0").split("\0") for run in self._notes.read_text().splitlines()]
+        return [json.loads(run) for run in self._notes.read_text().splitlines()]
 
     def which(self, name: str) -> str | None:
         """The PATH's lookup."""

@@ -279,14 +279,14 @@ async def test_a_call_without_a_deployment_keeps_its_time_and_tells_its_progress
 
 
 async def test_a_host_that_only_opens_pages_is_not_asked(era: Era) -> None:
-    able = {"elicitation": {"url": {}}}
+    able: dict[str, Any] = {"elicitation": {"url": {}}}
     async with Upstream() as upstream:
         fleet(upstream)
         async with host(**upstream.environ | {"ALAYA_SERVICE_ID": ""}) as server:
             meta: dict[str, Any] = {**MODERN, "io.modelcontextprotocol/clientCapabilities": able}
             if era == "legacy":
                 client = {"name": "test", "version": "1"}
-                handshake = {"protocolVersion": "2025-11-25", "capabilities": able, "clientInfo": client}
+                handshake: dict[str, Any] = {"protocolVersion": "2025-11-25", "capabilities": able, "clientInfo": client}
                 await server.request(0, "initialize", handshake)
                 await server.answer(0)
                 await server.send({"jsonrpc": "2.0", "method": "notifications/initialized"})

@@ -111,6 +111,52 @@ def test_references_that_a_host_replaces_are_not_mentioned(
     assert told(desk, place, entry(desk, env=env), **others) == []
 
 
+@pytest.mark.parametrize(
+    ("found", "problem", "named"),
+    [
+        (
+            {"command": "uvx", "args": ["--from", "alaya-mcp @ git+https://planted@h.invalid/x", "x"]},
+            "strangers_package",
+            "'alaya-mcp' is another project's package",
+        ),
+        ({"command": "C:\\planted\\alaya-mcp.exe"}, "strangers_package", "'alaya-mcp' is"),
+        ({"command": "env ALAYA_SECRET_KEY=planted alayanew-mcp"}, "relative_command", "the command 'env …' is no"),
+        ({"command": "ALAYA_SECRET_KEY=planted alayanew-mcp"}, "relative_command", "the command is no absolute path"),
+        ({"command": "/nowhere/env K=planted alayanew-mcp"}, "command_missing", "the command '/nowhere/env …' is not"),
+        ({"command": "/K=planted/alayanew-mcp"}, "command_missing", "the command is not there"),
+        ({"command": "/nowhere/my venv/x"}, "command_missing", "the command '/nowhere/my venv/x' is not there"),
+        ({"env": {**KEYS, "ALAYA_ACCESS_KEY": "${AK-planted-1}"}}, "unexpanded_variable", "holds ${...}, which"),
+        ({"env": {**KEYS, "X": "${env:AK planted}"}}, "unexpanded_variable", "holds ${...}, which"),
+        ({"env": {**KEYS, "X": "${env:MY_KEY}"}}, "unexpanded_variable", "holds ${env:MY_KEY}, which"),
+    ],
+)
+def test_what_may_be_a_secret_is_not_quoted(desk: Desk, found: dict[str, Any], problem: str, named: str) -> None:
+    findings = told(desk, DESKTOP, entry(desk, **found))
+
+    assert problem in {finding.problem for finding in findings}
+    assert named in " ".join(finding.message for finding in findings)
+    assert "planted" not in repr(findings)
+
+
+def test_a_variable_that_may_be_a_secret_is_not_quoted(desk: Desk) -> None:
+    (finding,) = told(desk, VSCODE, entry(desk, env={**KEYS, "X": "${env:AK-planted-1}"}))
+
+    assert "X refers to ${...}, and what it names is not set in this shell." in finding.message
+    assert "planted" not in repr(finding)
+
+
+@pytest.mark.parametrize("key", [f"{SECRET}${{X}}", f"${{PATH:-{SECRET}}}", f"${{{SECRET}}}"])
+def test_a_key_beside_or_inside_a_reference_is_a_literal_one(desk: Desk, key: str) -> None:
+    path = desk.machine.directory / ".mcp.json"
+    env = {"ALAYA_ACCESS_KEY": "${PATH}", "ALAYA_SECRET_KEY": key}
+    path.write_text(json.dumps({"mcpServers": {"alaya": entry(desk, env=env)}}))
+
+    findings = host_findings(desk.machine)
+
+    assert ("keys_in_project_file", "error") in problems(findings)
+    assert SECRET not in repr(findings)
+
+
 def test_the_default_of_a_reference_is_not_quoted(desk: Desk) -> None:
     findings = told(desk, DESKTOP, entry(desk, env={**KEYS, "ALAYA_SECRET_KEY": f"${{X:-{SECRET}}}"}))
 

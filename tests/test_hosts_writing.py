@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from alaya_mcp.hosts.differences import difference, masked_words
+from alaya_mcp.hosts.differences import difference, hidden_values, masked_words
 from alaya_mcp.hosts.documents import read_document
-from alaya_mcp.hosts.json_text import with_member
+from alaya_mcp.hosts.entries import KEY_VARIABLES
+from alaya_mcp.hosts.json_text import with_element, with_member
 from alaya_mcp.hosts.writing import back_up, replace
+from alaya_mcp.settings import VARIABLES
 from tests.host_machine import posix_only
 
 OWN = ("mcpServers", "alaya")
@@ -129,6 +131,102 @@ def test_the_difference_shows_our_entry_and_masks_every_other_string() -> None:
     assert shown.startswith("--- mcp.json\n+++ mcp.json\n@@ ")
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["a ${X}", "${X} ${Y}", "${X:-planted}", "${planted-live-1}", "${}", "planted", "${input:a b}", "https://x?${X}"],
+)
+@pytest.mark.parametrize("name", ["ALAYA_ACCESS_KEY", "ALAYA_TOKEN", "HTTPS_PROXY"])
+def test_of_other_variables_only_a_whole_reference_is_shown(name: str, value: str) -> None:
+    after = with_member("", OWN, {"env": {name: value}})
+
+    assert f'"{name}": "…"' in difference("", after, OWN, label="f")
+
+
+@pytest.mark.parametrize("value", ["${X}", "${env:MY_KEY}", "${input:alaya-access-key}", "${X:-}"])
+def test_a_whole_reference_is_shown(value: str) -> None:
+    after = with_member("", OWN, {"env": {"ALAYA_ACCESS_KEY": value}})
+
+    assert f'"ALAYA_ACCESS_KEY": "{value}"' in difference("", after, OWN, label="f")
+
+
+@pytest.mark.parametrize("name", sorted({*VARIABLES, "ALAYA_CONFIG", "ALAYA_PROFILE"} - {*KEY_VARIABLES}))
+def test_our_settings_are_shown(name: str) -> None:
+    after = with_member("", OWN, {"env": {name: "a-value"}})
+
+    assert f'"{name}": "a-value"' in difference("", after, OWN, label="f")
+
+
+@pytest.mark.parametrize(
+    ("command", "is_shown"),
+    [
+        ("uvx", True),
+        ("/Users/me/Library/Application Support/venv/bin/alayanew-mcp", True),
+        ("C:\\Program Files\\alaya\\alayanew-mcp.exe", True),
+        ("env alayanew-mcp planted", False),
+        ("ALAYA_SECRET_KEY=planted", False),
+        ("/usr/bin/env ALAYA_SECRET_KEY=planted", False),
+        ("/usr/bin/x --key planted", False),
+        ("git+https://planted@h.invalid", False),
+    ],
+)
+def test_a_command_is_shown_where_it_is_no_command_line(command: str, *, is_shown: bool) -> None:
+    before = with_member("", OWN, {"command": command})
+
+    shown = difference(before, with_member(before, OWN, {}), OWN, label="f")
+
+    quoted = json.dumps(command) if is_shown else '"…"'
+    assert f'-      "command": {quoted}' in shown
+    assert "planted" not in shown
+
+
+@pytest.mark.parametrize("word", ["-pplanted", "alaya-mcp @ git+https://planted@h.invalid/alaya-mcp", "--planted"])
+def test_arguments_that_are_not_ours_are_masked(word: str) -> None:
+    after = with_member("", OWN, {"args": ["--sandbox", word], "env": {"PIN": 4711}, "type": "planted"})
+
+    shown = difference("", after, OWN, label="f")
+
+    assert '"--sandbox"' in shown
+    assert "planted" not in shown
+    assert "4711" not in shown
+
+
+def test_of_a_file_on_one_long_line_only_our_entry_is_shown() -> None:
+    before = json.dumps({"history": ["x"] * 10_000, "mcpServers": {"b": {}, "alaya": {"env": {"N": "old-one"}}}})
+
+    shown = difference(before, with_member(before, OWN, {"command": "/c", "env": {"N": "new"}}), OWN, label="f")
+
+    assert shown.splitlines() == [
+        "--- f",
+        "+++ f",
+        "@@ -1,8 +1,9 @@",
+        " {",
+        '   "mcpServers": {',
+        '     "alaya": {',
+        '+      "command": "/c",',
+        '       "env": {',
+        '-        "N": "…"',
+        '+        "N": "… (changed)"',
+        "       }",
+        "     }",
+        "   }",
+    ]
+    assert '+    "alaya": {' in difference(before.replace("alaya", "c"), before, OWN, label="f")
+
+
+def test_changes_far_apart_are_both_shown() -> None:
+    before = json.dumps({"inputs": [1], "history": list(range(500)), "mcpServers": {}}, indent=2)
+    after = with_element(with_member(before, OWN, {}), ("inputs",), {"id": "k"})
+
+    shown = difference(before, after, OWN, label="f").splitlines()
+
+    assert [line for line in shown if line[0] == "@"] == ["@@ -1,6 +1,9 @@", "@@ -504,5 +507,7 @@"]
+    assert '+      "id": "k"' in shown
+
+
+def test_very_short_values_are_not_looked_for_in_a_text() -> None:
+    assert masked_words("a command ran 1234 times", ["a", "ran", "1234"]) == "a command ran … times"
+
+
 def test_a_key_that_changes_is_told_without_showing_either() -> None:
     before = with_member("", OWN, {"env": {"ALAYA_ACCESS_KEY": "old-one", "ALAYA_SECRET_KEY": "same"}})
     after = with_member("", OWN, {"env": {"ALAYA_ACCESS_KEY": "new-one", "ALAYA_SECRET_KEY": "same"}})
@@ -179,3 +277,26 @@ def test_keys_are_masked_as_they_are_and_as_json_writes_them(key: str) -> None:
     masked = masked_words(text, [key, ""])
 
     assert masked == '… "…" "{\\"k\\": \\"…\\"}"'
+
+
+def test_numbers_of_other_servers_environments_are_masked_at_the_beginning_of_a_line_too() -> None:
+    before = '{"mcpServers": {"b": {"env": {"PIN":\n4711}, "timeout": 600}\n}}'
+
+    shown = difference(before, with_member(before, OWN, {}), OWN, label="f")
+
+    assert "4711" not in shown
+    assert "600" in shown
+
+
+def test_ends_of_lines_of_windows_are_not_shown() -> None:
+    before = '{\r\n  "mcpServers": {}\r\n}\r\n'
+
+    shown = difference(before, with_member(before, OWN, {}), OWN, label="f")
+
+    assert shown.splitlines()[3:5] == [" {", '-  "mcpServers": {}']
+
+
+def test_of_values_that_are_part_of_others_the_longest_is_masked_first() -> None:
+    hidden = hidden_values({"env": {"A": "planted", "B": "planted-longer"}}, {"args": ["planted-l", 5]})
+
+    assert masked_words("planted-longer, planted", hidden) == "…, …"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from alaya_mcp.settings import VARIABLES
 from tests.host_machine import ACCESS, KEYS, SECRET, Desk, Person, desk_in
 
 DESKTOP = ".config/Claude/claude_desktop_config.json"
@@ -151,6 +152,48 @@ def test_an_entry_of_that_name_is_replaced_but_for_variables_that_are_not_ours(d
     assert '-        "alaya-mcp"' in person.read
     assert '+        "ALAYA_ACCESS_KEY": "… (changed)",' in person.read
     assert not [secret for secret in ("old-key", "planted", ACCESS, SECRET) if secret in person.read]
+
+
+@pytest.mark.parametrize("kind", ["keys", "profile", "sandbox"])
+def test_no_setting_of_the_entry_before_is_left_beside_what_is_set_now(desk: Desk, kind: str) -> None:
+    ours = dict.fromkeys((*VARIABLES, "ALAYA_CONFIG", "ALAYA_PROFILE"), "1")
+    foreign = {"HTTPS_PROXY": "http://p.invalid", "ALAYA_OTHER": "x"}
+    old = {"ALAYA_BASE_URL": "https://staging.invalid/v1", "alaya_service_id": "old-one"}
+    desk.write(DESKTOP, {"mcpServers": {"alaya": {"command": "x", "env": {**ours, **foreign, **old}}}})
+    wanted: dict[str, str] = dict(KEYS) if kind == "keys" else {}
+    if kind == "profile":
+        config = desk.root / "config.toml"
+        config.write_text('[profiles.default]\naccess_key = "profile-ak"\nsecret_key = "profile-sk"\n')
+        desk.environ.clear()
+        desk.environ["ALAYA_CONFIG"] = wanted["ALAYA_CONFIG"] = str(config)
+    person = Person(["y"])
+
+    assert desk.install("claude-desktop", person, is_sandbox=kind == "sandbox") == 0
+
+    assert desk.data(DESKTOP)["mcpServers"]["alaya"]["env"] == {**wanted, **foreign}
+    assert '-        "ALAYA_BASE_URL": "https://staging.invalid/v1"' in person.read
+    assert '-        "ALAYA_PROFILE": "1"' in person.read
+
+
+def test_a_default_in_the_environment_displaces_another_value_in_the_entry(desk: Desk) -> None:
+    old: dict[str, Any] = {"command": str(desk.command), "args": [], "env": {**KEYS, "ALAYA_TIMEOUT_SECONDS": "300"}}
+    desk.write(DESKTOP, {"mcpServers": {"alaya": old}})
+    desk.environ["ALAYA_TIMEOUT_SECONDS"] = "50"
+
+    assert desk.install("claude-desktop") == 0
+
+    assert desk.data(DESKTOP)["mcpServers"]["alaya"]["env"] == KEYS
+
+
+def test_a_file_of_variables_that_stays_is_told_before_the_question(desk: Desk) -> None:
+    desk.write(DESKTOP, {"mcpServers": {"alaya": {"command": "x", "envFile": "/e"}, "b": {"envFile": "/e"}}})
+    person, other = Person(["n"]), Person(["n"])
+
+    desk.install("claude-desktop", person)
+    desk.install("claude-desktop", other, name="b2")
+
+    assert "The entry keeps its envFile" in person.said[0]
+    assert "keeps its envFile" not in other.read
 
 
 def test_a_remote_entry_of_that_name_leaves_nothing_behind(desk: Desk) -> None:

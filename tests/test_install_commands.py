@@ -2,9 +2,9 @@
 
 import json
 import os
-import shlex
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +33,6 @@ def test_claude_code_adds_it_itself_and_the_keys_are_not_shown(desk: Desk) -> No
     assert desk.install("claude-code", person) == 0
 
     assert desk.noted == [["mcp", "add", "alaya", "--scope", "user", *ADDED, str(desk.command)]]
-    assert not (desk.machine.home / CODE).exists()
     assert "claude mcp add alaya --scope user --env 'ALAYA_ACCESS_KEY=…' --env" in person.read
     assert "Added it with …" in person.read
     assert ACCESS not in person.read
@@ -58,6 +57,7 @@ def test_an_entry_that_is_there_is_removed_first_and_backed_up(desk: Desk) -> No
     desk.host_command("claude")
     old = {"type": "stdio", "command": "/old", "env": {"ALAYA_ACCESS_KEY": "old-key", "N": "planted"}}
     path = desk.write(CODE, {"mcpServers": {"alaya": old}})
+    before = path.read_bytes()
     person = Person(["y"])
 
     assert desk.install("claude-code", person) == 0
@@ -76,8 +76,135 @@ def test_an_entry_that_is_there_is_removed_first_and_backed_up(desk: Desk) -> No
         "--",
         str(desk.command),
     ]
-    assert path.with_name(".claude.json.bak").read_bytes() == path.read_bytes()
+    assert path.with_name(".claude.json.bak").read_bytes() == before
     assert "planted" not in person.read
+
+
+def test_what_goes_with_the_old_entry_is_shown_before_the_question(desk: Desk) -> None:
+    desk.host_command("claude")
+    env = {**KEYS, "ALAYA_BASE_URL": "https://staging.invalid", "ALAYA_TOKEN": "planted-1", "N": "planted-${X}"}
+    old = {"type": "stdio", "command": "env PLANTED=planted-2 x", "args": ["planted-3"], "env": env}
+    desk.write(CODE, {"mcpServers": {"alaya": old}})
+    person = Person(["y"])
+
+    assert desk.install("claude-code", person) == 0
+
+    assert '-        "ALAYA_BASE_URL": "https://staging.invalid",' in person.read
+    assert "--env 'ALAYA_TOKEN=…' --env 'N=…' -- " in person.read
+    assert "planted" not in person.read
+    assert desk.data(CODE)["mcpServers"]["alaya"]["env"] == {**KEYS, "ALAYA_TOKEN": "planted-1", "N": "planted-${X}"}
+
+
+@pytest.mark.parametrize("value", ["alaya", "a", "--env"])
+def test_a_value_is_masked_where_it_stands_and_nowhere_else(desk: Desk, value: str) -> None:
+    desk.host_command("claude", says="Added server alaya")
+    desk.write(CODE, {"mcpServers": {"alaya": {"command": "x", "env": {"N": value}}}})
+    desk.environ["ALAYA_SERVICE_ID"] = "alaya-qwen"
+    person = Person(["y"])
+
+    assert desk.install("claude-code", person) == 0
+
+    assert "claude mcp add alaya --scope user --env 'ALAYA_ACCESS_KEY=…'" in person.read
+    assert f"--env ALAYA_SERVICE_ID=alaya-qwen --env 'N=…' -- {desk.command}" in person.read
+    assert ("Added server alaya" in person.said) is (value != "alaya")
+
+
+@pytest.mark.parametrize(("env", "is_told"), [({"N": "planted"}, True), ({"N": "${N}"}, False), ({}, False)])
+def test_what_others_could_read_in_the_arguments_is_told_before_the_question(
+    desk: Desk, env: dict[str, str], *, is_told: bool
+) -> None:
+    desk.host_command("claude")
+    desk.write(CODE, {"mcpServers": {"alaya": {"command": "x", "env": env}}})
+    with_keys, without_keys = Person(["n"]), Person(["n"])
+
+    desk.install("claude-code", with_keys)
+    desk.install("claude-code", without_keys, is_sandbox=True)
+
+    warning = "other users of this machine can read the masked values in its arguments. To avoid that, use --project"
+    assert warning in with_keys.said[-1]
+    assert "a profile of the configuration file (docs/decisions/configuration.md)" in with_keys.said[-1]
+    assert (warning in without_keys.said[-1]) is is_told
+
+
+@pytest.mark.parametrize(
+    ("old", "what"),
+    [
+        ({"timeout": 600, "headers": {"A": "planted"}}, "timeout, headers"),
+        ({"env": {"N": 5}}, "env"),
+        ({"env": {"A=B": "planted"}}, "env"),
+    ],
+)
+def test_what_the_command_could_not_be_given_is_kept_by_editing_the_file(
+    desk: Desk, old: dict[str, Any], what: str
+) -> None:
+    desk.host_command("claude")
+    desk.write(CODE, {"mcpServers": {"alaya": {"command": "x", **old}}})
+    person = Person(["y"])
+
+    assert desk.install("claude-code", person) == 0
+
+    assert desk.noted == []
+    entry = desk.data(CODE)["mcpServers"]["alaya"]
+    assert entry == {
+        "type": "stdio",
+        "command": str(desk.command),
+        "args": [],
+        **old,
+        "env": {**KEYS, **old.get("env", {})},
+    }
+    assert f"would lose what the entry says of {what}, so the file is edited" in person.read
+    assert "planted" not in person.read
+
+
+@pytest.mark.parametrize("member", ["env", "args", "command"])
+@pytest.mark.parametrize("has_file", [True, False])
+def test_a_command_that_ends_well_and_has_not_done_it_is_told(desk: Desk, member: str, *, has_file: bool) -> None:
+    desk.host_command("claude", forgets=[member])
+    desk.command.unlink()
+    path = desk.write(CODE, {}) if has_file else desk.machine.home / CODE
+    person = Person(["y"])
+
+    assert desk.install("claude-code", person) == 1
+
+    (warning,) = person.warned
+    assert f"the server alaya in {path} is not as it should be now" in warning
+    assert (f"The file as it was is in {path}.bak." in warning) is has_file
+    assert not [line for line in person.said if line.startswith("Next:")]
+
+
+def test_an_input_that_vscodes_command_has_not_written_is_told(desk: Desk) -> None:
+    desk.host_command("code")
+    script = desk.root / "bin" / "code"
+    script.write_text(script.read_text().replace('entry.pop("inputs", [])', 'entry.pop("inputs", [])[:1]'))
+    person = Person(["y"])
+
+    assert desk.install("vscode", person) == 1
+    assert "is not as it should be now" in person.warned[0]
+
+
+def test_a_removal_that_ends_well_and_has_not_done_it_is_told(desk: Desk) -> None:
+    desk.host_command("claude")
+    script = desk.root / "bin" / "claude"
+    script.write_text(script.read_text().replace("data[key].pop(name)", "pass"))
+    desk.write(CODE, {"mcpServers": {"alaya": {"command": "x"}}})
+    person = Person(["y"])
+
+    assert desk.uninstall("claude-code", person) == 1
+    assert "is not as it should be now" in person.warned[0]
+
+
+@pytest.mark.parametrize(("host", "place"), [("vscode", VSCODE), ("claude-code", CODE)])
+def test_a_file_is_backed_up_before_a_first_entry_too(desk: Desk, host: str, place: str) -> None:
+    desk.host_command("code")
+    desk.host_command("claude")
+    path = desk.write(place, {"history": [1]})
+    before = path.read_bytes()
+    person = Person(["y"])
+
+    assert desk.install(host, person) == 0
+
+    assert path.with_name(f"{path.name}.bak").read_bytes() == before
+    assert f"Backup: {path}.bak" in person.read
 
 
 def test_an_entry_that_says_the_same_is_not_added_again(desk: Desk) -> None:
@@ -108,9 +235,7 @@ def test_a_command_that_fails_is_told_with_its_status_and_what_to_do(desk: Desk)
 
 
 def test_a_failure_after_the_removal_says_where_the_old_entry_is(desk: Desk) -> None:
-    desk.host_command("claude")
-    script = desk.root / "bin" / "claude"
-    script.write_text(script.read_text().replace("exit 0", '[ "$2" = remove ]'))
+    desk.host_command("claude", refuses="add")
     path = desk.write(CODE, {"mcpServers": {"alaya": {"command": "/old"}}})
     person = Person(["y"])
 
@@ -139,9 +264,9 @@ def test_a_command_that_cannot_be_started_is_told(desk: Desk) -> None:
 
 
 def test_a_file_that_the_command_leaves_open_to_others_is_closed(desk: Desk) -> None:
-    prepared = desk.write("prepared", {"mcpServers": {"alaya": {"command": "x", "env": KEYS}}})
-    path = desk.machine.home / CODE
-    desk.host_command("claude", then=f"cp {shlex.quote(str(prepared))} {shlex.quote(str(path))}; chmod 644 {path}")
+    desk.host_command("claude")
+    path = desk.write(CODE, {})
+    path.chmod(0o644)
     person = Person(["y"])
 
     assert desk.install("claude-code", person) == 0
@@ -167,12 +292,21 @@ def test_vscode_adds_it_itself_with_its_inputs(desk: Desk) -> None:
 def test_a_file_with_comments_is_no_obstacle_to_vscodes_own_command(desk: Desk) -> None:
     desk.host_command("code")
     path = desk.write(VSCODE, '{"servers": {"x": {}}, /* mine */}')
-    before = path.read_bytes()
 
     assert desk.install("vscode") == 0
 
     assert len(desk.noted) == 1
-    assert path.read_bytes() == before
+    assert "/* mine */" in path.read_text()
+
+
+def test_what_changes_in_a_file_with_comments_is_shown_too(desk: Desk) -> None:
+    desk.host_command("code")
+    desk.write(VSCODE, '{"servers": {"alaya": {"command": "old"}}, /* mine */}')
+    person = Person()
+
+    assert desk.install("vscode", person, is_dry=True) == 0
+
+    assert '-      "command": "old"' in person.read
 
 
 @pytest.mark.parametrize(("host", "place"), [("vscode", VSCODE), ("claude-code", CODE)])
@@ -213,9 +347,11 @@ def test_a_command_is_not_run_without_consent(desk: Desk, *, is_dry: bool) -> No
 def test_claude_code_removes_it_itself(desk: Desk) -> None:
     desk.host_command("claude")
     path = desk.write(CODE, {"mcpServers": {"alaya": {"command": "x"}}})
+    person = Person(["y"])
 
-    assert desk.uninstall("claude-code") == 0
+    assert desk.uninstall("claude-code", person) == 0
 
+    assert '-      "command": "x"' in person.read
     assert desk.noted == [["mcp", "remove", "alaya", "--scope", "user"]]
     assert os.path.lexists(f"{path}.bak")
 
@@ -258,3 +394,20 @@ def test_keys_that_a_batch_file_would_read_itself_go_into_the_file(desk: Desk) -
 
     assert desk.noted == []
     assert desk.data(CODE)["mcpServers"]["alaya"]["env"]["ALAYA_SECRET_KEY"] == "a&calc"
+
+
+def test_comments_that_no_command_can_keep_leave_the_file_alone(desk: Desk) -> None:
+    desk.host_command("code.cmd")
+    desk.environ["ALAYA_SERVICE_ID"] = "a&calc"
+    path = desk.write(VSCODE, '{"servers": {} /* mine */}')
+    before = path.read_bytes()
+    person = Person(["y"])
+
+    def which(_name: str) -> str:
+        return str(desk.root / "bin" / "code.cmd")
+
+    desk.which = which  # type: ignore[method-assign] # the desk's PATH is that of Windows
+    assert desk.install("vscode", person) == 1
+
+    assert (desk.noted, path.read_bytes()) == ([], before)
+    assert "has comments or trailing commas, which would be lost. It is left alone" in person.warned[0]

@@ -15,7 +15,7 @@ from alaya_mcp.console import open_console
 from alaya_mcp.environment import value_of
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.hosts.catalogue import Machine
-from alaya_mcp.hosts.changes import installed, is_installed, snippet, unfit, wrong_kind
+from alaya_mcp.hosts.changes import holds, installed, is_installed, snippet, unfit, wrong_kind
 from alaya_mcp.hosts.differences import printable
 from alaya_mcp.hosts.entries import (
     KEY_VARIABLES,
@@ -29,7 +29,7 @@ from alaya_mcp.hosts.entries import (
     wanted_sandbox,
     wanted_server,
 )
-from alaya_mcp.hosts.own_commands import add_arguments, can_be_passed, remove_arguments, secrets_of
+from alaya_mcp.hosts.own_commands import adding, can_be_passed, not_taken, removing
 from alaya_mcp.hosts.transaction import Refused, Request, Terminal, Transaction
 from alaya_mcp.settings import VARIABLES, Settings, settings_from
 from alaya_mcp.sources import gather
@@ -40,6 +40,9 @@ Which = Callable[[str], str | None]
 _KEYS_ARE_NEEDED: Final = """\
 The two halves of your Open API Key are needed: set ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY in the environment, or run \
 this on a terminal, which asks for them. The key is made in the Alaya NeW console; --sandbox does without one."""
+
+_FILE_STAYS: Final = """\
+The entry keeps its envFile, which this command does not read: an ALAYA_ variable in it counts beside the new keys."""
 
 
 async def run(arguments: argparse.Namespace) -> int:
@@ -108,33 +111,44 @@ def _install(transaction: Transaction, which: Which, executable: str) -> int:
     terminal, host, document = transaction.terminal, transaction.host, transaction.document
     program = which(host.command) if host.command and transaction.level == "user" else None
     preview = _wanted(transaction, executable, lambda: PLACEHOLDERS)
-    leaves_file_alone = program and host.reads_comments and document.state == "commented"
-    why = wrong_kind(document, host) if leaves_file_alone else unfit(document, host)
+    is_for_command = host.reads_comments and document.state == "commented"
+    why = wrong_kind(document, host) if program and is_for_command else unfit(document, host)
     if why:
-        terminal.warn(f"{document.path} {why}. It is left alone. This belongs in it:")
-        terminal.say(snippet(host, preview))
-        return 1
+        return _left_alone(transaction, why, preview)
 
     wanted = _wanted(transaction, executable, lambda: _keys(transaction))
     if is_installed(document, host, wanted):
         terminal.say(f"{host.title} has {wanted.name} already, and it says the same. Nothing was changed.")
         return 0
     entry = merged(wanted, transaction.present)
-    arguments = add_arguments(host, wanted, entry)
-    if program and not can_be_passed(program, arguments):
+    addition = adding(host, wanted, entry)
+    if program and (others := not_taken(host, entry)):
+        terminal.say(f"{program} would lose what the entry says of {', '.join(others)}, so the file is edited.")
+        program = None
+    if program and not can_be_passed(program, addition.arguments):
         terminal.say(f"A value has a character that {program} would not pass on, so the file is edited.")
         program = None
+    if not program and is_for_command:
+        return _left_alone(transaction, unfit(document, host), preview)
+    if "envFile" in entry:
+        terminal.say(_FILE_STAYS)
     if program:
-        removal = remove_arguments(host, wanted.name) if transaction.present is not None else None
-        lines = [removal, arguments] if removal else [arguments]
-        secrets = secrets_of(entry, transaction.present)
-        is_done = transaction.command(program, lines, secrets, is_replacing=transaction.present is not None)
+        removal = removing(host, wanted.name) if transaction.present is not None else None
+        calls = [removal, addition] if removal else [addition]
+        is_done = transaction.command(program, calls, entry=entry, is_right=lambda now: holds(now, host, wanted, entry))
     else:
         is_done = transaction.edit(installed(document, host, wanted), is_private=bool(literal_keys(entry)))
     if is_done:
         for line in _next_steps(transaction, wanted):
             terminal.say(line)
     return 0
+
+
+def _left_alone(transaction: Transaction, why: str | None, preview: Wanted) -> int:
+    """Say that the file is not changed, and what belongs in it; the exit status."""
+    transaction.terminal.warn(f"{transaction.document.path} {why}. It is left alone. This belongs in it:")
+    transaction.terminal.say(snippet(transaction.host, preview))
+    return 1
 
 
 def _wanted(transaction: Transaction, executable: str, keys: Callable[[], KeyPair]) -> Wanted:

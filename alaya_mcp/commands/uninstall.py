@@ -5,8 +5,8 @@ import shutil
 
 from alaya_mcp.commands.install import Which, open_terminal, requested
 from alaya_mcp.hosts.catalogue import Machine
-from alaya_mcp.hosts.changes import unfit, uninstalled
-from alaya_mcp.hosts.own_commands import can_be_passed, remove_arguments, secrets_of
+from alaya_mcp.hosts.changes import present_entry, unfit, uninstalled
+from alaya_mcp.hosts.own_commands import can_be_passed, removing
 from alaya_mcp.hosts.transaction import Refused, Request, Terminal, Transaction
 
 
@@ -44,10 +44,12 @@ def _uninstall(transaction: Transaction, which: Which) -> int:
     if why := unfit(document, host):
         terminal.warn(f'{document.path} {why}. It is left alone: take "{name}" out of "{host.servers_key}" by hand.')
         return 1
-    arguments = remove_arguments(host, name) if transaction.level == "user" else None
-    program = which(host.command) if arguments and host.command else None
-    if program and arguments and can_be_passed(program, arguments):
-        is_done = transaction.command(program, [arguments], secrets_of(transaction.present), is_replacing=True)
+    removal = removing(host, name) if transaction.level == "user" else None
+    program = which(host.command) if removal and host.command else None
+    if program and removal and can_be_passed(program, removal.arguments):
+        is_done = transaction.command(
+            program, [removal], entry=None, is_right=lambda now: present_entry(now, host, name) is None
+        )
     else:
         is_done = transaction.edit(uninstalled(document, host, name), is_private=False)
     if is_done:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from alaya_mcp.hosts.catalogue import Host
@@ -57,6 +57,14 @@ def is_installed(document: Document, host: Host, wanted: Wanted) -> bool:
     present = present_entry(document, host, wanted.name)
     known = _input_ids(document)
     return is_same(merged(wanted, present), present) and all(given["id"] in known for given in wanted.inputs)
+
+
+def holds(document: Document, host: Host, wanted: Wanted, entry: Mapping[str, object]) -> bool:
+    """Whether a file has an entry, and the inputs that it needs, as they were to be written; members may be more."""
+    present = members(present_entry(document, host, wanted.name))
+    of_ours = {name: value for name, value in present.items() if name in entry or name in {"type", "args", "env"}}
+    known = _input_ids(document)
+    return is_same(entry, of_ours) and all(given["id"] in known for given in wanted.inputs)
 
 
 def uninstalled(document: Document, host: Host, name: str) -> str:

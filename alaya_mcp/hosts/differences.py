@@ -1,28 +1,40 @@
-"""The difference between two texts of a configuration file, fit to be shown: secrets and what is not ours are masked.
+"""The difference between two texts of a configuration file, fit to be shown: only what is known to be no secret is.
 
 Pure.
 """
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import unified_diff
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Final
 
-from alaya_mcp.hosts.entries import KEY_VARIABLES
+from alaya_mcp.hosts.documents import elements, members
+from alaya_mcp.hosts.entries import KEY_VARIABLES, OUR_VARIABLES
 from alaya_mcp.hosts.json_text import JsonPath, nodes
+from alaya_mcp.hosts.references import is_reference
 
 MASK: Final = "…"
 CHANGED: Final = "… (changed)"
 
 _CONTEXT: Final = 3
-_REFERENCE: Final = re.compile(r"\$\{[^{}]*\}")
-_PLAIN_ARGUMENT: Final = re.compile(r"--?[a-z][a-z-]*|[^=]*alaya(?:new|siki)?[-_]mcp[^=]*", re.IGNORECASE)
+_WIDEST: Final = 2_000
+"""Characters of a line that is shown. A whole file may be one line."""
+_SHORTEST: Final = 4
+"""Characters of a secret that is looked for in a text: shorter ones are everywhere."""
+_TRANSPORTS: Final = frozenset({"stdio", "http", "sse"})
+_ARGUMENTS: Final = frozenset({"-m", "--sandbox", "alaya_mcp", "alayanew-mcp", "alaya-mcp"})
+_SHOWN_VARIABLES: Final = OUR_VARIABLES - {*KEY_VARIABLES}
+_WORD: Final = re.compile(r"[\w.+/\\-]+")
 _HUNK: Final = re.compile(r"@@ -(\d+)(,\d+)? \+(\d+)(,\d+)? @@")
 
 
 def difference(before: str, after: str, own: JsonPath, *, label: str) -> str:
     """A unified diff, empty where nothing changes.
+
+    What both texts begin or end with is not compared: files grow large. Of a file on one long line only what is ours
+    is shown, laid out.
 
     Args:
         before: The text as it is; valid JSON, or blank.
@@ -30,18 +42,51 @@ def difference(before: str, after: str, own: JsonPath, *, label: str) -> str:
         own: Where our entry is.
         label: The file's name.
     """
-    old = _strings(before)
-    shown_before = _masked(before, own, {}).splitlines()
-    shown_after = _masked(after, own, old).splitlines()
-    return "\n".join(_unified(shown_before, shown_after, label, is_new=not before.strip()))
+    old, new = _lines(before), _lines(after)
+    shorter = min(len(old), len(new))
+    head = next((at for at in range(shorter) if old[at] != new[at]), shorter)
+    tail = next((at for at in range(shorter - head) if old[-1 - at] != new[-1 - at]), shorter - head)
+    first, last = max(0, head - _CONTEXT), max(0, tail - _CONTEXT)
+    old_part, new_part = _Part(before, old, first, len(old) - last), _Part(after, new, first, len(new) - last)
+    shown_old, shown_new = old_part.masked(own, {}), new_part.masked(own, old_part.values())
+    if any(len(line) > _WIDEST for line in (*shown_old, *shown_new)):
+        own_old, own_new = _laid_out(before, own), _laid_out(after, own)
+        if (own_old, own_new) != (before, after):
+            return difference(own_old, own_new, own, label=label)
+    lines = unified_diff(shown_old, shown_new, label if old else "new file", label, n=_CONTEXT, lineterm="")
+    return "\n".join(
+        _HUNK.sub(lambda found: _moved(found, first), line, count=1) if line[:2] == "@@" else line for line in lines
+    )
+
+
+def masked_entry(entry: Mapping[str, object]) -> dict[str, object]:
+    """An entry with every string masked that is not to be shown."""
+    return members(_masked((), entry))
+
+
+def hidden_values(*entries: object) -> list[str]:
+    """What is not to be shown of entries, the longest first: one may be part of another."""
+    hidden = {
+        str(value) for entry in entries for path, value in _scalars((), entry) if not _is_shown_in_entry(path, value)
+    }
+    return sorted(hidden, key=len, reverse=True)
 
 
 def masked_words(text: str, secrets: Iterable[str]) -> str:
-    """A text without given secrets, as they are or as JSON writes them."""
+    """A text without given secrets, as they are or as JSON writes them; very short ones stay."""
     for secret in secrets:
-        for form in {secret, json.dumps(secret)[1:-1], json.dumps(json.dumps(secret)[1:-1])[1:-1]} - {""}:
-            text = text.replace(form, MASK)
+        if len(secret) >= _SHORTEST:
+            for form in (secret, json.dumps(secret)[1:-1], json.dumps(json.dumps(secret)[1:-1])[1:-1]):
+                text = text.replace(form, MASK)
     return text
+
+
+def shown_command(command: str) -> str:
+    """As much of an entry's command as holds no secret; empty where none of it does."""
+    if _is_plain_command(command):
+        return command
+    first, _, rest = command.strip().partition(" ")
+    return f"{first} {MASK}" if rest and _is_plain_command(first) else ""
 
 
 def printable(text: str) -> str:
@@ -50,62 +95,100 @@ def printable(text: str) -> str:
     return "".join(mark if mark.isprintable() or mark in "\n\t" else "\N{REPLACEMENT CHARACTER}" for mark in lines)
 
 
-def _strings(text: str) -> dict[JsonPath, str]:
-    found = nodes(text) if text.strip() else []
-    return {node.path: json.loads(text[node.value : node.end]) for node in found if text[node.value] == '"'}
+class _Part:
+    """Some lines of a text."""
+
+    def __init__(self, text: str, lines: list[str], first: int, end: int) -> None:
+        self._text = text
+        self._start = sum(len(line) + 1 for line in lines[:first])
+        self._end = self._start + sum(len(line) + 1 for line in lines[first:end])
+        self._scalars = [
+            (node, json.loads(text[node.value : node.end]))
+            for node in (nodes(text) if first < end else [])
+            if self._start <= node.value < self._end and text[node.value] in '"-0123456789'
+        ]
+
+    def values(self) -> dict[JsonPath, object]:
+        """The strings and numbers in it, by their place in the whole."""
+        return {node.path: value for node, value in self._scalars}
+
+    def masked(self, own: JsonPath, before: Mapping[JsonPath, object]) -> list[str]:
+        """The lines with what is not to be shown replaced; what differs from before says so."""
+        pieces: list[str] = []
+        done = self._start
+        for node, value in self._scalars:
+            if _is_shown(node.path, value, own):
+                continue
+            is_changed = node.path in before and before[node.path] != value
+            pieces += [self._text[done : node.value], f'"{CHANGED if is_changed else MASK}"']
+            done = node.end
+        return [printable(line.removesuffix("\r")) for line in _lines("".join(pieces) + self._text[done : self._end])]
 
 
-def _masked(text: str, own: JsonPath, before: dict[JsonPath, str]) -> str:
-    """The text with strings that are not to be shown replaced; one that differs from before says so."""
-    pieces: list[str] = []
-    done = 0
-    for node in nodes(text) if text.strip() else []:
-        if text[node.value] != '"':
-            continue
-        value: str = json.loads(text[node.value : node.end])
-        if _is_shown(node.path, value, own):
-            continue
-        is_changed = node.path in before and before[node.path] != value
-        pieces += [text[done : node.value], f'"{CHANGED if is_changed else MASK}"']
-        done = node.end
-    return printable("".join(pieces) + text[done:])
+def _lines(text: str) -> list[str]:
+    return text.removesuffix("\n").split("\n") if text.strip() else []
 
 
-def _is_shown(path: JsonPath, value: str, own: JsonPath) -> bool:
-    if path[:1] == ("inputs",):
-        return path[2:] in {("type",), ("id",), ("description",)}
-    if path[: len(own)] != own:
-        return False
-    match path[len(own) :]:
-        case ("type",) | ("command",):
-            return True
+def _laid_out(text: str, own: JsonPath) -> str:
+    """Only our entry and the inputs of a text, with a line for each of their values."""
+    data = members(json.loads(text)) if text.strip() else {}
+    whole: dict[str, object] = {"inputs": data["inputs"]} if "inputs" in data else {}
+    servers, name = own
+    if isinstance(servers, str) and name in (there := members(data.get(servers))):
+        whole[servers] = {name: there[str(name)]}
+    return json.dumps(whole, indent=2, ensure_ascii=False)
+
+
+def _scalars(path: JsonPath, value: object) -> Iterator[tuple[JsonPath, object]]:
+    """The strings and numbers in a value, each with its place."""
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        yield path, value
+    inside = [*members(value).items(), *enumerate(elements(value))]
+    for step, part in inside:
+        yield from _scalars((*path, step), part)
+
+
+def _masked(path: JsonPath, value: object) -> object:
+    if inside := members(value):
+        return {name: _masked((*path, name), part) for name, part in inside.items()}
+    if parts := elements(value):
+        return [_masked((*path, index), part) for index, part in enumerate(parts)]
+    return value if all(_is_shown_in_entry(*scalar) for scalar in _scalars(path, value)) else MASK
+
+
+def _is_shown(path: JsonPath, value: object, own: JsonPath) -> bool:
+    """Whether a string or a number of a file may be shown."""
+    if path[: len(own)] == own:
+        return _is_shown_in_entry(path[len(own) :], value)
+    if isinstance(value, str):
+        return path[:1] == ("inputs",) and path[2:] in {("type",), ("id",), ("description",)}
+    return "env" not in path
+
+
+def _is_shown_in_entry(path: JsonPath, value: object) -> bool:
+    """Whether a string or a number of our entry may be shown: where it stands decides, and what it looks like."""
+    if not isinstance(value, str):
+        return path[:1] != ("env",) or path[1:] in {(name,) for name in _SHOWN_VARIABLES}
+    match path:
+        case ("type",):
+            return value in _TRANSPORTS
+        case ("command",):
+            return _is_plain_command(value)
         case ("args", int()):
-            return _PLAIN_ARGUMENT.fullmatch(value) is not None
+            return value in _ARGUMENTS
         case ("env", str() as name):
-            is_setting = name.startswith("ALAYA_") and name not in KEY_VARIABLES and "@" not in value
-            return is_setting or _REFERENCE.fullmatch(value) is not None
+            # A URL may hold a password, or a query.
+            return is_reference(value) or (name in _SHOWN_VARIABLES and not {*value} & {"@", "?"})
         case _:
             return False
 
 
-def _unified(before: list[str], after: list[str], label: str, *, is_new: bool) -> list[str]:
-    """The lines of a unified diff. What both begin or end with is not compared: files grow large."""
-    shorter = min(len(before), len(after))
-    head = next((at for at in range(shorter) if before[at] != after[at]), shorter)
-    tail = next((at for at in range(shorter - head) if before[-1 - at] != after[-1 - at]), shorter - head)
-    first = max(0, head - _CONTEXT)
-    last = max(0, tail - _CONTEXT)
-    lines = unified_diff(
-        before[first : len(before) - last],
-        after[first : len(after) - last],
-        "new file" if is_new else label,
-        label,
-        n=_CONTEXT,
-        lineterm="",
-    )
-    return [
-        _HUNK.sub(lambda found: _moved(found, first), line, count=1) if line[:2] == "@@" else line for line in lines
-    ]
+def _is_plain_command(command: str) -> bool:
+    """Whether a command is one word, or an absolute path, and not a whole command line or an assignment."""
+    if "=" in command:
+        return False
+    is_path = PurePosixPath(command).is_absolute() or PureWindowsPath(command).is_absolute()
+    return _WORD.fullmatch(command) is not None or (is_path and " -" not in command)
 
 
 def _moved(hunk: re.Match[str], lines: int) -> str:

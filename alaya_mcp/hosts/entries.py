@@ -6,10 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from alaya_mcp.config_place import CONFIG_VARIABLE, PROFILE_VARIABLE
 from alaya_mcp.hosts.catalogue import Host, Level
 from alaya_mcp.hosts.documents import members
+from alaya_mcp.hosts.references import is_reference
+from alaya_mcp.settings import VARIABLES
 
 KEY_VARIABLES: Final = ("ALAYA_ACCESS_KEY", "ALAYA_SECRET_KEY")
+OUR_VARIABLES: Final = frozenset({*VARIABLES, CONFIG_VARIABLE, PROFILE_VARIABLE})
+"""What decides which account a server talks to, and how. They are written together, or not at all."""
 
 SERVER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 """Names that every host takes; Cursor counts server and tool together, up to 60 characters."""
@@ -42,13 +47,11 @@ class Wanted:
         name: The server's name in the host.
         entry: Its entry.
         inputs: What the host asks for (VS Code).
-        unset: Variables that an entry there before loses.
     """
 
     name: str
     entry: Mapping[str, object] = field(repr=False)
     inputs: tuple[Mapping[str, object], ...] = ()
-    unset: frozenset[str] = frozenset()
 
 
 def launcher(executable: Path, platform: str) -> Launcher:
@@ -67,9 +70,7 @@ def takes_literal_keys(host: Host, level: Level) -> bool:
 
 def wanted_sandbox(host: Host, name: str, start: Launcher) -> Wanted:
     """A server over the embedded sandbox: no keys."""
-    return Wanted(
-        name, _entry(host, Launcher(start.command, (*start.args, "--sandbox")), {}), (), frozenset(KEY_VARIABLES)
-    )
+    return Wanted(name, _entry(host, Launcher(start.command, (*start.args, "--sandbox")), {}))
 
 
 def wanted_server(
@@ -87,7 +88,7 @@ def wanted_server(
         settings: Other variables that it needs.
     """
     if pair is None:
-        return Wanted(name, _entry(host, start, settings), (), frozenset(KEY_VARIABLES))
+        return Wanted(name, _entry(host, start, settings))
     inputs: tuple[Mapping[str, object], ...] = ()
     if host.has_inputs:
         inputs = (_input(f"{name}-access-key", "Alaya access key"), _input(f"{name}-secret-key", "Alaya secret key"))
@@ -100,14 +101,16 @@ def wanted_server(
 
 
 def merged(wanted: Wanted, present: object) -> dict[str, object]:
-    """The entry to write over one that is there: variables and members that we do not set ourselves stay.
+    """The entry to write over one that is there: variables and members that are not ours stay.
 
-    What belongs to another way of reaching a server (`url`, `headers`) goes.
+    All of our variables make way, those that are not set now too: an old base URL is not for a new key pair. What
+    belongs to another way of reaching a server (`url`, `headers`) goes.
     """
     there = members(present)
     ours = members(wanted.entry)
     env = members(ours.get("env"))
-    kept = {name: value for name, value in members(there.get("env")).items() if name not in {*env, *wanted.unset}}
+    # Windows does not tell variables' names apart by case.
+    kept = {name: value for name, value in members(there.get("env")).items() if name.upper() not in OUR_VARIABLES}
     others = {name: value for name, value in there.items() if name not in ours} if "command" in there else {}
     whole = {**ours, **others}
     if env or kept:
@@ -130,7 +133,7 @@ def is_same(entry: Mapping[str, object], present: object) -> bool:
 def literal_keys(entry: object) -> list[str]:
     """The variables of an entry that hold a key itself, not a reference to one."""
     env = members(members(entry).get("env"))
-    return [name for name in KEY_VARIABLES if (value := env.get(name)) and "${" not in str(value)]
+    return [name for name in KEY_VARIABLES if (value := env.get(name)) and not is_reference(str(value).strip())]
 
 
 def _entry(host: Host, start: Launcher, env: Mapping[str, str]) -> dict[str, object]:

@@ -10,11 +10,11 @@ from typing import Final, Literal
 
 from alaya_mcp.hosts.catalogue import Machine
 from alaya_mcp.hosts.changes import INPUTS, wrong_kind
-from alaya_mcp.hosts.differences import printable
+from alaya_mcp.hosts.differences import printable, shown_command
 from alaya_mcp.hosts.documents import elements, members
 from alaya_mcp.hosts.entries import KEY_VARIABLES, literal_keys
 from alaya_mcp.hosts.files import HostFile, Server, host_files, is_absolute, our_servers
-from alaya_mcp.hosts.references import unreplaced
+from alaya_mcp.hosts.references import HIDDEN, unreplaced
 from alaya_mcp.hosts.writing import is_readable_by_others
 
 Problem = Literal[
@@ -100,10 +100,10 @@ def _of_server(file: HostFile, server: Server, machine: Machine, *, has_profile:
         return Finding(file.host.name, file.document.path, server.name, problem, text, next_step, severity)
 
     install = f"`alayanew-mcp install {file.host.name}` writes an entry that works."
-    if stranger := _stranger(server):
+    if _is_strangers(server):
         yield found(
             "strangers_package",
-            f"{stranger!r} is another project's package, which would run with your keys.",
+            "'alaya-mcp' is another project's package, which would run with your keys.",
             f"Remove the entry, and make a new Open API Key if it has been started with one. {install}",
             "error",
         )
@@ -120,12 +120,14 @@ def _of_command(file: HostFile, server: Server, machine: Machine, install: str) 
     command = server.entry.get("command")
     if not isinstance(command, str) or "${" in command:
         return
+    shown = shown_command(command)
+    named = f"the command '{shown}'" if shown else "the command"
     if is_absolute(command, machine.platform):
         if not (Path(command).is_file() and os.access(command, os.X_OK)):
-            yield "command_missing", f"the command {command} is not there or cannot be run.", install, "error"
+            yield "command_missing", f"{named} is not there or cannot be run.", install, "error"
     elif file.host.has_window:
         message = (
-            f"the command {command!r} is no absolute path. {file.host.title} does not have your shell's PATH "
+            f"{named} is no absolute path. {file.host.title} does not have your shell's PATH "
             "where it is started from a desktop, and says ENOENT."
         )
         yield "relative_command", message, f"Write the command's absolute path. {install}", "warning"
@@ -138,8 +140,9 @@ def _of_references(file: HostFile, server: Server, machine: Machine) -> Iterator
     for place, text in places.items():
         for reference in unreplaced(file.host, text, machine.environ, inputs):
             if reference.variable:
-                message = f"{place} refers to {reference.reference}, and {reference.variable} is not set in this shell."
-                step = f"Set {reference.variable} where {file.host.title} is started from."
+                variable = "what it names" if reference.reference == HIDDEN else reference.variable
+                message = f"{place} refers to {reference.reference}, and {variable} is not set in this shell."
+                step = f"Set {variable} where {file.host.title} is started from."
                 yield "unexpanded_variable", message, step, "warning"
             else:
                 message = f"{place} holds {reference.reference}, which {file.host.title} does not replace."
@@ -172,15 +175,15 @@ def _of_keys(file: HostFile, server: Server, machine: Machine, install: str, *, 
         yield "readable_by_others", message, f"chmod 600 {file.document.path}", "warning"
 
 
-def _stranger(server: Server) -> str | None:
-    """The word of a command line that names the other project's package."""
+def _is_strangers(server: Server) -> bool:
+    """Whether a command line names the other project's package."""
     words = server.words
     if not words:
-        return None
+        return False
     program = PureWindowsPath(words[0]).name.lower().removesuffix(".exe")
     if program == "alaya-mcp":
-        return words[0]
+        return True
     pattern = _STRANGER_TO_RUNNERS if program in _RUNNERS else _STRANGER
     # `python -m alaya_mcp` is ours, whatever runs the python.
     named = (word for before, word in pairwise(words) if not (before == "-m" and "_" in word))
-    return next((word for word in named if pattern.fullmatch(word)), None)
+    return any(map(pattern.fullmatch, named))

@@ -14,6 +14,7 @@ JsonPath = tuple[str | int, ...]
 BLANK: Final = "{}\n"
 
 _TOKEN: Final = re.compile(r'(?P<string>"[^"\\]*(?:\\.[^"\\]*)*")|(?P<mark>[{}\[\]:,])|(?P<other>[^\s{}\[\]:,"]+)')
+_EMPTY: Final = re.compile(r"\s*(?:\{\s*\}|\[\s*\])\s*")
 _FIRST_INDENT: Final = re.compile(r'\s*\{[ \t]*\r?\n([ \t]+)"')
 
 
@@ -178,7 +179,7 @@ def _indent(text: str) -> str | None:
     """What one level is indented by; None where everything is on one line."""
     if first := _FIRST_INDENT.match(text):
         return first[1]
-    return None if "\n" not in text.strip() and any(node.path for node in nodes(text)) else "  "
+    return None if "\n" not in text.strip() and not _EMPTY.fullmatch(text) else "  "
 
 
 def _indentation(text: str, at: int) -> str:

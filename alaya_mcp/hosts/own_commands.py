@@ -5,19 +5,38 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PureWindowsPath
 from typing import Final
 
 from alaya_mcp.hosts.catalogue import Host
-from alaya_mcp.hosts.differences import masked_words, printable
+from alaya_mcp.hosts.differences import masked_entry, masked_words, printable
 from alaya_mcp.hosts.documents import elements, members
-from alaya_mcp.hosts.entries import KEY_VARIABLES, Wanted
+from alaya_mcp.hosts.entries import Wanted
 
 _SECONDS: Final = 120
 _SHOWN: Final = 4_000
 """Characters of a command's output."""
+_TAKEN: Final = frozenset({"type", "command", "args", "env"})
 _BATCH_SYNTAX: Final = re.compile(r"[&|<>^%!\r\n]")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One run of a host's command.
+
+    Attributes:
+        arguments: What it is given.
+        shown: The same, with what is not to be shown masked.
+    """
+
+    arguments: tuple[str, ...] = field(repr=False)
+    shown: tuple[str, ...]
+
+    @property
+    def holds_secrets(self) -> bool:
+        """Whether something in it is not to be shown."""
+        return self.arguments != self.shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +52,28 @@ class Outcome:
     output: str
 
 
-def add_arguments(host: Host, wanted: Wanted, entry: Mapping[str, object]) -> tuple[str, ...]:
-    """What the host's command is given to add an entry at user level.
+def adding(host: Host, wanted: Wanted, entry: Mapping[str, object]) -> Call:
+    """The run that adds an entry at user level."""
+    return Call(_add_arguments(host, wanted, entry), _add_arguments(host, wanted, masked_entry(entry)))
+
+
+def removing(host: Host, name: str) -> Call | None:
+    """The run that removes an entry at user level; None where the command cannot."""
+    arguments = ("mcp", "remove", name, "--scope", "user")
+    return Call(arguments, arguments) if host.name == "claude-code" else None
+
+
+def not_taken(host: Host, entry: Mapping[str, object]) -> list[str]:
+    """The members of an entry that the host's command has no way to be given."""
+    if host.name == "vscode":  # it is given the entry whole
+        return []
+    env = members(entry.get("env")).items()
+    is_odd = any(not isinstance(value, str) or not name or "=" in name for name, value in env)
+    return [name for name in entry if name not in _TAKEN or (name == "env" and is_odd)]
+
+
+def _add_arguments(host: Host, wanted: Wanted, entry: Mapping[str, object]) -> tuple[str, ...]:
+    """What the command is given.
 
     Claude Code takes every word behind `--env` for a variable, so the server's name comes first.
     """
@@ -46,31 +85,15 @@ def add_arguments(host: Host, wanted: Wanted, entry: Mapping[str, object]) -> tu
     return ("mcp", "add", wanted.name, "--scope", "user", *env, "--", *start)
 
 
-def remove_arguments(host: Host, name: str) -> tuple[str, ...] | None:
-    """What the host's command is given to remove an entry at user level; None where it cannot."""
-    return ("mcp", "remove", name, "--scope", "user") if host.name == "claude-code" else None
-
-
-def secrets_of(*entries: object) -> list[str]:
-    """The values in entries that are not to be shown: keys, and variables that are not ours."""
-    found = [
-        str(value)
-        for entry in entries
-        for name, value in members(members(entry).get("env")).items()
-        if (name in KEY_VARIABLES or not name.startswith("ALAYA_")) and "${" not in str(value)
-    ]
-    return sorted(found, key=len, reverse=True)  # one may be part of another
-
-
 def can_be_passed(program: str, arguments: Iterable[str]) -> bool:
     """Whether a program gets its arguments as they are: a batch file (.cmd) on Windows reads some characters itself."""
     is_batch = PureWindowsPath(program).suffix.lower() in {".cmd", ".bat"}
     return not is_batch or not any(map(_BATCH_SYNTAX.search, arguments))
 
 
-def shown(host: Host, arguments: Sequence[str], secrets: Iterable[str], *, platform: str) -> str:
+def shown(host: Host, call: Call, *, platform: str) -> str:
     """A command line as a person would type it, without secrets."""
-    words = [host.command or "", *(masked_words(word, secrets) for word in arguments)]
+    words = [host.command or "", *call.shown]
     return printable(subprocess.list2cmdline(words) if platform == "win32" else shlex.join(words))
 
 

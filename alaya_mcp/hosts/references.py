@@ -7,7 +7,10 @@ from typing import Final
 
 from alaya_mcp.hosts.catalogue import Host
 
+HIDDEN: Final = "${...}"
+
 _REFERENCE: Final = re.compile(r"\$\{([^{}]*)\}")
+_PLAIN: Final = re.compile(r"\$\{(?:input:[\w.-]+|(?:[a-z]+:)?[a-z_]\w*(?::-)?)\}", re.ASCII | re.IGNORECASE)
 _VARIABLE: Final = re.compile(r"([A-Za-z_]\w*)(?::-(.*))?", re.DOTALL)
 
 _FOLDERS: Final = frozenset({"userHome", "workspaceFolder", "workspaceFolderBasename", "pathSeparator", "/"})
@@ -28,12 +31,18 @@ class Unreplaced:
     """A reference that does not get a value.
 
     Attributes:
-        reference: As it stands, without a default, which may be the secret itself.
+        reference: As it stands, without a default, which may be the secret itself; `HIDDEN` where what is inside
+            is no name, and may be one too.
         variable: The environment variable that is not set here; None where the host does not know such references.
     """
 
     reference: str
     variable: str | None = None
+
+
+def is_reference(text: str) -> bool:
+    """Whether a text is one reference to a name and nothing else: it holds no secret then."""
+    return _PLAIN.fullmatch(text) is not None
 
 
 def unreplaced(host: Host, text: str, environ: Mapping[str, str], inputs: Collection[str]) -> list[Unreplaced]:
@@ -48,7 +57,8 @@ def unreplaced(host: Host, text: str, environ: Mapping[str, str], inputs: Collec
     found: list[Unreplaced] = []
     for reference in _REFERENCE.finditer(text):
         inside = reference[1]
-        shown = f"${{{inside.partition(':-')[0]}}}"
+        named = f"${{{inside.partition(':-')[0]}}}"
+        shown = named if is_reference(named) else HIDDEN
         variable, default = _variable(host, inside)
         if variable:
             if variable not in environ and default is None:

@@ -1,20 +1,26 @@
 """One change to a host, with the person who wants it: shown, asked about, and made whole or not at all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from alaya_mcp.hosts.catalogue import HOSTS, Host, Level, Machine, project_file, user_file
 from alaya_mcp.hosts.changes import present_entry
-from alaya_mcp.hosts.differences import difference
+from alaya_mcp.hosts.differences import difference, hidden_values
 from alaya_mcp.hosts.documents import Document, read_document
 from alaya_mcp.hosts.entries import SERVER_NAME, literal_keys
-from alaya_mcp.hosts.own_commands import Outcome, run, shown
+from alaya_mcp.hosts.json_text import with_member, without
+from alaya_mcp.hosts.own_commands import Call, Outcome, run, shown
 from alaya_mcp.hosts.writing import back_up, is_readable_by_others, make_private, replace
 
 _YES: Final = frozenset({"y", "yes"})
 _STYLES: Final = {"+": "green", "-": "red", "@": "cyan"}
+_IN_THE_CLEAR: Final = """\
+While it runs, other users of this machine can read the masked values in its arguments. To avoid that, use --project, \
+or keep the keys in a profile of the configuration file (docs/decisions/configuration.md)."""
+
+_IsRight = Callable[[Document], bool]
 
 
 class Refused(Exception):
@@ -122,9 +128,7 @@ class Transaction:
             Refused: nobody agreed, the file changed in the meantime, or it cannot be written.
         """
         document = self.document
-        own = (self.host.servers_key, self.request.name)
-        for line in difference(document.text, text, own, label=str(document.path)).splitlines():
-            self.terminal.say(line, _STYLES.get(line[:1], ""))
+        self._show(document.text, text)
         if not self._is_agreed("Write this?"):
             return False
         try:
@@ -138,40 +142,60 @@ class Transaction:
         self.terminal.say(f"Written: {document.path}")
         return True
 
-    def command(self, program: str, lines: list[tuple[str, ...]], secrets: list[str], *, is_replacing: bool) -> bool:
-        """Run the host's own command, once for each line of arguments, when it is agreed to.
+    def command(
+        self, program: str, calls: Sequence[Call], *, entry: Mapping[str, object] | None, is_right: _IsRight
+    ) -> bool:
+        """Run the host's own command, when it is agreed to.
 
         Args:
             program: The command's path.
-            lines: Its arguments.
-            secrets: What is not to be shown.
-            is_replacing: Whether something that is there goes.
+            calls: How often, and with what.
+            entry: What the entry will be; None where it goes.
+            is_right: Whether the file, read afterwards, says what it should.
 
         Returns:
             Whether it ran; a dry run does not.
 
         Raises:
-            Refused: nobody agreed, or the command failed.
+            Refused: nobody agreed, the command failed, or the file does not say what it should.
         """
-        texts = [shown(self.host, arguments, secrets, platform=self.machine.platform) for arguments in lines]
+        if self.present is not None:
+            before = with_member("", self._own, self.present)
+            self._show(before, without(before, self._own) if entry is None else with_member("", self._own, entry))
+        secrets = hidden_values(entry, self.present)
+        texts = [shown(self.host, call, platform=self.machine.platform) for call in calls]
         self.terminal.say(f"{self.host.title}'s own command does this:")
-        for text in texts:
-            self.terminal.say(f"  {text}", "bold")
+        for line in texts:
+            self.terminal.say(f"  {line}", "bold")
+        if any(call.holds_secrets for call in calls):
+            self.terminal.say(_IN_THE_CLEAR)
         if not self._is_agreed("Run this?"):
             return False
         try:
-            kept = self._keep_old() if is_replacing else None
+            kept = self._keep_old()
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise Refused(f"No backup of {self.document.path} could be made: {why}. Nothing was changed.") from None
-        for number, (arguments, text) in enumerate(zip(lines, texts, strict=True)):
-            outcome = run(program, arguments, self.machine.environ, secrets)
+        for number, (call, line) in enumerate(zip(calls, texts, strict=True)):
+            outcome = run(program, call.arguments, self.machine.environ, secrets)
             if outcome.status != 0:
-                raise Refused(_failure(self.host, self.document.path, text, outcome, kept if number else None))
+                raise Refused(_failure(self.host, self.document.path, line, outcome, kept if number else None))
             if outcome.output:
                 self.terminal.say(outcome.output)
         self._close_to_others()
+        if not is_right(read_document(self.document.path)):
+            raise Refused(_wrong(self.host, self.document.path, self.request.name, kept))
         return True
+
+    @property
+    def _own(self) -> tuple[str, str]:
+        """Where our entry is in the file."""
+        return self.host.servers_key, self.request.name
+
+    def _show(self, before: str, after: str) -> None:
+        """Show the difference between two texts of the file."""
+        for line in difference(before, after, self._own, label=str(self.document.path)).splitlines():
+            self.terminal.say(line, _STYLES.get(line[:1], ""))
 
     def _is_agreed(self, question: str) -> bool:
         """Whether to go on; False in a dry run.
@@ -212,6 +236,16 @@ class Transaction:
                 self.terminal.warn(f"{document.path} holds keys, and others can read it: chmod 600 it.")
             else:
                 self.terminal.say(f"Others could read {document.path}; now only you can.")
+
+
+def _wrong(host: Host, path: Path, name: str, backup: Path | None) -> str:
+    lines = [f"{host.title}'s own command ended well, but the server {name} in {path} is not as it should be now."]
+    if backup:
+        lines.append(f"The file as it was is in {backup}.")
+    lines.append(
+        f"Look at it there, and run this again. Where `{host.command}` is not on the PATH, {path} is edited without it."
+    )
+    return "\n".join(lines)
 
 
 def _failure(host: Host, path: Path, text: str, outcome: Outcome, backup: Path | None) -> str:
