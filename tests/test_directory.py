@@ -416,4 +416,4 @@ async def test_no_more_than_a_thousand_names_are_kept() -> None:
     for number in range(1_010):
         await directory.find(f"name {number}", Deadline.after(9), look)
 
-    assert len(directory._ids) == 1_000
+    assert len(directory._ids) == 1_000  # pyright: ignore[reportPrivateUsage] # a bound shows nowhere else

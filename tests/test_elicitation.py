@@ -178,13 +178,18 @@ def choice(question: dict[str, Any]) -> dict[str, Any]:
     return {"action": "accept", "content": {"deployment": options[1]}}
 
 
-async def on_the_connection(server: Host) -> dict[str, Any]:
-    """A call with a question in the middle of it."""
-    handshake: dict[str, Any] = {"protocolVersion": "2025-11-25", "capabilities": ABLE, "clientInfo": {"name": "t"}}
-    handshake["clientInfo"]["version"] = "1"
-    await server.request(0, "initialize", handshake)
+async def handshake(server: Host, able: dict[str, Any]) -> None:
+    """One of a host that is able to do this."""
+    client = {"name": "test", "version": "1"}
+    params: dict[str, Any] = {"protocolVersion": "2025-11-25", "capabilities": able, "clientInfo": client}
+    await server.request(0, "initialize", params)
     await server.answer(0)
     await server.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+
+
+async def on_the_connection(server: Host) -> dict[str, Any]:
+    """A call with a question in the middle of it."""
+    await handshake(server, ABLE)
     await server.request(1, "tools/call", {"name": "get_deployment", "arguments": {}})
     while (question := await server.line()).get("method") != "elicitation/create":
         pass
@@ -285,11 +290,7 @@ async def test_a_host_that_only_opens_pages_is_not_asked(era: Era) -> None:
         async with host(**upstream.environ | {"ALAYA_SERVICE_ID": ""}) as server:
             meta: dict[str, Any] = {**MODERN, "io.modelcontextprotocol/clientCapabilities": able}
             if era == "legacy":
-                client = {"name": "test", "version": "1"}
-                handshake: dict[str, Any] = {"protocolVersion": "2025-11-25", "capabilities": able, "clientInfo": client}
-                await server.request(0, "initialize", handshake)
-                await server.answer(0)
-                await server.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+                await handshake(server, able)
                 meta = {}
             await server.request(1, "tools/call", {"name": "get_deployment", "arguments": {}, "_meta": meta})
             result = (await server.answer(1))["result"]
