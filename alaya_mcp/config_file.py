@@ -88,7 +88,7 @@ def parsed(text: bytes, path: Path) -> ConfigFile:
         (first, *_) = invalid.errors(include_input=False, include_url=False)
         where = ".".join(map(str, first["loc"]))
         message = "there is no such entry" if first["type"] == "extra_forbidden" else first["msg"]
-        raise unusable(path, f"{where}: {message.removeprefix('Value error, ')}") from None
+        raise unusable(path, f"has a wrong entry, {where}: {message.removeprefix('Value error, ')}") from None
     except (ValueError, RecursionError):  # a number of thousands of digits, or endless nesting
         raise unusable(path, "is no TOML that can be read") from None
 

@@ -58,7 +58,8 @@ def _home() -> Generator[Path]:
 
 
 def _places(home: Path) -> dict[str, str]:
-    return {name: str(home) for name in ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "APPDATA")}
+    configuration = str(home / ".config")
+    return {"HOME": str(home), "USERPROFILE": str(home), "XDG_CONFIG_HOME": configuration, "APPDATA": configuration}
 
 
 async def _tool(name: str, **arguments: Any) -> str:  # noqa: ANN401 whatever the tool takes
@@ -91,8 +92,7 @@ async def _chat() -> str:
 async def _doctor() -> str:
     with _home() as folder:
         async with Sandbox(token_delay=0) as sandbox:
-            environ = environ_of(sandbox) | {"ALAYA_SERVICE_ID": ""}
-            text = await command("alayanew-mcp doctor qwen3-support", **_places(folder), **environ)
+            text = await command("alayanew-mcp doctor qwen3-support", **_places(folder), **environ_of(sandbox))
     return settled(text, (folder, "~"))
 
 

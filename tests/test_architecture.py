@@ -160,7 +160,7 @@ def test_the_stdio_server_loads_nothing_that_it_does_not_use() -> None:
     loaded = loaded_after("import alaya_mcp.commands.serve")
 
     others = ("sandbox", "console", "context", "config_file", "doctor", "hosts", "terminal")
-    unused = (*(f"alaya_mcp.{name}" for name in others), "rich", "prompt_toolkit", "platformdirs", "socksio", "tomllib")
+    unused = (*(f"alaya_mcp.{name}" for name in others), "rich", "prompt_toolkit", "platformdirs", "socksio")
     assert not [name for name in loaded if name.startswith(unused)]
     assert not [name for name in loaded if name.startswith("alaya_mcp.commands.") and not name.endswith("serve")]
 

@@ -78,6 +78,8 @@ async def test_what_is_not_there_is_an_error_with_the_uri_and_the_candidates(era
     assert missing.data["uri"] == "alaya://deployments/qwen"
     assert missing.data["candidates"] == ["qwen3"]
     assert "qwen3" in missing.message
+    assert "There is no such resource. " in other.message
+    assert "alaya://deployments/{service_id}" in other.message
 
 
 async def test_upstreams_failures_are_told_as_a_tool_tells_them(era: Era) -> None:
@@ -126,7 +128,7 @@ async def test_models_are_completed_for_the_deployment_that_is_named_one_after_t
         Registry(upstream, row(1, "qwen"), instance=instance, quickStart={"backend": "vllm"})
         settings = upstream.settings(ALAYA_SERVICE_ID="")
         first = await values(settings, era, COMPARE, "models", "s", service_id="qwen")
-        second = await values(settings, era, COMPARE, "models", "support-zh, sq", service_id="qwen")
+        second = await values(settings, era, COMPARE, "models", "support-zh, s", service_id="qwen")
         unnamed = await values(settings, era, COMPARE, "models", "s")
 
     assert first == ["support-zh", "sql-writer"]

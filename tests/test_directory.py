@@ -376,7 +376,7 @@ def test_a_uuid_is_known_by_its_shape_in_any_case() -> None:
     [
         ("qwen", ["llama", "my-qwen", "qwen3", "gwen"], ["qwen3", "my-qwen", "gwen"]),
         ("QWEN3", ["qwen3", "qwen3"], ["qwen3"]),
-        ("zzz", ["a", "b"], ["a", "b"]),
+        ("zzz", ["a", "b"], []),
         ("客服", ["客服助手", "翻译"], ["客服助手"]),
         ("x", [], []),
     ],
@@ -417,3 +417,27 @@ async def test_no_more_than_a_thousand_names_are_kept() -> None:
         await directory.find(f"name {number}", Deadline.after(9), look)
 
     assert len(directory._ids) == 1_000  # pyright: ignore[reportPrivateUsage] # a bound shows nowhere else
+
+
+async def test_where_nothing_is_called_like_it_some_are_named_without_a_claim() -> None:
+    async with Upstream() as upstream:
+        Registry(upstream, row(1, "thinker"), row(2, "poems"))
+        result = await call(upstream.settings(), GET, service_id="zzz!")
+
+    assert "None of the 2 that there are is called like it, among them: thinker" in text_of(result)
+    assert error_of(result)["candidates"] == ["thinker", "poems"]
+
+
+@pytest.mark.parametrize("tool", [GET, CHAT])
+@pytest.mark.parametrize("default", ["nope", "twice"])
+async def test_an_error_about_the_default_deployment_says_that_it_is_the_default(tool: str, default: str) -> None:
+    async with Upstream() as upstream:
+        Registry(upstream, row(1, "twice"), row(2, "twice"))
+        arguments: dict[str, Any] = {"prompt": "x"} if tool == CHAT else {}
+        settings = upstream.settings(ALAYA_SERVICE_ID=default)
+        unnamed = text_of(await call(settings, tool, **arguments))
+        named = text_of(await call(settings, tool, service_id=default, **arguments))
+
+    assert f"{default} is the default deployment (ALAYA_SERVICE_ID" in unnamed
+    assert "should correct the default" in unnamed
+    assert "is the default deployment" not in named

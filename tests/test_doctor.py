@@ -209,6 +209,20 @@ async def test_with_nothing_configured_it_says_what_to_do() -> None:
     assert examined.check("host_file").verdict == "no_home"
 
 
+async def test_the_first_is_named_as_the_cause_only_where_something_failed_over_the_network() -> None:
+    def nowhere(host: str, port: int) -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, f"{host}:{port}")
+
+    over = await Patient({"ALAYA_WORLD": "x"}, resolve=nowhere).examined()
+    async with Upstream(models=models("base")) as upstream:
+        upstream.control = account(upstream)
+        here = await Patient({"ALAYA_BASE_URL": upstream.environ["ALAYA_BASE_URL"], "ALAYA_WORLD": "x"}).examined()
+
+    assert "often the cause" in over.text
+    assert here.troubles == [("failed", "configuration", "key_missing"), ("warning", "variables", "unknown_variable")]
+    assert "often the cause" not in here.text
+
+
 async def test_a_key_that_is_echoed_is_masked_even_so() -> None:
     async with Upstream(models=models("base")) as upstream:
         secret = KEYS["ALAYA_SECRET_KEY"]

@@ -143,6 +143,19 @@ async def test_a_name_that_two_have_is_ambiguous() -> None:
     assert [fact.value for fact in examined.check("deployment").facts] == ["id-0", "id-1"]
 
 
+async def test_a_default_that_is_not_found_or_ambiguous_is_to_be_corrected_where_it_is_set() -> None:
+    rows = [{"serviceId": f"id-{number}", "name": "twin", "status": "running"} for number in range(2)]
+    lists = says(200, {"code": 0, "data": {"count": 2, "rows": rows}})
+    wrong = await of_account(None, ALAYA_SERVICE_ID="scriptet")
+    twin = await of_account(None, lists, ALAYA_SERVICE_ID="twin")
+    asked = await of_account("scriptet", ALAYA_SERVICE_ID="scripted")
+
+    for examined in (wrong, twin):
+        step = examined.check("deployment").next_step
+        assert step.startswith("Correct ALAYA_SERVICE_ID (or the profile's service_id)")
+    assert "ALAYA_SERVICE_ID" not in asked.check("deployment").next_step
+
+
 async def test_a_reference_that_could_be_nothing_is_told() -> None:
     examined = await of_account("\u200b")
 
@@ -311,6 +324,14 @@ async def test_each_way_in_which_no_first_token_comes_has_its_verdict(
     examined = await of_engine(chat, model=model)
 
     assert [trouble[1:] for trouble in examined.troubles] == [("first_token", verdict)]
+
+
+async def test_an_engine_that_limits_the_rate_is_no_failure_and_is_to_be_tried_later() -> None:
+    examined = await of_engine(says(429, {"message": "slow down"}, retry_after="3600"))
+
+    assert examined.troubles == [("warning", "first_token", "rate_limited")]
+    assert examined.check("first_token").next_step.startswith("Try again later")
+    assert examined.status == 1
 
 
 async def test_the_list_of_deployments_is_asked_for_one_row_where_a_deployment_is_named() -> None:

@@ -163,6 +163,8 @@ def test_a_file_with_keys_that_others_can_read_is_a_warning(tmp_path: Path) -> N
         ("alaya-base-url", "ALAYA_BASE_URL"),
         ("ALAYA_BASEURL", "ALAYA_BASE_URL"),
         ("ALAYA_TIMEOUT_SECOND", "ALAYA_TIMEOUT_SECONDS"),
+        ("ALAYA_TIMEOUT", "ALAYA_TIMEOUT_SECONDS"),
+        ("ALAYA_BASE_URL_OF_THE_CONTROL_PLANE", "ALAYA_BASE_URL"),
     ],
 )
 def test_a_misspelt_variable_is_a_warning_that_names_the_one_that_is_meant(name: str, meant: str) -> None:
@@ -170,12 +172,30 @@ def test_a_misspelt_variable_is_a_warning_that_names_the_one_that_is_meant(name:
 
     assert (found.level, found.verdict) == ("warning", "unknown_variable")
     assert name in found.found
-    assert meant in found.next_step
+    assert f"{name}: did you mean {meant}?" in found.next_step
     assert "planted-value" not in repr(found)
 
 
+@pytest.mark.parametrize("name", ["ALAYA_WORLD", "ALAYA_MAX", "ALAYA_"])
+def test_a_variable_with_our_prefix_that_is_near_to_none_or_to_several_is_a_warning_too(name: str) -> None:
+    found = check(read_configuration({**KEYS, name: "planted-value"}), "variables")
+
+    assert (found.level, found.verdict) == ("warning", "unknown_variable")
+    assert name in found.found
+    assert "did you mean" not in found.next_step
+    assert f"{name}: take it out" in found.next_step
+
+
+def test_where_the_file_cannot_be_used_only_misspelt_variables_are_told(tmp_path: Path) -> None:
+    named = with_file(tmp_path, "[profiles", ALAYA_WORK_AK="a")
+    misspelt = with_file(tmp_path, "[profiles", ALAYA_ACESS_KEY="a")
+
+    assert check(named, "variables").level == "ok"
+    assert check(misspelt, "variables").verdict == "unknown_variable"
+
+
 def test_variables_of_others_are_not_mentioned(tmp_path: Path) -> None:
-    others = {"ALAYA_WORLD": "x", "PATH": "/bin", "MY_ALAYA_ACCESS_KEY": "x"}
+    others = {"ALAYA": "x", "ALAYANESE": "x", "PATH": "/bin", "MY_ALAYA_ACCESS_KEY": "x"}
     text = '[profiles.default]\naccess_key_env = "ALAYA_ACCESS_KEY2"\nsecret_key_env = "ALAYA_SECRET_KEY2"\n'
     named = with_file(tmp_path, text, ALAYA_ACCESS_KEY2="a", ALAYA_SECRET_KEY2="b")
 

@@ -112,6 +112,47 @@ def test_what_a_host_asks_for_itself_is_not_known_but_by_this_shell(desk: Desk) 
     assert known.environ["ALAYA_SECRET_KEY"] == "the-shells-secret"
 
 
+@pytest.mark.parametrize("is_sandbox", [True, False])
+def test_the_projects_entry_alone_tells_both_the_env_and_the_sandbox(desk: Desk, *, is_sandbox: bool) -> None:
+    sandbox = {"command": str(desk.command), "args": ["--sandbox"]}
+    near, far = (sandbox, entry(desk)) if is_sandbox else (entry(desk), sandbox)
+    write(desk, FILE, far)
+    project = desk.machine.directory / FILE
+    project.parent.mkdir()
+    project.write_text(json.dumps({"mcpServers": {"alaya": near}}))
+    passed = passed_by(CURSOR, desk.machine)
+
+    assert passed.check.verdict == ("host_over_sandbox" if is_sandbox else "host_entry")
+    assert ("ALAYA_ACCESS_KEY" in passed.environ) is not is_sandbox
+
+
+@pytest.mark.parametrize("content", ["{", '{"mcpServers": []}'])
+def test_a_file_that_cannot_be_used_is_named_rather_than_advice_to_install(desk: Desk, content: str) -> None:
+    path = desk.write(FILE, content)
+    check = passed_by(CURSOR, desk.machine).check
+
+    assert (check.level, check.verdict) == ("failed", "host_file_unusable")
+    assert f"{path}" in check.found
+    assert "install" not in check.next_step
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("value", ["${MY_AK}", "ak-${MY_AK}"])
+async def test_a_variable_that_claude_code_would_need_is_told_as_not_set_where_it_is_started(
+    desk: Desk, value: str
+) -> None:
+    base = {"ALAYA_BASE_URL": "https://alaya.invalid/v1"}
+    write(desk, ".claude.json", entry(desk, env={**KEYS, **base, "ALAYA_ACCESS_KEY": value}))
+    passed = passed_by(CLAUDE_CODE, desk.machine)
+    examined = await Patient(passed.environ, desk.machine, CLAUDE_CODE, passed).examined()
+    settings = examined.check("configuration")
+
+    assert (settings.level, settings.verdict) == ("failed", "variable_unexpanded")
+    assert "MY_AK is not set where Claude Code is started from" in settings.found
+    assert settings.next_step.startswith("Set what is missing there")
+    assert "does not expand" not in settings.found
+
+
 @pytest.mark.anyio
 async def test_a_host_without_an_entry_leaves_all_but_the_files_out(desk: Desk) -> None:
     write(desk, FILE, entry(desk))

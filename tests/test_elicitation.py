@@ -168,7 +168,7 @@ async def test_of_very_many_the_user_is_shown_fifty(era: Era) -> None:
             result = await client.call_tool("get_deployment", {})
 
     assert len(user.options) == 50
-    assert "50 of the 80" in user.asked[0].message
+    assert "30 more run" in user.asked[0].message
     assert "and 70 more" in text_of(result)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from alaya_mcp.hosts.catalogue import HOSTS, Machine
+from alaya_mcp.hosts.catalogue import HOSTS, Host, Machine
 from alaya_mcp.hosts.entries import launcher
-from alaya_mcp.hosts.files import environment_of
+from alaya_mcp.hosts.files import environment_of, server_of
 from alaya_mcp.hosts.findings import Finding, host_findings
 from tests.host_machine import KEYS, SECRET, Desk, desk_in, posix_only
 
@@ -91,6 +91,13 @@ def test_each_fault_is_told_by_its_own_name(
     assert finding.path == desk.machine.home / place
     assert finding.next_step
     assert SECRET not in repr(finding)
+
+
+@pytest.mark.parametrize(("place", "step"), [(VSCODE, "Add an input of that id"), (CURSOR, "Write the value itself.")])
+def test_an_input_that_there_is_not_is_to_be_added_where_the_host_has_inputs(desk: Desk, place: str, step: str) -> None:
+    (finding,) = told(desk, place, entry(desk, env={**KEYS, "ALAYA_SECRET_KEY": "${input:sk}"}))
+
+    assert finding.next_step.startswith(step)
 
 
 @pytest.mark.parametrize(
@@ -267,6 +274,12 @@ def test_a_working_directory_that_is_the_home_directory_is_looked_at_once(desk: 
     assert len(host_findings(at_home)) == 1
 
 
+def passes(desk: Desk, host: Host, name: str = "alaya") -> dict[str, str]:
+    server = server_of(host, desk.machine, name)
+    assert server is not None
+    return environment_of(host, desk.machine, server)
+
+
 def test_what_a_host_passes_is_its_env_block_with_variables_replaced(desk: Desk) -> None:
     env: dict[str, Any] = {"ALAYA_ACCESS_KEY": "${AK}", "B": "${NONE}", "C": "${NONE:-c}", "D": 5, "E": None, "F": True}
     desk.environ["AK"] = "ak"
@@ -275,16 +288,16 @@ def test_what_a_host_passes_is_its_env_block_with_variables_replaced(desk: Desk)
     desk.write(CURSOR, {"mcpServers": {"alaya": entry(desk, env=editors)}})
     desk.write(DESKTOP, {"mcpServers": {"alaya": entry(desk, env=editors)}})
 
-    assert environment_of(HOSTS["claude-code"], desk.machine) == {
+    assert passes(desk, HOSTS["claude-code"]) == {
         "ALAYA_ACCESS_KEY": "ak",
         "B": "${NONE}",
         "C": "c",
         "D": "5",
     }
     replaced = {"ALAYA_ACCESS_KEY": "ak", "B": "", "C": "${input:c}", "D": "${AK}"}
-    assert environment_of(HOSTS["cursor"], desk.machine) == replaced
-    assert environment_of(HOSTS["claude-desktop"], desk.machine) == editors
-    assert environment_of(HOSTS["vscode"], desk.machine) is None
+    assert passes(desk, HOSTS["cursor"]) == replaced
+    assert passes(desk, HOSTS["claude-desktop"]) == editors
+    assert server_of(HOSTS["vscode"], desk.machine) is None
 
 
 def test_the_nearer_entry_is_the_one_that_a_host_uses(desk: Desk) -> None:
@@ -294,13 +307,13 @@ def test_the_nearer_entry_is_the_one_that_a_host_uses(desk: Desk) -> None:
         return {"mcpServers": {"mine": entry(desk), "alaya": entry(desk, env={"N": value})}}
 
     desk.write(CODE, named("user"))
-    assert environment_of(host, desk.machine) == {"N": "user"}
-    assert environment_of(host, desk.machine, "mine") == KEYS
+    assert passes(desk, host) == {"N": "user"}
+    assert passes(desk, host, "mine") == KEYS
     (desk.machine.directory / ".mcp.json").write_text(json.dumps(named("project")))
-    assert environment_of(host, desk.machine) == {"N": "project"}
+    assert passes(desk, host) == {"N": "project"}
     elsewhere = {"/elsewhere": named("other"), str(desk.machine.directory): named("local")}
     desk.write(CODE, {**named("user"), "projects": elsewhere})
-    assert environment_of(host, desk.machine) == {"N": "local"}
+    assert passes(desk, host) == {"N": "local"}
 
 
 def test_the_command_is_the_installed_one_or_else_the_interpreter(desk: Desk) -> None:

@@ -98,7 +98,9 @@ def test_a_projects_file_gets_references(desk: Desk, host: str, place: str, refe
 
 def test_keys_in_a_projects_file_make_way_for_references(desk: Desk) -> None:
     path = desk.machine.directory / ".mcp.json"
-    path.write_text(json.dumps({"mcpServers": {"alaya": {"command": "x", "env": {**KEYS, "HTTPS_PROXY": "http://p"}}}}))
+    path.write_text(
+        json.dumps({"mcpServers": {"alaya": {"command": "alayanew-mcp", "env": {**KEYS, "HTTPS_PROXY": "http://p"}}}})
+    )
 
     desk.install("claude-code", project=Path())
 
@@ -159,7 +161,7 @@ def test_no_setting_of_the_entry_before_is_left_beside_what_is_set_now(desk: Des
     ours = dict.fromkeys((*VARIABLES, "ALAYA_CONFIG", "ALAYA_PROFILE"), "1")
     foreign = {"HTTPS_PROXY": "http://p.invalid", "ALAYA_OTHER": "x"}
     old = {"ALAYA_BASE_URL": "https://staging.invalid/v1", "alaya_service_id": "old-one"}
-    desk.write(DESKTOP, {"mcpServers": {"alaya": {"command": "x", "env": {**ours, **foreign, **old}}}})
+    desk.write(DESKTOP, {"mcpServers": {"alaya": {"command": "alayanew-mcp", "env": {**ours, **foreign, **old}}}})
     wanted: dict[str, str] = dict(KEYS) if kind == "keys" else {}
     if kind == "profile":
         config = desk.root / "config.toml"
@@ -186,7 +188,7 @@ def test_a_default_in_the_environment_displaces_another_value_in_the_entry(desk:
 
 
 def test_a_file_of_variables_that_stays_is_told_before_the_question(desk: Desk) -> None:
-    desk.write(DESKTOP, {"mcpServers": {"alaya": {"command": "x", "envFile": "/e"}, "b": {"envFile": "/e"}}})
+    desk.write(DESKTOP, {"mcpServers": {"alaya": {"command": "alayanew-mcp", "envFile": "/e"}, "b": {"envFile": "/e"}}})
     person, other = Person(["n"]), Person(["n"])
 
     desk.install("claude-desktop", person)
@@ -196,17 +198,49 @@ def test_a_file_of_variables_that_stays_is_told_before_the_question(desk: Desk) 
     assert "keeps its envFile" not in other.read
 
 
-def test_a_remote_entry_of_that_name_leaves_nothing_behind(desk: Desk) -> None:
-    desk.write(DESKTOP, {"mcpServers": {"alaya": {"url": "https://h.invalid", "headers": {"Authorization": "x"}}}})
+@pytest.mark.parametrize("entry", [{"command": "docker", "args": ["run"]}, {"url": "https://h.invalid"}])
+def test_another_server_of_that_name_is_not_replaced(desk: Desk, entry: dict[str, Any]) -> None:
+    path = desk.write(DESKTOP, {"mcpServers": {"alaya": entry}})
+    before = everything_in(desk.root)
+    person = Person(["y"])
+
+    assert desk.install("claude-desktop", person) == 1
+
+    assert everything_in(desk.root) == before
+    assert person.warned[0].startswith(
+        "Claude Desktop has another server called alaya, which is not this one. Pass --name OTHER"
+    )
+    assert desk.install("claude-desktop", name="other") == 0
+    assert json.loads(path.read_text())["mcpServers"]["alaya"] == entry
+
+
+def test_what_an_entry_that_was_no_server_had_leaves_nothing_behind(desk: Desk) -> None:
+    desk.write(DESKTOP, {"mcpServers": {"alaya": {"headers": {"Authorization": "x"}}}})
 
     desk.install("claude-desktop")
 
     assert set(desk.data(DESKTOP)["mcpServers"]["alaya"]) == {"command", "args", "env"}
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"command": "python", "args": ["-m", "alaya_mcp"]},
+        {"command": "C:\\venv\\ALAYANEW-MCP.EXE"},
+        {"command": "uvx", "args": ["--from", "Alaya_MCP", "x"]},
+    ],
+)
+def test_an_entry_is_known_as_this_servers_by_its_words(desk: Desk, words: dict[str, Any]) -> None:
+    desk.write(DESKTOP, {"mcpServers": {"work": words}})
+
+    assert desk.install("claude-desktop", name="work") == 0
+
+    assert desk.data(DESKTOP)["mcpServers"]["work"]["command"] == str(desk.command)
+
+
 def test_the_inputs_of_the_entry_before_go_with_it_where_nothing_else_uses_them(desk: Desk) -> None:
     env = {"ALAYA_ACCESS_KEY": "${input:alaya-ak}", "ALAYA_SECRET_KEY": "${input:shared}"}
-    servers = {"alaya": {"command": "x", "env": env}, "other": {"command": "${input:shared}"}}
+    servers = {"alaya": {"command": "alayanew-mcp", "env": env}, "other": {"command": "${input:shared}"}}
     inputs = [{"id": "alaya-ak"}, {"id": "shared"}, {"id": "unrelated"}]
     desk.write(VSCODE, {"inputs": inputs, "servers": servers})
 
@@ -238,6 +272,7 @@ def test_settings_that_are_not_the_default_are_carried_over(desk: Desk) -> None:
         ({"ALAYA_SECRET_KEY": f"{SECRET} x"}, "ALAYA_SECRET_KEY: contains a space"),
         ({"ALAYA_SECRET_KEY": f"{SECRET}é"}, "not visible ASCII"),
         ({"ALAYA_SECRET_KEY": ""}, "ALAYA_SECRET_KEY is empty"),
+        ({"ALAYA_ACCESS_KEY": "${X}"}, "ALAYA_ACCESS_KEY holds an unexpanded ${...}"),
         ({"ALAYA_TIMEOUT_SECONDS": "soon"}, "ALAYA_TIMEOUT_SECONDS"),
         ({"ALAYA_BASE_URL": "http://h.invalid"}, "ALAYA_BASE_URL"),
         ({"ALAYA_PROFILE": "none-such"}, "ALAYA_PROFILE chooses the profile 'none-such'"),
@@ -253,6 +288,16 @@ def test_what_the_server_would_not_take_is_not_installed(desk: Desk, environ: di
     assert complaint in person.read
     assert SECRET not in person.read
     assert everything_in(desk.root) == before
+
+
+def test_half_a_pair_in_the_environment_is_told_as_the_half_that_is_not_set(desk: Desk) -> None:
+    del desk.environ["ALAYA_SECRET_KEY"]
+    person = Person(["y"])
+
+    assert desk.install("claude-desktop", person) == 1
+
+    assert "ALAYA_SECRET_KEY is not set" in person.read
+    assert "empty" not in person.read
 
 
 def test_keys_are_asked_for_where_the_environment_has_none(desk: Desk) -> None:
@@ -280,7 +325,7 @@ def test_a_profile_with_both_keys_is_named_in_their_place(desk: Desk) -> None:
     config.write_text('[profiles.work]\naccess_key = "profile-ak"\nsecret_key = "profile-sk"\n')
     desk.environ.clear()
     desk.environ |= {"ALAYA_CONFIG": str(config), "ALAYA_PROFILE": "work"}
-    desk.write(DESKTOP, {"mcpServers": {"alaya": {"command": "x", "env": {**KEYS, "N": "1"}}}})
+    desk.write(DESKTOP, {"mcpServers": {"alaya": {"command": "alayanew-mcp", "env": {**KEYS, "N": "1"}}}})
 
     assert desk.install("claude-desktop", Person(["y"])) == 0
     assert desk.install("vscode", Person(["y"])) == 0
@@ -309,7 +354,7 @@ def test_a_projects_file_names_nobodys_own_profile(desk: Desk, host: str) -> Non
 @pytest.mark.parametrize("host", ["claude-desktop", "vscode"])
 def test_the_sandbox_needs_no_keys_and_gets_none(desk: Desk, host: str) -> None:
     place, key = (VSCODE, "servers") if host == "vscode" else (DESKTOP, "mcpServers")
-    desk.write(place, {key: {"alaya": {"command": "x", "env": {**KEYS, "N": "1"}}}})
+    desk.write(place, {key: {"alaya": {"command": "alayanew-mcp", "env": {**KEYS, "N": "1"}}}})
     desk.environ.clear()
 
     assert desk.install(host, is_sandbox=True) == 0

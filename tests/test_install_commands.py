@@ -55,7 +55,7 @@ def test_arguments_and_settings_go_with_it(desk: Desk) -> None:
 
 def test_an_entry_that_is_there_is_removed_first_and_backed_up(desk: Desk) -> None:
     desk.host_command("claude")
-    old = {"type": "stdio", "command": "/old", "env": {"ALAYA_ACCESS_KEY": "old-key", "N": "planted"}}
+    old = {"type": "stdio", "command": "/old/alayanew-mcp", "env": {"ALAYA_ACCESS_KEY": "old-key", "N": "planted"}}
     path = desk.write(CODE, {"mcpServers": {"alaya": old}})
     before = path.read_bytes()
     person = Person(["y"])
@@ -83,7 +83,7 @@ def test_an_entry_that_is_there_is_removed_first_and_backed_up(desk: Desk) -> No
 def test_what_goes_with_the_old_entry_is_shown_before_the_question(desk: Desk) -> None:
     desk.host_command("claude")
     env = {**KEYS, "ALAYA_BASE_URL": "https://staging.invalid", "ALAYA_TOKEN": "planted-1", "N": "planted-${X}"}
-    old = {"type": "stdio", "command": "env PLANTED=planted-2 x", "args": ["planted-3"], "env": env}
+    old = {"type": "stdio", "command": "env PLANTED=planted-2 alayanew-mcp", "args": ["planted-3"], "env": env}
     desk.write(CODE, {"mcpServers": {"alaya": old}})
     person = Person(["y"])
 
@@ -98,7 +98,7 @@ def test_what_goes_with_the_old_entry_is_shown_before_the_question(desk: Desk) -
 @pytest.mark.parametrize("value", ["alaya", "a", "--env"])
 def test_a_value_is_masked_where_it_stands_and_nowhere_else(desk: Desk, value: str) -> None:
     desk.host_command("claude", says="Added server alaya")
-    desk.write(CODE, {"mcpServers": {"alaya": {"command": "x", "env": {"N": value}}}})
+    desk.write(CODE, {"mcpServers": {"alaya": {"command": "alayanew-mcp", "env": {"N": value}}}})
     desk.environ["ALAYA_SERVICE_ID"] = "alaya-qwen"
     person = Person(["y"])
 
@@ -114,7 +114,7 @@ def test_what_others_could_read_in_the_arguments_is_told_before_the_question(
     desk: Desk, env: dict[str, str], *, is_told: bool
 ) -> None:
     desk.host_command("claude")
-    desk.write(CODE, {"mcpServers": {"alaya": {"command": "x", "env": env}}})
+    desk.write(CODE, {"mcpServers": {"alaya": {"command": "alayanew-mcp", "env": env}}})
     with_keys, without_keys = Person(["n"]), Person(["n"])
 
     desk.install("claude-code", with_keys)
@@ -138,7 +138,7 @@ def test_what_the_command_could_not_be_given_is_kept_by_editing_the_file(
     desk: Desk, old: dict[str, Any], what: str
 ) -> None:
     desk.host_command("claude")
-    desk.write(CODE, {"mcpServers": {"alaya": {"command": "x", **old}}})
+    desk.write(CODE, {"mcpServers": {"alaya": {"command": "alayanew-mcp", **old}}})
     person = Person(["y"])
 
     assert desk.install("claude-code", person) == 0
@@ -186,7 +186,7 @@ def test_a_removal_that_ends_well_and_has_not_done_it_is_told(desk: Desk) -> Non
     desk.host_command("claude")
     script = desk.root / "bin" / "claude"
     script.write_text(script.read_text().replace("data[key].pop(name)", "pass"))
-    desk.write(CODE, {"mcpServers": {"alaya": {"command": "x"}}})
+    desk.write(CODE, {"mcpServers": {"alaya": {"command": "alayanew-mcp"}}})
     person = Person(["y"])
 
     assert desk.uninstall("claude-code", person) == 1
@@ -236,7 +236,7 @@ def test_a_command_that_fails_is_told_with_its_status_and_what_to_do(desk: Desk)
 
 def test_a_failure_after_the_removal_says_where_the_old_entry_is(desk: Desk) -> None:
     desk.host_command("claude", refuses="add")
-    path = desk.write(CODE, {"mcpServers": {"alaya": {"command": "/old"}}})
+    path = desk.write(CODE, {"mcpServers": {"alaya": {"command": "/old/alayanew-mcp"}}})
     person = Person(["y"])
 
     assert desk.install("claude-code", person) == 1
@@ -245,7 +245,7 @@ def test_a_failure_after_the_removal_says_where_the_old_entry_is(desk: Desk) -> 
 
 def test_without_a_backup_nothing_is_removed(desk: Desk) -> None:
     desk.host_command("claude")
-    desk.write(CODE, {"mcpServers": {"alaya": {"command": "/old"}}})
+    desk.write(CODE, {"mcpServers": {"alaya": {"command": "/old/alayanew-mcp"}}})
     person = Person(["y"], before_answering=lambda: desk.machine.home.rename(desk.root / "elsewhere"))
 
     assert desk.install("claude-code", person) == 1
@@ -301,12 +301,12 @@ def test_a_file_with_comments_is_no_obstacle_to_vscodes_own_command(desk: Desk) 
 
 def test_what_changes_in_a_file_with_comments_is_shown_too(desk: Desk) -> None:
     desk.host_command("code")
-    desk.write(VSCODE, '{"servers": {"alaya": {"command": "old"}}, /* mine */}')
+    desk.write(VSCODE, '{"servers": {"alaya": {"command": "old/alayanew-mcp"}}, /* mine */}')
     person = Person()
 
     assert desk.install("vscode", person, is_dry=True) == 0
 
-    assert '-      "command": "old"' in person.read
+    assert '-      "command": "old/alayanew-mcp"' in person.read
 
 
 @pytest.mark.parametrize(("host", "place"), [("vscode", VSCODE), ("claude-code", CODE)])
@@ -346,19 +346,19 @@ def test_a_command_is_not_run_without_consent(desk: Desk, *, is_dry: bool) -> No
 
 def test_claude_code_removes_it_itself(desk: Desk) -> None:
     desk.host_command("claude")
-    path = desk.write(CODE, {"mcpServers": {"alaya": {"command": "x"}}})
+    path = desk.write(CODE, {"mcpServers": {"alaya": {"command": "alayanew-mcp"}}})
     person = Person(["y"])
 
     assert desk.uninstall("claude-code", person) == 0
 
-    assert '-      "command": "x"' in person.read
+    assert '-      "command": "alayanew-mcp"' in person.read
     assert desk.noted == [["mcp", "remove", "alaya", "--scope", "user"]]
     assert os.path.lexists(f"{path}.bak")
 
 
 def test_vscode_has_no_command_for_removing_so_its_file_is_edited(desk: Desk) -> None:
     desk.host_command("code")
-    desk.write(VSCODE, {"servers": {"alaya": {"command": "x"}}})
+    desk.write(VSCODE, {"servers": {"alaya": {"command": "alayanew-mcp"}}})
 
     assert desk.uninstall("vscode") == 0
 
@@ -411,3 +411,17 @@ def test_comments_that_no_command_can_keep_leave_the_file_alone(desk: Desk) -> N
 
     assert (desk.noted, path.read_bytes()) == ([], before)
     assert "has comments or trailing commas, which would be lost. It is left alone" in person.warned[0]
+
+
+@pytest.mark.parametrize(("host", "place", "key"), [("claude-code", CODE, "mcpServers"), ("vscode", VSCODE, "servers")])
+def test_a_hosts_command_is_not_run_on_another_server_of_that_name(desk: Desk, host: str, place: str, key: str) -> None:
+    desk.host_command("claude")
+    desk.host_command("code")
+    path = desk.write(place, {key: {"alaya": {"command": "docker", "args": ["run", "alaya/desk"]}}})
+    before = path.read_bytes()
+
+    assert desk.install(host) == 1
+    assert desk.uninstall(host) == 1
+
+    assert desk.noted == []
+    assert path.read_bytes() == before

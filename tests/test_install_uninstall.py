@@ -61,7 +61,7 @@ def test_what_is_not_there_is_not_removed_and_that_is_no_failure(desk: Desk, con
     assert "has no server called alaya. Nothing was changed." in person.read
 
 
-@pytest.mark.parametrize("content", ["{", '{"mcpServers": {"alaya": {"command": "x"}} /* mine */}'])
+@pytest.mark.parametrize("content", ["{", '{"mcpServers": {"alaya": {"command": "alayanew-mcp"}} /* mine */}'])
 def test_a_file_that_cannot_be_changed_safely_is_left_alone(desk: Desk, content: str) -> None:
     path = desk.write(DESKTOP, content)
     person = Person(["y"])
@@ -88,6 +88,39 @@ def test_consent_is_asked_for_and_a_dry_run_only_shows(desk: Desk) -> None:
     assert path.read_bytes() == before
     assert '-    "alaya": {' in looks.read
     assert ACCESS not in refuses.read + looks.read
+
+
+@pytest.mark.parametrize("entry", [{"command": "docker", "args": ["run"]}, {"url": "https://h.invalid"}])
+def test_another_server_of_that_name_is_not_removed(desk: Desk, entry: dict[str, object]) -> None:
+    path = desk.write(DESKTOP, {"mcpServers": {"alaya": entry}})
+    before = path.read_bytes()
+    person = Person(["y"])
+
+    assert desk.uninstall("claude-desktop", person) == 1
+
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert "another server called alaya, which is not this one" in person.read
+    assert "nothing was removed" in person.read
+
+
+@pytest.mark.parametrize(
+    ("host", "restart", "start"),
+    [
+        ("claude-code", "Start a new session of Claude Code.", "`claude mcp list`"),
+        ("vscode", "Restart VS Code.", "`MCP: List Servers`"),
+    ],
+)
+def test_after_a_removal_nothing_is_said_of_starting_the_server(
+    desk: Desk, host: str, restart: str, start: str
+) -> None:
+    installs, uninstalls = Person(["y"]), Person(["y"])
+
+    desk.install(host, installs)
+    desk.uninstall(host, uninstalls)
+
+    assert start in installs.read
+    assert uninstalls.said[-1] == f"Next: {restart}"
 
 
 def test_only_the_entry_of_the_name_goes(desk: Desk) -> None:

@@ -421,8 +421,8 @@ async def test_a_reply_that_ends_at_a_limit_says_so_and_how_to_go_on(tmp_path: P
     ):
         text = await one.run()
 
-    assert "Cut: max_tokens. /continue goes on from it." in text
-    assert "The reply ends at max_tokens" in text
+    assert "at the end of the context. /continue goes on from it." in text
+    assert "return_messages" not in text, "what is for those who call tools"
     assert notes.read_text(encoding="utf-8").endswith("half\n\n*(cut: max_tokens)*\n")
 
 

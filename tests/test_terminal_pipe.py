@@ -25,7 +25,7 @@ from alaya_mcp.terminal.selection import reference
 from tests.calls import environ_of, over
 from tests.stdio_host import own_environ
 from tests.terminal_paper import Paper, Person, Typed, screen_on
-from tests.upstream import Exchange, Request, Upstream, replies
+from tests.upstream import Exchange, Request, Upstream, replies, text_chunk
 
 pytestmark = pytest.mark.anyio
 
@@ -82,6 +82,18 @@ async def _refuses(_: Request, exchange: Exchange) -> None:
     await exchange.answer_json(400, {"error": {"message": "no, not now"}})
 
 
+async def test_an_answer_that_was_cut_is_shown_as_far_as_it_came_and_is_no_success() -> None:
+    async def breaks(_: Request, exchange: Exchange) -> None:
+        await exchange.events(text_chunk("half"))
+
+    async with Upstream(chat=breaks) as upstream:
+        status, answers, beside = await answered(upstream.settings(), "x")
+
+    assert (status, answers.strip()) == (1, "half")
+    assert "Cut: the connection to the engine ended before the answer did." in beside
+    assert "continue_reply" not in beside
+
+
 async def test_lines_come_without_their_ends_and_empty_ones_do_not_come() -> None:
     file = io.StringIO("\ufefffirst\n\n  \r\n second\ufeff\r\nlast", newline="")
 
@@ -107,6 +119,15 @@ async def test_the_running_deployments_are_shown_and_one_is_chosen_by_number_or_
     assert by_name == "tone-of-voice"
     assert "qwen3-support (sandbox-qwen3), qwen3-8b" in shown
     assert "switched-off" not in shown
+
+
+async def test_who_names_what_is_not_there_or_counts_too_far_is_asked_again() -> None:
+    async with Sandbox(token_delay=0) as sandbox:
+        named, shown = await chosen(over(sandbox), "999", "tone-of-voise", "tone-of-voice")
+
+    assert named == "tone-of-voice"
+    assert "The numbers go from 1 to" in shown
+    assert "There is no deployment of the id or name tone-of-voise. Closest: tone-of-voice" in shown
 
 
 @pytest.mark.parametrize("leaves", [EOFError(), LineInterrupted(had_text=False)])

@@ -181,3 +181,11 @@ async def test_what_came_before_a_failure_counts() -> None:
         content = content_of(await call(upstream.settings(), TOOL, verify=True))
 
     assert told(content) == {"a": "both", "b": "engine"}
+
+
+async def test_a_known_adapter_that_is_listed_without_its_parent_is_no_base_model() -> None:
+    async with Upstream(models=says(200, models(base=("base", "lora1")))) as upstream:
+        content = content_of(await call(upstream.settings(), TOOL, verify=True))
+
+    assert content["base_models"] == ["base", "base-alias"]
+    assert told(content) == {"lora1": "both"}

@@ -16,9 +16,9 @@ BUDGET_BYTES: Final = 32 * 2**20
 """Of all kept replies together."""
 KEPT_SECONDS: Final = 1800
 
-_SCHEME: Final = "alaya://replies/"
-_URI = re.compile(rf"{re.escape(_SCHEME)}([A-Za-z0-9_-]{{1,64}})(?:\?from=([0-9]{{1,12}}))?")
-URI_TEMPLATE: Final = _SCHEME + "{reply_id}"
+REPLIES: Final = "alaya://replies/"
+_URI = re.compile(rf"{re.escape(REPLIES)}([A-Za-z0-9_-]{{1,64}})(?:\?from=([0-9]{{1,12}}))?")
+URI_TEMPLATE: Final = REPLIES + "{reply_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class KeptReplies:
         # What is large of the rest was told with the first part; usage, that it is not counted twice.
         gone = dict.fromkeys(("parsed", "tool_calls", "reasoning", "usage", "messages"))
         facts = facts.model_copy(update={**gone, "content": "", "warnings": []})
-        kept = KeptReply(f"{_SCHEME}{reply_id}", text, facts, ended, anyio.current_time() + self._seconds)
+        kept = KeptReply(f"{REPLIES}{reply_id}", text, facts, ended, anyio.current_time() + self._seconds)
         self._kept[reply_id] = kept
         self._size += len(text)
         return kept

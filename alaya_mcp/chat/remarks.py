@@ -6,6 +6,8 @@ from alaya_mcp.chat.size import size_of
 from alaya_mcp.deployment.wire import EnvelopeFailure
 from alaya_mcp.upstream.words import quoted
 
+ABOUT_A_CUT = ("The reply was cut", "The reply ends at")
+"""How what `about_the_cut` says begins, for those who say it in words of their own."""
 _GO_ON = ", or go on from it: continue_reply, with this reply as the last of messages (return_messages gives them)"
 _AGAIN = "Call get_deployment to see its state, then ask again"
 _CALL_IN_TEXT = ("<tool_call>", "<|tool_call", "[TOOL_CALLS]", "<function=", "<|python_tag|>")

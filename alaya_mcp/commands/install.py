@@ -109,6 +109,7 @@ def install(request: Request, machine: Machine, terminal: Terminal, *, which: Wh
 
 def _install(transaction: Transaction, which: Which, executable: str) -> int:
     terminal, host, document = transaction.terminal, transaction.host, transaction.document
+    transaction.spare_another("Pass --name OTHER to install this one beside it. Nothing was changed.")
     program = which(host.command) if host.command and transaction.level == "user" else None
     preview = _wanted(transaction, executable, lambda: PLACEHOLDERS)
     is_for_command = host.reads_comments and document.state == "commented"
@@ -231,7 +232,8 @@ def _carried_settings(environ: Mapping[str, str], pair: KeyPair | None) -> dict[
     given_here = {**given, **keys}
     try:
         sources = gather(given_here, VARIABLES)
-        settings = settings_from(sources, given_here)
+        # What the environment has in a key's place tells why there is none.
+        settings = settings_from(sources, environ if _has_key_variables(environ) else given_here)
     except NotConfigured as problem:
         what = problem.message.removeprefix("This server is not configured: ")
         raise Refused(f"The server could not be used so: {what} Nothing was changed.") from None
@@ -247,7 +249,7 @@ def _carried_settings(environ: Mapping[str, str], pair: KeyPair | None) -> dict[
 
 def _next_steps(transaction: Transaction, wanted: Wanted) -> list[str]:
     host = transaction.host
-    lines = [f"Next: {host.restart}"]
+    lines = [f"Next: {host.restart} {host.start}".rstrip()]
     if wanted.inputs:
         lines.append(f"{host.title} asks for both halves of the key when it first starts the server, and keeps them.")
     elif transaction.level == "project" and not transaction.request.is_sandbox:

@@ -32,7 +32,9 @@ async def completion(session: Session | NotConfigured, params: types.CompleteReq
         if argument == MODELS_ARGUMENT:
             named = others.get(DEPLOYMENT_ARGUMENT) or session.settings.service_id
             chosen, comma, last = typed.rpartition(",")
-            models = await _models(session, named, deadline) if named else []
+            taken = {each.strip() for each in chosen.split(",")}
+            known = await _models(session, named, deadline) if named else []
+            models = [model for model in known if model not in taken]
             return _matching(last.strip(), models, before=f"{chosen}{comma} " if comma else "")
     except AlayaError:
         pass

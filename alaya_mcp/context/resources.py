@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
-from alaya_mcp.chat.kept_replies import URI_TEMPLATE, KeptReplies, KeptReply
+from alaya_mcp.chat.kept_replies import REPLIES, URI_TEMPLATE, KeptReplies, KeptReply
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.reference import checked_reference
 from alaya_mcp.deployment.views import deployment_result
@@ -81,8 +81,13 @@ async def read_resource(session: Session | NotConfigured, uri: str) -> types.Rea
             text, mime_type = _dumped(await first_deployments(session)), _JSON
         elif uri.startswith(f"{DEPLOYMENTS_URI}/"):
             text, mime_type = _dumped(await _deployment(session, uri.removeprefix(f"{DEPLOYMENTS_URI}/"))), _JSON
-        else:
+        elif uri.startswith(REPLIES):
             text, mime_type = _reply(session.chats.kept, uri), _TEXT
+        else:
+            raise InvalidArguments(
+                "There is no such resource.",
+                next_step=f"The resources are {DEPLOYMENTS_URI}, {DEPLOYMENT_TEMPLATE} and {URI_TEMPLATE}.",
+            )
     except AlayaError as error:
         is_callers = isinstance(error, DeploymentNotFound | InvalidArguments | NotConfigured)
         code = types.INVALID_PARAMS if is_callers else types.INTERNAL_ERROR

@@ -48,7 +48,7 @@ def folded(name: str) -> str:
 
 
 def nearest(wanted: str, called: Mapping[str, Iterable[str]], most: int) -> list[str]:
-    """The keys of what is called like `wanted`, the closest first; where nothing is, any."""
+    """The keys of what is called like `wanted`, the closest first."""
     target = folded(wanted)
     matcher = SequenceMatcher(autojunk=False)
     matcher.set_seq2(target)
@@ -63,4 +63,4 @@ def nearest(wanted: str, called: Mapping[str, Iterable[str]], most: int) -> list
 
     closest = {key: max(map(likeness, names), default=0.0) for key, names in called.items()}
     ordered = sorted(closest, key=closest.__getitem__, reverse=True)
-    return [key for key in ordered if closest[key] >= _LIKE][:most] or ordered[:most]
+    return [key for key in ordered if closest[key] >= _LIKE][:most]

@@ -30,6 +30,9 @@ TITLES: Final = {
 }
 """By a check's id, in the order in which they are made."""
 
+OVER_THE_NETWORK: Final = tuple(TITLES)[tuple(TITLES).index("proxy") : tuple(TITLES).index("host_file")]
+"""The ids of the checks that ask somebody elsewhere."""
+
 LEFT_OUT: Final = "left_out"
 """The verdict of a check that was not made."""
 

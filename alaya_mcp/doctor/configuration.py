@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from alaya_mcp.config_file import ConfigFile, Profile, parsed, profile_of
 from alaya_mcp.config_place import CONFIG_VARIABLE, PROFILE_VARIABLE, config_bytes, config_path, unusable
 from alaya_mcp.doctor.check import Check, Fact, left_out
-from alaya_mcp.environment import is_unexpanded, value_of
+from alaya_mcp.environment import is_unexpanded, value_of, why_unset
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.hosts.writing import is_readable_by_others
 from alaya_mcp.origins import is_loopback
@@ -39,6 +39,7 @@ _TO_DO: Final = {
     "setting_unusable": "Correct it, or leave it out for its default.",
 }
 """By verdict, the gravest first."""
+_SET_THERE: Final = "Set what is missing there, and start the host again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +66,24 @@ class Configuration:
         return next(check for check in self.checks if check.level == "failed" or check.id == "configuration")
 
 
-def read_configuration(environ: Mapping[str, str]) -> Configuration:
-    """What an environment, and the configuration file that it names, amount to."""
+def read_configuration(environ: Mapping[str, str], unset: Mapping[str, str] | None = None) -> Configuration:
+    """What an environment, and the configuration file that it names, amount to.
+
+    Args:
+        environ: The environment.
+        unset: By variable that keeps a reference, what is missing where a host would replace it, as a clause.
+    """
     about_file, file, profile = _read_file(environ)
     if file is None:
         known = {*VARIABLES, CONFIG_VARIABLE, PROFILE_VARIABLE}
-        checks = (about_file, left_out("configuration", about_file), about_variables(environ, known))
+        # Which variables the file names is not known.
+        variables = about_variables(environ, known, only_misspelt=True)
+        checks = (about_file, left_out("configuration", about_file), variables)
         return Configuration(checks, secrets=_secrets(environ, ConfigFile()))
     named = {getattr(each, f"{key}_env") for each in file.profiles.values() for key in KEYS} - {None}
     try:
         sources = gather(environ, VARIABLES)
-        about_settings, settings, base_url = _about_settings(environ, sources)
+        about_settings, settings, base_url = _about_settings(environ, sources, unset or {})
     except NotConfigured as error:  # the file was changed just now
         about_settings = Check("configuration", "failed", "config_file_unusable", error.message, error.next_step)
         settings = base_url = None
@@ -138,26 +146,32 @@ def _secrets(environ: Mapping[str, str], file: ConfigFile) -> tuple[str, ...]:
     return tuple(found | {value_of(environ, name) for name in names} - {""})
 
 
-def _about_settings(environ: Mapping[str, str], sources: Sources) -> tuple[Check, Settings | None, str | None]:
+def _about_settings(
+    environ: Mapping[str, str], sources: Sources, unset: Mapping[str, str]
+) -> tuple[Check, Settings | None, str | None]:
     facts = tuple(_fact(environ, sources, variable, of) for variable, of in VARIABLES.items())
     alone = _alone("base_url", sources.values.get("base_url"))
     base_url = alone.base_url if alone else None
+    is_unset = any(variable in unset for variable in VARIABLES)
     found: dict[str, str] = {}
     for of in VARIABLES.values():
-        if told := _problem(environ, sources, of):
+        if told := _problem(environ, sources, of, unset):
             found.setdefault(*told)
     verdict = next((verdict for verdict in _TO_DO if verdict in found), None)
+    step = _SET_THERE if verdict == "variable_unexpanded" and is_unset else _TO_DO.get(verdict or "", "")
     try:
         settings = settings_from(sources, environ)
     except NotConfigured as error:
         verdict = verdict or "setting_unusable"
         what = error.message.partition(": ")[2] or error.message
-        return Check("configuration", "failed", verdict, what, _TO_DO[verdict], facts), None, base_url
+        for variable, missing in unset.items():
+            what = what.replace(why_unset(environ, variable), f"{variable} has no value: {missing}")
+        return Check("configuration", "failed", verdict, what, step or _TO_DO[verdict], facts), None, base_url
     if verdict is not None:
         # A key that is a reference is sent as it is; another variable counts as unset.
         is_key = any(_is_reference(value.text) for of in KEYS if (value := sources.values.get(of)))
         level = "failed" if is_key else "warning"
-        check = Check("configuration", level, verdict, found[verdict], _TO_DO[verdict], facts)
+        check = Check("configuration", level, verdict, found[verdict], step, facts)
         return check, None if is_key else settings, base_url
     return (
         Check("configuration", "ok", "configured", f"usable; keys in {sources.key_pair}", "", facts),
@@ -166,9 +180,11 @@ def _about_settings(environ: Mapping[str, str], sources: Sources) -> tuple[Check
     )
 
 
-def _problem(environ: Mapping[str, str], sources: Sources, of: str) -> tuple[str, str] | None:
+def _problem(environ: Mapping[str, str], sources: Sources, of: str, unset: Mapping[str, str]) -> tuple[str, str] | None:
     """What is wrong with one setting, as a verdict and in words."""
     variable, value = f"ALAYA_{of.upper()}", sources.values.get(of)
+    if variable in unset:
+        return "variable_unexpanded", f"{variable} has no value: {unset[variable]}"
     if is_unexpanded(environ.get(variable, "")):
         return "variable_unexpanded", f"{variable} holds an unexpanded ${{...}} and counts as not set"
     if of in KEYS and (value is None or not value.text):
@@ -234,13 +250,20 @@ def _unset(environ: Mapping[str, str], variable: str, of: str, value: Value | No
     return shown, "not set" if of in KEYS else "default"
 
 
-def about_variables(environ: Mapping[str, str], known: set[str]) -> Check:
-    """The check of variables that are meant for this server and that it does not know."""
+def about_variables(environ: Mapping[str, str], known: set[str], *, only_misspelt: bool = False) -> Check:
+    """The check of variables that are meant for this server, by their prefix or nearly, and that it does not read.
+
+    Args:
+        environ: The environment.
+        known: Those that it reads.
+        only_misspelt: Whether to leave out those that are near to none of the known.
+    """
     meant: dict[str, str] = {}
     for name in sorted(set(environ) - known):
         spelt = name.upper().replace("-", "_")
-        if spelt.startswith("ALAYA") and (near := get_close_matches(spelt, sorted(known), n=1, cutoff=_ALIKE)):
-            meant[name] = near[0]
+        near = _near(spelt, known) if spelt.startswith("ALAYA") else ""
+        if near or (spelt.startswith("ALAYA_") and not only_misspelt):
+            meant[name] = near
     if not meant:
         return Check("variables", "ok", "variables_known", "no misspelt ALAYA_ variable")
     return Check(
@@ -248,5 +271,16 @@ def about_variables(environ: Mapping[str, str], known: set[str]) -> Check:
         "warning",
         "unknown_variable",
         f"{', '.join(meant)}: this server reads no such variable",
-        "; ".join(f"{name} is perhaps meant to be {near}" for name, near in meant.items()) + ".",
+        " ".join(
+            f"{name}: did you mean {near}?" if near else f"{name}: take it out, unless another program reads it."
+            for name, near in meant.items()
+        ),
     )
+
+
+def _near(spelt: str, known: set[str]) -> str:
+    """The known variable that is meant; empty where it cannot be told."""
+    if alike := get_close_matches(spelt, sorted(known), n=1, cutoff=_ALIKE):
+        return alike[0]
+    begun = [name for name in known if name.startswith(f"{spelt}_") or spelt.startswith(f"{name}_")]
+    return begun[0] if len(begun) == 1 else ""

@@ -15,6 +15,8 @@ from alaya_mcp.upstream.directory import label, references
 
 _MOST_SHOWN: Final = 10
 
+_CORRECT_DEFAULT: Final = "Correct ALAYA_SERVICE_ID (or the profile's service_id)"
+_BY_ID: Final = "Name the one that is meant by its id."
 _START: Final = "Start it in the Alaya NeW console, then ask the doctor again."
 _STATES: Final[dict[Status, tuple[str, str]]] = {
     "starting": ("deployment_starting", "Wait: a large model takes minutes to load. Then ask the doctor again."),
@@ -40,17 +42,24 @@ def found(service_id: str, deployment: Deployment, named: str) -> Check:
     return Check("deployment", "ok", "deployment_found", ", ".join(filter(None, (name, kind, as_named))))
 
 
-def not_found(error: AlayaError) -> Check:
-    """The check for an error in place of the deployment."""
+def not_found(error: AlayaError, *, is_default: bool) -> Check:
+    """The check for an error in place of the deployment.
+
+    Args:
+        error: What came.
+        is_default: Whether the settings name the deployment, and not the one who asks.
+    """
     facts = tuple(Fact("candidate", each) for each in error.candidates)
     if isinstance(error, DeploymentNotFound):
         verdict = "deployment_not_found"
+        name = f"{_CORRECT_DEFAULT} to" if is_default else "Name"
         step = (
-            "Name one of the account's deployments by id, name or alias. One of another account cannot be seen with "
+            f"{name} one of the account's deployments by id, name or alias. One of another account cannot be seen with "
             "this key pair."
         )
     elif isinstance(error, InvalidArguments):
-        verdict, step = "name_ambiguous", "Name the one that is meant by its id."
+        verdict = "name_ambiguous"
+        step = f"{_CORRECT_DEFAULT} to the id of the one that is meant." if is_default else _BY_ID
     elif isinstance(error, AccessDenied):
         verdict = "deployment_denied"
         step = "Name it by its id, and check in the Alaya NeW console that the key's account may use it."

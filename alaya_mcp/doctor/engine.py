@@ -15,6 +15,7 @@ from alaya_mcp.errors import (
     CredentialsRejected,
     DeploymentNotReady,
     ModelNotServed,
+    RateLimited,
     UnexpectedResponse,
     UpstreamTimeout,
     UpstreamUnavailable,
@@ -212,6 +213,9 @@ def about_first_token(evidence: Evidence, names: Check) -> Check:
         return _failed("first_token", "model_not_served", chat.message, step, facts)
     if isinstance(chat, DeploymentNotReady):
         return _failed("first_token", "deployment_not_ready", chat.message, "Ask the doctor again in a minute.")
+    if isinstance(chat, RateLimited):
+        step = "Try again later, when the deployment has less to do."
+        return Check("first_token", "warning", "rate_limited", chat.message, step)
     if isinstance(chat, UpstreamTimeout | UpstreamUnavailable | UnexpectedResponse):
         return _failed("first_token", "no_first_token", chat.message, _LOOK)
     step = "What upstream said tells why; the deployment's log in the Alaya NeW console has more."

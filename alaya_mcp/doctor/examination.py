@@ -9,7 +9,7 @@ import anyio
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.reference import checked_reference, could_be_id
 from alaya_mcp.deployment.wire import Deployment, Page
-from alaya_mcp.doctor.check import TITLES, Check
+from alaya_mcp.doctor.check import OVER_THE_NETWORK, Check
 from alaya_mcp.doctor.configuration import Configuration, read_configuration
 from alaya_mcp.doctor.connection import Network, about_name, about_proxy, about_tls
 from alaya_mcp.doctor.control_plane import Answer, denied, judged, rejected
@@ -29,8 +29,6 @@ SECONDS: Final = 50.0
 """For everything that goes over the network."""
 _LIST_SECONDS: Final = 10.0
 _DETAIL_SECONDS: Final = 10.0
-
-_OVER_THE_NETWORK: Final = tuple(TITLES)[tuple(TITLES).index("proxy") : tuple(TITLES).index("host_file")]
 
 _T = TypeVar("_T")
 
@@ -88,13 +86,13 @@ async def examine(question: Question, world: World, tell: Callable[[Check], None
         tell: Takes each check.
     """
     transcript = Transcript(tell)
-    configuration = read_configuration(world.environ)
+    configuration = read_configuration(world.environ, world.passed.unset if world.passed else {})
     transcript.hide(configuration.secrets)
     if world.passed:
         of_host = transcript.add(world.passed.check)
         if of_host.level != "ok":
             transcript.leave_out((check.id for check in configuration.checks), of_host)
-            transcript.leave_out(_OVER_THE_NETWORK, of_host)
+            transcript.leave_out(OVER_THE_NETWORK, of_host)
             _about_hosts(world, configuration, transcript)
             return transcript.checks
     for check in configuration.checks:
@@ -103,14 +101,14 @@ async def examine(question: Question, world: World, tell: Callable[[Check], None
         examination = _Examination(question, world, transcript, Deadline.after(question.seconds))
         await examination.go_through(configuration)
     if limit.cancelled_caught:
-        transcript.leave_out(_OVER_THE_NETWORK, _out_of_time(question, transcript))
+        transcript.leave_out(OVER_THE_NETWORK, _out_of_time(question, transcript))
     _about_hosts(world, configuration, transcript)
     return transcript.checks
 
 
 def _out_of_time(question: Question, transcript: Transcript) -> Check:
     made = {check.id for check in transcript.checks}
-    of = next(each for each in _OVER_THE_NETWORK if each not in made)
+    of = next(each for each in OVER_THE_NETWORK if each not in made)
     what = f"it did not end within the {question.seconds:g} s that the doctor takes"
     return transcript.add(Check(of, "failed", "out_of_time", what, "Ask again; something in between is very slow."))
 
@@ -147,7 +145,7 @@ class _Examination:
                 service_id, deployment = await self._account(session, settings)
                 await self._engine(session, service_id, deployment)
         except _GroundGone as gone:
-            self._transcript.leave_out(_OVER_THE_NETWORK, gone.check)
+            self._transcript.leave_out(OVER_THE_NETWORK, gone.check)
 
     def _need(self, check: Check) -> None:
         """Note a check that the next ones stand on."""
@@ -203,7 +201,8 @@ class _Examination:
             if answer.key is None and isinstance(error, AccessDenied) and could_be_id(named):
                 self._need(denied(session.settings))
             self._keep_doubt(answer)
-            raise _GroundGone(self._transcript.add(not_found(error))) from None
+            is_default = not self._question.service
+            raise _GroundGone(self._transcript.add(not_found(error, is_default=is_default))) from None
         if deployment.api_key:
             self._transcript.hide([deployment.api_key.get_secret_value()])
         self._keep_doubt(answer)

@@ -7,8 +7,10 @@ from typing import Final
 
 from alaya_mcp.doctor.check import Check, Fact, Level
 from alaya_mcp.hosts.catalogue import HOSTS, Host, Machine
-from alaya_mcp.hosts.files import HostFile, environment_of, host_files, our_servers
+from alaya_mcp.hosts.changes import wrong_kind
+from alaya_mcp.hosts.files import HostFile, environment_of, host_files, our_servers, server_of
 from alaya_mcp.hosts.findings import Finding, Severity, host_findings
+from alaya_mcp.hosts.references import HIDDEN, unreplaced
 
 _LEVELS: Final[dict[Severity, Level]] = {"error": "failed", "warning": "warning", "info": "ok"}
 _SHELLS_OWN: Final = re.compile(r"ALAYA_.*|(?:https?|all|no)_proxy|SSL_CERT_(?:FILE|DIR)", re.IGNORECASE)
@@ -23,10 +25,12 @@ class Passed:
     Attributes:
         check: Whether that is known.
         environ: The environment that the server has there.
+        unset: By variable that keeps a reference, what is missing for it, as a clause.
     """
 
     check: Check
     environ: Mapping[str, str] = field(repr=False)
+    unset: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def nothing_passed(host: Host, environ: Mapping[str, str]) -> Passed:
@@ -37,18 +41,20 @@ def nothing_passed(host: Host, environ: Mapping[str, str]) -> Passed:
 
 def passed_by(host: Host, machine: Machine) -> Passed:
     """The environment that a host's server has: the `env` block of its entry, and what the host itself has."""
-    block = environment_of(host, machine)
+    server = server_of(host, machine)
     own = {
         name: value for name, value in machine.environ.items() if not (host.has_window and _SHELLS_OWN.fullmatch(name))
     }
-    if block is None:
+    if server is None:
+        if unusable := _unusable(host, machine):
+            return Passed(unusable, own)
         step = f"`alayanew-mcp install {host.name}` writes one."
         what = f"{host.title} has no entry of this server"
         return Passed(Check("host", "failed", "host_entry_missing", what, step), own)
-    servers = [server for file in host_files(machine, {host.name: host}) for server in our_servers(file)]
-    if all("--sandbox" in server.words for server in servers):
+    if "--sandbox" in server.words:
         what = f"{host.title} starts the server over the embedded sandbox, which needs no account"
         return Passed(Check("host", "skipped", "host_over_sandbox", what), own)
+    block = environment_of(host, machine, server)
     asked = [name for name, value in block.items() if _INPUT in value]
     shells = {name: machine.environ[name] for name in asked if machine.environ.get(name)}
     if unknown := [name for name in asked if name not in shells]:
@@ -59,7 +65,27 @@ def passed_by(host: Host, machine: Machine) -> Passed:
     aside = "; this shell's ALAYA_ and proxy variables are left aside" if host.has_window else ""
     facts = tuple(Fact("passes", name) for name in block)
     check = Check("host", "ok", "host_entry", f"checked with what {host.title} passes on{aside}{taken}", "", facts)
-    return Passed(check, own | block | shells)
+    return Passed(check, own | block | shells, _unset(host, machine, block))
+
+
+def _unusable(host: Host, machine: Machine) -> Check | None:
+    """The check where a file is there that cannot be used."""
+    for file in host_files(machine, {host.name: host}):
+        if what := file.document.problem or wrong_kind(file.document, host):
+            step = f"Correct {file.document.path} in an editor, then ask the doctor again."
+            return Check("host", "failed", "host_file_unusable", f"{file.document.path} {what}", step)
+    return None
+
+
+def _unset(host: Host, machine: Machine, block: Mapping[str, str]) -> dict[str, str]:
+    missing: dict[str, str] = {}
+    for name, value in block.items():
+        found = [each for each in unreplaced(host, value, machine.environ, ()) if each.variable]
+        if found:
+            variables = {"what it names" if each.reference == HIDDEN else f"{each.variable}" for each in found}
+            isnt = "is not" if len(variables) == 1 else "are not"
+            missing[name] = f"{' and '.join(sorted(variables))} {isnt} set where {host.title} is started from"
+    return missing
 
 
 def about_host_files(machine: Machine, host: Host | None, *, has_profile: bool) -> list[Check]:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alaya_mcp import __version__
-from alaya_mcp.doctor.check import TITLES, Check, Level, worst
+from alaya_mcp.doctor.check import OVER_THE_NETWORK, TITLES, Check, Level, worst
 
 _MARKS: Final[dict[Level, tuple[str, str]]] = {
     "ok": ("✓", "green"),
@@ -42,7 +42,10 @@ def show_end(console: Console, checks: Sequence[Check]) -> None:
     failed = sum(check.level == "failed" for check in checks)
     warnings = sum(check.level == "warning" for check in checks)
     counted = [f"{failed} failed"] * bool(failed) + [f"{warnings} warning{'s' * (warnings > 1)}"] * bool(warnings)
-    others = " The first of them is often the cause of the others." if failed + warnings > 1 else ""
+    is_chain = failed + warnings > 1 and any(
+        check.level == "failed" and check.id in OVER_THE_NETWORK for check in checks
+    )
+    others = " The first of them is often the cause of the others." if is_chain else ""
     text = f"{', '.join(counted)}.{others}" if counted else "All is well."
     console.print()
     console.print(Text(text, style=_MARKS[worst(checks)][1]), soft_wrap=not console.is_terminal)

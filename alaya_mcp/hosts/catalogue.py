@@ -48,6 +48,7 @@ class Host:
         has_window: Whether it is started from a desktop, without a shell's PATH.
         reads_comments: Whether comments and trailing commas in its file are known to be fine.
         restart: How it comes to see a change.
+        start: What else there is to know of a server that is new to it; may be empty.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Host:
     has_window: bool
     reads_comments: bool
     restart: str
+    start: str = ""
 
 
 CLAUDE_DESKTOP: Final = Host(
@@ -84,7 +86,8 @@ CLAUDE_CODE: Final = Host(
     has_inputs=False,
     has_window=False,
     reads_comments=False,
-    restart="Start a new session of Claude Code; `claude mcp list` shows whether it connects.",
+    restart="Start a new session of Claude Code.",
+    start="`claude mcp list` shows whether it connects.",
 )
 VSCODE: Final = Host(
     name="vscode",
@@ -96,7 +99,8 @@ VSCODE: Final = Host(
     has_inputs=True,
     has_window=True,
     reads_comments=True,
-    restart="Restart VS Code, or start the server there with the command `MCP: List Servers`.",
+    restart="Restart VS Code.",
+    start="The command `MCP: List Servers` there starts the server without that.",
 )
 CURSOR: Final = Host(
     name="cursor",

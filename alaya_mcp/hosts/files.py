@@ -51,6 +51,16 @@ class Server:
             text for text in (self.entry.get("command"), *elements(self.entry.get("args"))) if isinstance(text, str)
         ]
 
+    @property
+    def is_named_ours(self) -> bool:
+        """Whether its words name this server, or one that is taken for it."""
+        return any(mark in word.casefold() for word in self.words for mark in _OURS)
+
+    @property
+    def is_another(self) -> bool:
+        """Whether it is a server, and not this one; one with neither a command nor an address is none."""
+        return not self.is_named_ours and any(isinstance(self.entry.get(member), str) for member in ("command", "url"))
+
 
 def host_files(machine: Machine, hosts: Mapping[str, Host] = HOSTS) -> list[HostFile]:
     """Every file that exists: people's own, and those of the project in the working directory."""
@@ -68,14 +78,10 @@ def our_servers(file: HostFile) -> list[Server]:
     return [server for server in _servers(file) if _is_ours(server)]
 
 
-def environment_of(host: Host, machine: Machine, name: str = SERVER) -> dict[str, str] | None:
-    """What a host passes to our server: the `env` block of its entry, variables replaced as the host does it.
+def server_of(host: Host, machine: Machine, name: str = SERVER) -> Server | None:
+    """The entry that a host starts our server by; None where it has none.
 
-    The project's file counts before the person's own, as in every host. An `${input:...}` stays as it is: only
-    VS Code knows its value.
-
-    Returns:
-        Values by variable; None where the host has no entry of ours.
+    The project's file counts before the person's own, as in every host.
     """
     files = sorted(host_files(machine, {host.name: host}), key=lambda file: file.level != "project")
     servers = [
@@ -85,11 +91,17 @@ def environment_of(host: Host, machine: Machine, name: str = SERVER) -> dict[str
         if server.project is None or Path(server.project) == machine.directory
     ]
     chosen = sorted(servers, key=lambda server: (server.name != name, server.project is None))
-    if not chosen:
-        return None
+    return chosen[0] if chosen else None
+
+
+def environment_of(host: Host, machine: Machine, server: Server) -> dict[str, str]:
+    """What a host passes to a server, by variable: the entry's `env` block, variables replaced as the host does it.
+
+    An `${input:...}` stays as it is: only VS Code knows its value.
+    """
     return {
         variable: replaced(host, str(value), machine.environ)
-        for variable, value in members(chosen[0].entry.get("env")).items()
+        for variable, value in members(server.entry.get("env")).items()
         if isinstance(value, str | int) and not isinstance(value, bool)
     }
 
@@ -105,9 +117,7 @@ def _servers(file: HostFile) -> Iterator[Server]:
 
 
 def _is_ours(server: Server) -> bool:
-    if server.name == SERVER:
-        return True
-    return any(mark in word for word in server.words for mark in _OURS)
+    return server.name == SERVER or server.is_named_ours
 
 
 def is_absolute(command: str, platform: str) -> bool:

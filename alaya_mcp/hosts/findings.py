@@ -146,7 +146,9 @@ def _of_references(file: HostFile, server: Server, machine: Machine) -> Iterator
                 yield "unexpanded_variable", message, step, "warning"
             else:
                 message = f"{place} holds {reference.reference}, which {file.host.title} does not replace."
-                yield "unexpanded_variable", message, "Write the value itself.", "error"
+                is_input = file.host.has_inputs and reference.reference.startswith("${input:")
+                step = f'Add an input of that id to "{INPUTS}" in the file.' if is_input else "Write the value itself."
+                yield "unexpanded_variable", message, step, "error"
 
 
 def _of_keys(file: HostFile, server: Server, machine: Machine, install: str, *, has_profile: bool) -> Iterator[_Told]:

@@ -8,8 +8,9 @@ from typing import Final
 from alaya_mcp.hosts.catalogue import HOSTS, Host, Level, Machine, project_file, user_file
 from alaya_mcp.hosts.changes import present_entry
 from alaya_mcp.hosts.differences import difference, hidden_values
-from alaya_mcp.hosts.documents import Document, read_document
+from alaya_mcp.hosts.documents import Document, members, read_document
 from alaya_mcp.hosts.entries import SERVER_NAME, literal_keys
+from alaya_mcp.hosts.files import Server
 from alaya_mcp.hosts.json_text import with_member, without
 from alaya_mcp.hosts.own_commands import Call, Outcome, run, shown
 from alaya_mcp.hosts.writing import back_up, is_readable_by_others, make_private, replace
@@ -113,6 +114,19 @@ class Transaction:
     def present(self) -> object:
         """The entry that is there; None where there is none."""
         return present_entry(self.document, self.host, self.request.name)
+
+    def spare_another(self, advice: str) -> None:
+        """Go on only where the entry that is there is this server's, or nobody's.
+
+        Args:
+            advice: What to do where it is another's.
+
+        Raises:
+            Refused: it is another's.
+        """
+        name = self.request.name
+        if Server(name, members(self.present)).is_another:
+            raise Refused(f"{self.host.title} has another server called {name}, which is not this one. {advice}")
 
     def edit(self, text: str, *, is_private: bool) -> bool:
         """Put another text in the file's place, when it is agreed to.

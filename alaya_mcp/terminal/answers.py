@@ -6,7 +6,7 @@ from alaya_mcp.chat.request import Turn
 from alaya_mcp.deployment.lenient import encodable
 from alaya_mcp.errors import AlayaError
 from alaya_mcp.terminal.conversation import Conversation, Reply
-from alaya_mcp.terminal.facts import answer_line
+from alaya_mcp.terminal.facts import answer_line, cut_line, doubts
 from alaya_mcp.terminal.respondent import Respondent
 from alaya_mcp.terminal.screen import Screen
 
@@ -14,7 +14,7 @@ from alaya_mcp.terminal.screen import Screen
 async def answer_lines(
     respondent: Respondent, screen: Screen, lines: AsyncIterable[str], system: str | None = None
 ) -> int:
-    """Answer every line of one conversation; the exit status, 1 where any had no answer, or no reader.
+    """Answer every line of one conversation; the exit status, 1 where any had no whole answer, or no reader.
 
     A line that begins with a slash is a message as any other: what is piped in may come from anybody.
     """
@@ -31,8 +31,11 @@ async def answer_lines(
             return 1
         if result := received.result:
             screen.fact(answer_line(result))
-            for warning in result.warnings:
+            for warning in doubts(result):
                 screen.warn(warning)
+            if cut := cut_line(result):
+                screen.warn(cut)
+                status = 1
         if received.text:
             conversation = conversation.answered(question, Reply(received.text))
     return status

@@ -11,7 +11,15 @@ from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError
 from alaya_mcp.terminal.commands import COMMANDS, Do, Say, Unknown, help_text, parse_line
 from alaya_mcp.terminal.conversation import Conversation, Reply
-from alaya_mcp.terminal.facts import answer_line, deployment_line, deployment_lines, model_line, model_lines
+from alaya_mcp.terminal.facts import (
+    answer_line,
+    cut_line,
+    deployment_line,
+    deployment_lines,
+    doubts,
+    model_line,
+    model_lines,
+)
 from alaya_mcp.terminal.interruption import Interruption
 from alaya_mcp.terminal.lines import LineInterrupted, ReadLine
 from alaya_mcp.terminal.respondent import Received, Respondent
@@ -168,10 +176,10 @@ class Dialogue:
         if self._shows_thinking and result.reasoning:
             self._screen.fact(f"It thought:\n{result.reasoning}")
         self._screen.fact(answer_line(result))
-        for warning in result.warnings:
+        for warning in doubts(result):
             self._screen.warn(warning)
-        if result.truncated:
-            self._screen.warn(f"Cut: {result.truncated_reason}.{' /continue goes on from it.' if text else ''}")
+        if cut := cut_line(result):
+            self._screen.warn(f"{cut}{' /continue goes on from it.' if text else ''}")
         self._answers_as = result.model
         return Reply(text, result.model, result.truncated_reason or "") if text else None
 

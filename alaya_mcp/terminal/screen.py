@@ -10,6 +10,7 @@ from rich.control import Control
 from rich.segment import ControlType, Segment, Segments
 
 from alaya_mcp.errors import AlayaError
+from alaya_mcp.terminal.facts import error_lines
 
 _TABLE: Final[dict[int, int | None]] = {
     **{code: 0x2400 + code for code in range(0x20)},  # Unicode's pictures of the control characters
@@ -109,8 +110,3 @@ class Screen:
         if self._status and self._can_wipe:
             self._aside.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
         self._status = ""
-
-
-def error_lines(error: AlayaError) -> str:
-    """An error for a person: what happened, then whether trying again helps and what to do."""
-    return f"{error.message}\n{error.again} {error.next_step}"

@@ -5,7 +5,7 @@ from typing import Final
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.reference import checked_reference
 from alaya_mcp.deployment.wire import Deployment
-from alaya_mcp.errors import AccessDenied, InvalidArguments
+from alaya_mcp.errors import AccessDenied, AlayaError, DeploymentNotFound, InvalidArguments
 from alaya_mcp.session import Session
 from alaya_mcp.settings import READ_BUDGET_SECONDS
 from alaya_mcp.terminal.lines import LineInterrupted, ReadLine
@@ -36,10 +36,10 @@ async def reference(session: Session, named: str | None, screen: Screen, read: R
         raise _none_runs(rows)
     if read is None:
         raise _nothing_named(running)
-    return await _chosen(running, screen, read)
+    return await _chosen(session, running, screen, read)
 
 
-async def _chosen(running: list[Deployment], screen: Screen, read: ReadLine) -> str:
+async def _chosen(session: Session, running: list[Deployment], screen: Screen, read: ReadLine) -> str:
     options = running[:_MOST_OPTIONS]
     screen.say("These deployments run:")
     screen.say("\n".join(option_lines(options)))
@@ -53,9 +53,24 @@ async def _chosen(running: list[Deployment], screen: Screen, read: ReadLine) -> 
         except ValueError:  # nothing, or what can be no name
             continue
         if not answer.isdecimal():
-            return answer
-        if 1 <= int(answer) <= len(options):
+            if await _is_one(session, answer, screen):
+                return answer
+        elif 1 <= int(answer) <= len(options):
             return str(options[int(answer) - 1].service_id)
+        else:
+            screen.warn(f"The numbers go from 1 to {len(options)}.")
+
+
+async def _is_one(session: Session, named: str, screen: Screen) -> bool:
+    """Whether a deployment is called so; what keeps it from being clear is shown."""
+    try:
+        await session.directory.find(named, Deadline.after(READ_BUDGET_SECONDS), session.lookups.recent)
+    except (DeploymentNotFound, InvalidArguments) as error:
+        screen.fail(error)
+        return False
+    except AlayaError:  # whoever looks it up next tells that
+        pass
+    return True
 
 
 def option_lines(rows: list[Deployment]) -> list[str]:

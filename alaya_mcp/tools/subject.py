@@ -8,6 +8,7 @@ from typing import Final
 import anyio
 
 from alaya_mcp.deadline import Deadline
+from alaya_mcp.deployment.reference import folded
 from alaya_mcp.deployment.waiting import wait_until_ready
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, InvalidArguments
@@ -41,12 +42,13 @@ async def reference(
         if caller.choose and error.retryable:
             raise
         raise _nothing_named(f"which ones there are could not be found out: {error.message}") from None
-    running = sorted((row for row in rows if row.status == "running"), key=lambda row: row.name or "")
+    running = sorted((row for row in rows if row.status == "running"), key=lambda row: folded(row.name or ""))
     these = references(running, session.settings.aliases)
     if not (caller.choose and running):
         raise _nothing_named("no default deployment is configured", these)
     options = [label(row) for row in running[:_MOST_OPTIONS]]
-    more = f" ({len(options)} of the {len(running)} that run)" if len(running) > len(options) else ""
+    left_out = len(running) - len(options)
+    more = f" ({left_out} more run: to choose one of them, decline, and say its name)" if left_out else ""
     notes.status("waiting", "the user is asked which deployment is meant")
     began = anyio.current_time()
     chosen = await caller.choose(f"Which deployment is meant?{more}", options)

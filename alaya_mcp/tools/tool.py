@@ -8,7 +8,7 @@ import mcp_types as types
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from alaya_mcp.deployment.reference import REFERENCE_LENGTH, checked_reference
-from alaya_mcp.errors import AlayaError, NotConfigured
+from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments, NotConfigured
 from alaya_mcp.results import ResultModel
 from alaya_mcp.session import Session
 from alaya_mcp.tools.boundary import error_result, internal_error, invalid_arguments
@@ -111,6 +111,16 @@ class Tool(Generic[ArgumentsT, ResultT]):
         except AnswerAwaited:
             raise
         except AlayaError as error:
+            if isinstance(session, Session) and not (raw or {}).get("service_id"):
+                _blame_default(error, session.settings.service_id)
             return error_result(error)
         except Exception as bug:  # noqa: BLE001 the boundary: a bug costs one call, not the process
             return error_result(internal_error(self.name, bug))
+
+
+def _blame_default(error: AlayaError, default: str | None) -> None:
+    """Say of an error about a deployment that nobody named that it is about the default one."""
+    is_unclear = isinstance(error, InvalidArguments) and error.candidates
+    if default and (isinstance(error, DeploymentNotFound) or is_unclear):
+        error.message += f" {default} is the default deployment (ALAYA_SERVICE_ID, or a profile's service_id)."
+        error.next_step += " The user should correct the default."

@@ -254,13 +254,15 @@ def _ambiguous(name: str, matches: list[Deployment]) -> InvalidArguments:
 
 def _not_found(name: str, known: Mapping[str, Deployment], missing: DeploymentNotFound | None) -> DeploymentNotFound:
     called = {key: [text for text in (row.name, row.service_id) if text] for key, row in known.items()}
-    candidates = nearest(name, called, _CANDIDATES)
-    closest = described([known[each] for each in candidates], _CANDIDATES)
+    alike = nearest(name, called, _CANDIDATES)
+    candidates = alike or list(known)[:_CANDIDATES]
+    shown = described([known[each] for each in candidates], _CANDIDATES)
+    which = "Closest" if alike else f"None of the {len(known)} that there are is called like it, among them"
     return DeploymentNotFound(
         f"There is no deployment of the id or name {name}."
-        + (f" Closest: {closest}." if closest else " There are no deployments that this key pair can see."),
+        + (f" {which}: {shown}." if shown else " There are no deployments that this key pair can see."),
         next_step="Pass one of these as service_id, or call list_deployments for all of them."
-        if closest
+        if shown
         else "Check in the Alaya NeW console whose key pair it is, and check ALAYA_BASE_URL.",
         plane="control",
         http_status=missing.http_status if missing else None,
