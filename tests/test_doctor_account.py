@@ -238,9 +238,26 @@ async def test_an_engine_that_is_not_there_is_told_apart_from_one_without_tls(fa
     ],
 )
 async def test_a_gateway_without_an_engine_is_no_engine(listing: Handler, verdict: str) -> None:
-    examined = await of_engine(listing=listing)
+    examined = await of_engine(listing=listing, chat=listing)
 
     assert examined.troubles == [("failed", "service_url", verdict)]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 502])
+async def test_a_gateway_that_lets_chats_alone_through_is_no_trouble(status: int) -> None:
+    examined = await of_engine(listing=says(status, {}, retry_after="60"))
+
+    assert examined.status == 0
+    assert examined.verdicts["apikey"] == "apikey_accepted"
+    assert examined.verdicts["first_token"] == "first_token"
+
+
+async def test_a_list_of_models_alone_is_no_proof_that_the_apikey_is_taken() -> None:
+    async with Sandbox(token_delay=0, fault="rejected-key") as sandbox:
+        examined = await Patient(environ_of(sandbox)).examined(chats=False)
+
+    assert examined.verdicts["apikey"] == "apikey_not_refused"
+    assert "a chat alone shows whether it is taken" in examined.text
 
 
 async def test_an_api_key_that_only_a_chat_is_refused_with_is_rejected_all_the_same() -> None:
@@ -252,8 +269,8 @@ async def test_an_api_key_that_only_a_chat_is_refused_with_is_rejected_all_the_s
 
 
 async def test_an_api_key_that_may_not_and_one_that_there_is_not_are_told_apart() -> None:
-    denied = await of_engine(listing=says(403, {}))
-    wanted = await of_engine(listing=says(401, {}), told={"apikey": None})
+    denied = await of_engine(listing=says(403, {}), chat=says(403, {}))
+    wanted = await of_engine(listing=says(401, {}), chat=says(401, {}), told={"apikey": None})
     spared = await of_engine(told={"apikey": None})
 
     assert denied.troubles == [("failed", "apikey", "apikey_denied")]

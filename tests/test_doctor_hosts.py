@@ -175,3 +175,17 @@ async def test_a_host_over_the_sandbox_needs_no_account(desk: Desk) -> None:
     assert examined.verdicts["host_file"] == "host_file_good"
     assert examined.status == 0
     assert json.loads(examined.json)["worst"] == "ok"
+
+
+@pytest.mark.parametrize("name", ["A=B", "", "A\0B", "\ud800"])
+@pytest.mark.parametrize("is_value", [False, True])
+def test_what_no_environment_can_hold_is_told_and_not_passed_on(desk: Desk, name: str, *, is_value: bool) -> None:
+    if is_value and name in {"A=B", ""}:
+        return  # these are good values
+    env = {**KEYS, **({"X": name} if is_value else {name: "planted"})}
+    write(desk, FILE, entry(desk, env=env))
+    passed = passed_by(CURSOR, desk.machine)
+
+    assert (passed.check.level, passed.check.verdict) == ("failed", "host_env_unusable")
+    assert "planted" not in passed.check.found
+    assert set(passed.environ) == {"PATH"}

@@ -1,10 +1,12 @@
 """The way to the control plane: proxies as the HTTP client takes them, names, and what TLS fails of."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import ipaddress
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -19,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.doctor.network import Handshake, distrust_in, shake_hands
+from alaya_mcp.doctor.network import Handshake, distrust_in, shake_hands, try_port
 from alaya_mcp.doctor.proxies import exempting, proxy_for
 from alaya_mcp.origins import Origin
 from alaya_mcp.upstream.failures import Failure
@@ -316,3 +318,19 @@ def test_an_error_that_is_not_about_tls_is_not_taken_for_one() -> None:
     assert distrust_in(ExceptionGroup("both addresses", [OSError("refused"), plain])) == "not_tls"
     assert distrust_in(OSError("refused")) is None
     assert distrust_in(None) is None
+
+
+@pytest.mark.anyio
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere this machine has one loopback address")
+async def test_an_address_that_swallows_everything_does_not_hide_one_that_answers() -> None:
+    with socket.socket() as hole, contextlib.ExitStack() as waiting:
+        hole.bind(("127.0.0.2", 0))
+        hole.listen(0)
+        port = hole.getsockname()[1]
+        for _ in range(4):  # whoever comes after them is not even refused
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)  # noqa: FBT003 as the standard library has it
+            one.connect_ex(("127.0.0.2", port))
+        server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port)
+        async with server:
+            await try_port("proxy.invalid", port, lambda *_: ["127.0.0.2", "127.0.0.1"], SECONDS)

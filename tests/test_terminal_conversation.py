@@ -174,3 +174,48 @@ def test_a_path_may_be_quoted_and_begin_at_home(argument: str, tmp_path: Path, m
 def test_a_home_that_there_is_not_is_told() -> None:
     with pytest.raises(FileRefused, match="a user that there is not"):
         path_of("~no-such-user-here/talk.json")
+
+
+def test_a_question_without_an_answer_is_saved_and_found_again(tmp_path: Path) -> None:
+    file, page = tmp_path / "kept.json", tmp_path / "kept.md"
+    waiting = CUT.not_answered(Turn("user", "And back?"))
+    save(waiting, "x", file, overwrite=False)
+    save(waiting, "x", page, overwrite=False)
+
+    assert load(file).unanswered == Turn("user", "And back?")
+    assert "And back?" in page.read_text(encoding="utf-8")
+
+
+def test_half_a_surrogate_pair_in_a_file_is_replaced() -> None:
+    (turn,) = parse_messages('[{"role": "user", "content": "hi \\ud83d", "images": ["https://x.invalid/\\ud83d"]}]')
+
+    assert turn.content == "hi \ufffd"
+    assert turn.images == ("https://x.invalid/\ufffd",)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no such files")
+def test_what_is_no_file_is_never_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.json"
+    os.mkfifo(pipe)
+    for act in (lambda: load(pipe), lambda: save(CUT, "x", pipe, overwrite=True)):
+        with pytest.raises(FileRefused, match="it is no file"):
+            act()
+
+
+def test_what_is_written_over_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    kept, link = tmp_path / "kept.json", tmp_path / "link.json"
+    kept.write_text("old")
+    link.symlink_to(kept)
+    save(CUT, "x", link, overwrite=True)
+
+    assert link.is_symlink()
+    assert load(kept).turns == CUT.turns
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept.json", "link.json"]
+
+
+def test_a_file_larger_than_any_conversation_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "huge.json"
+    with file.open("wb") as huge:
+        huge.truncate(2**26)
+    with pytest.raises(FileRefused, match="larger than"):
+        load(file)

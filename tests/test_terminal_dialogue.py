@@ -113,7 +113,7 @@ async def test_what_came_of_an_interrupted_answer_is_kept_and_can_be_gone_on_fro
 async def test_ctrl_c_before_any_text_leaves_the_question_to_be_asked_again() -> None:
     async with (
         Sandbox(token_delay=0) as sandbox,
-        sitting(sandbox, "sandbox: silence 30", "/continue", "/save x", "hello") as one,
+        sitting(sandbox, "sandbox: silence 30", "/continue", "hello") as one,
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(one.run)
@@ -125,7 +125,6 @@ async def test_ctrl_c_before_any_text_leaves_the_question_to_be_asked_again() ->
     text = one.paper.getvalue()
     assert "Cut by Ctrl-C before any text." in text
     assert "There is no reply to go on from." in text
-    assert "There is nothing to save yet." in text
     assert "Earlier turns" not in text
 
 

@@ -319,3 +319,18 @@ class Terminal:
 
 def _plain(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
+async def test_a_stderr_that_nobody_reads_costs_no_answer() -> None:
+    async with Sandbox(token_delay=0) as sandbox:
+        read, write = os.pipe()
+        os.close(read)
+        try:
+            environ = own_environ(**environ_of(sandbox))
+            done = await anyio.run_process(
+                [*COMMAND, "sandbox-qwen3"], input=b"sandbox: say kept\n", stderr=write, env=environ, check=False
+            )
+        finally:
+            os.close(write)
+
+    assert done.stdout.decode().strip() == "kept"

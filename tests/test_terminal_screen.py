@@ -4,7 +4,8 @@ import pytest
 from rich.console import Console
 
 from alaya_mcp.errors import AlayaError, DeploymentNotReady, RateLimited
-from alaya_mcp.terminal.screen import Screen, error_lines, without_controls
+from alaya_mcp.terminal.facts import error_lines
+from alaya_mcp.terminal.screen import Screen, without_controls
 from tests.terminal_paper import Paper, screen_on
 
 ERASED = "\r\x1b[2K"
@@ -18,6 +19,7 @@ ERASED = "\r\x1b[2K"
         ("a\x00\x08\x7fb", "a␀␈␡b"),
         ("\x9b31m", "\ufffd31m"),
         ("over\rwrite\r\n", "overwrite\n"),
+        ("a\u202eb\u2066c", "a\ufffdb\ufffdc"),
         ("你好 👋🏽 e\u0301", "你好 👋🏽 e\u0301"),
     ],
 )

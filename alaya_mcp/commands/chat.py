@@ -9,8 +9,6 @@ from collections.abc import Generator
 from contextlib import AsyncExitStack, contextmanager
 from typing import Final
 
-from rich.console import Console
-
 from alaya_mcp.console import open_console
 from alaya_mcp.deployment.lenient import encodable
 from alaya_mcp.deployment.reference import checked_reference
@@ -19,11 +17,11 @@ from alaya_mcp.logs import start_logging
 from alaya_mcp.session import Session, open_session
 from alaya_mcp.settings import Settings, load_settings, log_level
 from alaya_mcp.terminal.answers import answer_lines
-from alaya_mcp.terminal.dialogue import Dialogue
+from alaya_mcp.terminal.dialogue import INTERRUPTED, Dialogue
 from alaya_mcp.terminal.interruption import Interruption
 from alaya_mcp.terminal.lines import piped_lines
 from alaya_mcp.terminal.respondent import Manner, Respondent
-from alaya_mcp.terminal.screen import Screen
+from alaya_mcp.terminal.screen import Aside, Screen
 from alaya_mcp.terminal.selection import reference
 
 _REPLY_BYTES: Final = 10_000_000
@@ -35,7 +33,7 @@ async def run(arguments: argparse.Namespace) -> int:
     start_logging(log_level(os.environ))
     has_person = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
     console = open_console()
-    beside = console if has_person else Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    beside = console if has_person else Aside(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
     screen = Screen(console, beside)
     try:
         async with AsyncExitStack() as owned:
@@ -63,10 +61,14 @@ async def _chat_with_person(session: Session, arguments: argparse.Namespace, scr
 
     interruption = Interruption()
     with interruption.on_sigint():
-        try:
-            named = await reference(session, _named(arguments), screen, Prompt(lambda: ()))
-        except EOFError:
-            return 1
+        named = ""
+        with interruption.block() as looking:
+            try:
+                named = await reference(session, _named(arguments), screen, Prompt(lambda: ()))
+            except EOFError:
+                return 1
+        if looking.cancelled_caught:
+            return INTERRUPTED
         respondent = Respondent(session, named, _manner(arguments), screen, interruption)
         prompt = Prompt(lambda: respondent.models)
         return await Dialogue(respondent, screen, prompt, interruption, _text(arguments.system)).run()
@@ -77,7 +79,7 @@ async def _chat_with_pipe(session: Session, arguments: argparse.Namespace, scree
         named = await reference(session, _named(arguments), screen)
         respondent = Respondent(session, named, _manner(arguments), screen, Interruption())
         if reconfigure := getattr(sys.stdin, "reconfigure", None):
-            reconfigure(errors="replace")
+            reconfigure(encoding="utf-8", errors="replace")  # on Windows it is the code page's otherwise
         return await answer_lines(respondent, screen, piped_lines(sys.stdin or io.StringIO()), _text(arguments.system))
 
 

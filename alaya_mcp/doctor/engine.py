@@ -57,13 +57,29 @@ class Evidence:
 
     @property
     def is_rejected(self) -> bool:
-        """Whether the engine refuses the apikey."""
-        return _status(self.listed) == _UNAUTHORISED or _is_from_engine(self.chat, CredentialsRejected)
+        """Whether the engine refuses the apikey; an answer to a chat shows that it does not."""
+        is_refused = _status(self.listed) == _UNAUTHORISED and not self.has_answered
+        return is_refused or _is_from_engine(self.chat, CredentialsRejected)
 
     @property
     def is_denied(self) -> bool:
         """Whether it knows the apikey and refuses all the same."""
-        return _status(self.listed) == _FORBIDDEN or _is_from_engine(self.chat, AccessDenied)
+        is_refused = _status(self.listed) == _FORBIDDEN and not self.has_answered
+        return is_refused or _is_from_engine(self.chat, AccessDenied)
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether a chat was answered, whatever else was refused: a gateway may let chats alone through."""
+        return isinstance(self.chat, ChatResult)
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether something answers where the engine is, so that a chat can be tried."""
+        return (
+            isinstance(self.listed, Names)
+            or _status(self.listed) is not None
+            or isinstance(self.listed, UnexpectedResponse)
+        )
 
     @property
     def model(self) -> Model | None:
@@ -87,7 +103,7 @@ def about_service_url(evidence: Evidence) -> Check:
         return _unreached(listed, origin, where)
     if isinstance(listed, UpstreamTimeout):
         return _failed("service_url", "engine_silent", f"{where}: it took the question and said nothing", _LOOK)
-    if status is not None and status >= _SERVER_ERROR:
+    if status is not None and status >= _SERVER_ERROR and not evidence.has_answered:
         what = f"{where}: a gateway or the engine itself says that it cannot answer (HTTP {status})"
         return _failed("service_url", "engine_failing", what, _LOOK)
     if evidence.engine.is_plain_http:
@@ -140,8 +156,11 @@ def about_api_key(evidence: Evidence) -> Check:
     if evidence.is_denied:
         step = "Check in the Alaya NeW console what the deployment's apikey may do, and from where."
         return _failed("apikey", "apikey_denied", "the engine knows the apikey and refuses (HTTP 403)", step)
-    if isinstance(evidence.listed, Names) or isinstance(evidence.chat, ChatResult):
+    if evidence.has_answered:
         return Check("apikey", "ok", "apikey_accepted", "accepted")
+    if isinstance(evidence.listed, Names):
+        only = "not refused where the models are listed; a chat alone shows whether it is taken"
+        return Check("apikey", "ok", "apikey_not_refused", only)
     return Check("apikey", "skipped", LEFT_OUT, "nothing that the engine answered tells")
 
 

@@ -226,9 +226,9 @@ class _Examination:
         if check := await interview.about_name(engine):
             self._need(check)
         evidence = await interview.names(deployment, engine, self._question.model)
-        self._need(about_service_url(evidence))
-        if self._question.chats and not (evidence.is_rejected or evidence.is_denied):
+        if self._question.chats and evidence.is_reached:
             evidence = await interview.chat(evidence)
+        self._need(about_service_url(evidence))
         api_key, names = about_api_key(evidence), about_served_names(evidence)
         self._transcript.add(api_key)
         if api_key.level == "failed":

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from alaya_mcp.deployment.lenient import encodable, printable
 from alaya_mcp.doctor.check import Check, Fact, Level
 from alaya_mcp.hosts.catalogue import HOSTS, Host, Machine
 from alaya_mcp.hosts.changes import wrong_kind
@@ -55,6 +56,11 @@ def passed_by(host: Host, machine: Machine) -> Passed:
         what = f"{host.title} starts the server over the embedded sandbox, which needs no account"
         return Passed(Check("host", "skipped", "host_over_sandbox", what), own)
     block = environment_of(host, machine, server)
+    if wrong := [name for name, value in block.items() if not _can_be_passed(name, value)]:
+        named = ", ".join(printable(name)[:60] or "one without a name" for name in wrong)
+        what = f"{host.title}'s env block has what no environment can hold: {named}"
+        step = "Names have neither = nor NUL in them, and values no NUL and no half of a surrogate pair: correct these."
+        return Passed(Check("host", "failed", "host_env_unusable", what, step), own)
     asked = [name for name, value in block.items() if _INPUT in value]
     shells = {name: machine.environ[name] for name in asked if machine.environ.get(name)}
     if unknown := [name for name in asked if name not in shells]:
@@ -66,6 +72,12 @@ def passed_by(host: Host, machine: Machine) -> Passed:
     facts = tuple(Fact("passes", name) for name in block)
     check = Check("host", "ok", "host_entry", f"checked with what {host.title} passes on{aside}{taken}", "", facts)
     return Passed(check, own | block | shells, _unset(host, machine, block))
+
+
+def _can_be_passed(name: str, value: str) -> bool:
+    """Whether a variable can stand in an environment."""
+    is_text = all(encodable(text) == text for text in (name, value))
+    return bool(name) and "=" not in name and "\0" not in name + value and is_text
 
 
 def _unusable(host: Host, machine: Machine) -> Check | None:

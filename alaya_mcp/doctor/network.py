@@ -119,15 +119,22 @@ async def try_port(host: str, port: int, resolve: Resolve, seconds: float) -> No
     """
     with anyio.fail_after(seconds):
         found = await addresses(host, port, resolve, seconds)
-        for address in found:
-            try:
-                stream = await anyio.connect_tcp(address, port)
-            except OSError:
-                if address == found[-1]:
-                    raise
-            else:
-                await stream.aclose()
-                return
+        failures: list[OSError] = []
+        async with anyio.create_task_group() as tasks:
+
+            async def attempt(address: str) -> None:
+                try:
+                    stream = await anyio.connect_tcp(address, port)
+                except OSError as error:
+                    failures.append(error)
+                else:
+                    await stream.aclose()
+                    tasks.cancel_scope.cancel()
+
+            for address in found:  # all at once: one of them may swallow what is sent to it
+                tasks.start_soon(attempt, address)
+        if len(failures) == len(found):
+            raise failures[-1]
 
 
 async def shake_hands(client: httpx2.AsyncClient, url: str, seconds: float) -> Handshake:

@@ -36,6 +36,8 @@ async def answer_lines(
             if cut := cut_line(result):
                 screen.warn(cut)
                 status = 1
-        if received.text:
+        if not received.text:
+            status = 1
+        else:
             conversation = conversation.answered(question, Reply(received.text))
     return status

@@ -26,7 +26,7 @@ from alaya_mcp.terminal.respondent import Received, Respondent
 from alaya_mcp.terminal.screen import Screen
 from alaya_mcp.terminal.transcript import FileRefused, load, path_of, save
 
-_INTERRUPTED: Final = 130
+INTERRUPTED: Final = 130
 """The exit status of a program that Ctrl-C ended."""
 _HOW_TO_LEAVE: Final = "Ctrl-D or /quit leaves."
 _CUT_HERE: Final = "Ctrl-C"
@@ -67,7 +67,7 @@ class Dialogue:
             AlayaError: there is no deployment, or no model, to chat with.
         """
         if not await self._begin():
-            return _INTERRUPTED
+            return INTERRUPTED
         while True:
             try:
                 line = await self._read(f"{self._answers_as or ''}> ")
@@ -239,11 +239,12 @@ class Dialogue:
         self._write(file, overwrite=True)
 
     def _write(self, file: str, *, overwrite: bool) -> None:
-        if not self._conversation.messages:
+        if not (self._conversation.messages or self._conversation.unanswered):
             raise FileRefused("There is nothing to save yet.")
         path = path_of(file)
         save(self._conversation, self._title, path, overwrite=overwrite)
-        self._screen.fact(f"{len(self._conversation.messages)} messages are in {path}.")
+        count = len(self._conversation.messages) + bool(self._conversation.unanswered)
+        self._screen.fact(f"{count} messages are in {path}.")
 
     async def _load(self, file: str) -> None:
         path = path_of(file)

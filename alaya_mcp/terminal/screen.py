@@ -16,6 +16,9 @@ _TABLE: Final[dict[int, int | None]] = {
     **{code: 0x2400 + code for code in range(0x20)},  # Unicode's pictures of the control characters
     0x7F: 0x2421,
     **dict.fromkeys(range(0x80, 0xA0), 0xFFFD),
+    **dict.fromkeys(
+        (*range(0x202A, 0x202F), *range(0x2066, 0x206A)), 0xFFFD
+    ),  # they turn the direction of what follows
     ord("\t"): ord("\t"),
     ord("\n"): ord("\n"),
     ord("\r"): None,
@@ -25,6 +28,14 @@ _TABLE: Final[dict[int, int | None]] = {
 def without_controls(text: str) -> str:
     """`text` with nothing in it that a terminal obeys, but tabs and line ends."""
     return text.translate(_TABLE)
+
+
+class Aside(Console):
+    """A console beside the answers: when nobody reads it any more, the answers go on."""
+
+    def on_broken_pipe(self) -> None:
+        """Say no more."""
+        self.quiet = True
 
 
 class Screen:

@@ -1,12 +1,18 @@
 """A conversation as a file: Markdown for people, JSON messages for programs."""
 
 import json
+import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
 from alaya_mcp.chat.request import Role, Turn
+from alaya_mcp.deployment.lenient import encodable
 from alaya_mcp.terminal.conversation import Conversation, Message
 
+_BYTES: Final = 32 * 2**20
+"""Of a conversation that is read."""
 _ROLES: Final[dict[str, Role]] = {"system": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 _TITLES: Final[dict[Role, str]] = {"system": "System", "user": "You", "assistant": "Model", "tool": "Tool"}
 
@@ -37,14 +43,51 @@ def save(conversation: Conversation, title: str, path: Path, *, overwrite: bool)
         FileRefused: it is there already, or cannot be written.
     """
     is_markdown = path.suffix.lower() in {".md", ".markdown"}
-    text = markdown(conversation, title) if is_markdown else messages_json(conversation)
+    text = encodable(markdown(conversation, title) if is_markdown else messages_json(conversation)).encode()
     try:
-        with path.open("w" if overwrite else "x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        _refuse_odd(path)
+        if overwrite:
+            _replace(path.resolve(), text)
+        else:
+            _create(path, text)
     except FileExistsError:
         raise FileRefused(f"{path} is there already and was left alone; /save! {path} writes over it.") from None
     except (OSError, ValueError) as error:
         raise FileRefused(f"{path} cannot be written: {_why(error)}.") from None
+
+
+def _create(path: Path, text: bytes) -> None:
+    with path.open("xb") as file:
+        try:
+            file.write(text)
+            file.flush()
+        except OSError:
+            with suppress(OSError):
+                path.unlink()
+            raise
+
+
+def _replace(path: Path, text: bytes) -> None:
+    """Put a whole file in the place of what is there, or leave that as it is."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    _create(beside, text)
+    try:
+        beside.replace(path)
+    except OSError:
+        with suppress(OSError):
+            beside.unlink()
+        raise
+
+
+def _refuse_odd(path: Path) -> None:
+    """Refuse what a program could wait for without end.
+
+    Raises:
+        OSError: it is there and no file.
+    """
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError(0, "it is no file")
 
 
 def load(path: Path) -> Conversation:
@@ -54,7 +97,12 @@ def load(path: Path) -> Conversation:
         FileRefused: it cannot be read, or is none.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        _refuse_odd(path)
+        with path.open("rb") as file:
+            found = file.read(_BYTES + 1)
+        if len(found) > _BYTES:
+            raise FileRefused(f"{path} is larger than {_BYTES // 2**20} MiB.")
+        text = found.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise FileRefused(f"{path} is not UTF-8 text.") from None
     except (OSError, ValueError) as error:
@@ -75,7 +123,8 @@ def markdown(conversation: Conversation, title: str) -> str:
     """For people: each turn under who said it."""
     system = [Message(Turn("system", conversation.system))] if conversation.system is not None else []
     parts = [f"# {title}"]
-    for message in (*system, *conversation.messages):
+    waiting = [Message(conversation.unanswered)] if conversation.unanswered else []
+    for message in (*system, *conversation.messages, *waiting):
         who = message.model or _TITLES[message.turn.role]
         parts += [f"## {who}", message.turn.content.strip("\n")]
         parts += [f"![]({image})" for image in message.turn.images]
@@ -87,7 +136,8 @@ def markdown(conversation: Conversation, title: str) -> str:
 
 def messages_json(conversation: Conversation) -> str:
     """For programs: OpenAI's messages, which `chat_with_deployment` takes as `messages`."""
-    return json.dumps([turn.wire() for turn in conversation.turns], ensure_ascii=False, indent=2) + "\n"
+    turns = [*conversation.turns, *([conversation.unanswered] if conversation.unanswered else [])]
+    return json.dumps([turn.wire() for turn in turns], ensure_ascii=False, indent=2) + "\n"
 
 
 def parse_messages(text: str) -> tuple[Turn, ...]:
@@ -97,7 +147,8 @@ def parse_messages(text: str) -> tuple[Turn, ...]:
         ValueError: what is wrong, and with which message.
     """
     try:
-        found: Any = json.loads(text)
+        # Halves of surrogate pairs, which JSON may hold, are no text that could be sent.
+        found: Any = json.loads(encodable(json.dumps(json.loads(text), ensure_ascii=False)))
     except (ValueError, RecursionError):
         raise ValueError("it is not JSON") from None
     if isinstance(found, dict):
