@@ -323,6 +323,10 @@ def test_an_error_that_is_not_about_tls_is_not_taken_for_one() -> None:
 @pytest.mark.anyio
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere this machine has one loopback address")
 async def test_an_address_that_swallows_everything_does_not_hide_one_that_answers() -> None:
+    def resolve(host: str, port: int) -> list[str]:
+        del host, port
+        return ["127.0.0.2", "127.0.0.1"]
+
     with socket.socket() as hole, contextlib.ExitStack() as waiting:
         hole.bind(("127.0.0.2", 0))
         hole.listen(0)
@@ -333,4 +337,4 @@ async def test_an_address_that_swallows_everything_does_not_hide_one_that_answer
             one.connect_ex(("127.0.0.2", port))
         server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port)
         async with server:
-            await try_port("proxy.invalid", port, lambda *_: ["127.0.0.2", "127.0.0.1"], SECONDS)
+            await try_port("proxy.invalid", port, resolve, SECONDS)
