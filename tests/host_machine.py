@@ -58,6 +58,8 @@ path.parent.mkdir(parents=True, exist_ok=True)
 path.write_text(text)
 """
 
+STRANGER = "alaya-mcp"
+"""Another project's package of a name that is easily taken for ours."""
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="modes, links and scripts of POSIX")
 
 

@@ -9,7 +9,7 @@ import pytest
 from alaya_mcp.doctor.hosts import about_host_files, passed_by
 from alaya_mcp.hosts.catalogue import CLAUDE_CODE, CLAUDE_DESKTOP, CURSOR, VSCODE
 from tests.doctor_patient import KEYS, Patient, no_proxies_of_the_developers_own
-from tests.host_machine import Desk, desk_in
+from tests.host_machine import STRANGER, Desk, desk_in
 
 __all__ = ["no_proxies_of_the_developers_own"]
 FILE = ".cursor/mcp.json"
@@ -70,7 +70,7 @@ def test_each_finding_is_a_check_of_its_own_with_its_next_step(desk: Desk) -> No
 
 
 def test_a_stranger_in_a_hosts_file_fails_the_examination(desk: Desk) -> None:
-    write(desk, FILE, {"command": "uvx", "args": ["alaya-mcp"], "env": dict(KEYS)})
+    write(desk, FILE, {"command": "uvx", "args": [STRANGER], "env": dict(KEYS)})
     (check,) = about_host_files(desk.machine, None, has_profile=False)
 
     assert (check.level, check.verdict) == ("failed", "strangers_package")

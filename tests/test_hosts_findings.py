@@ -10,7 +10,7 @@ from alaya_mcp.hosts.catalogue import HOSTS, Host, Machine
 from alaya_mcp.hosts.entries import launcher
 from alaya_mcp.hosts.files import environment_of, server_of
 from alaya_mcp.hosts.findings import Finding, host_findings
-from tests.host_machine import KEYS, SECRET, Desk, desk_in, posix_only
+from tests.host_machine import KEYS, SECRET, STRANGER, Desk, desk_in, posix_only
 
 DESKTOP = ".config/Claude/claude_desktop_config.json"
 VSCODE = ".config/Code/User/mcp.json"
@@ -72,8 +72,8 @@ def test_an_entry_that_works_is_not_mentioned(desk: Desk, place: str) -> None:
         (DESKTOP, {"env": {"ALAYA_ACCESS_KEY": "a", "ALAYA_PROFILE": "work"}}, "keys_missing", "error"),
         (DESKTOP, {"env": {**KEYS, "ALAYA_ACCESS_KEY": "your access key"}}, "placeholder_key", "error"),
         (CODE, {"env": {**KEYS, "ALAYA_SECRET_KEY": "<SECRET KEY>"}}, "placeholder_key", "error"),
-        (CODE, {"command": "uvx", "args": ["alaya-mcp"]}, "strangers_package", "error"),
-        (DESKTOP, {"command": "uvx", "args": ["alaya-mcp@0.1.0"]}, "strangers_package", "error"),
+        (CODE, {"command": "uvx", "args": [STRANGER]}, "strangers_package", "error"),
+        (DESKTOP, {"command": "uvx", "args": [f"{STRANGER}@0.1.0"]}, "strangers_package", "error"),
         (DESKTOP, {"command": "uvx", "args": ["--from", "Alaya_MCP", "x"]}, "strangers_package", "error"),
         (DESKTOP, {"command": "pipx", "args": ["run", "--spec=alaya-mcp==0.1", "x"]}, "strangers_package", "error"),
         (DESKTOP, {"command": "python3", "args": ["-m", "alaya-mcp"]}, "strangers_package", "error"),
@@ -122,7 +122,7 @@ def test_references_that_a_host_replaces_are_not_mentioned(
     ("found", "problem", "named"),
     [
         (
-            {"command": "uvx", "args": ["--from", "alaya-mcp @ git+https://planted@h.invalid/x", "x"]},
+            {"command": "uvx", "args": ["--from", f"{STRANGER} @ git+https://planted@h.invalid/x", "x"]},
             "strangers_package",
             "'alaya-mcp' is another project's package",
         ),
@@ -247,7 +247,7 @@ def test_comments_are_told_for_claude_desktop_and_entries_are_read_all_the_same(
 def test_only_our_entries_are_looked_at_and_by_whatever_name(desk: Desk) -> None:
     servers: dict[str, Any] = {
         "other": {"command": "uvx", "args": ["mcp-server-git"], "env": {"X": "${X}"}},
-        "mine": {"command": "uvx", "args": ["alaya-mcp"]},
+        "mine": {"command": "uvx", "args": [STRANGER]},
         "alaya": {"command": "something"},
         "odd": ["alaya_mcp"],
         "odder": {"command": ["alaya_mcp"], "args": {"alaya_mcp": 1}, "env": ["alaya_mcp"]},
@@ -258,7 +258,7 @@ def test_only_our_entries_are_looked_at_and_by_whatever_name(desk: Desk) -> None
 
 
 def test_entries_for_one_project_in_claude_codes_own_file_are_found(desk: Desk) -> None:
-    local = {"projects": {"/src/p": {"mcpServers": {"alaya": {"command": "uvx", "args": ["alaya-mcp"]}}}}}
+    local = {"projects": {"/src/p": {"mcpServers": {"alaya": {"command": "uvx", "args": [STRANGER]}}}}}
     desk.write(CODE, local)
 
     (finding,) = host_findings(desk.machine)
