@@ -1,6 +1,6 @@
 """What can go wrong, as types with fields; `boundary` renders them once."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 Plane = Literal["control", "data"]
 """Which half of Alaya answered: the account's API, or one deployment's engine."""
@@ -42,6 +42,18 @@ class AlayaError(Exception):
         self.http_status = http_status
         self.retry_after = retry_after
         self.candidates = candidates
+
+    def saying(self, more: str, *, next_step: str = "") -> Self:
+        """The same with more to say; the error itself may be raised for several callers, and stays as it is."""
+        return type(self)(
+            f"{self.message} {more}",
+            next_step=" ".join(filter(None, (self.next_step, next_step))),
+            retryable=self.retryable,
+            plane=self.plane,
+            http_status=self.http_status,
+            retry_after=self.retry_after,
+            candidates=self.candidates,
+        )
 
     @property
     def again(self) -> str:

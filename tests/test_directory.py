@@ -441,3 +441,23 @@ async def test_an_error_about_the_default_deployment_says_that_it_is_the_default
     assert f"{default} is the default deployment (ALAYA_SERVICE_ID" in unnamed
     assert "should correct the default" in unnamed
     assert "is the default deployment" not in named
+
+
+@pytest.mark.parametrize("way", ["alias", "default"])
+async def test_what_is_said_of_a_shared_failure_is_said_once_to_each_caller(way: str) -> None:
+    async with Upstream() as upstream:
+        Registry(upstream, row(1))
+        settings = with_aliases(upstream, mine=uuid(9)).model_copy(update={"service_id": uuid(9)})
+        arguments: dict[str, Any] = {"service_id": "mine"} if way == "alias" else {}
+        texts: list[str] = []
+
+        async with connected(settings) as client, anyio.create_task_group() as tasks:
+
+            async def ask() -> None:
+                texts.append(text_of(await client.call_tool(CHAT, {"prompt": "x", **arguments})))
+
+            for _ in range(10):
+                tasks.start_soon(ask)
+
+    said = "is an alias of it" if way == "alias" else "is the default deployment"
+    assert [text.count(said) for text in texts] == [1] * 10

@@ -10,7 +10,7 @@ from alaya_mcp.session import Session
 from alaya_mcp.settings import READ_BUDGET_SECONDS
 from alaya_mcp.terminal.lines import LineInterrupted, ReadLine
 from alaya_mcp.terminal.screen import Screen
-from alaya_mcp.upstream.directory import described, label, references
+from alaya_mcp.upstream.directory import described, label, references, running
 
 _MOST_OPTIONS: Final = 50
 _MOST_CANDIDATES: Final = 10
@@ -31,20 +31,20 @@ async def reference(session: Session, named: str | None, screen: Screen, read: R
     except AccessDenied as denied:
         denied.next_step += " A deployment that is named needs no list: alayanew-mcp chat NAME."
         raise
-    running = sorted((row for row in rows if row.status == "running"), key=lambda row: row.name or "")
-    if not running:
+    offered = running(rows)
+    if not offered:
         raise _none_runs(rows)
     if read is None:
-        raise _nothing_named(running)
-    return await _chosen(session, running, screen, read)
+        raise _nothing_named(offered)
+    return await _chosen(session, offered, screen, read)
 
 
-async def _chosen(session: Session, running: list[Deployment], screen: Screen, read: ReadLine) -> str:
-    options = running[:_MOST_OPTIONS]
+async def _chosen(session: Session, offered: list[Deployment], screen: Screen, read: ReadLine) -> str:
+    options = offered[:_MOST_OPTIONS]
     screen.say("These deployments run:")
     screen.say("\n".join(option_lines(options)))
-    if len(running) > len(options):
-        screen.fact(f"and {len(running) - len(options)} more, which can be given by name")
+    if len(offered) > len(options):
+        screen.fact(f"and {len(offered) - len(options)} more, which can be given by name")
     while True:
         try:
             answer = checked_reference(await read("Number or name: "))
@@ -79,11 +79,11 @@ def option_lines(rows: list[Deployment]) -> list[str]:
     return [f"{number:>{width}}  {', '.join([label(row), *row.served_names])}" for number, row in enumerate(rows, 1)]
 
 
-def _nothing_named(running: list[Deployment]) -> InvalidArguments:
+def _nothing_named(offered: list[Deployment]) -> InvalidArguments:
     return InvalidArguments(
-        f"No deployment was named, and no default is configured. These run: {described(running, _MOST_CANDIDATES)}.",
+        f"No deployment was named, and no default is configured. These run: {described(offered, _MOST_CANDIDATES)}.",
         next_step="Name one: alayanew-mcp chat NAME (its name, its id or an alias). ALAYA_SERVICE_ID sets a default.",
-        candidates=tuple(references(running))[:_MOST_CANDIDATES],
+        candidates=tuple(references(offered))[:_MOST_CANDIDATES],
     )
 
 

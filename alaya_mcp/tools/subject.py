@@ -8,7 +8,6 @@ from typing import Final
 import anyio
 
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.reference import folded
 from alaya_mcp.deployment.waiting import wait_until_ready
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, InvalidArguments
@@ -16,7 +15,7 @@ from alaya_mcp.progress import ProgressNotes
 from alaya_mcp.session import Session
 from alaya_mcp.settings import READ_BUDGET_SECONDS
 from alaya_mcp.tools.caller import Caller
-from alaya_mcp.upstream.directory import described, label, references
+from alaya_mcp.upstream.directory import described, label, references, running
 
 _MOST_OPTIONS: Final = 50
 _MOST_CANDIDATES: Final = 10
@@ -42,12 +41,12 @@ async def reference(
         if caller.choose and error.retryable:
             raise
         raise _nothing_named(f"which ones there are could not be found out: {error.message}") from None
-    running = sorted((row for row in rows if row.status == "running"), key=lambda row: folded(row.name or ""))
-    these = references(running, session.settings.aliases)
-    if not (caller.choose and running):
+    offered = running(rows)
+    these = references(offered, session.settings.aliases)
+    if not (caller.choose and offered):
         raise _nothing_named("no default deployment is configured", these)
-    options = [label(row) for row in running[:_MOST_OPTIONS]]
-    left_out = len(running) - len(options)
+    options = [label(row) for row in offered[:_MOST_OPTIONS]]
+    left_out = len(offered) - len(options)
     more = f" ({left_out} more run: to choose one of them, decline, and say its name)" if left_out else ""
     notes.status("waiting", "the user is asked which deployment is meant")
     began = anyio.current_time()
@@ -63,13 +62,13 @@ def _is_meant(row: Deployment, chosen: str) -> bool:
     return chosen == label(row) or chosen.endswith(f"({row.service_id})")
 
 
-def _nothing_named(why: str, running: Mapping[str, Deployment] = MappingProxyType({})) -> InvalidArguments:
-    shown = f" These are: {described(list(running.values()), _MOST_CANDIDATES)}." if running else ""
+def _nothing_named(why: str, these: Mapping[str, Deployment] = MappingProxyType({})) -> InvalidArguments:
+    shown = f" These are: {described(list(these.values()), _MOST_CANDIDATES)}." if these else ""
     return InvalidArguments(
         f"service_id: is required, since {why}.{shown}",
         next_step="Ask the user which deployment is meant and pass its name or id; list_deployments shows them all. "
         "ALAYA_SERVICE_ID in the host's configuration sets a default.",
-        candidates=tuple(running)[:_MOST_CANDIDATES],
+        candidates=tuple(these)[:_MOST_CANDIDATES],
     )
 
 

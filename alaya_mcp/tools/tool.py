@@ -111,16 +111,19 @@ class Tool(Generic[ArgumentsT, ResultT]):
         except AnswerAwaited:
             raise
         except AlayaError as error:
-            if isinstance(session, Session) and not (raw or {}).get("service_id"):
-                _blame_default(error, session.settings.service_id)
-            return error_result(error)
+            named = (raw or {}).get("service_id")
+            default = None if named or isinstance(session, NotConfigured) else session.settings.service_id
+            return error_result(_of_the_default(error, default) if default else error)
         except Exception as bug:  # noqa: BLE001 the boundary: a bug costs one call, not the process
             return error_result(internal_error(self.name, bug))
 
 
-def _blame_default(error: AlayaError, default: str | None) -> None:
-    """Say of an error about a deployment that nobody named that it is about the default one."""
+def _of_the_default(error: AlayaError, default: str) -> AlayaError:
+    """An error of a call that named no deployment; where it is about the default one, it says so."""
     is_unclear = isinstance(error, InvalidArguments) and error.candidates
-    if default and (isinstance(error, DeploymentNotFound) or is_unclear):
-        error.message += f" {default} is the default deployment (ALAYA_SERVICE_ID, or a profile's service_id)."
-        error.next_step += " The user should correct the default."
+    if not (isinstance(error, DeploymentNotFound) or is_unclear):
+        return error
+    return error.saying(
+        f"{default} is the default deployment (ALAYA_SERVICE_ID, or a profile's service_id).",
+        next_step="The user should correct the default.",
+    )

@@ -151,9 +151,9 @@ class Directory:
         try:
             return await self._find(target, deadline, look)
         except DeploymentNotFound as error:
-            if target != reference:
-                error.message += f" {reference} is an alias of it in the configuration file."
-            raise
+            if target == reference:
+                raise
+            raise error.saying(f"{reference} is an alias of it in the configuration file.") from None
 
     async def _find(
         self, target: str, deadline: Deadline, look: Callable[[str, Deadline], Awaitable[_T]]
@@ -218,6 +218,11 @@ class Directory:
                 raise missing
             raise _not_found(name, references(rows, self._aliases), missing)
         return str(matches[0].service_id)
+
+
+def running(rows: list[Deployment]) -> list[Deployment]:
+    """The rows that run, by name."""
+    return sorted((row for row in rows if row.status == "running"), key=lambda row: folded(row.name or ""))
 
 
 def references(rows: list[Deployment], aliases: Container[str] = ()) -> dict[str, Deployment]:
