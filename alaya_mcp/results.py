@@ -13,7 +13,9 @@ from alaya_mcp.deployment.wire import Status
 Scalar = Any
 """A number, or text where upstream's text is no number; typed so that the schema needs no union."""
 
-TruncatedReason = Literal["max_tokens", "deadline", "idle", "stream_cut", "upstream_error", "size_cap"]
+TruncatedReason = Literal[
+    "max_tokens", "deadline", "idle", "stream_cut", "upstream_error", "size_cap", "content_filter"
+]
 Availability = Literal["all", "some", "none"]
 ToldBy = Literal["both", "control_plane", "engine"]
 
@@ -183,6 +185,8 @@ class Usage(ResultModel):
     prompt_tokens: int | None = Field(default=None, description="Tokens in")
     completion_tokens: int | None = Field(default=None, description="Tokens out, thinking included")
     total_tokens: int | None = Field(default=None, description="Both")
+    cached_tokens: int | None = Field(default=None, description="Of those in, read from a cache")
+    reasoning_tokens: int | None = Field(default=None, description="Of those out, thinking")
 
 
 class Timing(ResultModel):
@@ -231,9 +235,11 @@ class ChatResult(ResultModel):
     )
     reasoning: str | None = Field(default=None, description="The model's thinking, apart from the reply")
     finish_reason: str | None = Field(default=None, description="Why the engine stopped; absent when it was cut off")
+    stop_reason: str | None = Field(default=None, description="The stop string, or token, that ended it")
     truncated: bool = Field(description="Whether the reply is incomplete")
     truncated_reason: TruncatedReason | None = Field(default=None, description="What cut it")
     usage: Usage | None = Field(default=None, description="Tokens; absent when the engine gave none")
+    system_fingerprint: str | None = Field(default=None, description="The engine's own mark: its version and set-up")
     timing: Timing = Field(description="How long it took")
     full_reply_uri: str | None = Field(default=None, description="Resource with the whole of a reply cut by size_cap")
     read_on: str | None = Field(default=None, description="Pass as read_on for the next part of such a reply")

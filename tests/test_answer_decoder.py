@@ -150,11 +150,37 @@ def test_think_tags_are_parted_over_chunks() -> None:
     assert decode(event(text("<thi", "length")) + DONE).reply.content == "<thi"
 
 
-def test_the_first_finish_reason_and_the_last_usage_hold() -> None:
+def test_the_last_finish_reason_and_the_last_usage_hold() -> None:
     usage: list[Chunk] = [{"choices": [], "usage": {"completion_tokens": count}} for count in (1, 2)]
     body = event(text("a", "length")) + event(text("b", "stop")) + event(usage[0]) + event(usage[1]) + DONE
-    expected = {"content": "ab", "finish": "length", "served_by": "m", "usage": {"completion_tokens": 2}}
+    expected = {"content": "ab", "finish": "stop", "served_by": "m", "usage": {"completion_tokens": 2}}
     assert facts(decode(body)) == expected
+
+
+@pytest.mark.parametrize(
+    ("chunks", "surely", "seemingly"),
+    [
+        pytest.param([("", None), ("Hi", None), (None, "stop")], True, True, id="as engines do"),
+        pytest.param([("", None), ("H", None), ("i", "stop")], True, True, id="with the last text"),
+        pytest.param([("", "stop")], False, False, id="with the role"),
+        pytest.param([("", "stop"), ("Hi", "stop")], False, False, id="on every chunk"),
+        pytest.param([("", None), ("H", "stop"), ("i", "stop"), (None, "stop")], False, False, id="on every text"),
+        pytest.param([("", None), ("Hi", "stop")], False, True, id="with the only text"),
+        pytest.param([("H", None), ("", "stop"), ("i", None)], False, False, id="and text after it"),
+        pytest.param([("H", None), ("", "stop"), ("", None)], True, True, id="and nothing after it"),
+        pytest.param([("H", None), ("i", "null")], False, False, id="a word for none"),
+        pytest.param([("H", None), (None, None)], False, False, id="none"),
+    ],
+)
+def test_a_reason_ends_the_wait_only_where_it_means_something(
+    chunks: list[tuple[str | None, str | None]], *, surely: bool, seemingly: bool
+) -> None:
+    """`has_ended` shortens the wait for what follows; `seems_ended` takes a reply that is cut off then for whole."""
+    decoder = AnswerDecoder()
+    for content, reason in chunks:
+        list(decoder.feed(event(text(content, reason))))
+
+    assert (decoder.reply.has_ended, decoder.reply.seems_ended) == (surely, seemingly)
 
 
 def test_a_role_alone_is_no_beginning() -> None:

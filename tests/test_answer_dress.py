@@ -53,7 +53,7 @@ HARMLESS: list[Chunk] = [
     {"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}},
 ]
 NOISE = [b": keep-alive", b":", b"event: message", b"id: 7", b"retry: 100"]
-LATER_NOISE = [*NOISE, b"unknown: field", b"no colon"]
+LATER_NOISE = [*NOISE, b"unknown: field", b"no-colon"]
 """A stream is known as one by its first line."""
 
 
@@ -64,8 +64,9 @@ def dressed(draw: st.DrawFn) -> tuple[Answer, bytes]:
     chunks = answer.chunks(draw(st.sampled_from(["reasoning", "reasoning_content"])))
     for chunk in draw(st.lists(st.sampled_from(HARMLESS), max_size=4)):
         chunks.insert(draw(st.integers(0, len(chunks))), chunk)
-    if draw(st.booleans()):  # why it stopped, told twice and differently
-        chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]})
+    if draw(st.booleans()):  # why it stopped, told twice and differently, and then not at all
+        chunks.insert(0, {"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]})
+        chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "null"}]})
     end = draw(st.sampled_from([b"\n", b"\r\n", b"\r"]))
     body = draw(st.sampled_from([b"", b"\xef\xbb\xbf"]))
     for number, chunk in enumerate(chunks):
@@ -89,7 +90,7 @@ def test_an_answer_is_the_same_in_every_dress_and_cut_anywhere(dress: tuple[Answ
     reply = decoder.reply
     assert (reply.content, reply.reasoning) == ("".join(answer.content), "".join(answer.reasoning))
     assert "".join(delta.content for delta in told) == reply.content
-    assert [json.loads("".join(call.arguments)) for call in reply.tool_calls] == answer.calls
+    assert [json.loads(call.arguments) for call in reply.tool_calls] == answer.calls
     assert [(call.call_id, call.name) for call in reply.tool_calls] == [
         (f"c{index}", f"f{index}") for index in range(len(answer.calls))
     ]

@@ -99,7 +99,7 @@ async def test_the_request_is_the_documented_one_and_no_more() -> None:
         "model": "base",
         "messages": [{"role": "user", "content": '{"a": 1}'}],
         "stream": True,
-        "stream_options": {"include_usage": True},
+        "stream_options": {"include_usage": True, "continuous_usage_stats": True},
     }
 
 

@@ -26,8 +26,8 @@ def split(*pieces: bytes, cap: int = 2**20) -> list[str]:
         pytest.param(b"data: a\r\rdata: b\r\r", ["a", "b"], id="CR"),
         pytest.param(b"data: a\r\n\ndata: b\n\r\ndata: c\r\r\n", ["a", "b", "c"], id="mixed line endings"),
         pytest.param(BOM + b"data: a\n\n", ["a"], id="byte order mark"),
-        pytest.param(BOM + BOM + b"data: a\n\n", [], id="only one byte order mark is taken off"),
-        pytest.param(b"data: a\n\n" + BOM + b"data: b\n\n", ["a"], id="byte order mark later is no mark"),
+        pytest.param(BOM + BOM + b"data: a\n\n", ["a"], id="two byte order marks"),
+        pytest.param(b"data: a\n\n" + BOM + b"data: b\n\n", ["a", "b"], id="byte order mark later"),
         pytest.param(b": ping\n\ndata: a\n: inside\n\n:\n\n", ["a"], id="comments"),
         pytest.param(b"event: message\nid: 7\nretry: 10\ndata: a\n\n", ["a"], id="other fields"),
         pytest.param(b"event: ping\n\ndata: a\n\n", ["a"], id="an event without data is none"),
@@ -42,8 +42,23 @@ def split(*pieces: bytes, cap: int = 2**20) -> list[str]:
         pytest.param(b"data:a\n\n", ["a"], id="no space after the colon"),
         pytest.param(b"data:  a \n\n", [" a "], id="one space is taken off, no more"),
         pytest.param(b"data: a:b: c\n\n", ["a:b: c"], id="colons in data"),
-        pytest.param(b"database: a\n\nDATA: b\n\n data: c\n\n", [], id="fields whose name is not data"),
+        pytest.param(b"database: a\n\ndata-base\n\n", [], id="fields whose name is not data"),
         pytest.param(b"data: \xff\xe4\xb8\n\n", ["\ufffd\ufffd"], id="invalid UTF-8 is replaced"),
+        pytest.param(
+            b"DATA: a\n\n data: b\n\n\tdata:c\n\ndata : d\n\n", ["a", "b", "c", "d"], id="data, not as most write it"
+        ),
+        pytest.param(b'data: {"a":1}\n{"b":2}\n[DONE]\n', ['{"a":1}', '{"b":2}', "[DONE]"], id="bare lines"),
+        pytest.param(
+            b'data: {"a":1}\ndata: {"b":2}\ndata: [DONE]', ['{"a":1}', '{"b":2}', "[DONE]"], id="no blank lines"
+        ),
+        pytest.param(
+            b'data: {\n  "a": {}\n}\n\ndata: {"b":2}\n\n',
+            ['{\n  "a": {}\n}', '{"b":2}'],
+            id="JSON over lines, bare but the first",
+        ),
+        pytest.param(
+            b"Bad Gateway\n\nerror: boom\n\n<p>\n\n", ["Bad Gateway", "error: boom", "<p>"], id="lines of no format"
+        ),
         pytest.param(b"data: a\x00b\n\n", ["a\x00b"], id="NUL"),
         pytest.param(b"\n\n\r\n\r\r\n", [], id="blank lines alone"),
         pytest.param(b"", [], id="nothing"),

@@ -12,7 +12,7 @@ import pytest
 from alaya_mcp.chat.structured import SchemaChecks, SchemaRefused, check
 from alaya_mcp.deadline import Deadline
 from tests.calls import CHAT, call, connected, content_of, error_of, text_of
-from tests.upstream import DONE, Exchange, Request, Upstream, replies, says, text_chunk
+from tests.upstream import DONE, Exchange, Handler, Request, Upstream, replies, says, text_chunk
 
 pytestmark = [pytest.mark.anyio]
 
@@ -67,15 +67,125 @@ async def test_json_in_a_code_fence_is_taken() -> None:
     assert content["parsed"] == {"city": "Rome"}
 
 
-async def test_a_reply_that_was_cut_is_not_parsed() -> None:
-    async def cut(_: Request, exchange: Exchange) -> None:
-        await exchange.events(text_chunk('{"city": "Rome"}'), text_chunk(finish_reason="length"), DONE)
+def cut_off(*words: str) -> Handler:
+    async def handler(_: Request, exchange: Exchange) -> None:
+        await exchange.events(*map(text_chunk, words), text_chunk(finish_reason="length"), DONE)
 
-    async with Upstream(chat=cut) as upstream:
-        content = content_of(await call(upstream.settings(), CHAT, prompt="x", response_schema=SCHEMA))
+    return handler
 
+
+@pytest.mark.parametrize(
+    ("schema", "text"), [(SCHEMA, '{"city": "Ro'), ({"type": "integer"}, "12"), (SCHEMA, '{"city"')]
+)
+async def test_a_reply_that_was_cut_is_not_parsed(schema: dict[str, Any], text: str) -> None:
+    async with Upstream(chat=cut_off(text)) as upstream:
+        result = await call(upstream.settings(), CHAT, prompt="x", response_schema=schema, return_messages=True)
+
+    content = content_of(result)
     assert "parsed" not in content
     assert any("not whole" in warning for warning in content["warnings"])
+    assert "larger max_tokens" in text_of(result)
+    assert "continue_reply" not in text_of(result)
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "data"),
+    [
+        (SCHEMA, '{"city": "Rome"}' + " " * 99, {"city": "Rome"}),
+        (SCHEMA, '{"city": "Rome"}\n\n\t\n', {"city": "Rome"}),
+        (SCHEMA, '{"city": "Rome"}', {"city": "Rome"}),
+        ({"type": "integer"}, "12\n", 12),
+        ({"type": "array"}, "[1]\n", [1]),
+    ],
+)
+async def test_whole_json_is_parsed_although_what_followed_was_cut(
+    schema: dict[str, Any], text: str, data: object
+) -> None:
+    async with Upstream(chat=cut_off(text)) as upstream:
+        content = content_of(await call(upstream.settings(), CHAT, prompt="x", response_schema=schema))
+
+    assert content["parsed"] == data
+    assert content["truncated_reason"] == "max_tokens"
+    assert content["warnings"] == ["The reply was cut (max_tokens) after its JSON was whole."]
+
+
+@pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
+async def test_json_that_came_as_reasoning_is_the_reply(field: str) -> None:
+    async def handler(_: Request, exchange: Exchange) -> None:
+        for piece in ('{"city": ', '"Rome"}'):
+            thought = text_chunk()
+            thought["choices"][0]["delta"] = {field: piece, "content": None}
+            await (exchange.event if upstream.chats[1:] else exchange.events)(thought)
+            upstream.requests.append(upstream.chats[0])
+        await exchange.event(text_chunk(finish_reason="stop"))
+        await exchange.event(DONE)
+
+    notes: list[str] = []
+
+    async def keep(progress: float, total: float | None, message: str | None) -> None:
+        del progress, total
+        notes.append(message or "")
+
+    async with Upstream(chat=handler) as upstream, connected(upstream.settings()) as client:
+        arguments = {"prompt": "x", "response_schema": SCHEMA}
+        content = content_of(await client.call_tool(CHAT, arguments, progress_callback=keep))
+
+    assert (content["content"], content["parsed"]) == ('{"city": "Rome"}', {"city": "Rome"})
+    assert "reasoning" not in content
+    assert notes[-1] == content["content"]
+
+
+async def test_a_reply_of_null_is_told() -> None:
+    async with Upstream(chat=replies("null")) as upstream:
+        result = await call(upstream.settings(), CHAT, prompt="x", response_schema={"type": ["object", "null"]})
+
+    assert "parsed" not in content_of(result)
+    assert content_of(result)["warnings"] == [
+        "The reply is null, which follows response_schema; parsed is left out for it."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "problem", "is_checked"),
+    [
+        (r"^(?<x>a)b$", "ab", None, True),
+        (r"^(?<x>a)\k<x>$", "aa", None, True),
+        (r"^(?<x>a)b$", "ac", "does not match", True),
+        (r"^\p{L}+$", "ab", None, False),
+        (r"^[^]*$", "ab", None, False),
+        (r"(?<=a+)b", "ab", None, False),
+    ],
+)
+async def test_a_pattern_of_ecma_262_is_taken(
+    pattern: str, text: str, problem: str | None, *, is_checked: bool
+) -> None:
+    schema: dict[str, Any] = {"type": "object", "properties": {"pattern": {"pattern": pattern}}, "patternProperties": {pattern: {}}}
+    async with Upstream(chat=replies(json.dumps({"pattern": text}))) as upstream:
+        content = content_of(await call(upstream.settings(), CHAT, prompt="x", response_schema=schema))
+
+    assert ("parsed" in content) is (problem is None)
+    said = " ".join(content["warnings"])
+    assert (problem or "") in said
+    assert ("was not checked" not in said) is is_checked
+
+
+async def test_a_continuation_that_starts_the_json_over_is_taken_by_itself() -> None:
+    messages = [{"role": "user", "content": "x"}, {"role": "assistant", "content": '"gr'}]
+    async with Upstream(chat=replies('"green"')) as upstream:
+        content = content_of(
+            await call(
+                upstream.settings(),
+                CHAT,
+                messages=messages,
+                continue_reply=True,
+                return_messages=True,
+                response_schema={"type": "string"},
+            )
+        )
+
+    assert (content["content"], content["parsed"]) == ('"green"', "green")
+    assert content["messages"][-1] == {"role": "assistant", "content": '"green"'}
+    assert any("started the JSON over" in warning for warning in content["warnings"])
 
 
 @pytest.mark.parametrize(
@@ -83,7 +193,7 @@ async def test_a_reply_that_was_cut_is_not_parsed() -> None:
     [
         ({"type": "nonsense"}, "at type"),
         ({"properties": {"a": {"$ref": REMOTE}}}, f"$ref {REMOTE} points outside it"),
-        ({"items": {"$ref": "#/nowhere"}}, "$ref #/nowhere points outside it"),
+        ({"items": {"$ref": "#/nowhere"}}, "$ref #/nowhere points to nothing in it"),
         ({"description": "x" * 70_000}, "at most 65536"),
         ('{"minimum": Infinity}', "NaN or an infinity"),
         ("[]", "response_schema"),
@@ -140,12 +250,14 @@ async def test_a_check_without_end_is_ended_and_the_loop_goes_on_meanwhile(schem
     with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(count)
-            structured = await SchemaChecks().read(schema, text, Deadline.after(1))
+            structured = await SchemaChecks().read(schema, [text], Deadline.after(1))
+            assert structured
             assert structured.problem == "checking it took too long"
             tasks.cancel_scope.cancel()
 
-        again = await SchemaChecks().read({"type": "integer"}, "3", Deadline.after(10))
+        again = await SchemaChecks().read({"type": "integer"}, ["3"], Deadline.after(10))
     assert turns > 10
+    assert again
     assert (again.value, again.problem) == (3, None)
 
 
@@ -154,10 +266,11 @@ async def test_slow_checks_do_not_starve_another_one() -> None:
     good = {"type": "object"}
     async with anyio.create_task_group() as tasks:
         for _ in range(4):
-            tasks.start_soon(checks.read, CATASTROPHE, json.dumps("a" * 60 + "b"), deadline)
+            tasks.start_soon(checks.read, CATASTROPHE, [json.dumps("a" * 60 + "b")], deadline)
         await anyio.wait_all_tasks_blocked()
         await checks.refuse_unusable(good, deadline)
-        structured = await checks.read(good, '{"a": 1}', deadline)
+        structured = await checks.read(good, ['{"a": 1}'], deadline)
+        assert structured
         assert (structured.value, structured.problem) == ({"a": 1}, None)
         tasks.cancel_scope.cancel()
 
@@ -167,7 +280,7 @@ async def test_a_schema_that_could_not_be_checked_in_time_is_not_refused() -> No
 
 
 def test_a_bug_in_a_check_is_a_problem_and_no_failure() -> None:
-    assert check("value", ("no JSON at all", "3"), 8) == "it cannot be evaluated (JSONDecodeError)"
+    assert check("value", ("no JSON at all", "3"), 8).problem == "it cannot be evaluated (JSONDecodeError)"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no alarm")
@@ -194,7 +307,10 @@ def test_a_worker_is_held_to_its_memory() -> None:
     "text", ["[" * 200 + "]" * 200, "[" * 99_999, "1e999", '{"a": [1e999]}'], ids=lambda text: text[:9]
 )
 async def test_json_that_cannot_be_sent_on_is_no_data(text: str) -> None:
-    assert (await SchemaChecks().read({}, text, Deadline.after(10))).problem
+    structured = await SchemaChecks().read({}, [text], Deadline.after(10))
+
+    assert structured
+    assert structured.problem
 
 
 async def test_a_pattern_that_is_no_expression_is_a_problem_of_the_schema() -> None:

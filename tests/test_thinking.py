@@ -1,5 +1,6 @@
 """`<think>` text apart from the reply, wherever the text is cut."""
 
+import json
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from alaya_mcp.chat.thinking import Prefilled, ThinkSplitter, part_orphan, prefi
 from alaya_mcp.server import create_server
 from alaya_mcp.tools.caller import PHASE_META_KEY
 from tests.calls import CHAT, call, content_of, text_of
-from tests.upstream import DONE, Exchange, Request, Upstream, replies, text_chunk
+from tests.upstream import DONE, Exchange, Handler, Request, Upstream, replies, text_chunk
 
 
 def part(*pieces: str) -> tuple[str, str]:
@@ -251,8 +252,10 @@ async def test_thinking_that_was_cut_within_its_tag_is_told_as_thinking() -> Non
     async with Upstream(chat=cut) as upstream:
         content = content_of(await call(upstream.settings(), CHAT, prompt="x"))
 
-    assert any("went into thinking" in warning for warning in content["warnings"])
-    assert not any("without any text" in warning for warning in content["warnings"])
+    (warning,) = content["warnings"]
+    assert "max_tokens" in warning
+    assert "still thinking" in warning
+    assert warning.endswith("or thinking: off.")
 
 
 @pytest.mark.anyio
@@ -281,24 +284,97 @@ TAGGED = "the plan\n</think>\n\nHello"
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     "arguments",
-    [{"thinking": "off"}, {"response_schema": {"type": "string"}}],
-    ids=["switched off", "held to a schema"],
+    [{}, {"thinking": "off"}, {"response_schema": {"type": "string"}}],
+    ids=["auto", "switched off", "held to a schema"],
 )
-async def test_a_closing_tag_is_text_where_there_is_no_thinking(arguments: dict[str, Any]) -> None:
-    async with Upstream(chat=replies(TAGGED)) as upstream:
+@pytest.mark.parametrize("flags", [[], ["--reasoning-parser", "qwen3"]], ids=["no parser", "a parser in the flags"])
+async def test_thinking_that_leaks_is_parted_whatever_was_said_before(
+    flags: list[str], arguments: dict[str, Any]
+) -> None:
+    form = {"backend": "vllm", "backendArgs": flags}
+    async with Upstream(chat=replies(TAGGED), deployment={"quickStart": form}) as upstream:
         content = content_of(await call(upstream.settings(), CHAT, prompt="x", **arguments))
 
-    assert content["content"] == TAGGED
-    assert "reasoning" not in content
+    assert (content["reasoning"], content["content"]) == ("the plan", "Hello")
 
 
 @pytest.mark.anyio
-async def test_a_closing_tag_is_text_where_a_parser_parts_the_thinking() -> None:
-    form = {"backend": "vllm", "backendArgs": ["--reasoning-parser", "qwen3"]}
-    async with Upstream(chat=replies(TAGGED), deployment={"quickStart": form}) as upstream:
-        content = content_of(await call(upstream.settings(), CHAT, prompt="x"))
+async def test_a_closing_tag_in_a_continuation_is_text() -> None:
+    messages = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "I say: "}]
+    async with Upstream(chat=replies(TAGGED)) as upstream:
+        content = content_of(await call(upstream.settings(), CHAT, messages=messages, continue_reply=True))
 
     assert content["content"] == TAGGED
+
+
+def thinks_first(*pieces: str, thought: str = "a plan") -> Handler:
+    """A handler that sends thinking as an engine with a parser does, then text."""
+
+    async def handler(_: Request, exchange: Exchange) -> None:
+        first = text_chunk()
+        first["choices"][0]["delta"] = {"reasoning": thought}
+        await exchange.events(first, *map(text_chunk, pieces), text_chunk(finish_reason="stop"), DONE)
+
+    return handler
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("pieces", "thinking", "reply"),
+    [
+        (["</think>", "\n\nHello"], "a plan", "Hello"),
+        (["\n", "</thi", "nk>Hello"], "a plan", "Hello"),
+        ([" and more\n</think>\n", "Hello"], "a plan and more", "Hello"),
+        (["</mm:think>\nHello"], "a plan", "Hello"),
+        (["</thin", "g> is no tag"], "a plan", "</thing> is no tag"),
+        (["Hello </think> there"], "a plan", "Hello </think> there"),
+    ],
+)
+async def test_a_closing_tag_that_a_parser_leaves_is_no_text(pieces: list[str], thinking: str, reply: str) -> None:
+    async with Upstream(chat=thinks_first(*pieces)) as upstream:
+        content = content_of(await call(upstream.settings(), CHAT, prompt="x"))
+
+    assert (" ".join(content["reasoning"].split()), content["content"]) == (thinking, reply)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("text", ['</think>{"a": 1}', 'hm\n</think>\n\n{"a": 1}', 'hm </thought> {"a": 1}', '{"a": 1}'])
+async def test_thinking_before_json_is_parted_and_the_json_is_read(text: str) -> None:
+    async with Upstream(chat=replies(text)) as upstream:
+        content = content_of(await call(upstream.settings(), CHAT, prompt="x", response_schema={"type": "object"}))
+
+    assert (content["content"], content["parsed"]) == ('{"a": 1}', {"a": 1})
+
+
+@pytest.mark.anyio
+async def test_a_closing_tag_inside_of_json_is_text() -> None:
+    text = json.dumps({"a": "</think>", "b": "</think>\n"})
+    async with Upstream(chat=replies(text)) as upstream:
+        content = content_of(await call(upstream.settings(), CHAT, prompt="x", response_schema={"type": "object"}))
+
+    assert content["content"] == text
+    assert content["parsed"] == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"),
+    [
+        ("<mm:think>", "</mm:think>"),
+        ("<thought>", "</thought>"),
+        ("<reasoning>", "</reasoning>"),
+        ("<thinking>", "</thinking>"),
+        ("<seed:think>", "</seed:think>"),
+        ("[THINK]", "[/THINK]"),
+        ("◁think▷", "◁/think▷"),
+        ("<|begin_of_thought|>", "<|end_of_thought|>"),
+        ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ],
+)
+def test_each_family_of_tags_parts_wherever_the_text_is_cut(opening: str, closing: str) -> None:
+    text = f"{opening}a </think> b{closing}\nHello"
+    for cut in range(len(text) + 1):
+        assert part(text[:cut], text[cut:]) == ("a </think> b", "Hello"), f"cut at {cut}"
+    assert prefilled_part(*f"plan{closing}Hello") == ("plan", "Hello")
 
 
 @pytest.mark.anyio

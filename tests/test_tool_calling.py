@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alaya_mcp.chat.tool_calls import MOST_CALLS, ToolCallCollector, is_complete
+from alaya_mcp.chat.tool_calls import MOST_CALLS, Flaw, ToolCallCollector
 from tests.calls import CHAT, call, connected, content_of, error_of, text_of
 from tests.upstream import DONE, Exchange, Handler, Request, Upstream, replies, says, text_chunk
 
@@ -278,7 +278,7 @@ def collected(*deltas: object) -> list[tuple[str, str, str]]:
     collector = ToolCallCollector()
     for delta in deltas:
         collector.add(delta)
-    return [(call.call_id, call.name, "".join(call.arguments)) for call in collector.calls]
+    return [(call.call_id, call.name, call.arguments) for call in collector.calls]
 
 
 @pytest.mark.parametrize(
@@ -311,6 +311,77 @@ def collected(*deltas: object) -> list[tuple[str, str, str]]:
             [[{"index": 0, "function": {"name": "f", "arguments": {"a": 1}}}]], [("", "f", '{"a": 1}')], id="an object"
         ),
         pytest.param([[piece("{}", 0)]], [], id="without a name"),
+        pytest.param(
+            [[piece("", 0, id="a", name="f")], [piece('{"x":1}', 1, id=None, name="")]],
+            [("a", "f", '{"x":1}')],
+            id="the arguments under the next index",
+        ),
+        pytest.param(
+            [[piece('{"x"', None, id="a", name="f")], [piece(":1", None, id="a")], [piece("}", None, id="a")]],
+            [("a", "f", '{"x":1}')],
+            id="no index, one id on each piece",
+        ),
+        pytest.param(
+            [
+                [piece("", 0, id="a", name="f")],
+                [piece('{"x":1}', 0)],
+                [piece("", 0, id="b", name="g")],
+                [piece('{"y":', 0)],
+                [piece("2}", 0)],
+            ],
+            [("a", "f", '{"x":1}'), ("b", "g", '{"y":2}')],
+            id="two calls under one index",
+        ),
+        pytest.param(
+            [[piece('{"x":1}', 0, name="f")], [piece('{"y":2}', 0, name="g")], [piece('{"z":3}', 0, name="g")]],
+            [("", "f", '{"x":1}'), ("", "g", '{"y":2}'), ("", "g", '{"z":3}')],
+            id="names alone, under one index",
+        ),
+        pytest.param(
+            [
+                [piece("{", 0, name="f")],
+                [piece('"x":1', 0, name="f")],
+                [piece("}", 0, name="f")],
+                [piece("", 0, name="f")],
+            ],
+            [("", "f", '{"x":1}')],
+            id="the name on each piece",
+        ),
+        pytest.param(
+            [[piece("{", 0, id="a", name="f")], [piece("}", 0, id="b")], [piece("", 0, id="c")]],
+            [("a", "f", "{}")],
+            id="a new id on each piece",
+        ),
+        pytest.param(
+            [
+                [piece("{", 0, id="a", name="f"), piece("{", 1, id="b", name="g")],
+                [piece('"y":2}', 1), piece('"x":1}', 0)],
+            ],
+            [("a", "f", '{"x":1}'), ("b", "g", '{"y":2}')],
+            id="two calls at once",
+        ),
+        pytest.param(
+            [[piece('{"x":1}', 0, id="call_0", name="f")], [piece('{"y":2}', 1, id="call_0", name="g")]],
+            [("call_0", "f", '{"x":1}'), ("call_0", "g", '{"y":2}')],
+            id="one id for two names",
+        ),
+        pytest.param(
+            [[piece('{"x":', 0, id="a", name="f")], [piece("1}", 0)], [piece('{"x":1}', 0, id="a", name="f")]],
+            [("a", "f", '{"x":1}')],
+            id="the whole once more at the end",
+        ),
+        pytest.param(
+            [
+                [{"index": "1", "id": 7, "function": {"name": "g", "arguments": "{}"}}],
+                [piece("{}", 0, id="a", name="f")],
+            ],
+            [("a", "f", "{}"), ("7", "g", "{}")],
+            id="an index as text and an id as a number",
+        ),
+        pytest.param([piece("{}", 0, id="a", name="f")], [("a", "f", "{}")], id="a call that is in no list"),
+        pytest.param(
+            [[piece('"\ud83d', 0, name="f")], [piece('\ude00"', 0)]], [("", "f", '"😀"')], id="halves of a character"
+        ),
         pytest.param([None, "x", 3, [None, 3, {}, {"function": 3}, {"index": True, "id": 4}]], [], id="nonsense"),
         pytest.param([[piece("\ud800", 0, name="f")]], [("", "f", "�")], id="half a surrogate"),
     ],
@@ -320,14 +391,24 @@ def test_calls_are_put_together(deltas: list[object], calls: list[tuple[str, str
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complete"),
-    [("{}", True), ("", True), ('{"a": [1]}', True), ("{", False), ("[]", False), ("3", False), ("[" * 99_999, False)],
+    ("arguments", "flaw", "flaw_when_cut"),
+    [
+        ("{}", None, None),
+        ("", None, "cut"),
+        ('{"a": [1]}', None, None),
+        ("{", "not_json", "cut"),
+        ("[]", "not_an_object", "not_an_object"),
+        ("3", "not_an_object", "not_an_object"),
+        ('"{}"', "not_an_object", "not_an_object"),
+        ("[" * 99_999, "not_json", "cut"),
+    ],
 )
-def test_arguments_are_a_json_object(arguments: str, *, complete: bool) -> None:
+def test_a_call_that_cannot_be_run_has_a_flaw(arguments: str, flaw: Flaw | None, flaw_when_cut: Flaw | None) -> None:
     collector = ToolCallCollector()
     collector.add([piece(arguments, name="f")])
 
-    assert is_complete(collector.calls[0]) is complete
+    assert collector.calls[0].flaw(is_cut=False) == flaw
+    assert collector.calls[0].flaw(is_cut=True) == flaw_when_cut
 
 
 ARGUMENTS = st.dictionaries(st.text(max_size=5), st.text(max_size=20), max_size=4)
@@ -343,7 +424,7 @@ def test_arguments_survive_any_cut(values: list[dict[str, str]], step: int) -> N
         for start in range(0, len(text), step):
             collector.add([piece(text[start : start + step], index)])
 
-    assert [json.loads("".join(call.arguments)) for call in collector.calls] == values
+    assert [json.loads(call.arguments) for call in collector.calls] == values
 
 
 json_values = st.recursive(

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -10,10 +11,10 @@ from typing import Any, Final, cast
 import anyio
 import httpx2
 
-from alaya_mcp.chat.events import DONE, BodyKind, EventSplitter, EventTooLarge, body_kind
-from alaya_mcp.chat.reply import Delta, EngineError, Reply, is_completion
-from alaya_mcp.chat.thinking import Prefilled, ThinkSplitter
+from alaya_mcp.chat.events import DONE, BodyKind, ErrorData, EventSplitter, EventTooLarge, body_kind
+from alaya_mcp.chat.reply import Delta, EngineError, Reply, engine_error, is_completion
 from alaya_mcp.deadline import Deadline
+from alaya_mcp.deployment.lenient import encodable
 from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape, failure_message, is_failure, json_object, not_json
 from alaya_mcp.results import TruncatedReason
 from alaya_mcp.upstream.failures import Failure
@@ -23,6 +24,9 @@ _GRACE_SECONDS: Final = 5.0
 """For usage and the end of the stream, once the engine has said why it stopped."""
 _DRAIN_SECONDS: Final = 0.1
 """For the last bytes after [DONE], which let the connection be used again."""
+_SPACE: Final = re.compile(r"\s*")
+_JSON: Final = json.JSONDecoder()
+_CHUNK_KEYS: Final = frozenset({"choices", "error"})
 _TIMER_SECONDS: Final = 0.05
 """How far the limit of silence moves before the event loop's timer does: setting it takes as long as a token."""
 
@@ -43,11 +47,12 @@ class Ending:
 class AnswerDecoder:
     """Decodes a body piece by piece: a stream of events, or plain JSON where an engine answers that. No I/O."""
 
-    def __init__(self, prefilled: Prefilled = "no") -> None:
-        self.reply = Reply(think=ThinkSplitter(prefilled))
+    def __init__(self, reply: Reply | None = None) -> None:
+        self.reply = reply or Reply()
         self.done = False
         self.unreadable = 0
         self._kind: BodyKind | None = None
+        self._is_one = False
         self._buffer = bytearray()
         self._events = EventSplitter()
 
@@ -79,6 +84,11 @@ class AnswerDecoder:
             self._buffer += chunk
             if len(self._buffer) > JSON_BODY_CAP:
                 raise EventTooLarge
+            if self._has_bare_lines():
+                self._kind = "events"
+                lines = bytes(self._buffer)
+                self._buffer.clear()
+                yield from self.feed(lines)
         else:
             raise not_json(chunk)
 
@@ -94,15 +104,33 @@ class AnswerDecoder:
             for data in self._events.finish():
                 yield from self._event(data)
         elif self._buffer:
-            answer = json_object(bytes(self._buffer))
-            self._buffer.clear()
-            if is_failure(answer) and not is_completion(answer) and "error" not in answer:
-                raise EnvelopeFailure(failure_message(answer))
-            yield self.reply.add(answer)
-            if not is_completion(answer):
-                raise WrongShape("JSON of the wrong shape")
-            self.done = True
+            yield from self._whole(bytes(self._buffer))
         yield self.reply.finish()
+
+    def _whole(self, body: bytes) -> Iterator[Delta]:
+        """What plain JSON adds, or several chunks in a row that nothing parts."""
+        self._buffer.clear()
+        parts = _parts(body.decode("utf-8-sig", "replace"))
+        if len(parts) > 1 and None not in parts:
+            for part in parts:
+                yield from self._part(part)
+            return
+        answer = json_object(body)
+        if is_failure(answer) and not is_completion(answer) and "error" not in answer:
+            raise EnvelopeFailure(failure_message(answer))
+        yield from self._part(answer)
+        if not is_completion(answer):
+            raise WrongShape("JSON of the wrong shape")
+        self.done = True
+
+    def _has_bare_lines(self) -> bool:
+        """Whether the JSON is a line of several, each a chunk: asked once, when a second line has begun."""
+        first, newline, rest = bytes(self._buffer).lstrip().partition(b"\n")
+        if self._is_one or not newline or not rest.strip():
+            return False
+        parts = _parts(first.decode("utf-8-sig", "replace"))
+        self._is_one = not all(isinstance(part, dict) and _CHUNK_KEYS & part.keys() for part in parts)
+        return not self._is_one
 
     def salvage(self) -> Iterator[Delta]:
         """What is left when the body was cut.
@@ -115,21 +143,37 @@ class AnswerDecoder:
         yield self.reply.finish()
 
     def _event(self, data: str) -> Iterator[Delta]:
-        for part in _parts(data):
-            if self.done:
-                return
-            if part == DONE:
-                self.done = True
-            elif part is None:
-                self.unreadable += 1
-            else:
-                yield self.reply.add(cast("dict[str, Any]", part))
+        parts = _parts(data)
+        if isinstance(data, ErrorData) and not self.done:
+            yield from self._error(data, parts)
+        for part in parts:
+            yield from self._part(part)
+
+    def _part(self, part: dict[str, Any] | str | None) -> Iterator[Delta]:
+        if self.done:
+            return
+        if part == DONE:
+            self.done = True
+        elif isinstance(part, dict):
+            yield self.reply.add(part)
+            if error := engine_error(part):
+                raise error
+        else:
+            self.unreadable += 1
+
+    def _error(self, data: str, parts: list[dict[str, Any] | str | None]) -> Iterator[Delta]:
+        """An event called `error` is one, whatever its data look like."""
+        fields = next((part for part in parts if isinstance(part, dict)), None)
+        if fields is None:
+            raise EngineError(message=encodable(data.strip()) or None)
+        yield self.reply.add(fields)
+        raise engine_error(fields) or engine_error({"error": fields}) or EngineError()
 
 
 def _parts(data: str) -> list[dict[str, Any] | str | None]:
-    """What an event's data holds: an object, `DONE`, or None for what cannot be read.
+    """What an event's data holds: objects, `DONE`, and None for each stretch that cannot be read.
 
-    It is several of them where blank lines between events are missing.
+    It is several of them where what parts events is missing.
     """
     text = data.strip()
     if not text or text == DONE:
@@ -137,11 +181,31 @@ def _parts(data: str) -> list[dict[str, Any] | str | None]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        lines = text.split("\n")
-        parts = [part for line in lines for part in _parts(line)] if len(lines) > 1 else [None]
-        # Lines in a row that cannot be read are one thing that is missing.
-        return [part for before, part in zip([{}, *parts], parts, strict=False) if (before, part) != (None, None)]
+        return _scanned(text)
     return [cast("dict[str, Any]", value) if isinstance(value, dict) else None]
+
+
+def _scanned(text: str) -> list[dict[str, Any] | str | None]:
+    """As `_parts`, value by value; what cannot be read ends with its line."""
+    parts: list[dict[str, Any] | str | None] = []
+    at = 0
+    while space := _SPACE.match(text, at):
+        at = space.end()
+        if at == len(text):
+            break
+        part: dict[str, Any] | str | None = None
+        if text.startswith(DONE, at):
+            part, at = DONE, at + len(DONE)
+        else:
+            try:
+                value, at = _JSON.raw_decode(text, at)
+                part = cast("dict[str, Any]", value) if isinstance(value, dict) else None
+            except (ValueError, RecursionError):
+                line_end = text.find("\n", at)
+                at = len(text) if line_end < 0 else line_end
+        if part is not None or parts[-1:] != [None]:
+            parts.append(part)
+    return parts
 
 
 async def read_answer(
@@ -177,7 +241,7 @@ async def read_answer(
         whole = reply.finish_reason is not None or decoder.done
         return Ending() if whole else Ending("stream_cut")
     _salvage(decoder, on_delta)
-    if reply.finish_reason is not None or decoder.done:
+    if reply.seems_ended or decoder.done:
         return Ending()
     return Ending("deadline" if deadline.remaining() == 0 else "idle")
 
@@ -202,7 +266,9 @@ class _Patience:
         if decoder.done and not self._is_done:
             self._is_done = True
             self._end = min(self._end, now + _DRAIN_SECONDS)
-        elif decoder.reply.finish_reason is not None and self._end == math.inf:
+        elif not decoder.done and not decoder.reply.has_ended:
+            self._end = math.inf
+        elif self._end == math.inf:
             self._end = now + min(_GRACE_SECONDS, self._idle)
         return min(self._end, now + self._idle)
 
@@ -217,7 +283,7 @@ def _salvage(decoder: AnswerDecoder, on_delta: Callable[[Delta], None]) -> None:
 
 def _broken(decoder: AnswerDecoder, cause: Exception) -> Ending:
     match cause:
-        case _ if decoder.reply.finish_reason is not None or decoder.done:
+        case _ if decoder.reply.seems_ended or decoder.done:
             return Ending()
         case Failure(kind="too_large") | EventTooLarge():
             return Ending("size_cap", cause)

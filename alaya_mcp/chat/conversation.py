@@ -13,12 +13,12 @@ from alaya_mcp.chat.exchange import Asked, Exchange, Limits, Timestamps
 from alaya_mcp.chat.kept_replies import KeptReplies
 from alaya_mcp.chat.model_choice import Choice, ServedNames, choose_model, loaded_on
 from alaya_mcp.chat.outcome import chat_result
-from alaya_mcp.chat.reply import Delta
+from alaya_mcp.chat.reply import Delta, ReasoningAsReply, Reply
 from alaya_mcp.chat.request import Features, Sampling, Turn, chat_body
 from alaya_mcp.chat.second_chance import SecondChance
 from alaya_mcp.chat.size import ReplyWindow
 from alaya_mcp.chat.structured import SchemaChecks, SchemaRefused
-from alaya_mcp.chat.thinking import Prefilled, prefilled
+from alaya_mcp.chat.thinking import Prefilled, ThinkSplitter, prefilled
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.names import parses_reasoning
 from alaya_mcp.deployment.readiness import not_ready, readiness
@@ -37,6 +37,8 @@ _LAST_LOOK_SECONDS: Final = 5.0
 """For the look at the end of a wait."""
 _SIGNS_OF_STALENESS: Final = frozenset({"idle", "stream_cut", "upstream_error"})
 """Endings after which the deployment is looked up anew: its engine may be another by now."""
+_COUNT_ON_THE_WAY: Final = frozenset({"vllm", "sglang"})
+"""Engines that can say with each token how many there are (recorded exchanges, SGLang's source)."""
 _ABOUT_THE_REQUEST: Final = frozenset({400, 413, 422, 429})
 """Refusals that tell nothing about the deployment."""
 
@@ -113,8 +115,8 @@ class Chats:
         exchange = await self._exchange(call, deployment, was_kept=was_kept)
         if exchange.ending.cut in _SIGNS_OF_STALENESS:
             self._lookups.forget(service_id)
-        if schema is not None and exchange.has_data:
-            structured = await self._checks.read(schema, exchange.text_of_data, deadline)
+        if schema is not None:
+            structured = await self._checks.read(schema, exchange.texts_of_data, deadline)
             exchange = replace(exchange, structured=structured)
         return chat_result(exchange, self.kept)
 
@@ -202,7 +204,8 @@ class Chats:
         engine = self._client.engine(deployment, call.service_id)
         choice = await choose_model(request.model, deployment, engine, self._served, deadline)
         loaded, ready = loaded_on(choice.model, deployment)
-        decoder = AnswerDecoder(_prefilled(request.features, choice, deployment))
+        splitter = ThinkSplitter(_prefilled(request.features, choice, deployment))
+        decoder = AnswerDecoder(Reply(think=splitter, reasoning_as_reply=_reasoning_as_reply(request.features)))
         window = ReplyWindow(self._reply_bytes)
         times = Timestamps()
 
@@ -219,7 +222,13 @@ class Chats:
             notes.status("waiting", words)
 
         with anyio.CancelScope(deadline=deadline.at) as opening:
-            body: dict[str, Any] = chat_body(choice.model.sent, request.turns, request.sampling, request.features)
+            body: dict[str, Any] = chat_body(
+                choice.model.sent,
+                request.turns,
+                request.sampling,
+                request.features,
+                counts_on_the_way=choice.names.engine in _COUNT_ON_THE_WAY,
+            )
             sending = self._client.chat(engine, body, deadline, partial_adapter=0 < loaded < ready, tell=tell)
             async with sending as (response, times.sent):
                 opening.deadline = math.inf  # from here on `read_answer` keeps the deadline, and what has arrived
@@ -237,7 +246,7 @@ class Chats:
                 ending,
                 times,
                 Limits(deadline.budget, self._idle_seconds, self._reply_bytes),
-                _may_be_orphaned(request.features, deployment),
+                not request.features.continues,
                 (*_cautions(engine), *choice.warnings),
             )
         raise timed_out("data", deadline.budget)
@@ -250,9 +259,11 @@ def _prefilled(features: Features, choice: Choice, deployment: Deployment) -> Pr
     return prefilled(features.thinking, names, has_parser=parses_reasoning(deployment))
 
 
-def _may_be_orphaned(features: Features, deployment: Deployment) -> bool:
-    could_think = features.thinking != "off" and not features.continues and features.response_schema is None
-    return could_think and not parses_reasoning(deployment)
+def _reasoning_as_reply(features: Features) -> ReasoningAsReply:
+    """A parser takes the continuation of a reply, or JSON, for thinking where no closing tag comes (seen on vLLM)."""
+    if features.response_schema is not None:
+        return "json"
+    return "any" if features.continues else "never"
 
 
 def _queued_too_long(deadline: Deadline) -> UpstreamTimeout:

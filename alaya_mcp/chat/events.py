@@ -1,9 +1,11 @@
-"""Server-sent events from bytes, however they are cut. Pure.
+"""Server-sent events from bytes, however they are cut.
 
-The WHATWG format as engines and proxies really send it: always UTF-8, any line ending, a byte order mark,
-comments, and a last event without its blank line are all taken.
+The WHATWG format as engines and proxies really send it: always UTF-8, any line ending, a byte order mark, comments,
+a last event without its blank line, indented fields, events without a blank line between them, and bare JSON where a
+gateway lost the `data:` are all taken.
 """
 
+import json
 import re
 from typing import Final, Literal
 
@@ -11,15 +13,26 @@ EVENT_CAP: Final = 16 * 2**20
 """Bytes of one event."""
 
 DONE: Final = "[DONE]"
+_DONE: Final = DONE.encode()
 
 _BOM: Final = b"\xef\xbb\xbf"
 _FIELDS: Final = (b"data:", b"event:", b"id:", b"retry:", b":")
+_BARE_JSON: Final = (b"{", b"}", b"[", b"]", b'"')
+"""How lines of JSON begin, which no field's name does."""
+_FIELD_NAME: Final = re.compile(rb"(?!error)[a-z0-9_.-]*")
+"""Fields that the format says to pass over."""
 _SNIFF: Final = 4096
 
 _ONE_EVENT: Final = re.compile(rb"data: ([^\r\n]*)\n\n")
 """What nearly every chunk of an engine is: one event, whole."""
 
 BodyKind = Literal["json", "events", "other"]
+
+
+class ErrorData(str):
+    """The data of an event that is called `error`."""
+
+    __slots__ = ()
 
 
 class EventTooLarge(Exception):
@@ -40,9 +53,10 @@ def body_kind(start: bytes) -> BodyKind | None:
         return None if len(start) < _SNIFF else "other"
     if text[:1] in {b"{", b"["}:
         return "json"
-    if text.startswith(_FIELDS):
+    start_of_field = text[:6].lower()
+    if start_of_field.startswith(_FIELDS):
         return "events"
-    return None if any(field.startswith(text) for field in _FIELDS) else "other"
+    return None if any(field.startswith(start_of_field) for field in _FIELDS) else "other"
 
 
 class EventSplitter:
@@ -54,6 +68,7 @@ class EventSplitter:
         self._after_cr = False
         self._line: list[bytes] = []
         self._data: list[bytes] = []
+        self._is_error = False
         self._size = 0
 
     def feed(self, chunk: bytes) -> list[str]:
@@ -113,17 +128,51 @@ class EventSplitter:
         if self._at_start:
             line = line.removeprefix(_BOM)
             self._at_start = False
-        if not line:
+        if line.startswith(b"data:"):
+            self._take(line[6:] if line[5:6] == b" " else line[5:], events)
+        elif not (field := line.strip()):
             self._end_event(events)
-        elif line.startswith(b"data:"):
-            self._data.append(line[6:] if line[5:6] == b" " else line[5:])
-        elif line == b"data":
-            self._data.append(b"")
-        else:  # a comment, or a field that says nothing here
+        elif field.startswith(_BARE_JSON):
+            self._take(line, events)
+            if _is_whole(self._data):
+                self._end_event(events)
+        else:
+            self._end_field(line, events)
+
+    def _end_field(self, line: bytes, events: list[str]) -> None:
+        """A field, or a comment, that is not written as most are; or a line that is neither."""
+        name, _, value = line.partition(b":")
+        name = name.strip().removeprefix(_BOM).lower()
+        if name == b"data":
+            self._take(value.removeprefix(b" "), events)
+        elif not _FIELD_NAME.fullmatch(name):
+            self._take(line, events)  # whoever reads the data counts it as unreadable
+        else:
+            self._is_error |= name == b"event" and value.strip().lower() == b"error"
             self._size -= len(line)
+
+    def _take(self, piece: bytes, events: list[str]) -> None:
+        """Add a line to the event's data, or begin another event: inside of JSON no `{` follows on a `}`."""
+        text = piece.strip()
+        if self._data and (text == _DONE or (text.startswith(b"{") and self._data[-1].rstrip().endswith(b"}"))):
+            self._end_event(events)
+            self._size = len(piece)
+        self._data.append(piece)
 
     def _end_event(self, events: list[str]) -> None:
         if self._data:
-            events.append(b"\n".join(self._data).decode("utf-8", "replace"))
+            data = b"\n".join(self._data).decode("utf-8", "replace")
+            events.append(ErrorData(data) if self._is_error else data)
             self._data.clear()
+        self._is_error = False
         self._size = 0
+
+
+def _is_whole(lines: list[bytes]) -> bool:
+    """Whether one bare line says all of an event, so that nothing need be waited for."""
+    if len(lines) != 1 or not (text := lines[0].strip()).endswith((b"}", _DONE)):
+        return False
+    try:
+        return text == _DONE or isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False

@@ -7,12 +7,13 @@ from typing import Final
 
 from alaya_mcp.chat.answer import AnswerDecoder, Ending
 from alaya_mcp.chat.continuation import starts_over
+from alaya_mcp.chat.finish_reasons import cut_by
 from alaya_mcp.chat.model_choice import Choice
 from alaya_mcp.chat.request import Features, Turn
 from alaya_mcp.chat.size import ReplyWindow, cut, size_of
 from alaya_mcp.chat.structured import Structured
 from alaya_mcp.chat.thinking import part_orphan
-from alaya_mcp.chat.tool_calls import is_complete
+from alaya_mcp.chat.tool_calls import Flaw
 from alaya_mcp.results import FunctionCall, ToolCall, TruncatedReason
 from alaya_mcp.upstream.explain import Subject
 
@@ -96,9 +97,11 @@ class Exchange:
 
     @cached_property
     def orphan(self) -> tuple[str, str] | None:
-        """(thinking, reply), where only a `</think>` that nothing opened parts them."""
-        can_be = self.may_be_orphaned and not self.decoder.reply.has_parser
-        return part_orphan(self.decoder.reply.content) if can_be else None
+        """(thinking, reply), where only a closing tag that nothing opened parts them."""
+        content, is_data = self.decoder.reply.content, self.asked.features.response_schema is not None
+        if not self.may_be_orphaned or (is_data and content.lstrip().startswith(("{", "["))):
+            return None
+        return part_orphan(content, before_json=is_data)
 
     @cached_property
     def content(self) -> str:
@@ -117,21 +120,23 @@ class Exchange:
         return not self.content and not reply.tool_calls and bool(self.reasoning or reply.think.is_thinking)
 
     @cached_property
-    def tool_calls(self) -> tuple[tuple[ToolCall, bool], ...]:
-        """The tools that the model asks for, as far as they fit, each with whether it is complete.
+    def tool_calls(self) -> tuple[tuple[ToolCall, Flaw | None], ...]:
+        """The tools that the model asks for, as far as they fit, each with why it cannot be run.
 
         A call that the engine gave no id gets one, since an answer names it.
         """
         room = self.limits.reply_bytes
-        calls: list[tuple[ToolCall, bool]] = []
-        for call in self.decoder.reply.tool_calls:
-            arguments = "".join(call.arguments) or "{}"
+        calls: list[tuple[ToolCall, Flaw | None]] = []
+        begun = self.decoder.reply.tool_calls
+        for call in begun:
+            flaw = call.flaw(is_cut=self.reason is not None and call is begun[-1])
+            arguments = call.arguments or ("" if flaw else "{}")
             room -= size_of(arguments)
             if room < 0:
                 break
             call_id = call.call_id or f"call_{secrets.token_hex(8)}"
             function = FunctionCall(name=call.name, arguments=arguments)
-            calls.append((ToolCall(id=call_id, function=function), is_complete(call)))
+            calls.append((ToolCall(id=call_id, function=function), flaw))
         return tuple(calls)
 
     @property
@@ -144,7 +149,8 @@ class Exchange:
     def went_on(self) -> bool:
         """Whether the reply goes on from the message that was to be continued, rather than starting over."""
         continued = self.asked.continued
-        return continued is not None and not starts_over(continued.content, self.content)
+        is_data_alone = self.structured is not None and self.structured.is_alone
+        return continued is not None and not is_data_alone and not starts_over(continued.content, self.content)
 
     @property
     def is_shown_whole(self) -> bool:
@@ -165,23 +171,24 @@ class Exchange:
     @property
     def reason(self) -> TruncatedReason | None:
         """What cut the answer itself short."""
-        if self.ending.cut is not None:
-            return self.ending.cut
-        match self.decoder.reply.finish_reason:
-            case "length":
-                return "max_tokens"
-            case "abort":  # SGLang's word for a generation that was given up (its source)
-                return "upstream_error"
-            case _:
-                return None
+        return self.ending.cut or cut_by(self.decoder.reply.finish_reason)
 
     @property
-    def has_data(self) -> bool:
-        """Whether the reply is all there, so that it can be read as data."""
-        return self.reason is None and bool(self.content) and self.is_shown_whole
+    def finish_reason(self) -> str | None:
+        """Why the engine stopped; None where the answer was cut before the engine said so."""
+        return None if self.ending.cut else self.decoder.reply.finish_reason
 
     @property
-    def text_of_data(self) -> str:
-        """The reply, with the beginning that it goes on from."""
+    def texts_of_data(self) -> tuple[str, ...]:
+        """What may be the reply as data, the likelier first; nothing where it cannot be all there.
+
+        An engine that is held to a schema begins anew where a reply is continued (seen on vLLM), so the new text comes
+        first, then the two together.
+        """
+        text = self.content
+        # A number may have lost digits; an object, a list and a string say themselves where they end.
+        says_its_end = text.lstrip().startswith(("{", "[", '"', "```")) or text[-1:].isspace()
+        if not text or not self.is_shown_whole or (self.reason and not says_its_end):
+            return ()
         continued = self.asked.continued
-        return f"{continued.content}{self.content}" if continued and self.went_on else self.content
+        return (text, f"{continued.content}{text}") if continued else (text,)

@@ -3,11 +3,12 @@
 import json
 
 from alaya_mcp.chat.exchange import Asked, Exchange, Timestamps
+from alaya_mcp.chat.finish_reasons import cut_by
 from alaya_mcp.chat.kept_replies import KeptReplies
 from alaya_mcp.chat.remarks import (
     about_continuing,
     about_structure,
-    about_the_cut,
+    about_the_ending,
     about_the_text,
     about_tool_calls,
 )
@@ -41,7 +42,7 @@ def chat_result(exchange: Exchange, kept: KeptReplies) -> ChatResult:
         AlayaError: nothing of a reply came.
     """
     reply = exchange.decoder.reply
-    if not reply.begun and reply.finish_reason in {None, "abort"}:
+    if not reply.begun and (exchange.finish_reason is None or cut_by(exchange.finish_reason) == "upstream_error"):
         raise _nothing_came(exchange)
     is_whole = exchange.is_shown_whole and exchange.has_all_calls
     reason = exchange.reason if is_whole else "size_cap"
@@ -56,18 +57,20 @@ def chat_result(exchange: Exchange, kept: KeptReplies) -> ChatResult:
         parsed=structured.value if structured else None,
         tool_calls=calls or None,
         reasoning=exchange.shown_reasoning or None,
-        finish_reason=reply.finish_reason,
+        finish_reason=exchange.finish_reason,
+        stop_reason=reply.stop_reason if exchange.finish_reason else None,
         truncated=reason is not None,
         truncated_reason=reason,
         usage=reply.usage,
+        system_fingerprint=reply.fingerprint,
         timing=_timing(reply, exchange.times),
-        warnings=[*_warnings(exchange), *about_messages],
+        warnings=[*_warnings(exchange, has_messages=messages is not None), *about_messages],
         messages=messages,
     )
     return result if exchange.is_shown_whole else _kept(result, exchange, kept)
 
 
-def _warnings(exchange: Exchange) -> list[str]:
+def _warnings(exchange: Exchange, *, has_messages: bool) -> list[str]:
     reply, asked = exchange.decoder.reply, exchange.asked
     unreadable = exchange.decoder.unreadable
     surprise = served_by_surprise(exchange.choice.model, reply.served_by, exchange.choice.names)
@@ -78,12 +81,12 @@ def _warnings(exchange: Exchange) -> list[str]:
         *about_tool_calls(exchange),
     ]
     if unreadable:
-        warnings.append(f"{unreadable} event(s) of the stream could not be read; text may be missing.")
+        warnings.append(f"{unreadable} part(s) of the stream could not be read; text may be missing.")
     if asked.continued:
         warnings += about_continuing(exchange)
     if asked.features.response_schema is not None:
         warnings += about_structure(exchange)
-    return [*warnings, *about_the_cut(exchange)]
+    return [*warnings, *about_the_ending(exchange, has_messages=has_messages)]
 
 
 def _kept(result: ChatResult, exchange: Exchange, kept: KeptReplies) -> ChatResult:
@@ -175,7 +178,7 @@ def _conversation(exchange: Exchange) -> tuple[list[ConversationMessage] | None,
 
 def _with_reply(asked: Asked, exchange: Exchange) -> list[Turn]:
     """The conversation with the reply in it: a continued message as one, a call that was cut off left out."""
-    calls = tuple(call.model_dump() for call, is_whole in exchange.tool_calls if is_whole)
+    calls = tuple(call.model_dump() for call, flaw in exchange.tool_calls if flaw is None)
     content, turns = exchange.shown, list(asked.turns)
     if asked.continued:
         del turns[-1]

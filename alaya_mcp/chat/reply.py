@@ -1,16 +1,27 @@
 """Folding what an engine sends, chunk by chunk or at once, into one reply. No I/O."""
 
+import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, Literal, NamedTuple, cast
 
+from alaya_mcp.chat.finish_reasons import finish_reason
 from alaya_mcp.chat.thinking import ThinkSplitter
 from alaya_mcp.chat.tool_calls import PartialCall, ToolCallCollector
+from alaya_mcp.chat.usage import usage_in
 from alaya_mcp.deployment.lenient import encodable, printable
 from alaya_mcp.deployment.wire import is_failure
 from alaya_mcp.results import Usage
+from alaya_mcp.upstream.words import message_in
 
 _ERROR_STATUS = re.compile(r"[45][0-9]{2}")
+_ERROR_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+_SUCCESS: Final = frozenset({0, 200, "0", "200"})
+
+_MARK_LENGTH: Final = 100
+
+ReasoningAsReply = Literal["never", "any", "json"]
+"""What of a reply that came as reasoning alone is the reply: nothing, whatever it is, or JSON."""
 
 
 class Delta(NamedTuple):
@@ -28,14 +39,41 @@ class EngineError(Exception):
     Attributes:
         status: The HTTP-like code inside it, where it has one.
         message: Its words.
+        code: Its word for the kind of error, as `rate_limit_exceeded`, where it has one.
     """
 
-    status: int | None
-    message: str | None
+    status: int | None = None
+    message: str | None = None
+    code: str | None = None
 
 
-class NotAReply(Exception):
-    """JSON that is neither a chat completion nor an error."""
+_NOTHING: Final = Delta()
+
+
+@dataclass(slots=True)
+class _Ending:
+    """What the finish reasons so far are worth: some gateways put one on every chunk, or on the first.
+
+    Attributes:
+        is_last: Whether the last chunk of the reply had one.
+        is_early: Whether text came after one.
+        is_trusted: Whether text came without one before, so that one means something.
+    """
+
+    is_last: bool = False
+    is_early: bool = False
+    is_trusted: bool = False
+    _has_reason: bool = False
+
+    def note(self, *, adds: bool, reason: str | None) -> None:
+        """Take note of a chunk, and whether it added anything."""
+        if adds and self._has_reason:
+            self.is_early = True
+        if adds and not reason:
+            self.is_last = False
+        self.is_trusted = not self.is_early and (self.is_trusted or (adds and not reason))
+        if reason:
+            self._has_reason = self.is_last = True
 
 
 @dataclass(slots=True)
@@ -44,22 +82,32 @@ class Reply:
 
     Attributes:
         begun: Whether any content, reasoning or tool call has arrived; a role alone is nothing.
-        finish_reason: The first one sent.
+        finish_reason: The last one sent.
+        stop_reason: What the engine stopped at: one of the stop strings, or a token's number.
         served_by: The model's name in the answer.
-        usage: The last count sent.
+        fingerprint: The engine's own mark in the answer.
         has_parser: Whether the engine has parted any thinking by itself.
+        moved: Whether what came as reasoning was taken for the reply.
         think: Parts the thinking from the reply.
+        reasoning_as_reply: What of a reply that came as reasoning alone is the reply.
     """
 
     begun: bool = False
     finish_reason: str | None = None
+    stop_reason: str | None = None
     served_by: str | None = None
-    usage: Usage | None = None
+    fingerprint: str | None = None
     has_parser: bool = False
+    moved: bool = False
     think: ThinkSplitter = field(default_factory=ThinkSplitter)
+    reasoning_as_reply: ReasoningAsReply = "never"
     _content: list[str] = field(default_factory=list[str])
     _reasoning: list[str] = field(default_factory=list[str])
     _calls: ToolCallCollector = field(default_factory=ToolCallCollector)
+    _halves: dict[str, str] = field(default_factory=dict[str, str])
+    _usage: Any = None
+    _ending: _Ending = field(default_factory=_Ending)
+    _has_deltas: bool = False
 
     @property
     def content(self) -> str:
@@ -81,28 +129,74 @@ class Reply:
         """Pieces of tool calls beyond the most that are taken."""
         return self._calls.left_out
 
+    @property
+    def usage(self) -> Usage | None:
+        """The last count sent."""
+        return usage_in(self._usage)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the engine has surely said why it stopped, so that little is to come."""
+        return self._ending.is_trusted and self._ending.is_last
+
+    @property
+    def seems_ended(self) -> bool:
+        """Whether a reply that is cut off now was whole, as far as its finish reasons say."""
+        return self.begun and self._ending.is_last and not self._ending.is_early
+
     def add(self, chunk: dict[str, Any]) -> Delta:
         """Take one chunk of a stream, or a whole completion.
 
         Fields of unexpected types count as absent: nothing an engine sends makes this fail.
-
-        Raises:
-            EngineError: the chunk is an error, in vLLM's, SGLang's or the envelope's shape.
         """
-        _raise_error_in(chunk)
         if self.served_by is None and isinstance(model := chunk.get("model"), str):
             self.served_by = printable(model) or None
-        self.usage = _usage(chunk.get("usage")) or self.usage
+        if self.fingerprint is None and isinstance(mark := chunk.get("system_fingerprint"), str):
+            self.fingerprint = printable(mark)[:_MARK_LENGTH] or None
+        self._usage = chunk.get("usage") or self._usage
         choice = _first_choice(chunk.get("choices"))
-        reason = choice.get("finish_reason")
-        if self.finish_reason is None and isinstance(reason, str):
-            self.finish_reason = printable(reason) or None
-        message = choice.get("delta") or choice.get("message")
-        return self._take(cast("dict[str, Any]", message)) if isinstance(message, dict) else Delta()
+        if not choice:
+            return _NOTHING
+        delta = self._added(choice)
+        reason = finish_reason(choice.get("finish_reason"))
+        self._ending.note(adds=delta is not _NOTHING, reason=reason)
+        if reason:
+            self.finish_reason = reason
+            # vLLM says stop_reason, SGLang matched_stop; null where the model itself ended (recorded exchanges).
+            stop = choice.get("stop_reason", choice.get("matched_stop"))
+            self.stop_reason = printable(str(stop)) if isinstance(stop, str | int) and stop != "" else None
+        return delta
 
     def finish(self) -> Delta:
         """Take what was held back, when no more will come."""
-        return self._keep(*self.think.finish(stopped=self.finish_reason == "stop"))
+        rest = {channel: "\ufffd" for channel, half in self._halves.items() if half}
+        self._halves.clear()
+        thought, content = self.think.feed(rest["content"]) if "content" in rest else ("", "")
+        last_thought, last_content = self.think.finish(stopped=self.finish_reason == "stop")
+        last = self._keep(rest.get("reasoning", "") + thought + last_thought, content + last_content)
+        return self._moved(last)
+
+    def _moved(self, last: Delta) -> Delta:
+        """The last delta, with the reasoning as content where that alone came and is the reply."""
+        if self.reasoning_as_reply == "never" or self._content or self.tool_calls:
+            return last
+        text = self.reasoning
+        if not text or (self.reasoning_as_reply == "json" and not _looks_like_json(text)):
+            return last
+        self._reasoning.clear()
+        self.moved = True
+        return self._keep("", text)
+
+    def _added(self, choice: dict[str, Any]) -> Delta:
+        """What a choice adds: its delta, or a whole message where no delta has said the same already."""
+        delta, message = choice.get("delta"), choice.get("message")
+        if isinstance(delta, dict) and delta:
+            added = self._take(cast("dict[str, Any]", delta))
+            self._has_deltas |= added is not _NOTHING
+            return added
+        if isinstance(message, dict) and not self._has_deltas:
+            return self._take(cast("dict[str, Any]", message))
+        return _NOTHING
 
     def _take(self, message: dict[str, Any]) -> Delta:
         calls_tool = self._calls.add(message.get("tool_calls"))
@@ -110,13 +204,23 @@ class Reply:
         thought = _text(message.get("reasoning")) or _text(message.get("reasoning_content"))
         content = _text(message.get("content"))
         if not thought and not content and not calls_tool:
-            return Delta()
+            return _NOTHING
+        thought, content = self._joined("reasoning", thought), self._joined("content", content)
         self.begun = True
         if thought:
             self.has_parser = True
-            self.think.no_prefill()
+            self.think.parted()
         split_thought, reply = self.think.feed(content) if content else ("", "")
         return self._keep(thought + split_thought, reply, calls_tool=calls_tool)
+
+    def _joined(self, channel: str, text: str) -> str:
+        """Text fit for UTF-8, with half of a character kept until its other half comes."""
+        half = self._halves.get(channel, "")
+        if not half and text.isascii():
+            return text
+        text = half + text
+        self._halves[channel] = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+        return encodable(text[:-1] if self._halves[channel] else text)
 
     def _keep(self, reasoning: str, content: str, *, calls_tool: bool = False) -> Delta:
         if reasoning:
@@ -131,49 +235,59 @@ def is_completion(answer: dict[str, Any]) -> bool:
     return isinstance(answer.get("choices"), list)
 
 
+def engine_error(chunk: dict[str, Any]) -> EngineError | None:
+    """The error in a chunk, in vLLM's, SGLang's or the envelope's shape; None where there is none."""
+    error = chunk.get("error")
+    flat = chunk.get("object") == "error"
+    envelope = not chunk.get("choices") and is_failure(chunk)
+    if not (flat or envelope) and _says_nothing(error):
+        return None
+    inside = cast("dict[str, Any]", error) if isinstance(error, dict) else chunk
+    code = inside.get("code", inside.get("status_code"))
+    if chunk.get("choices") and isinstance(code, int | str) and code in _SUCCESS:
+        return None
+    status = str(code)[:4] if isinstance(code, int | str) else ""
+    words_of_code = (text for text in (code, inside.get("type")) if isinstance(text, str))
+    return EngineError(
+        int(status) if _ERROR_STATUS.fullmatch(status) else None,
+        encodable(message_in(error) or message_in(inside) or "") or None,
+        next((text for text in words_of_code if _ERROR_CODE.fullmatch(text)), None),
+    )
+
+
+def _says_nothing(error: Any) -> bool:  # noqa: ANN401 any JSON value may come
+    """Whether an `error` beside an answer is none, as gateways fill it in: empty, or all empty inside."""
+    if isinstance(error, dict):
+        return all(_says_nothing(value) for value in cast("dict[str, Any]", error).values())
+    if isinstance(error, str):
+        return error.strip().casefold() in {"", "0", "null", "none"}
+    return not error
+
+
 def _first_choice(choices: Any) -> dict[str, Any]:  # noqa: ANN401 any JSON value may come
     """The choice with index 0: only one is ever asked for."""
     for choice in cast("list[Any]", choices) if isinstance(choices, list) else []:
-        if isinstance(choice, dict) and cast("dict[str, Any]", choice).get("index") in (0, None):
+        if isinstance(choice, dict) and cast("dict[str, Any]", choice).get("index") in (0, None, "0", ""):
             return cast("dict[str, Any]", choice)
     return {}
 
 
+def _looks_like_json(text: str) -> bool:
+    """Whether a text is JSON, or the beginning of an object or a list."""
+    if text.lstrip().startswith(("{", "[")):
+        return True
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def _text(value: Any) -> str:  # noqa: ANN401 any JSON value may come
-    """A string fit for UTF-8, or the text of content parts; anything else is empty."""
+    """A string as it came, or the text of content parts; anything else is empty."""
     if isinstance(value, list):
         parts = (
             cast("dict[str, Any]", part).get("text") for part in cast("list[Any]", value) if isinstance(part, dict)
         )
         return "".join(_text(part) for part in parts)
-    if not isinstance(value, str):
-        return ""
-    return encodable(value)
-
-
-def _count(value: Any) -> int | None:  # noqa: ANN401 any JSON value may come
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _usage(value: Any) -> Usage | None:  # noqa: ANN401 any JSON value may come
-    if not isinstance(value, dict):
-        return None
-    fields = cast("dict[str, Any]", value)
-    prompt, completion = _count(fields.get("prompt_tokens")), _count(fields.get("completion_tokens"))
-    total = _count(fields.get("total_tokens"))
-    if prompt is None and completion is None and total is None:
-        return None
-    return Usage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=total)
-
-
-def _raise_error_in(chunk: dict[str, Any]) -> None:
-    error = chunk.get("error")
-    flat = chunk.get("object") == "error"
-    envelope = "choices" not in chunk and is_failure(chunk)
-    if not (error or flat or envelope):
-        return
-    inside = cast("dict[str, Any]", error) if isinstance(error, dict) else chunk
-    words = error if isinstance(error, str) else inside.get("message", inside.get("msg"))
-    code = inside.get("code", inside.get("status_code"))
-    status = str(code)[:4] if isinstance(code, int | str) else ""
-    raise EngineError(int(status) if _ERROR_STATUS.fullmatch(status) else None, _text(words) or None)
+    return value if isinstance(value, str) else ""

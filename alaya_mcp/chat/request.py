@@ -107,8 +107,10 @@ class Features:
         return body
 
 
-def chat_body(model: str, turns: tuple[Turn, ...], sampling: Sampling, features: Features) -> dict[str, Any]:
-    """An OpenAI-style request for a stream with usage.
+def chat_body(
+    model: str, turns: tuple[Turn, ...], sampling: Sampling, features: Features, *, counts_on_the_way: bool = False
+) -> dict[str, Any]:
+    """An OpenAI-style request for a stream with usage, at the end or, so that a reply that is cut has it, all along.
 
     vLLM refuses `stream_options` without `stream`, and answers a missing model with the base model
     (recorded exchanges), so both are always sent.
@@ -118,6 +120,6 @@ def chat_body(model: str, turns: tuple[Turn, ...], sampling: Sampling, features:
         "model": model,
         "messages": [turn.wire() for turn in turns],
         "stream": True,
-        "stream_options": {"include_usage": True},
+        "stream_options": {"include_usage": True} | ({"continuous_usage_stats": True} if counts_on_the_way else {}),
         **sampling.wire(),
     }

@@ -11,39 +11,102 @@ from referencing import Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012, EMPTY_REGISTRY
 
+from alaya_mcp.chat.structured import Verdict
+
+_NAMED_GROUP: Final = re.compile(r"\(\?<(?![=!])")
+_NAMED_REFERENCE: Final = re.compile(r"\\k<(\w+)>")
+_WRONG_EVERYWHERE: Final = ("missing ), ", "unbalanced parenthesis", "nothing to repeat")
+"""What Python says of an expression that is none in ECMA-262 either."""
 _WORDS: Final = 200
 """Characters of the validator's own explanation, which quotes what it looked at."""
 
 
-def schema_problem(schema_text: str) -> str | None:
-    """What is wrong with a schema, as a clause; None for one that can be used."""
-    schema = json.loads(schema_text)
+def schema_problem(schema_text: str) -> Verdict:
+    """What is wrong with a schema; nothing for one that can be used."""
+    schema, unchecked = _checkable(json.loads(schema_text))
     validator = validator_for(schema, default=Draft202012Validator)
-    if not set(schema) & set(validator.VALIDATORS):
-        return "it has no keyword of JSON Schema at the top, such as type or properties, so it would take anything"
+    if not set(schema) & set(validator.VALIDATORS) and not unchecked:
+        return Verdict(
+            "it has no keyword of JSON Schema at the top, such as type or properties, so it would take anything"
+        )
     try:
         validator.check_schema(schema)
         root = Resource[Any].from_contents(schema, default_specification=DRAFT202012)
-        outside = _unresolvable(root, EMPTY_REGISTRY.with_resource("", root).resolver())
+        missing = _unresolvable(root, EMPTY_REGISTRY.with_resource("", root).resolver())
     except SchemaError as error:
-        return _told(error)
+        return Verdict(_told(error))
     except RecursionError:
-        return "it is nested too deeply"
-    if outside:
-        return f"$ref {outside} points outside it, and nothing is ever fetched: put what it means into $defs"
-    return None
+        return Verdict("it is nested too deeply")
+    if missing is None:
+        return Verdict(unchecked=unchecked)
+    if missing.startswith("#"):
+        return Verdict(f"$ref {missing} points to nothing in it")
+    return Verdict(f"$ref {missing} points outside it, and nothing is ever fetched: put what it means into $defs")
 
 
-def value_problem(schema_text: str, value_text: str) -> str | None:
-    """Why a value does not follow a schema, as a clause; None for one that does."""
-    schema, value = json.loads(schema_text), json.loads(value_text)
+def value_problem(schema_text: str, value_text: str) -> Verdict:
+    """Why a value does not follow a schema; nothing for one that does."""
+    schema, unchecked = _checkable(json.loads(schema_text))
+    value = json.loads(value_text)
     # A registry that holds nothing else and retrieves nothing.
     validator = validator_for(schema, default=Draft202012Validator)(schema, registry=EMPTY_REGISTRY)
     try:
         error = cast("ValidationError | None", best_match(validator.iter_errors(value)))
     except (RecursionError, re.error):
-        return "the schema cannot be evaluated (a pattern that is no regular expression, or endless references)"
-    return None if error is None else _told(error)
+        return Verdict(
+            "the schema cannot be evaluated (a pattern that is no regular expression, or endless references)"
+        )
+    return Verdict(None if error is None else _told(error), unchecked)
+
+
+def _checkable(schema: Any) -> tuple[Any, tuple[str, ...]]:  # noqa: ANN401 any JSON value may come
+    """A schema without the patterns that Python does not know, and those.
+
+    JSON Schema's patterns are ECMA-262's (draft 2020-12, 6.4), of which Python knows most: a named group is written
+    otherwise, and classes of characters by their Unicode properties are not there.
+    """
+    unchecked: list[str] = []
+
+    def without(value: Any) -> Any:  # noqa: ANN401 any JSON value may come
+        if isinstance(value, list):
+            return [without(item) for item in cast("list[Any]", value)]
+        if not isinstance(value, dict):
+            return value
+        fields = cast("dict[str, Any]", value)
+        kept = {
+            key: item if key == "enum" and isinstance(item, list) else without(item)  # values are no schemas
+            for key, item in fields.items()
+            if key not in {"pattern", "patternProperties"}
+        }
+        pattern, by_pattern = fields.get("pattern"), fields.get("patternProperties")
+        if isinstance(pattern, str):
+            kept |= {"pattern": known} if (known := _known(pattern, unchecked)) is not None else {}
+        elif "pattern" in fields:  # a property of that name, or a mistake
+            kept["pattern"] = without(pattern)
+        if isinstance(by_pattern, dict):
+            named = {_known(key, unchecked): without(item) for key, item in cast("dict[str, Any]", by_pattern).items()}
+            if None in named:  # what else there may be cannot be told either
+                for keyword in ("additionalProperties", "unevaluatedProperties"):
+                    kept.pop(keyword, None)
+            kept["patternProperties"] = {key: item for key, item in named.items() if key is not None}
+        elif "patternProperties" in fields:
+            kept["patternProperties"] = by_pattern
+        return kept
+
+    return without(schema), tuple(dict.fromkeys(unchecked))
+
+
+def _known(pattern: str, unchecked: list[str]) -> str | None:
+    """The pattern as Python writes it, None where it cannot."""
+    python = _NAMED_REFERENCE.sub(r"(?P=\1)", _NAMED_GROUP.sub("(?P<", pattern))
+    try:
+        re.compile(python)
+    except (re.error, RecursionError, OverflowError) as error:
+        if str(error).startswith(_WRONG_EVERYWHERE):
+            return pattern
+        unchecked.append(pattern[:_WORDS])
+        return None
+    return python
 
 
 def _told(error: SchemaError | ValidationError) -> str:

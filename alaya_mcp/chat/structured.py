@@ -7,8 +7,9 @@ ever, and neither a thread nor a regular expression can be stopped. A `$ref` is 
 import json
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NoReturn, cast
 
 import anyio
@@ -46,10 +47,31 @@ class Structured:
     Attributes:
         value: The data, where the reply follows the schema.
         problem: Why it does not, a clause; None where it does.
+        is_json: Whether it is JSON at all.
+        is_checked: Whether the check came to an end.
+        is_alone: Whether a reply that was to go on from another is data by itself.
+        unchecked: Patterns in the schema that could not be checked.
     """
 
     value: Any = None
     problem: str | None = None
+    is_json: bool = True
+    is_checked: bool = True
+    is_alone: bool = False
+    unchecked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the worker found out.
+
+    Attributes:
+        problem: What is wrong, a clause; None where nothing is.
+        unchecked: Patterns that Python's regular expressions do not know, which were passed over.
+    """
+
+    problem: str | None = None
+    unchecked: tuple[str, ...] = ()
 
 
 class SchemaChecks:
@@ -65,23 +87,37 @@ class SchemaChecks:
             SchemaRefused: no valid JSON Schema, or one that refers to something outside itself.
         """
         with suppress(Unchecked):  # the reply's own check will tell
-            if problem := await self._checked(deadline.at, "schema", json.dumps(schema)):
-                raise SchemaRefused(problem)
+            verdict = await self._checked(deadline.at, "schema", json.dumps(schema))
+            if verdict.problem:
+                raise SchemaRefused(verdict.problem)
 
-    async def read(self, schema: dict[str, Any], text: str, deadline: Deadline) -> Structured:
-        """A reply as data, checked against its schema; hardly longer than the deadline."""
+    async def read(self, schema: dict[str, Any], texts: Sequence[str], deadline: Deadline) -> Structured | None:
+        """The first of some texts that follows the schema, as data; else what is wrong with the last one that is JSON.
+
+        It takes hardly longer than the deadline. None where there is no text.
+        """
+        found: Structured | None = None
+        for text in texts:
+            read = replace(await self._read(schema, text, deadline), is_alone=text is texts[0])
+            if found is None or read.is_json:
+                found = read
+            if read.problem is None:
+                break
+        return found
+
+    async def _read(self, schema: dict[str, Any], text: str, deadline: Deadline) -> Structured:
         try:
             value = _parsed(text)
         except ValueError as error:
-            return Structured(problem=f"it is not JSON ({error})")
+            return Structured(problem=f"it is not JSON ({error})", is_json=False)
         until = max(deadline.at, anyio.current_time() + _LAST_CHECK_SECONDS)
         try:
-            problem = await self._checked(until, "value", json.dumps(schema), json.dumps(value))
+            verdict = await self._checked(until, "value", json.dumps(schema), json.dumps(value))
         except Unchecked as unchecked:
-            problem = str(unchecked)
-        return Structured(None if problem else value, problem)
+            return Structured(problem=str(unchecked), is_checked=False)
+        return Structured(None if verdict.problem else value, verdict.problem, unchecked=verdict.unchecked)
 
-    async def _checked(self, until: float, what: Literal["schema", "value"], *texts: str) -> str | None:
+    async def _checked(self, until: float, what: Literal["schema", "value"], *texts: str) -> Verdict:
         """The worker's answer.
 
         Raises:
@@ -98,26 +134,34 @@ class SchemaChecks:
         raise Unchecked("checking it took too long")
 
 
-def check(what: Literal["schema", "value"], texts: tuple[str, ...], seconds: int) -> str | None:
+def check(what: Literal["schema", "value"], texts: tuple[str, ...], seconds: int) -> Verdict:
     """What is wrong with a schema, or with a value by a schema; runs in the worker.
 
     The worker ends itself after so many seconds: where the server is killed meanwhile, nobody else would end it.
     """
-    # Late, because the validator is loaded in the worker only.
-    from alaya_mcp.chat.schema_check import schema_problem, value_problem  # noqa: PLC0415 see above
-
-    if sys.platform != "win32":  # there are no alarms and limits there
-        import resource  # noqa: PLC0415 not there on Windows
-
-        resource.setrlimit(resource.RLIMIT_AS, (_WORKER_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
-        signal.alarm(seconds)
     try:
+        _limit(seconds)
+        # Late, because the validator is loaded in the worker only.
+        from alaya_mcp.chat.schema_check import schema_problem, value_problem  # noqa: PLC0415 see above
+
         return schema_problem(*texts) if what == "schema" else value_problem(*texts)
     except Exception as bug:  # noqa: BLE001 the worker's boundary: a validator's bug must not cost a paid reply
-        return f"it cannot be evaluated ({type(bug).__name__})"
+        return Verdict(f"it cannot be evaluated ({type(bug).__name__})")
     finally:
-        if sys.platform != "win32":
-            signal.alarm(0)
+        _limit(0)
+
+
+def _limit(seconds: int) -> None:
+    """Hold the worker to so many seconds and to `_WORKER_BYTES`, as far as the system can; 0 ends the clock."""
+    if sys.platform == "win32":  # there are no alarms and limits there
+        return
+    import resource  # noqa: PLC0415 not there on Windows
+
+    signal.alarm(seconds)
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    room = _WORKER_BYTES if most == resource.RLIM_INFINITY else min(_WORKER_BYTES, most)
+    with suppress(ValueError, OSError):  # macOS takes no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (room, most))
 
 
 def _parsed(text: str) -> Any:  # noqa: ANN401 any JSON value may come

@@ -1,20 +1,34 @@
-"""Parting `<think>` text from the reply, for engines that run without a reasoning parser. Pure."""
+"""Parting tagged thinking from the reply, for engines that run without a reasoning parser, or whose parser leaks."""
 
 import re
 from collections.abc import Iterable
 from typing import Final, Literal
 
 Prefilled = Literal["no", "maybe", "surely"]
-"""Whether the chat template itself opens the thinking, so that only `</think>` arrives."""
+"""Whether the chat template itself opens the thinking, so that only the closing tag arrives."""
 
-_OPEN: Final = "<think>"
-_CLOSE: Final = "</think>"
+_CLOSED_BY: Final = {
+    "<think>": "</think>",
+    "<thinking>": "</thinking>",
+    "<thought>": "</thought>",
+    "<reasoning>": "</reasoning>",
+    "<mm:think>": "</mm:think>",
+    "<seed:think>": "</seed:think>",
+    "[THINK]": "[/THINK]",
+    "◁think▷": "◁/think▷",
+    "<|begin_of_thought|>": "<|end_of_thought|>",
+    "<|START_THINKING|>": "<|END_THINKING|>",
+}
+"""Opening tags of model families (Qwen and DeepSeek, MiniMax, Seed, Magistral, Kimi, Sky-T1, Command), each with what
+closes it (their published chat templates)."""
+_CLOSING: Final = tuple(_CLOSED_BY.values())
+_ANY_CLOSING: Final = re.compile("|".join(map(re.escape, _CLOSING)))
 _BLANK: Final = 1_000
 """Characters of nothing but space at the beginning, after which no tag is waited for."""
 _ALWAYS_THINKS = re.compile(
     r"qwen3[^/]*-thinking(?!-(?:off|no))|deepseek[-_]?r1\b|\bqwq\b|minimax-m[12]\b", re.IGNORECASE
 )
-"""Families whose templates end with `<think>`: DeepSeek-R1 and its distillations, QwQ, Qwen3-...-Thinking,
+"""Families whose templates end with the opening tag: DeepSeek-R1 and its distillations, QwQ, Qwen3-...-Thinking,
 MiniMax-M1 and M2 (their published chat templates)."""
 
 
@@ -33,32 +47,41 @@ def prefilled(thinking: Literal["auto", "on", "off"], names: Iterable[str], *, h
     return "maybe" if thinking == "on" else "no"
 
 
-def part_orphan(content: str) -> tuple[str, str] | None:
-    """(thinking, reply) of a text with a `</think>` that nothing opened, None where there is none.
+def part_orphan(content: str, *, before_json: bool = False) -> tuple[str, str] | None:
+    """(thinking, reply) of a text with a closing tag that nothing opened, None where there is none.
 
-    It must end its line, as templates have it; in a sentence, or after an opening tag, it is text about tags.
+    The tag must end its line, as templates have it, or stand before JSON where JSON was asked for; in a sentence, or
+    after an opening tag, it is text about tags.
     """
-    thinking, closed, reply = content.partition(_CLOSE)
-    if not closed or _OPEN in thinking or (reply and not reply.startswith(("\n", "\r"))):
+    closing = _ANY_CLOSING.search(content)
+    if closing is None or any(tag in content[: closing.start()] for tag in _CLOSED_BY):
         return None
-    return thinking.strip(), reply.lstrip()
+    thinking, reply = content[: closing.start()].rstrip(), content[closing.end() :]
+    ends_its_line = not reply or reply.startswith(("\n", "\r"))
+    if ends_its_line or (before_json and reply.lstrip().startswith(("{", "[", '"', "```"))):
+        return thinking, reply.lstrip()
+    return None
 
 
-def _held_back(text: str, tag: str) -> int:
-    """How many characters at the end of `text` may be the beginning of `tag`."""
-    return next((n for n in range(min(len(tag) - 1, len(text)), 0, -1) if tag.startswith(text[-n:])), 0)
+def _held_back(text: str, tags: Iterable[str]) -> int:
+    """How many characters at the end of `text` may be the beginning of one of the tags."""
+    longest = max(map(len, tags)) - 1
+    starts = (n for n in range(min(longest, len(text)), 0, -1) if any(tag.startswith(text[-n:]) for tag in tags))
+    return next(starts, 0)
 
 
 class ThinkSplitter:
     """Takes content piece by piece and gives out (thinking, reply) pieces.
 
     Only a tag at the very beginning counts: later in a reply it is text about tags. Where the template may have opened
-    the thinking, nothing is given out as reply before `</think>` or the end has settled what it was.
+    the thinking, nothing is given out as reply before a closing tag or the end has settled what it was.
     """
 
     def __init__(self, prefilled: Prefilled = "no") -> None:
         self._state: Literal["start", "thinking", "undecided", "after", "reply"] = "start"
         self._prefilled: Prefilled = prefilled
+        self._closing: tuple[str, ...] = _CLOSING
+        self._was_parted = False
         self._held = ""
         self._undecided: list[str] = []
 
@@ -67,9 +90,10 @@ class ThinkSplitter:
         """Whether what arrives is, or may be, thinking."""
         return self._state in {"thinking", "undecided"}
 
-    def no_prefill(self) -> None:
-        """Take note that the engine parts the thinking by itself."""
+    def parted(self) -> None:
+        """Take note that the engine parts the thinking by itself: only a closing tag that it leaves may still come."""
         self._prefilled = "no"
+        self._was_parted = True
 
     def feed(self, piece: str) -> tuple[str, str]:
         """What of the text so far is certain by now."""
@@ -83,9 +107,9 @@ class ThinkSplitter:
             if self._state in {"start", "reply"}:
                 return "", text
         if self.is_thinking:
-            thinking, closed, rest = text.partition(_CLOSE)
+            thinking, closed, rest = self._partition(text)
             if not closed:
-                held = _held_back(text, _CLOSE)
+                held = _held_back(text, self._closing)
                 self._held = text[len(text) - held :]
                 return self._thought(text[: len(text) - held]), ""
             thinking = self._thought(thinking)
@@ -102,7 +126,7 @@ class ThinkSplitter:
 
         Args:
             stopped: Whether the model itself ended its answer. One that surely thinks first and was cut off before
-                its `</think>` had only thought.
+                its closing tag had only thought.
         """
         held, self._held = self._held, ""
         if self._state == "undecided":
@@ -114,14 +138,27 @@ class ThinkSplitter:
     def _begin(self, text: str) -> str:
         """Decide by the beginning what the text is; what is left of it, nothing while that cannot be said."""
         head = text.lstrip()
-        if head.startswith(_OPEN):
-            self._state = "thinking"
-            return head.removeprefix(_OPEN)
-        if _OPEN.startswith(head) and len(text) <= _BLANK:
+        for opening, closing in _CLOSED_BY.items():
+            if head.startswith(opening):
+                self._state, self._closing = "thinking", (closing,)
+                return head.removeprefix(opening)
+        tags = (*_CLOSED_BY, *_CLOSING) if self._was_parted else (*_CLOSED_BY,)
+        if self._was_parted and (leaked := _ANY_CLOSING.match(head)):
+            self._state = "after"
+            return head[leaked.end() :]
+        if len(text) <= _BLANK and any(tag.startswith(head) for tag in tags):
             self._held = text
             return ""
         self._state = "reply" if self._prefilled == "no" else "undecided"
         return text
+
+    def _partition(self, text: str) -> tuple[str, str, str]:
+        """(before, tag, after) of the closing tag that comes first; the tag is empty where there is none."""
+        found = [(at, tag) for tag in self._closing if (at := text.find(tag)) >= 0]
+        if not found:
+            return text, "", ""
+        at, tag = min(found)
+        return text[:at], tag, text[at + len(tag) :]
 
     def _thought(self, text: str) -> str:
         """`text` if it is certainly thinking; what is not settled is kept."""

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from alaya_mcp.deployment.lenient import encodable
 
@@ -10,6 +10,9 @@ MOST_CALLS: Final = 128
 """In one reply, as many as tools may be offered."""
 _NAME_LENGTH: Final = 256
 """Characters of a call's id or of a function's name."""
+
+Flaw = Literal["cut", "not_json", "not_an_object"]
+"""Why a call cannot be run."""
 
 
 @dataclass(slots=True)
@@ -19,35 +22,67 @@ class PartialCall:
     Attributes:
         call_id: As the engine named it, or empty.
         name: The function's.
-        arguments: JSON text, piece by piece.
+        pieces: JSON text, piece by piece.
+        length: Characters of them.
+        index: The place among the calls that it began with, where the engine told one.
     """
 
+    index: int | None = None
     call_id: str = ""
     name: str = ""
-    arguments: list[str] = field(default_factory=list[str])
+    pieces: list[str] = field(default_factory=list[str])
+    length: int = 0
+
+    @property
+    def arguments(self) -> str:
+        """The JSON text as far as it has come."""
+        return encodable("".join(self.pieces))
+
+    def flaw(self, *, is_cut: bool) -> Flaw | None:
+        """Why the call cannot be run, None where it can.
+
+        Args:
+            is_cut: Whether the reply was cut off in this call. A call without arguments is then one whose arguments
+                never came, not one that takes none.
+        """
+        if not self.pieces:
+            return "cut" if is_cut else None
+        try:
+            value = json.loads(self.arguments)
+        except (ValueError, RecursionError):
+            return "cut" if is_cut else "not_json"
+        return None if isinstance(value, dict) else "not_an_object"
 
 
 class ToolCallCollector:
-    """Puts calls together: by index, as OpenAI streams them, by id where an engine repeats or leaves out indexes.
+    """Puts calls together from their pieces.
+
+    An id that was not seen before, or a name where the call has one already, starts a call; one id is one call. A piece
+    with neither belongs to the call that was last begun under its index, or else to the last one: engines leave indexes
+    out, repeat one for all calls, or count on in the middle of a call (public reports on vLLM, SGLang and gateways).
 
     Attributes:
         left_out: Pieces of calls beyond the most that are taken.
     """
 
     def __init__(self) -> None:
-        self._calls: dict[int, PartialCall] = {}
-        self._last = -1
+        self._calls: list[PartialCall] = []
+        self._by_index: dict[int, PartialCall] = {}
         self.left_out = 0
 
     @property
     def calls(self) -> list[PartialCall]:
-        """The calls that name a function, in order."""
-        return [call for _, call in sorted(self._calls.items()) if call.name]
+        """The calls that name a function, by index where that tells them apart, else as they began."""
+        calls = [call for call in self._calls if call.name]
+        places = {call.index for call in calls}
+        if None not in places and len(places) == len(calls):
+            calls.sort(key=lambda call: call.index or 0)
+        return calls
 
     def add(self, deltas: object) -> bool:
         """Take one delta's, or one message's, `tool_calls`; whether there was anything of a call in it."""
         added = False
-        for item in cast("list[Any]", deltas) if isinstance(deltas, list) else []:
+        for item in cast("list[Any]", deltas) if isinstance(deltas, list) else [deltas]:
             if isinstance(item, dict):
                 added |= self._add(cast("dict[str, Any]", item))
         return added
@@ -55,48 +90,73 @@ class ToolCallCollector:
     def _add(self, delta: dict[str, Any]) -> bool:
         inside = delta.get("function")
         function = cast("dict[str, Any]", inside) if isinstance(inside, dict) else {}
-        call_id, name = _text(delta.get("id"))[:_NAME_LENGTH], _text(function.get("name"))[:_NAME_LENGTH]
+        call_id, name = _name(delta.get("id")), _name(function.get("name"))
         arguments = _arguments(function.get("arguments"))
         if not (call_id or name or arguments):
             return False
-        call = self._call(delta.get("index"), call_id, name)
+        index = _index(delta.get("index"))
+        call = self._begun(index, call_id, name, arguments) or self._new(index)
         if call is None:
             self.left_out += 1
             return True
+        if index is not None:
+            self._by_index[index] = call
         call.call_id = call.call_id or call_id
-        if name != call.name:  # some engines repeat the name with each piece
+        if name != call.name:  # some engines repeat it, others send it in pieces
             call.name = (call.name + name)[:_NAME_LENGTH]
-        if arguments:
-            call.arguments.append(arguments)
+        # A last piece that says everything once more adds nothing.
+        if arguments and not (len(call.pieces) > 1 and len(arguments) == call.length and arguments == call.arguments):
+            call.pieces.append(arguments)
+            call.length += len(arguments)
         return True
 
-    def _call(self, index: object, call_id: str, name: str) -> PartialCall | None:
-        last = self._last
-        if not isinstance(index, int) or isinstance(index, bool):
-            index = last + 1 if call_id or name or last < 0 else last
-        known = self._calls.get(index)
-        if known and call_id and known.call_id and call_id != known.call_id and name:
-            known, index = None, last + 1
-        if known is None and len(self._calls) < MOST_CALLS:
-            known = self._calls[index] = PartialCall()
-            self._last = max(last, index)
-        return known
+    def _begun(self, index: int | None, call_id: str, name: str, arguments: str) -> PartialCall | None:
+        """The call that a piece belongs to, None where it starts one."""
+        last = self._calls[-1] if self._calls else None
+        here = last if index is None else self._by_index.get(index)
+        if call_id:
+            same = (call for call in self._calls if call.call_id == call_id and name in ("", call.name))
+            if known := next(same, None):
+                return known
+            if here is None or (name and here.call_id):
+                return None
+            # An id for a call that had none so far, or a new id on each piece of one call.
+            return here if not name or _goes_on(here, name) else None
+        if name and here:
+            is_in_place = index is not None and (name == here.name if not arguments else not here.pieces)
+            return here if is_in_place or _goes_on(here, name) else None
+        return None if name else here or last
+
+    def _new(self, index: int | None) -> PartialCall | None:
+        if len(self._calls) == MOST_CALLS:
+            return None
+        self._calls.append(PartialCall(index))
+        return self._calls[-1]
 
 
-def is_complete(call: PartialCall) -> bool:
-    """Whether the arguments are the JSON object that a tool can be run with."""
-    try:
-        return isinstance(json.loads("".join(call.arguments) or "{}"), dict)
-    except (ValueError, RecursionError):
-        return False
+def _goes_on(call: PartialCall, name: str) -> bool:
+    """Whether a piece with a name and no id of its own belongs to a call: some engines repeat the name each time."""
+    if not call.name or call.name != name or not call.pieces:
+        return not call.name or call.name == name
+    # Only what may be whole is parsed, since there may be many pieces.
+    return not call.pieces[-1].rstrip().endswith("}") or call.flaw(is_cut=True) == "cut"
 
 
-def _text(value: object) -> str:
-    return encodable(value) if isinstance(value, str) else ""
+def _name(value: object) -> str:
+    """An id or a function's name; numbers are taken as text."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    return encodable(value)[:_NAME_LENGTH] if isinstance(value, str) else ""
+
+
+def _index(value: object) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value[:9])
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _arguments(value: object) -> str:
     """JSON text; some engines send the object itself."""
     if isinstance(value, dict):
         return encodable(json.dumps(value, ensure_ascii=False))
-    return _text(value)
+    return value if isinstance(value, str) else ""
