@@ -1,5 +1,6 @@
 """What can go wrong, as types with fields; `boundary` renders them once."""
 
+import math
 from typing import ClassVar, Literal, Self
 
 Plane = Literal["control", "data"]
@@ -18,6 +19,7 @@ class AlayaError(Exception):
         http_status: The HTTP status behind it, where there was one.
         retry_after: Seconds that upstream asked to wait.
         candidates: Valid values to choose from, nearest first.
+        helps_once: When trying again helps, as a clause; None where nobody can say.
     """
 
     code: ClassVar[str] = "internal_error"
@@ -33,6 +35,7 @@ class AlayaError(Exception):
         http_status: int | None = None,
         retry_after: float | None = None,
         candidates: tuple[str, ...] = (),
+        helps_once: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -42,6 +45,7 @@ class AlayaError(Exception):
         self.http_status = http_status
         self.retry_after = retry_after
         self.candidates = candidates
+        self.helps_once = helps_once
 
     def saying(self, more: str, *, next_step: str = "") -> Self:
         """The same with more to say; the error itself may be raised for several callers, and stays as it is."""
@@ -53,6 +57,7 @@ class AlayaError(Exception):
             http_status=self.http_status,
             retry_after=self.retry_after,
             candidates=self.candidates,
+            helps_once=self.helps_once,
         )
 
     @property
@@ -60,9 +65,11 @@ class AlayaError(Exception):
         """Whether trying again helps, as a sentence."""
         if not self.retryable:
             return "Trying again unchanged will not help."
+        if self.helps_once:
+            return f"Trying again helps once {self.helps_once}."
         if self.retry_after is None:
             return "Trying again can help."
-        return f"Trying again after {self.retry_after:.0f} s can help."
+        return f"Trying again after {math.ceil(self.retry_after)} s can help."
 
 
 class NotConfigured(AlayaError):
@@ -96,7 +103,7 @@ class DeploymentNotFound(AlayaError):
 
 
 class DeploymentNotReady(AlayaError):
-    """The deployment exists but cannot answer now; retryable only while it starts."""
+    """The deployment exists but cannot answer now; retryable while it starts or loads its model."""
 
     code = "deployment_not_ready"
 

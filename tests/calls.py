@@ -63,8 +63,8 @@ def error_of(result: types.CallToolResult) -> dict[str, Any]:
     assert result.structured_content is None
     detail: dict[str, Any] = (result.meta or {})[ERROR_META_KEY]
     assert text_of(result).startswith(f"{detail['code']}: ")
-    again = "can help." if detail["retryable"] else "Trying again unchanged will not help."
-    assert again in text_of(result)
+    assert ("Trying again unchanged will not help." in text_of(result)) is not detail["retryable"]
+    assert not detail["retryable"] or "Trying again" in text_of(result)
     return detail
 
 

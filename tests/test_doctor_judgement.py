@@ -16,8 +16,9 @@ from alaya_mcp.origins import Origin
 from alaya_mcp.settings import load_settings
 from alaya_mcp.upstream.auth import ApiKeyAuth
 from alaya_mcp.upstream.client import Engine
-from alaya_mcp.upstream.explain import Subject, explain, timed_out
+from alaya_mcp.upstream.explain import explain, timed_out
 from alaya_mcp.upstream.failures import Failure, Kind
+from alaya_mcp.upstream.subject import Subject
 from tests.doctor_patient import KEYS
 
 SETTINGS = load_settings({**KEYS, "ALAYA_BASE_URL": "https://alaya.invalid/v1"})
@@ -32,6 +33,7 @@ KINDS: dict[Kind, tuple[str, str]] = {
     "reset": ("unreachable", "engine_unreachable"),
     "timeout": ("no_answer", "engine_unreachable"),
     "encoding": ("not_the_api", "engine_odd_answer"),
+    "broken_http": ("not_the_api", "engine_odd_answer"),
     "unusable_url": ("not_the_api", "engine_odd_answer"),
     "too_large": ("not_the_api", "engine_odd_answer"),
 }
@@ -81,8 +83,8 @@ def test_an_answer_that_does_not_come_in_time_is_told_apart_from_no_connection()
 
 
 def test_a_proxy_may_be_the_cause_of_a_name_that_cannot_be_resolved_and_of_a_refusal() -> None:
-    through_proxy = judged(explained(Failure("control", "dns", via_proxy=True)), SETTINGS)
-    refused = about_service_url(evidence(Failure("data", "refused", via_proxy=True)))
+    through_proxy = judged(explained(Failure("control", "dns", proxy="HTTPS_PROXY")), SETTINGS)
+    refused = about_service_url(evidence(Failure("data", "refused", proxy="HTTPS_PROXY")))
 
     assert through_proxy.control_plane.verdict == "unreachable"
     assert "proxy" in refused.found

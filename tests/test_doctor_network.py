@@ -22,9 +22,9 @@ from cryptography.x509.oid import NameOID
 
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.doctor.network import Handshake, distrust_in, shake_hands, try_port
-from alaya_mcp.doctor.proxies import exempting, proxy_for
 from alaya_mcp.origins import Origin
 from alaya_mcp.upstream.failures import Failure
+from alaya_mcp.upstream.proxies import exempting, proxy_for
 from alaya_mcp.upstream.transport import Transport
 from tests.doctor_patient import KEYS, Patient, no_proxies_of_the_developers_own
 from tests.upstream import Exchange, Request, Upstream, says

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alaya_mcp.errors import AlayaError, Plane
-from alaya_mcp.upstream.explain import Subject, explain, explain_envelope, explain_status, timed_out, unexpected
+from alaya_mcp.upstream.explain import explain, explain_envelope, timed_out
 from alaya_mcp.upstream.failures import Failure, Kind, kind_of
+from alaya_mcp.upstream.statuses import explain_status
+from alaya_mcp.upstream.subject import Subject, unexpected
 from tests.recordings import Recording, recording, refusals
 
 SERVICE = "38fbfc3d-6a88-4c35-b8b6-9efc83949d47"
@@ -179,6 +181,7 @@ KINDS: dict[Kind, str] = {
     "reset": "upstream_unavailable",
     "timeout": "upstream_timeout",
     "encoding": "unexpected_response",
+    "broken_http": "unexpected_response",
     "unusable_url": "unexpected_response",
     "too_large": "unexpected_response",
 }
@@ -198,8 +201,8 @@ def test_each_failure_without_a_status_has_its_code(kind: Kind, code: str, plane
 
 
 def test_a_proxy_is_named_only_where_one_is_configured() -> None:
-    with_proxy, without = (explain(Failure("data", "reset", via_proxy=via), SUBJECT).message for via in (True, False))
-    assert "proxy" in with_proxy
+    with_proxy, without = (explain(Failure("data", "reset", proxy=via), SUBJECT).message for via in ("all_proxy", ""))
+    assert "the proxy in all_proxy" in with_proxy
     assert "proxy" not in without
 
 
@@ -252,7 +255,8 @@ def caused(error: httpx2.HTTPError, cause: BaseException) -> httpx2.HTTPError:
         (httpx2.WriteTimeout("x"), "timeout"),
         (httpx2.ReadError("x"), "reset"),
         (httpx2.WriteError("x"), "reset"),
-        (httpx2.RemoteProtocolError("x"), "reset"),
+        (httpx2.RemoteProtocolError("Server disconnected without sending a response."), "reset"),
+        (httpx2.RemoteProtocolError("multiple Transfer-Encoding headers"), "broken_http"),
         (httpx2.DecodingError("x"), "encoding"),
         (httpx2.InvalidURL("x"), "unusable_url"),
         (httpx2.UnsupportedProtocol("x"), "unusable_url"),

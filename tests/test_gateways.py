@@ -39,7 +39,7 @@ def sends(*pieces: bytes) -> Handler:
     return handler
 
 
-async def reply_to(chat: Handler, **arguments: object) -> dict[str, Any]:
+async def reply_to(chat: Handler, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401 any argument
     """The result of one chat."""
     async with Upstream(chat=chat) as upstream:
         return content_of(await call(upstream.settings(), CHAT, prompt="x", **arguments))
@@ -303,7 +303,11 @@ async def test_counts_are_taken_as_numbers_however_they_are_written(
 )
 async def test_details_of_usage_the_engines_mark_and_what_stopped_it_are_passed_on(usage: dict[str, Any]) -> None:
     end = text_chunk(finish_reason="stop", stop_reason="END")
-    last = {"choices": [], "system_fingerprint": "vllm-0.32.0-x", "usage": {"prompt_tokens": 9, **usage}}
+    last: dict[str, Any] = {
+        "choices": [],
+        "system_fingerprint": "vllm-0.32.0-x",
+        "usage": {"prompt_tokens": 9, **usage},
+    }
     content = await reply_to(streams(HELLO, end, last, DONE))
 
     assert content["usage"] == {"prompt_tokens": 9, "cached_tokens": 5, "reasoning_tokens": 6}

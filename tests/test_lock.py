@@ -12,7 +12,7 @@ LOCK = Path(__file__).parent.parent / "dev.lock"
 
 def pinned() -> dict[str, set[str]]:
     """What the lock pins, each with the extras it is pinned with."""
-    lines = re.findall(r"^([A-Za-z0-9._\[\],-]+==[^\s;\\]+)", LOCK.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    lines = re.findall(r"^([A-Za-z0-9._\[\], -]+==[^\s;\\]+)", LOCK.read_text(encoding="utf-8"), flags=re.MULTILINE)
     requirements = [Requirement(line) for line in lines]
     return {canonicalize_name(requirement.name): requirement.extras for requirement in requirements}
 

@@ -27,6 +27,7 @@ KINDS: dict[Kind, tuple[bool, bool]] = {
     "reset": (True, False),  # a chat may be generating
     "timeout": (False, False),
     "encoding": (False, False),
+    "broken_http": (False, False),  # each try is paid for
     "unusable_url": (False, False),
     "too_large": (False, False),
 }
@@ -101,7 +102,11 @@ def test_nothing_else_is_sent_again(bug: Exception) -> None:
         pytest.param("", None, id="empty"),
         pytest.param("soon", None, id="a word"),
         pytest.param("-5", None, id="negative"),
-        pytest.param("1.5", None, id="a fraction"),
+        pytest.param("2.5", 2.5, id="a fraction"),
+        pytest.param("299.997", 299.997, id="a longer fraction"),
+        pytest.param("1e3", None, id="an exponent"),
+        pytest.param("inf", None, id="without end"),
+        pytest.param("1.2.3", None, id="two points"),
         pytest.param("5s", None, id="a unit"),
         pytest.param("\u0667", None, id="digits of another script"),
         pytest.param("Thu, 99 Jan 2026 12:00:30 GMT", None, id="no such day"),

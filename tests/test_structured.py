@@ -159,7 +159,11 @@ async def test_a_reply_of_null_is_told() -> None:
 async def test_a_pattern_of_ecma_262_is_taken(
     pattern: str, text: str, problem: str | None, *, is_checked: bool
 ) -> None:
-    schema: dict[str, Any] = {"type": "object", "properties": {"pattern": {"pattern": pattern}}, "patternProperties": {pattern: {}}}
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {"pattern": {"pattern": pattern}},
+        "patternProperties": {pattern: {}},
+    }
     async with Upstream(chat=replies(json.dumps({"pattern": text}))) as upstream:
         content = content_of(await call(upstream.settings(), CHAT, prompt="x", response_schema=schema))
 

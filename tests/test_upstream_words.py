@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alaya_mcp.upstream.context_length import context_numbers, is_about_context
 from alaya_mcp.upstream.words import (
     QUOTE_LIMIT,
-    context_numbers,
-    is_about_context,
     is_about_grammar,
     is_about_images,
     is_about_model,
@@ -61,7 +60,9 @@ def test_there_are_recorded_errors_of_every_sort() -> None:
         pytest.param(b'{"error": {"message": "m", "type": "t", "code": 400}}', "m", id="vLLM"),
         pytest.param(b'{"error": "Unauthorized"}', "Unauthorized", id="vLLM, 401"),
         pytest.param(b'{"detail": "Not Found"}', "Not Found", id="FastAPI"),
-        pytest.param(b'{"detail": [{"loc": ["body"], "msg": "Field required"}]}', "Field required", id="FastAPI, list"),
+        pytest.param(
+            b'{"detail": [{"loc": ["body"], "msg": "Field required"}]}', "body: Field required", id="FastAPI, list"
+        ),
         pytest.param(b'{"object": "error", "message": "m", "code": 400}', "m", id="SGLang"),
         pytest.param('{"code": -1, "msg": "服务不存在", "data": null}'.encode(), "服务不存在", id="envelope"),
         pytest.param(b'{"error": null, "message": "m"}', "m", id="null error"),
@@ -119,10 +120,48 @@ def test_any_body_gives_a_message_or_none(body: bytes) -> None:
         pytest.param(
             "'max_tokens' or 'max_completion_tokens' is too large: 3000. This model's maximum context length is 2048 "
             "tokens and your request has 100 input tokens (3000 > 2048 - 100).",
-            3000,
+            3100,
             2048,
             id="vLLM, too large",
         ),
+        pytest.param(
+            "This model's maximum context length is 32768 tokens. However, you requested 32768 output tokens and "
+            "your prompt contains at least 5 input tokens, for a total of at least 32773 tokens.",
+            32773,
+            32768,
+            id="newer vLLM",
+        ),
+        pytest.param(
+            "Input length (9000 tokens) exceeds the maximum allowed length (8186 tokens). Use a shorter input or "
+            "enable --allow-auto-truncate.",
+            9000,
+            8186,
+            id="SGLang, allowed",
+        ),
+        pytest.param(
+            "This model's maximum context length is 8192 tokens. However, your messages resulted in 9001 tokens.",
+            9001,
+            8192,
+            id="OpenAI",
+        ),
+        pytest.param(
+            "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 3000 `inputs` tokens "
+            "and 2000 `max_new_tokens`",
+            5000,
+            4096,
+            id="TGI",
+        ),
+        pytest.param("Range of input length should be [1, 30720]", None, 30720, id="DashScope"),
+        pytest.param("prompt is too long: 210000 tokens > 200000 maximum", 210000, 200000, id="Anthropic"),
+        pytest.param(
+            "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+            1200000,
+            1048576,
+            id="Gemini",
+        ),
+        pytest.param("Prompt length (9000) exceeds maximum input length (8192)", 9000, 8192, id="TensorRT-LLM"),
+        pytest.param("输入token数（9000）超过最大长度限制（8192）", 9000, 8192, id="Chinese"),  # noqa: RUF001 as it is written
+        pytest.param("input length 5 exceeds the context length 4096", None, None, id="numbers that make no sense"),
         pytest.param(
             "The input (5000 tokens) is longer than the model's context length (4096 tokens).",
             5000,
@@ -165,7 +204,7 @@ def test_other_refusals_are_not_about_the_context(text: str | None) -> None:
         ("The following requested LoRA adapters are not loaded: x", 400, True),
         ("LoRA adapter x does not exist", 400, True),
         ("base is not a multimodal model", 400, False),
-        ("The model `x` does not exist.", 400, False),
+        ("The model `x` does not exist.", 400, True),
         ("Not Found", 404, False),
         (None, 404, False),
     ],
@@ -306,7 +345,7 @@ def quotation(text: str) -> bool:
 def test_only_the_beginning_of_a_message_is_looked_at(recognise: Callable[[str], bool]) -> None:
     """A body may be as large as its cap, and the whole server waits while one is read."""
     words = (
-        "the model x does not exist, not found; context length is 5, input (7 tokens) too long; mmproj; parse_error; "
+        "the model x does not exist, not found; context length is 5 tokens, you requested 7; mmproj; parse_error; "
         "grammar error; enable-auto-tool-choice"
     )
     assert recognise(words)

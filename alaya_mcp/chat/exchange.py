@@ -15,7 +15,7 @@ from alaya_mcp.chat.structured import Structured
 from alaya_mcp.chat.thinking import part_orphan
 from alaya_mcp.chat.tool_calls import Flaw
 from alaya_mcp.results import FunctionCall, ToolCall, TruncatedReason
-from alaya_mcp.upstream.explain import Subject
+from alaya_mcp.upstream.subject import Subject
 
 _REASONING_SHARE: Final = 3
 """The thinking gets a third of the room that the reply has."""

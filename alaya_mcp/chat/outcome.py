@@ -19,15 +19,16 @@ from alaya_mcp.deployment.names import served_by_surprise
 from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape
 from alaya_mcp.errors import AlayaError, UpstreamUnavailable
 from alaya_mcp.results import ChatResult, ConversationMessage, Timing, ToolCall
+from alaya_mcp.upstream.error_codes import meaning_of
 from alaya_mcp.upstream.explain import (
     explain,
     explain_envelope,
-    explain_status,
     stalled,
     timed_out,
-    unexpected,
 )
 from alaya_mcp.upstream.failures import Failure
+from alaya_mcp.upstream.statuses import explain_status
+from alaya_mcp.upstream.subject import unexpected
 from alaya_mcp.upstream.words import quoted
 
 _OK = 200
@@ -107,8 +108,8 @@ def _kept(result: ChatResult, exchange: Exchange, kept: KeptReplies) -> ChatResu
 def _nothing_came(exchange: Exchange) -> AlayaError:
     subject, limits = exchange.subject, exchange.limits
     match exchange.ending.cause:
-        case EngineError(status=int(status), message=message):
-            return explain_status("data", status, message, subject)
+        case EngineError(status=status, message=message, code=code) if status or meaning_of(code):
+            return explain_status("data", status, message, subject, meaning=meaning_of(code))
         case EngineError(message=message):
             return UpstreamUnavailable(
                 f"The deployment's engine reported an error before any text.{quoted(message, subject.secrets)}",

@@ -73,7 +73,7 @@ def _checkable(schema: Any) -> tuple[Any, tuple[str, ...]]:  # noqa: ANN401 any 
         if not isinstance(value, dict):
             return value
         fields = cast("dict[str, Any]", value)
-        kept = {
+        kept: dict[str, Any] = {
             key: item if key == "enum" and isinstance(item, list) else without(item)  # values are no schemas
             for key, item in fields.items()
             if key not in {"pattern", "patternProperties"}

@@ -7,7 +7,7 @@ from typing import Final
 
 from alaya_mcp.chat.model_choice import unserved
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.readiness import readiness
+from alaya_mcp.deployment.readiness import HELPS_ONCE, patience, readiness
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, DeploymentNotReady, ModelNotServed
 from alaya_mcp.upstream.client import AlayaClient
@@ -93,8 +93,9 @@ class SecondChance:
         verdict = readiness(fresh)
         return DeploymentNotReady(
             f"Deployment {self._service_id} is {verdict.state} now (its engine answered HTTP {_UNAVAILABLE}).",
-            next_step=verdict.next_step,
-            retryable=verdict.will_pass,
+            next_step=patience() if verdict.may_pass else verdict.next_step,
+            retryable=verdict.may_pass,
+            helps_once=HELPS_ONCE if verdict.may_pass else None,
             plane="data",
             http_status=_UNAVAILABLE,
             retry_after=error.retry_after,

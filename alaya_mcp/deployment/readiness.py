@@ -15,28 +15,30 @@ class Readiness:
         ready: Whether a chat can be answered now.
         state: A clause about the state, for a person.
         next_step: What to do, empty when ready.
-        will_pass: Whether waiting alone helps.
-        may_pass: Whether waiting may help: it starts, or its model may be loading.
+        may_pass: Whether waiting helps: it starts, or its model is loading.
         warning: A doubt about a ready verdict, or empty.
     """
 
     ready: bool
     state: str
     next_step: str = ""
-    will_pass: bool = False
     may_pass: bool = False
     warning: str = ""
 
 
+HELPS_ONCE = "it is loaded"
+"""When trying again helps where the state may pass, as a clause: in the same words wherever it is said."""
+_LOADING = f"Its model is still loading: trying again helps once {HELPS_ONCE}, which can take minutes."
+
 _NOT_RUNNING: dict[Status, tuple[str, str]] = {
     "starting": (
         "starting",
-        "A large model takes minutes to load: wait a minute, then look again with get_deployment.",
+        _LOADING,
     ),
     "stopping": ("stopping", "It will not answer again until somebody starts it in the Alaya NeW console."),
     "stopped": ("stopped", "Start it in the Alaya NeW console, then look again."),
     "failed": (
-        "in the state failed",
+        "failed",
         "Look at its events and logs in the Alaya NeW console; it needs a change before it can run.",
     ),
 }
@@ -51,7 +53,7 @@ def readiness(deployment: Deployment) -> Readiness:
     if status in _NOT_RUNNING:
         state, next_step = _NOT_RUNNING[status]
         starts = status == "starting"
-        return Readiness(ready=False, state=state, next_step=next_step, will_pass=starts, may_pass=starts)
+        return Readiness(ready=False, state=state, next_step=next_step, may_pass=starts)
     if status == "unknown":
         raw = f"'{printable(deployment.status_raw)[:60]}'" if deployment.status_raw else "missing"
         return Readiness(
@@ -71,21 +73,28 @@ def readiness(deployment: Deployment) -> Readiness:
         state=f"running, but none of its {total} instances has the base model ready"
         if total
         else "running, but without an instance",
-        next_step="Its model may be loading, or it was scaled down: look with get_deployment until it is ready.",
+        next_step=_LOADING
+        if total
+        else f"It may be starting one, or have been scaled down: trying again helps once {HELPS_ONCE}.",
         may_pass=True,
     )
+
+
+def patience(*, waited: bool = False) -> str:
+    """What to do about a deployment that is loading, for the caller of a chat."""
+    longer = "a larger wait_seconds (and timeout_seconds)" if waited else "wait_seconds"
+    return f"Loading can take minutes: look with get_deployment, or pass {longer} and the chat waits for it."
 
 
 def not_ready(deployment: Deployment, service_id: str, *, waited: float = 0) -> DeploymentNotReady:
     """The error for a deployment that `readiness` finds not ready, also after waiting for so many seconds."""
     verdict = readiness(deployment)
-    longer = "a larger wait_seconds (and timeout_seconds)" if waited else "wait_seconds"
-    patience = f" Or pass {longer}, and the chat waits for it." if verdict.may_pass else ""
     after = f" still, after {waited:g} s of waiting" if waited and verdict.may_pass else ""
     name = f" ({deployment.name})" if deployment.name else ""
     return DeploymentNotReady(
         f"Deployment {service_id}{name} is {verdict.state}{after}; nothing was sent to it.",
-        next_step=f"{verdict.next_step}{patience}",
-        retryable=verdict.will_pass,
+        next_step=patience(waited=waited > 0) if verdict.may_pass else verdict.next_step,
+        retryable=verdict.may_pass,
         plane="control",
+        helps_once=HELPS_ONCE if verdict.may_pass else None,
     )

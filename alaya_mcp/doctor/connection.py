@@ -7,9 +7,9 @@ from typing import Final
 
 from alaya_mcp.doctor.check import LEFT_OUT, Check, Fact
 from alaya_mcp.doctor.network import Distrust, Handshake, Resolve, addresses, shake_hands, try_port
-from alaya_mcp.doctor.proxies import Proxy, exempting, proxy_for, sources
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.origins import Origin
+from alaya_mcp.upstream.proxies import Proxy, exempting, proxy_for, sources
 from alaya_mcp.upstream.transport import Transport
 
 _SECONDS: Final = 8.0

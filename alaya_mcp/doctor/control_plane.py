@@ -111,7 +111,7 @@ def _refused(error: AlayaError) -> Check:
 def _unanswered(failure: Failure, error: AlayaError, origin: Origin) -> Check:
     if failure.kind == "tls":
         return distrusted("control_plane", "tls_failed", origin, distrust_in(failure.__context__) or "other")
-    if failure.kind == "dns" and not failure.via_proxy:
+    if failure.kind == "dns" and not failure.proxy:
         step = "Check the spelling of ALAYA_BASE_URL and this machine's network, VPN and DNS."
         return Check("control_plane", "failed", "dns_failed", error.message, step)
     if failure.kind == "proxy":

@@ -97,7 +97,7 @@ def about_state(deployment: Deployment) -> Check:
         doubt = f". {verdict.warning}" if verdict.warning else ""
         return Check("state", "ok", "deployment_running", f"{verdict.state}{doubt}")
     if told := _STATES.get(deployment.status):
-        return Check("state", "warning" if verdict.will_pass else "failed", told[0], verdict.state, told[1])
+        return Check("state", "warning" if verdict.may_pass else "failed", told[0], verdict.state, told[1])
     step = (
         "Wait: its model may be loading. Where it stays so, it was scaled down, or its log in the Alaya NeW console "
         "tells why the model does not load."

@@ -122,7 +122,7 @@ def _unreached(failure: Failure, origin: Origin, where: str) -> Check:
     if failure.kind == "dns":
         return engine_dns_failed(origin)
     if what := _UNREACHED.get(failure.kind):
-        proxy = " (a proxy is configured, which may be the cause)" if failure.via_proxy else ""
+        proxy = " (a proxy is configured, which may be the cause)" if failure.proxy else ""
         return _failed(
             "service_url",
             "engine_unreachable",

@@ -27,7 +27,7 @@ from alaya_mcp.errors import UnexpectedResponse
 from alaya_mcp.origins import Origin, UrlRefused, service_endpoint
 from alaya_mcp.settings import Settings
 from alaya_mcp.upstream.auth import AccessKeyAuth, ApiKeyAuth
-from alaya_mcp.upstream.explain import Subject, explain, explain_envelope, timed_out, unexpected
+from alaya_mcp.upstream.explain import explain, explain_envelope, timed_out
 from alaya_mcp.upstream.failures import Failure
 from alaya_mcp.upstream.resend import (
     chat_may_be_resent,
@@ -35,9 +35,12 @@ from alaya_mcp.upstream.resend import (
     read_may_be_resent,
     resending,
 )
+from alaya_mcp.upstream.subject import Subject, unexpected
 from alaya_mcp.upstream.transport import Transport
+from alaya_mcp.upstream.words import is_about_stream_options, message_in_body
 
 _OK: Final = 200
+_REFUSED: Final = frozenset({400, 422})
 _T = TypeVar("_T")
 
 
@@ -176,7 +179,7 @@ class AlayaClient:
         `tell` takes what is being waited for, in words, before each send and each wait.
 
         Raises:
-            Failure: no answer with status 200.
+            Failure: no answer with a status of 200 to 299.
         """
         may_be_resent = partial_adapter_chat_may_be_resent if partial_adapter else chat_may_be_resent
         url = f"{engine.url}/v1/chat/completions"
@@ -189,14 +192,34 @@ class AlayaClient:
             return await self._transport.open("data", "POST", url, auth=engine.auth, deadline=deadline, json=body)
 
         def tell_wait(failure: Failure, seconds: float) -> None:
-            why = f"HTTP {failure.status}" if failure.status else "no connection"
-            tell(f"the engine cannot take it now ({why}), asking again in {seconds:.0f} s")
+            again = f"trying again in {seconds:.0f} s" if round(seconds) else "trying again"
+            tell(again_words(failure, again))
 
-        response = await resending(send, may_be_resent, deadline, tell_wait)
+        try:
+            response = await resending(send, may_be_resent, deadline, tell_wait)
+        except Failure as refusal:
+            if refusal.status not in _REFUSED or not is_about_stream_options(message_in_body(refusal.body)):
+                raise
+            # This server added them, so the caller could do nothing about it.
+            body = {name: value for name, value in body.items() if name != "stream_options"}
+            response = await resending(send, may_be_resent, deadline, tell_wait)
         try:
             yield response, sent
         finally:
             await response.aclose()
+
+
+def again_words(failure: Failure, again: str) -> str:
+    """What is happening, in words, before a chat is sent again."""
+    match failure.status:
+        case None:
+            return f"no connection to the engine; {again}"
+        case 400 | 404:
+            return "this instance does not have the adapter; trying another"
+        case 429:
+            return f"the engine limits requests (HTTP 429); {again}"
+        case status:
+            return f"the engine is busy (HTTP {status}); {again}"
 
 
 def _names_in(answer: dict[str, Any]) -> Names:

@@ -18,11 +18,16 @@ Kind = Literal[
     "reset",
     "timeout",
     "encoding",
+    "broken_http",
     "unusable_url",
     "too_large",
     "status",
 ]
-"""What failed. dns to proxy: nothing was sent. reset, timeout: it may have been processed."""
+"""What failed. dns to proxy: nothing was sent. reset, timeout, broken_http: it may have been processed."""
+
+_CLOSED: Final = ("Server disconnected", "closed connection")
+"""How the HTTP library's words for an answer that is not all there are told from those for one that breaks HTTP; both
+are of one type (httpcore and h11, held to by tests over real sockets)."""
 
 
 NOTHING_WAS_SENT: Final = frozenset[Kind]({"dns", "refused", "connect_timeout"})
@@ -40,7 +45,7 @@ class Failure(Exception):
         body: The start of an error answer's body, for kind "status".
         content_type: Of that body.
         retry_after_header: As sent, or None.
-        via_proxy: Whether a proxy is configured for the process.
+        proxy: What names the proxy that the request went through; empty where it went through none.
     """
 
     plane: Plane
@@ -49,7 +54,7 @@ class Failure(Exception):
     body: bytes = b""
     content_type: str = ""
     retry_after_header: str | None = None
-    via_proxy: bool = False
+    proxy: str = ""
 
     def __str__(self) -> str:
         return f"{self.plane} plane: {self.kind}{f' {self.status}' if self.status else ''}"
@@ -67,7 +72,7 @@ def _causes(exc: BaseException) -> list[BaseException]:
 
 
 def kind_of(exc: httpx2.HTTPError | httpx2.InvalidURL) -> Kind:
-    """Classify what the HTTP client raised. Its text is never used: it can hold header values."""
+    """Classify what the HTTP client raised. Its text goes no further: it can hold header values."""
     match exc:
         case httpx2.ConnectTimeout():
             return "connect_timeout"
@@ -82,6 +87,8 @@ def kind_of(exc: httpx2.HTTPError | httpx2.InvalidURL) -> Kind:
             return "timeout"
         case httpx2.DecodingError():
             return "encoding"
+        case httpx2.RemoteProtocolError() if not any(words in str(exc) for words in _CLOSED):
+            return "broken_http"
         case httpx2.InvalidURL() | httpx2.UnsupportedProtocol() | httpx2.LocalProtocolError():
             return "unusable_url"
         case _:

@@ -3,9 +3,9 @@
 from typing import Final
 
 from alaya_mcp.errors import AlayaError, ContextTooLong, ModelNotServed, RequestRejected
+from alaya_mcp.upstream.context_length import context_numbers, is_about_context
+from alaya_mcp.upstream.error_codes import Meaning
 from alaya_mcp.upstream.words import (
-    context_numbers,
-    is_about_context,
     is_about_grammar,
     is_about_images,
     is_about_model,
@@ -13,7 +13,7 @@ from alaya_mcp.upstream.words import (
     is_about_tool_parser,
 )
 
-_BAD_REQUEST, _NOT_FOUND, _SERVER_ERROR = 400, 404, 500
+_BAD_REQUEST, _NOT_FOUND, _UNPROCESSABLE, _SERVER_ERROR = 400, 404, 422, 500
 
 _CANNOT: Final = (
     (
@@ -44,29 +44,36 @@ _CANNOT: Final = (
 """What an engine refuses for what it is, and what to do about it."""
 
 
-def engine_refusal(status: int, message: str | None, words: str) -> AlayaError | None:
+def engine_refusal(
+    status: int | None, message: str | None, words: str, meaning: Meaning | None = None
+) -> AlayaError | None:
     """The error where the engine's own words tell what is wrong, None for anything else.
 
     Args:
-        status: HTTP status, or the code inside an error event.
+        status: HTTP status, or the code inside an error event; None where an event has none.
         message: What the engine said.
         words: The same as a marked quotation.
+        meaning: What its word for the kind of error means.
     """
-    if status in {_BAD_REQUEST, _NOT_FOUND} and is_about_model(message, status):
+    if meaning not in {None, "request", "model", "context"}:
+        return None
+    at = f" (HTTP {status})" if status else ""
+    is_refused = status in {_BAD_REQUEST, _UNPROCESSABLE, None}
+    if meaning == "model" or ((is_refused or status == _NOT_FOUND) and is_about_model(message, status)):
         return ModelNotServed(
-            f"The engine does not serve that model name (HTTP {status}).{words}",
+            f"The engine does not serve that model name{at}.{words}",
             next_step="Call list_lora_models for the exact names, and pass one as model.",
             plane="data",
             http_status=status,
         )
-    if status == _BAD_REQUEST and is_about_context(message):
+    if meaning == "context" or (is_refused and is_about_context(message)):
         return _context_too_long(status, message or "", words)
-    if status not in {_BAD_REQUEST, _SERVER_ERROR}:  # llama.cpp says 500 to such mistakes (seen on b10434)
+    if not is_refused and status != _SERVER_ERROR:  # llama.cpp says 500 to such mistakes (seen on b10434)
         return None
     for is_about, what, next_step in _CANNOT:
         if is_about(message):
             return RequestRejected(
-                f"The deployment's engine {what} (HTTP {status}).{words}",
+                f"The deployment's engine {what}{at}.{words}",
                 next_step=next_step,
                 plane="data",
                 http_status=status,
@@ -74,11 +81,12 @@ def engine_refusal(status: int, message: str | None, words: str) -> AlayaError |
     return None
 
 
-def _context_too_long(status: int, message: str, words: str) -> ContextTooLong:
+def _context_too_long(status: int | None, message: str, words: str) -> ContextTooLong:
     asked, limit = context_numbers(message)
-    numbers = (f" asked for {asked}," if asked else "") + (f" limit {limit}" if limit else "")
+    numbers = ", ".join(filter(None, (asked and f"asked for {asked}", limit and f"limit {limit}")))
+    shown = f": {numbers}" if numbers else ""
     return ContextTooLong(
-        f"The prompt, the history and max_tokens do not fit the model's context:{numbers or ' see below'}.{words}",
+        f"The prompt, the history and max_tokens do not fit the model's context{shown}.{words}",
         next_step="Shorten the prompt or the history, or pass a smaller max_tokens.",
         plane="data",
         http_status=status,

@@ -3,6 +3,7 @@
 The rule is in docs/errors.md: a chat that may be generating is never sent twice.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import anyio
 
 from alaya_mcp.deadline import Deadline
+from alaya_mcp.upstream.error_codes import meaning_in_body
 from alaya_mcp.upstream.failures import NOTHING_WAS_SENT, Failure
 from alaya_mcp.upstream.words import is_about_model, message_in_body
 
@@ -24,6 +26,8 @@ TRIES: Final = 4
 
 _READ_AGAIN_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
 _CHAT_AGAIN_STATUS: Final = frozenset({429, 503})
+_SECONDS: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,9})?")
+"""Some gateways send fractions, which the RFC does not have."""
 _BAD_REQUEST: Final = 400
 _NOT_FOUND: Final = 404
 
@@ -31,13 +35,22 @@ _NOT_FOUND: Final = 404
 def read_may_be_resent(failure: BaseException) -> bool:
     """Control-plane reads change nothing, so anything that may pass is tried again."""
     return isinstance(failure, Failure) and (
-        failure.kind in NOTHING_WAS_SENT or failure.kind == "reset" or failure.status in _READ_AGAIN_STATUS
+        failure.kind in NOTHING_WAS_SENT
+        or failure.kind == "reset"
+        or (failure.status in _READ_AGAIN_STATUS and not _is_permanent(failure))
     )
 
 
 def chat_may_be_resent(failure: BaseException) -> bool:
     """A chat is tried again only where no engine can have begun it."""
-    return isinstance(failure, Failure) and (failure.kind in NOTHING_WAS_SENT or failure.status in _CHAT_AGAIN_STATUS)
+    return isinstance(failure, Failure) and (
+        failure.kind in NOTHING_WAS_SENT or (failure.status in _CHAT_AGAIN_STATUS and not _is_permanent(failure))
+    )
+
+
+def _is_permanent(failure: Failure) -> bool:
+    """Whether the body names something that does not pass, whatever the status, as a quota that is used up."""
+    return meaning_in_body(failure.body) not in {None, "rate", "overloaded", "timeout"}
 
 
 def partial_adapter_chat_may_be_resent(failure: BaseException) -> bool:
@@ -57,8 +70,8 @@ def retry_after_seconds(header: str | None, now: datetime) -> float | None:
     if header is None:
         return None
     text = header.strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
+    if _SECONDS.fullmatch(text):
+        return float(text)
     try:
         at = parsedate_to_datetime(text)
         return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import ssl
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
@@ -18,17 +19,20 @@ from alaya_mcp.deadline import Deadline
 from alaya_mcp.errors import NotConfigured, Plane
 from alaya_mcp.origins import Origin
 from alaya_mcp.upstream.failures import Failure, kind_of
+from alaya_mcp.upstream.proxies import Proxy, UnusableProxy, proxy_for
 
 JSON_BODY_CAP: Final = 8 * 2**20
 STREAM_CAP: Final = 64 * 2**20
 _ERROR_BODY_CAP: Final = 64 * 2**10
 _ERROR_BODY_SECONDS: Final = 2.0
 
-_OK: Final = 200
+_OK, _MULTIPLE_CHOICES = 200, 300
+_WITHOUT_BODY: Final = frozenset({204, 205})
 _CONNECT_SECONDS: Final = 10.0
 """As the API documentation's Java sample."""
 _WRITE_SECONDS: Final = 30.0
 _WARM_UP_SECONDS: Final = 0.5
+_MOST_ROUTES: Final = 1_000
 _KEEPALIVE_SECONDS: Final = 4.0
 """Below the 5 s after which uvicorn, and so vLLM and SGLang, close an idle connection: a request sent on one
 that is just being closed could not be sent again."""
@@ -52,7 +56,8 @@ class Transport:
 
     def __init__(self) -> None:
         self._owned = AsyncExitStack()
-        self._clients: dict[tuple[bool, bool], httpx2.AsyncClient] = {}
+        self._clients: dict[tuple[str, bool], httpx2.AsyncClient] = {}
+        self._routes: dict[Origin, tuple[httpx2.AsyncClient, Proxy | None]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -72,38 +77,49 @@ class Transport:
         self._owned.callback(asyncio.get_running_loop().call_later(seconds, warm).cancel)
 
     def client(self, origin: Origin) -> httpx2.AsyncClient:
-        """The client for an origin: other hosts' with their proxies, this machine's without, and TLS where it is used.
+        """The client for an origin: through its proxy, where it has one, and with TLS where that is used.
 
         Raises:
             NotConfigured: a proxy setting, or a file of certificates, that cannot be used.
         """
-        kind = origin.on_loopback, origin.scheme == "http"
+        return self._route(origin)[0]
+
+    def _route(self, origin: Origin) -> tuple[httpx2.AsyncClient, Proxy | None]:
+        """The client for an origin and the proxy that it goes through; what the environment says is asked once."""
+        if known := self._routes.get(origin):
+            return known
+        try:
+            proxy = proxy_for(origin, getproxies(), os.environ)
+            route = self._client(proxy, is_plain=origin.scheme == "http"), proxy
+        except UnusableProxy as unusable:
+            raise _unusable_proxy(unusable.source) from None
+        except (ImportError, ValueError, httpx2.InvalidURL):  # its text holds the proxy's URL, perhaps a password
+            raise _unusable_proxy("HTTPS_PROXY, HTTP_PROXY or ALL_PROXY") from None
+        except OSError:
+            raise NotConfigured(
+                "The certificates to check servers by cannot be read.",
+                next_step="Correct or remove SSL_CERT_FILE and SSL_CERT_DIR (a file and a folder of certificates "
+                "in PEM), and have the host restart this server.",
+            ) from None
+        if len(self._routes) >= _MOST_ROUTES:
+            del self._routes[next(iter(self._routes))]
+        self._routes[origin] = route
+        return route
+
+    def _client(self, proxy: Proxy | None, *, is_plain: bool) -> httpx2.AsyncClient:
+        kind = proxy.url if proxy else "", is_plain
         if kind not in self._clients:
-            on_loopback, _ = kind
-            try:
-                client = httpx2.AsyncClient(
-                    follow_redirects=False,
-                    limits=httpx2.Limits(
-                        max_connections=None,
-                        max_keepalive_connections=32,
-                        keepalive_expiry=_KEEPALIVE_SECONDS,
-                    ),
-                    trust_env=not on_loopback,
-                    # A context without certificates trusts nobody; loading them takes longer than a call.
-                    verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if all(kind) else True,
-                )
-            except (ImportError, ValueError, httpx2.InvalidURL):
-                raise NotConfigured(
-                    "A proxy setting in the environment or system cannot be used.",
-                    next_step="Correct or remove HTTPS_PROXY, HTTP_PROXY and ALL_PROXY "
-                    "(http, https, socks5 or socks5h URLs), and have the host restart this server.",
-                ) from None  # its text holds the proxy's URL, and so perhaps a password
-            except OSError:
-                raise NotConfigured(
-                    "The certificates to check servers by cannot be read.",
-                    next_step="Correct or remove SSL_CERT_FILE and SSL_CERT_DIR (a file and a folder of certificates "
-                    "in PEM), and have the host restart this server.",
-                ) from None
+            needs_no_tls = is_plain and not (proxy and proxy.scheme == "https")
+            client = httpx2.AsyncClient(
+                follow_redirects=False,
+                limits=httpx2.Limits(
+                    max_connections=None, max_keepalive_connections=32, keepalive_expiry=_KEEPALIVE_SECONDS
+                ),
+                proxy=proxy.url if proxy else None,
+                trust_env=False,  # the proxy is chosen here; the certificates are those of the environment all the same
+                # A context without certificates trusts nobody; loading them takes longer than a call.
+                verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if needs_no_tls else httpx2.create_ssl_context(),
+            )
             self._owned.push_async_callback(client.aclose)
             self._clients[kind] = client
         return self._clients[kind]
@@ -118,7 +134,7 @@ class Transport:
         deadline: Deadline,
         json: dict[str, Any] | None = None,
     ) -> httpx2.Response:
-        """One exchange, once: an answer with status 200 whose body is still to be read.
+        """One exchange, once: an answer with a status of 200 to 299 whose body is still to be read.
 
         The caller closes it. There is no read timeout here: whoever reads holds the deadline.
 
@@ -126,11 +142,11 @@ class Transport:
             Failure: anything else, the status among it.
             NotConfigured: as `client`.
         """
-        client = self.client(Origin.of(url))
+        client, proxy = self._route(Origin.of(url))
         timeout = httpx2.Timeout(
             connect=min(_CONNECT_SECONDS, deadline.remaining()), read=None, write=_WRITE_SECONDS, pool=None
         )
-        with _as_failures(plane, url):
+        with _as_failures(plane, proxy.source if proxy else ""):
             # Not by the client: it would merge its own defaults into each request, which takes as long as sending it.
             request = httpx2.Request(
                 method, _parsed(url), headers=_HEADERS, json=json, extensions={"timeout": timeout.as_dict()}
@@ -138,7 +154,7 @@ class Transport:
             # An explicit scheme, or none: never one that the client finds by itself (netrc, userinfo).
             response = await client.send(request, auth=auth or httpx2.Auth(), stream=True)
         _log.info("%s plane: %s: HTTP %d", plane, method, response.status_code)
-        if response.status_code != _OK:
+        if not _OK <= response.status_code < _MULTIPLE_CHOICES or response.status_code in _WITHOUT_BODY:
             try:
                 failure = await _status_failure(plane, response)
             finally:
@@ -185,7 +201,7 @@ async def body_chunks(plane: Plane, response: httpx2.Response, cap: int) -> Asyn
         Failure: broken off, badly compressed, or over `cap` bytes.
     """
     size = 0
-    with _as_failures(plane, str(response.url)):
+    with _as_failures(plane):
         async for chunk in response.aiter_bytes():
             size += len(chunk)
             if size > cap:
@@ -198,14 +214,25 @@ def _parsed(url: str) -> httpx2.URL:
     return httpx2.URL(url)
 
 
+def _unusable_proxy(source: str) -> NotConfigured:
+    return NotConfigured(
+        f"The proxy in {source} cannot be used.",
+        next_step=f"Correct or remove {source} (an http, https, socks5 or socks5h URL), and have the host restart this "
+        "server.",
+    )
+
+
 @contextmanager
-def _as_failures(plane: Plane, url: str) -> Generator[None]:
+def _as_failures(plane: Plane, proxy: str = "") -> Generator[None]:
     try:
         yield
     except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
-        via_proxy = not Origin.of(url).on_loopback and any(scheme != "no" for scheme in getproxies())
         # The client's own text can hold header values, so it goes no further.
-        raise Failure(plane, kind_of(exc), via_proxy=via_proxy) from None
+        raise Failure(plane, kind_of(exc), proxy=proxy) from None
+    except Exception as exc:  # what the SOCKS library raises, the HTTP library hands on as it is
+        if not type(exc).__module__.startswith("socksio"):
+            raise
+        raise Failure(plane, "proxy", proxy=proxy) from None
 
 
 async def _status_failure(plane: Plane, response: httpx2.Response) -> Failure:

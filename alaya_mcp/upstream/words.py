@@ -8,9 +8,10 @@ from typing import Any, Final, cast
 QUOTE_LIMIT: Final = 300
 """Characters of upstream's own words in one error message."""
 
-_READ: Final = 4_000
+READ: Final = 4_000
 """Characters of a message that are looked at: what they are about stands at the beginning, and a body may be large."""
 
+_MOST_DETAILS: Final = 20
 _SECRET_MINIMUM: Final = 4
 """Shorter values would turn quotes into confetti and protect nothing."""
 
@@ -18,13 +19,16 @@ _NOT_FOUND = re.compile(
     r"not\s+(?:be\s+)?found|(?:do|does)(?:\s+not|n't)\s+exist|not\s+exist|no\s+such|不存在|未找到|找不到|没有找到",
     re.IGNORECASE,
 )
+_OF_A_DEPLOYMENT = re.compile(r"deployment|instance|service ?id|服务|部署|实例", re.IGNORECASE)
+_NO_ROUTE = re.compile(r"not found|no route|cannot get|default backend|\b404\b", re.IGNORECASE)
+_ENVELOPE: Final = frozenset({"code", "msg", "data"})
 _OF_SOMETHING_ELSE = re.compile(r"key|user|account|credential|namespace|cluster|密钥|用户|账[号户]|集群", re.IGNORECASE)
 _UNKNOWN_NAME = r".{0,160}?(?:not\s+exist|not\s+found|not\s+loaded|not\s+served|unknown|unrecognized)"
 _ABOUT_MODEL = re.compile(rf"\b(?:model|lora|adapter)s?\b{_UNKNOWN_NAME}", re.IGNORECASE | re.DOTALL)
 _ABOUT_ADAPTER = re.compile(rf"\b(?:lora|adapter)s?\b{_UNKNOWN_NAME}", re.IGNORECASE | re.DOTALL)
-_ABOUT_CONTEXT = re.compile(
-    r"context[ _](?:length|size|window)\b|max_model_len|longer than the model|maximum (?:sequence|input) length"
-    r"|max(?:_completion)?_tokens\W{1,3}.{0,60}?too large|input (?:is )?too long|prompt is too long",
+_ABOUT_MODEL_NAME = re.compile(
+    r"invalid model(?: name)?\b|model name .{0,80}?(?:invalid|not)|(?:no such|unknown) model"
+    r"|\bmodel\b[^.]{0,120}?(?:does not exist|not found|not exist)|模型不存在|找不到模型|模型.{0,80}不存在",
     re.IGNORECASE | re.DOTALL,
 )
 _ABOUT_TOOL_PARSER = re.compile(
@@ -36,34 +40,35 @@ _ABOUT_IMAGES = re.compile(
     r"|(?:image|vision|multi-?modal)\S{0,20} (?:input )?(?:is |are )?not supported",
     re.IGNORECASE,
 )
+_ABOUT_STREAM_OPTIONS = re.compile(r"stream_options|include_usage|continuous_usage_stats", re.IGNORECASE)
 _ABOUT_PARSING = re.compile(r"failed to parse (?:tools|messages|input|content)|parse_error", re.IGNORECASE)
 _ABOUT_GRAMMAR = re.compile(
     r"grammar error|(?:invalid|unsupported|unrecognized) (?:json )?(?:schema|grammar)|guided decoding", re.IGNORECASE
 )
-_CONTEXT_LIMIT = re.compile(
-    r"(?:maximum context length (?:is|of)|max_model_len\s*=|context (?:length|size|window)\s*\()\s*(\d+)",
-    re.IGNORECASE,
-)
-_CONTEXT_ASKED = re.compile(
-    r"max(?:_completion)?_tokens\s*=\s*(\d+)|too large: (\d+)|requested a total of (\d+)|input \(?(\d+) tokens"
-    r"|prompt contains (?:at least )?(\d+)|request has (\d+)|request(?:ed)? \(?(\d+) tokens",
-    re.IGNORECASE,
-)
 
 
 def message_in(value: Any) -> str | None:  # noqa: ANN401 any JSON value may come
-    """The human sentence in an error body of vLLM, SGLang, llama.cpp, a gateway or Alaya's envelope."""
+    """The human sentence in an error body of vLLM, SGLang, llama.cpp, a gateway or Alaya's envelope.
+
+    Of a list of details all are told, each with the field that it is about (`loc`, as FastAPI has it).
+    """
     if isinstance(value, str):
         return value or None
     if isinstance(value, list):
-        return next((found for item in cast("list[Any]", value) if (found := message_in(item))), None)
+        details = (found for item in cast("list[Any]", value)[:_MOST_DETAILS] if (found := message_in(item)))
+        return "; ".join(details) or None
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
-        return next(
-            (found for key in ("error", "message", "msg", "detail") if (found := message_in(fields.get(key)))),
-            None,
-        )
+        keys = ("error", "message", "msg", "detail")
+        found = next((found for key in keys if (found := message_in(fields.get(key)))), None)
+        place = _place(fields.get("loc"))
+        return f"{place}: {found}" if found and place else found
     return None
+
+
+def _place(loc: Any) -> str:  # noqa: ANN401 any JSON value may come
+    parts = cast("list[Any]", loc) if isinstance(loc, list) else [loc]
+    return ".".join(str(part) for part in parts if isinstance(part, str | int))
 
 
 def message_in_body(body: bytes) -> str | None:
@@ -85,20 +90,36 @@ def quoted(text: str | None, secrets: Iterable[str] = ()) -> str:
     for secret in sorted(secrets, key=len, reverse=True):  # one may begin with another
         if len(secret) >= _SECRET_MINIMUM:
             text = text.replace(secret, "[redacted]")
-    line = " ".join("".join(char if char.isprintable() else " " for char in text[:_READ]).split())
+    line = " ".join("".join(char if char.isprintable() else " " for char in text[:READ]).split())
     cut = line if len(line) <= QUOTE_LIMIT else line[: QUOTE_LIMIT - 1] + "…"
     return f' Upstream said: "{cut}".' if cut else ""
 
 
+def is_foreign_not_found(body: bytes) -> bool:
+    """Whether a control plane's 404 is a web server's or a gateway's own, rather than about a deployment.
+
+    Frameworks say so in shapes of their own (FastAPI, Spring, nginx, Kong); Alaya's are an envelope, and speak of a
+    service. What is empty says nothing, so it is taken for the API's.
+    """
+    text, message = body.decode("utf-8-sig", "replace").strip(), message_in_body(body)
+    if not text or (message and _OF_A_DEPLOYMENT.search(_without_paths(message[:READ]))):
+        return False
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text.startswith("<") or _NO_ROUTE.search(text[:READ]) is not None
+    return not (isinstance(value, dict) and _ENVELOPE & cast("dict[str, Any]", value).keys())
+
+
 def says_not_found(text: str | None) -> bool:
     """Whether a control-plane message says that the deployment does not exist."""
-    beginning = text[:_READ] if text else ""
+    beginning = text[:READ] if text else ""
     return bool(_NOT_FOUND.search(beginning) and not _OF_SOMETHING_ELSE.search(beginning))
 
 
-def _own_words(text: str) -> str:
+def own_words(text: str) -> str:
     """A message's beginning without the caller's input, which vLLM's validation errors echo (recorded exchanges)."""
-    return re.split(r"['\"]input['\"]", text[:_READ], maxsplit=1)[0]
+    return re.split(r"['\"]input['\"]", text[:READ], maxsplit=1)[0]
 
 
 def _without_paths(text: str) -> str:
@@ -106,30 +127,32 @@ def _without_paths(text: str) -> str:
     return " ".join(word for word in text.split() if "/" not in word)
 
 
-def is_about_model(text: str | None, status: int) -> bool:
-    """Whether a refusal is about the model's name: a 404 naming a model, or SGLang's 400 naming an adapter."""
-    pattern = _ABOUT_MODEL if status == 404 else _ABOUT_ADAPTER  # noqa: PLR2004 an HTTP status reads best as itself
-    return bool(text and pattern.search(_without_paths(_own_words(text))))
+def is_about_model(text: str | None, status: int | None) -> bool:
+    """Whether a refusal is about the model's name.
 
-
-def is_about_context(text: str | None) -> bool:
-    """Whether a refusal is about the length of the context or of the answer asked for."""
-    return bool(text and _ABOUT_CONTEXT.search(_own_words(text)))
+    That is a 404 naming a model, SGLang's 400 naming an adapter, or a gateway's 400 about an invalid name (LiteLLM).
+    """
+    if not text:
+        return False
+    words = _without_paths(own_words(text))
+    if status == 404:  # noqa: PLR2004 an HTTP status reads best as itself
+        return bool(_ABOUT_MODEL.search(words))
+    return bool(_ABOUT_ADAPTER.search(words) or _ABOUT_MODEL_NAME.search(words))
 
 
 def is_about_tool_parser(text: str | None) -> bool:
     """Whether an engine says that it was started without a tool parser (recorded exchanges: tools_auto)."""
-    return bool(text and _ABOUT_TOOL_PARSER.search(_own_words(text)))
+    return bool(text and _ABOUT_TOOL_PARSER.search(own_words(text)))
 
 
 def is_about_images(text: str | None) -> bool:
     """Whether an engine says that its model takes no images (recorded exchanges: image_part_on_text_model)."""
-    return bool(text and _ABOUT_IMAGES.search(_own_words(text)))
+    return bool(text and _ABOUT_IMAGES.search(own_words(text)))
 
 
 def is_about_parsing(text: str | None) -> bool:
     """Whether an engine could not read a part of the request (llama.cpp says so under HTTP 500)."""
-    return bool(text and _ABOUT_PARSING.search(_own_words(text)))
+    return bool(text and _ABOUT_PARSING.search(own_words(text)))
 
 
 def is_about_grammar(text: str | None) -> bool:
@@ -137,15 +160,9 @@ def is_about_grammar(text: str | None) -> bool:
 
     vLLM: recorded exchanges, response_format_bad_schema; llama.cpp: "Unrecognized schema".
     """
-    return bool(text and _ABOUT_GRAMMAR.search(_own_words(text)))
+    return bool(text and _ABOUT_GRAMMAR.search(own_words(text)))
 
 
-def context_numbers(text: str) -> tuple[str | None, str | None]:
-    """(asked for, limit) with their units, as far as the message names them."""
-    text = text[:_READ]
-    asked = _CONTEXT_ASKED.search(text)
-    limit = _CONTEXT_LIMIT.search(text)
-    number = next(group for group in asked.groups() if group) if asked else None
-    # vLLM counts a prompt that is far too long in characters, to spare itself the tokenizer (recorded exchanges).
-    unit = "characters" if asked and text[asked.end() :].startswith(" characters") else "tokens"
-    return f"{number} {unit}" if number else None, f"{limit.group(1)} tokens" if limit else None
+def is_about_stream_options(text: str | None) -> bool:
+    """Whether a refusal is about `stream_options`, which this server adds to what was asked."""
+    return bool(text and _ABOUT_STREAM_OPTIONS.search(own_words(text)))

@@ -1,14 +1,18 @@
-"""Which proxy the HTTP client takes for an origin, by the rules that it follows itself. Pure."""
+"""Which proxy requests to an origin go through, by the environment and the system's settings. Pure.
+
+The rules are those of the HTTP library and of curl, and `socks` is taken for `socks5`, as desktops write it.
+"""
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
 from alaya_mcp.origins import Origin
 
 _PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+_MEANT: Final = {"socks": "socks5"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +24,26 @@ class Proxy:
         scheme: http, https, socks5 or socks5h.
         host: Where it is.
         port: Its port.
+        url: To be connected by, with user name and password: a secret.
     """
 
     source: str
     scheme: str
     host: str
     port: int
+    url: str = field(default="", repr=False)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
+
+
+class UnusableProxy(ValueError):
+    """What is set as a proxy is no proxy's URL; `source` is what sets it."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__("no URL of a proxy")
+        self.source = source
 
 
 def proxy_for(origin: Origin, proxies: Mapping[str, str], environ: Mapping[str, str]) -> Proxy | None:
@@ -41,15 +55,20 @@ def proxy_for(origin: Origin, proxies: Mapping[str, str], environ: Mapping[str, 
         environ: The environment, for the variables' names.
 
     Raises:
-        ValueError: what is set is no proxy's URL.
+        UnusableProxy: what is set is no proxy's URL.
     """
     scheme = next((scheme for scheme in (origin.scheme, "all") if proxies.get(scheme)), None)
     if scheme is None or origin.on_loopback or exempting(origin, proxies.get("no", "")):
         return None
-    parts = urlsplit(proxies[scheme] if "://" in proxies[scheme] else f"http://{proxies[scheme]}")
-    if parts.scheme not in _PORTS or not parts.hostname:
-        raise ValueError("no URL of a proxy")
-    return Proxy(_source(scheme, environ), parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme])
+    source = _source(scheme, environ)
+    try:
+        parts = urlsplit(proxies[scheme] if "://" in proxies[scheme] else f"http://{proxies[scheme]}")
+        kind, port = _MEANT.get(parts.scheme, parts.scheme), parts.port
+    except ValueError:
+        raise UnusableProxy(source) from None
+    if kind not in _PORTS or not parts.hostname:
+        raise UnusableProxy(source)
+    return Proxy(source, kind, parts.hostname, port or _PORTS[kind], parts._replace(scheme=kind).geturl())
 
 
 def sources(proxies: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:

@@ -1,0 +1,96 @@
+"""What the words for kinds of errors mean that engines and gateways put into their errors. Pure.
+
+Sources: the public error references of OpenAI, DashScope, Moonshot, DeepSeek, Zhipu, Anthropic and LiteLLM.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final, Literal, cast
+
+Meaning = Literal[
+    "credentials", "access", "quota", "rate", "overloaded", "timeout", "context", "model", "filter", "request"
+]
+
+_WORDS: Final[dict[Meaning, tuple[str, ...]]] = {
+    "credentials": ("invalidapikey", "incorrectapikey", "invalidauthentication", "authentication", "1002", "1003"),
+    "access": ("accessdenied", "permissiondenied", "permission", "insufficientpermissions", "1220"),
+    "quota": (
+        "insufficientquota",
+        "insufficientbalance",
+        "exceededcurrentquota",
+        "quotaexceeded",
+        "billinghardlimitreached",
+        "billingnotactive",
+        "arrearage",
+        "budgetexceeded",
+        "1113",
+    ),
+    "rate": (
+        "ratelimit",
+        "ratelimitexceeded",
+        "ratelimitreached",
+        "toomanyrequests",
+        "throttling",
+        "throttlingratequota",
+        "throttlingallocationquota",
+        "throttlinguser",
+        "limitrequests",
+        "limitburstrate",
+        "1302",
+        "1303",
+        "1305",
+    ),
+    "overloaded": ("overloaded", "engineoverloaded", "modeloverloaded", "serveroverloaded", "serviceunavailable"),
+    "timeout": ("timeout", "requesttimeout", "gatewaytimeout", "responsetimeout"),
+    "context": ("contextlengthexceeded", "contextwindowexceeded", "stringabovemaxlength", "1261"),
+    "model": (
+        "modelnotfound",
+        "modelnotexist",
+        "modelnotexists",
+        "invalidmodel",
+        "unknownmodel",
+        "unsupportedmodel",
+        "1211",
+    ),
+    "filter": ("contentfilter", "contentpolicyviolation", "datainspectionfailed", "sensitive", "1301"),
+    "request": ("invalidparameter", "invalidrequest", "badrequest", "invalidargument", "unprocessableentity", "1210"),
+}
+_MEANINGS: Final[dict[str, Meaning]] = {word: meaning for meaning, words in _WORDS.items() for word in words}
+_FIELDS: Final = ("code", "type", "status", "error_code", "errorCode")
+_DEPTH: Final = 3
+
+
+def meaning_in_body(body: bytes) -> Meaning | None:
+    """What the words in an error's body mean; None where there are none that are known."""
+    try:
+        value = json.loads(body.decode("utf-8-sig", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    return meaning_of(*_words(value, _DEPTH))
+
+
+def meaning_of(*words: str | None) -> Meaning | None:
+    """What the first of some words that is known means."""
+    for word in words:
+        if word and (meaning := _MEANINGS.get(_plain(word))):
+            return meaning
+    return None
+
+
+def _plain(word: str) -> str:
+    """`rate_limit_exceeded`, `RateLimitError` and `Throttling.RateQuota` as the table has them."""
+    plain = "".join(char for char in word.casefold() if char.isalnum())
+    return plain.removesuffix("error").removesuffix("exception") if len(plain) > len("error") else plain
+
+
+def _words(value: Any, depth: int) -> Iterator[str]:  # noqa: ANN401 any JSON value may come
+    """The words of an error, codes before types, what is inside before what is around it."""
+    if not isinstance(value, dict) or not depth:
+        return
+    fields = cast("dict[str, Any]", value)
+    for inner in ("error", "detail"):
+        yield from _words(fields.get(inner), depth - 1)
+    for name in _FIELDS:
+        word = fields.get(name)
+        if isinstance(word, str) or (isinstance(word, int) and name != "status"):
+            yield str(word)
