@@ -76,10 +76,10 @@ class AnswerDecoder:
                 events = self._events.feed(chunk)
             except EventTooLarge as large:
                 for data in large.events:
-                    yield from self._event(data)
+                    yield from self._add(_parts(data))
                 raise
             for data in events:
-                yield from self._event(data)
+                yield from self._add(_parts(data))
         elif self._kind == "json":
             self._buffer += chunk
             if len(self._buffer) > JSON_BODY_CAP:
@@ -102,7 +102,7 @@ class AnswerDecoder:
         """
         if self._kind == "events":
             for data in self._events.finish():
-                yield from self._event(data)
+                yield from self._add(_parts(data))
         elif self._buffer:
             yield from self._whole(bytes(self._buffer))
         yield self.reply.finish()
@@ -112,13 +112,12 @@ class AnswerDecoder:
         self._buffer.clear()
         parts = _parts(body.decode("utf-8-sig", "replace"))
         if len(parts) > 1 and None not in parts:
-            for part in parts:
-                yield from self._part(part)
+            yield from self._add(parts)
             return
         answer = json_object(body)
         if is_failure(answer) and not is_completion(answer) and "error" not in answer:
             raise EnvelopeFailure(failure_message(answer))
-        yield from self._part(answer)
+        yield from self._add([answer])
         if not is_completion(answer):
             raise WrongShape("JSON of the wrong shape")
         self.done = True
@@ -139,35 +138,22 @@ class AnswerDecoder:
             EngineError: as `feed`.
         """
         for data in self._events.salvage():
-            yield from self._event(data)
+            yield from self._add(_parts(data))
         yield self.reply.finish()
 
-    def _event(self, data: str) -> Iterator[Delta]:
-        parts = _parts(data)
-        if isinstance(data, ErrorData) and not self.done:
-            yield from self._error(data, parts)
+    def _add(self, parts: list[dict[str, Any] | str | None]) -> Iterator[Delta]:
         for part in parts:
-            yield from self._part(part)
-
-    def _part(self, part: dict[str, Any] | str | None) -> Iterator[Delta]:
-        if self.done:
-            return
-        if part == DONE:
-            self.done = True
-        elif isinstance(part, dict):
-            yield self.reply.add(part)
-            if error := engine_error(part):
-                raise error
-        else:
-            self.unreadable += 1
-
-    def _error(self, data: str, parts: list[dict[str, Any] | str | None]) -> Iterator[Delta]:
-        """An event called `error` is one, whatever its data look like."""
-        fields = next((part for part in parts if isinstance(part, dict)), None)
-        if fields is None:
-            raise EngineError(message=encodable(data.strip()) or None)
-        yield self.reply.add(fields)
-        raise engine_error(fields) or engine_error({"error": fields}) or EngineError()
+            if self.done:
+                return
+            if isinstance(part, dict):
+                yield self.reply.add(part)
+                is_plain = part.get("choices") and not part.get("error")
+                if not is_plain and (error := engine_error(part)):
+                    raise error
+            elif part == DONE:
+                self.done = True
+            else:
+                self.unreadable += 1
 
 
 def _parts(data: str) -> list[dict[str, Any] | str | None]:
@@ -180,9 +166,17 @@ def _parts(data: str) -> list[dict[str, Any] | str | None]:
         return [DONE] if text else []
     try:
         value = json.loads(text)
+        parts: list[dict[str, Any] | str | None] = [cast("dict[str, Any]", value) if isinstance(value, dict) else None]
     except (ValueError, RecursionError):
-        return _scanned(text)
-    return [cast("dict[str, Any]", value) if isinstance(value, dict) else None]
+        parts = _scanned(text)
+    return [_as_error(part, text) for part in parts] if isinstance(data, ErrorData) else parts
+
+
+def _as_error(part: dict[str, Any] | str | None, text: str) -> dict[str, Any] | str | None:
+    """An event called `error` is one, whatever its data look like."""
+    if isinstance(part, dict):
+        return part if part.get("error") else {"error": part}
+    return part or {"error": encodable(text)}
 
 
 def _scanned(text: str) -> list[dict[str, Any] | str | None]:

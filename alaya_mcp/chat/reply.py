@@ -158,7 +158,8 @@ class Reply:
         if not choice:
             return _NOTHING
         delta = self._added(choice)
-        reason = finish_reason(choice.get("finish_reason"))
+        said = choice.get("finish_reason")
+        reason = finish_reason(said) if said else None
         self._ending.note(adds=delta is not _NOTHING, reason=reason)
         if reason:
             self.finish_reason = reason
@@ -169,7 +170,7 @@ class Reply:
 
     def finish(self) -> Delta:
         """Take what was held back, when no more will come."""
-        rest = {channel: "\ufffd" for channel, half in self._halves.items() if half}
+        rest = dict.fromkeys(self._halves, "\ufffd")
         self._halves.clear()
         thought, content = self.think.feed(rest["content"]) if "content" in rest else ("", "")
         last_thought, last_content = self.think.finish(stopped=self.finish_reason == "stop")
@@ -199,13 +200,16 @@ class Reply:
         return _NOTHING
 
     def _take(self, message: dict[str, Any]) -> Delta:
-        calls_tool = self._calls.add(message.get("tool_calls"))
+        pieces = message.get("tool_calls")
+        calls_tool = self._calls.add(pieces) if pieces else False
         # vLLM says reasoning, SGLang and older vLLM reasoning_content (recorded exchanges, SGLang's source).
-        thought = _text(message.get("reasoning")) or _text(message.get("reasoning_content"))
-        content = _text(message.get("content"))
+        said, sent = message.get("reasoning") or message.get("reasoning_content"), message.get("content")
+        thought = _text(said) if said else ""
+        content = _text(sent) if sent else ""
         if not thought and not content and not calls_tool:
             return _NOTHING
-        thought, content = self._joined("reasoning", thought), self._joined("content", content)
+        if self._halves or not (thought.isascii() and content.isascii()):
+            thought, content = self._joined("reasoning", thought), self._joined("content", content)
         self.begun = True
         if thought:
             self.has_parser = True
@@ -215,12 +219,10 @@ class Reply:
 
     def _joined(self, channel: str, text: str) -> str:
         """Text fit for UTF-8, with half of a character kept until its other half comes."""
-        half = self._halves.get(channel, "")
-        if not half and text.isascii():
-            return text
-        text = half + text
-        self._halves[channel] = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
-        return encodable(text[:-1] if self._halves[channel] else text)
+        text = self._halves.pop(channel, "") + text
+        if "\ud800" <= text[-1:] <= "\udbff":
+            self._halves[channel], text = text[-1], text[:-1]
+        return encodable(text)
 
     def _keep(self, reasoning: str, content: str, *, calls_tool: bool = False) -> Delta:
         if reasoning:
