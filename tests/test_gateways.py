@@ -109,6 +109,7 @@ def bare(value: object) -> bytes:
     return json.dumps(value).encode()
 
 
+NOTHING_SAID: dict[str, Any] = {"message": "", "code": None, "details": []}
 HELLO, WORLD, END = chunk("Hello "), chunk("world"), chunk(None, "stop")
 
 
@@ -243,7 +244,7 @@ WHOLE = {"role": "assistant", "content": "Hello world"}
         ),
         pytest.param(
             [
-                {**HELLO, "error": {"message": "", "code": None, "details": []}},
+                {**HELLO, "error": NOTHING_SAID},
                 {**WORLD, "error": {"code": 0, "type": "null"}},
                 {**END, "error": "null"},
             ],

@@ -65,6 +65,26 @@ _STREAMS = {
     "plain-json": "a good answer as one JSON object, although a stream was asked for",
 }
 
+_GATEWAYS = {
+    "early-reason": "a finish_reason beside the role, some seconds of silence, then a good answer",
+    "reason-on-every-chunk": "a good answer with finish_reason stop on every chunk",
+    "null-in-quotes": 'a good answer with finish_reason "null" on every chunk but the last',
+    "bare-lines": "a good answer whose lines lack their `data:` after the first one",
+    "json-lines": "a good answer as lines of JSON, with neither `data:` nor [DONE]",
+    "no-blank-lines": "a good answer without a blank line between its events",
+    "indented-lines": "a good answer whose lines are indented",
+    "split-character": "a good answer with half of a character in each of two tokens",
+    "message-beside-deltas": "a good answer, and then all of it once more as a message",
+    "empty-error": "a good answer with an error on every chunk that says nothing",
+    "loose-types": "a good answer with its index and its counts as text",
+    "leaked-tag": "reasoning, then a closing tag in the content, then a good answer",
+    "call-under-another-index": "a good answer, and a tool call whose arguments come under the next index",
+    "status-201": "a good answer under 201",
+    "no-stream-options": "422 for stream_options, a good answer without",
+    "content-filter": "ends after 3 tokens with finish_reason content_filter",
+    "broken-http": "an answer with two Transfer-Encodings, which HTTP forbids",
+}
+
 _BODIES = {
     "html-200": "200 with an HTML page",
     "code-minus-1": '200 with the control plane\'s envelope and "code": -1',
@@ -90,6 +110,10 @@ _STATUSES = {
     **{f"sglang-{status}": f"{status} in SGLang's shape" for status in ENGINE_STATUSES},
     "sglang-400-context": "400: SGLang says that the prompt does not fit the context window",
     "sglang-400-adapter": "400: SGLang says that the adapter is not loaded",
+    "gateway-400-model": "400: a gateway says that the model's name is invalid",
+    "gateway-400-parameter": "400: a gateway says InvalidParameter",
+    "gateway-429-quota": "429: a gateway says insufficient_quota",
+    "gateway-400-rate": "400: a gateway says rate_limit_exceeded",
     "llamacpp-500-image": "500: llama.cpp says that the model takes no images",
     **{f"gateway-{status}": f"{status} with a gateway's HTML page" for status in GATEWAY_STATUSES},
 }
@@ -97,6 +121,7 @@ _STATUSES = {
 _IN_TURN = {
     "rate-limited": "429 always, with no Retry-After",
     "rate-limited-seconds": "429 always, with Retry-After: 1",
+    "rate-limited-fraction": "429 always, with Retry-After: 0.5",
     "rate-limited-date": "429 always, with a date from 1 to 2 s ahead as Retry-After",
     "rate-limited-long": "429 always, with Retry-After: 3600",
     "rate-limited-once": "429 with Retry-After: 0 for the first chat, then good answers",
@@ -119,6 +144,7 @@ _CONTROL = {
     "control-huge": "a JSON body of more than 8 MiB",
     "control-endless": "a JSON body that drips spaces, for ever",
     "control-gzip-bomb": "a small compressed body, unasked for, that unpacks to more than 1 GiB",
+    "control-no-path": "404 of a web server that knows no such path",
     "control-wrong-shape": "200 with a JSON list",
     "control-empty": "200 with no body",
     "control-once": "503 with Retry-After: 0 for the first request, then the detail",
@@ -144,7 +170,7 @@ _CATALOGUE = {
         *(Fault(name, summary, "address") for name, summary in _ADDRESSES.items()),
         *(
             Fault(name, summary)
-            for group in (_BEFORE_AN_ANSWER, _STREAMS, _BODIES, _STATUSES, _IN_TURN)
+            for group in (_BEFORE_AN_ANSWER, _STREAMS, _GATEWAYS, _BODIES, _STATUSES, _IN_TURN)
             for name, summary in group.items()
         ),
         *(Fault(name, summary, "control") for name, summary in (_CONTROL | _LISTS).items()),

@@ -63,6 +63,7 @@ CONTROL: Mapping[str, Show] = {
     "control-huge": _huge,
     "control-endless": drip_json,
     "control-gzip-bomb": bomb,
+    "control-no-path": _fixed(encode({"detail": "Not Found"}), 404),
     "control-wrong-shape": _fixed(b"[1,2,3]"),
     "control-empty": _fixed(b""),
     "control-once": _failure(503, AT_ONCE),

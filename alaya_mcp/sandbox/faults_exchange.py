@@ -73,6 +73,13 @@ class Exchange:
         await anyio.sleep_forever()
         raise AssertionError("sleeping for ever has ended")
 
+    async def answer_raw(self, data: bytes) -> NoReturn:
+        """Send bytes that are no answer of HTTP, and close."""
+        transport = _transport(self._request.scope)
+        transport.write(data)
+        transport.close()
+        await self.hang()
+
     async def close(self) -> NoReturn:
         """Close the connection wherever it is in an answer: the client reads what was sent, then EOF."""
         _transport(self._request.scope).close()

@@ -14,6 +14,7 @@ from alaya_mcp.sandbox.faults import find_fault
 from alaya_mcp.sandbox.faults_bodies import BODIES
 from alaya_mcp.sandbox.faults_control import BAD_URL, CONTROL
 from alaya_mcp.sandbox.faults_exchange import Exchange
+from alaya_mcp.sandbox.faults_gateways import GATEWAYS
 from alaya_mcp.sandbox.faults_refusals import REFUSALS
 from alaya_mcp.sandbox.faults_script import read_script
 from alaya_mcp.sandbox.faults_streams import STREAMS
@@ -30,7 +31,7 @@ WRONG_NAME: Final = "qwen3-8b-renamed"
 
 _ONCE = ("busy-once", "rate-limited-once", "control-once")
 _NO_CHAT = (*REFUSALS, "redirect-302", "redirect-307", "endless-body")
-_CHAT_SHOWS = {**STREAMS, **BODIES, **REFUSALS}
+_CHAT_SHOWS = {**STREAMS, **GATEWAYS, **BODIES, **REFUSALS}
 
 
 def fault_deployment(service_id: str) -> Deployment | None:

@@ -121,6 +121,11 @@ _LLAMACPP_IMAGE = {  # assumed
     }
 }
 
+
+def _gateway(message: str, code: str) -> object:
+    return {"error": {"message": message, "type": None, "param": None, "code": code}}
+
+
 REFUSALS: Mapping[str, Show] = {
     **{f"vllm-{status}": _fixed(_vllm_body(status), status) for status in ENGINE_STATUSES},
     **{f"sglang-{status}": _fixed(_refused(status).body("sglang"), status) for status in ENGINE_STATUSES},
@@ -131,9 +136,15 @@ REFUSALS: Mapping[str, Show] = {
     "vllm-400-not-multimodal": _not_multimodal,
     "sglang-400-context": _fixed(_SGLANG_CONTEXT.body("sglang"), 400),
     "sglang-400-adapter": _fixed(_SGLANG_ADAPTER.body("sglang"), 400),
+    # Public documentation of LiteLLM, DashScope and OpenAI.
+    "gateway-400-model": _fixed(_gateway("Invalid model name passed in model=x. Call `/v1/models`.", "400"), 400),
+    "gateway-400-parameter": _fixed({"code": "InvalidParameter", "message": "Range of seed should be [0, 9]"}, 400),
+    "gateway-429-quota": _fixed(_gateway("You exceeded your current quota.", "insufficient_quota"), 429),
+    "gateway-400-rate": _fixed(_gateway("Too many requests.", "rate_limit_exceeded"), 400),
     "llamacpp-500-image": _fixed(_LLAMACPP_IMAGE, 500),
     "rate-limited": _fixed(_vllm_body(429), 429),
     "rate-limited-seconds": _fixed(_vllm_body(429), 429, {"retry-after": "1"}),
+    "rate-limited-fraction": _fixed(_vllm_body(429), 429, {"retry-after": "0.5"}),
     "rate-limited-date": _limited_until,
     "rate-limited-long": _fixed(_vllm_body(429), 429, {"retry-after": "3600"}),
     "rate-limited-once": _fixed(_vllm_body(429), 429, AT_ONCE),

@@ -3,7 +3,7 @@
 import pytest
 
 from alaya_mcp.sandbox import CATALOGUE, FAULTS, Sandbox
-from tests.sandbox import test_faults_answers, test_faults_connections, test_faults_control
+from tests.sandbox import test_faults_answers, test_faults_connections, test_faults_control, test_faults_gateways
 from tests.sandbox.caller import Caller, body_of
 
 pytestmark = pytest.mark.anyio
@@ -12,7 +12,8 @@ NAMES = [name for name, _ in FAULTS]
 
 
 def test_every_fault_is_held_to_a_claim_and_nothing_else_is() -> None:
-    claimed = test_faults_answers.COVERED | test_faults_connections.COVERED | test_faults_control.COVERED
+    modules = test_faults_answers, test_faults_connections, test_faults_control, test_faults_gateways
+    claimed = set[str]().union(*(module.COVERED for module in modules))
     assert claimed == set(NAMES)
 
 

@@ -19,7 +19,7 @@ from tests.sandbox.caller import HELLO, Caller, body_of, chunks_of, sandboxed, s
 pytestmark = pytest.mark.anyio
 
 NUMBERED = [name for name, _ in FAULTS if name.split("-")[-1].isdigit() and name.split("-")[0] in ("vllm", "sglang")]
-GATEWAY = [name for name, _ in FAULTS if name.startswith("gateway-")]
+GATEWAY = [name for name, _ in FAULTS if name.startswith("gateway-") and name.split("-")[-1].isdigit()]
 REFUSED: dict[str, tuple[int, str]] = {
     "vllm-400-context": (400, "maximum context length is 32768 tokens"),
     "vllm-404-model": (404, "The model `nobody` does not exist. Valid aliases: qwen3-8b."),
