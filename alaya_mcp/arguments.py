@@ -1,8 +1,10 @@
 """The arguments of the command line. Each command says here what it takes, and in `commands/` what it does."""
 
 import argparse
+import re
 from collections.abc import Callable
-from typing import Final
+from difflib import get_close_matches
+from typing import Any, Final, NoReturn
 
 from alaya_mcp import __version__
 
@@ -23,24 +25,54 @@ _MOST_DEPLOYMENTS: Final = 2_000
 _LONGEST_SECONDS: Final = 3600.0
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that says what may have been meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program with what is wrong, and the nearest of what would be right."""
+        if wrong := _INVALID_CHOICE.search(message):
+            message += _did_you_mean(wrong[1], _CHOICE.findall(wrong[2]))
+        super().error(message)
+
+    def refuse_unknown(self, unknown: list[str]) -> None:
+        """End the program where there are arguments that nothing takes."""
+        if unknown:
+            options = _OPTION.findall(self.format_help())
+            near = (_did_you_mean(word.partition("=")[0], options) for word in unknown if word.startswith("-"))
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{next(filter(None, near), '')}")
+
+
+_INVALID_CHOICE: Final = re.compile(r"invalid choice: '?(.*?)'? \(choose from (.*)\)")
+"""As argparse says it, in every version of Python that is supported."""
+_CHOICE: Final = re.compile(r"[a-z][a-z0-9-]*")
+_OPTION: Final = re.compile(r"--[a-z][a-z0-9-]*")
+_LIKE: Final = 0.6
+
+
+def _did_you_mean(word: str, known: list[str]) -> str:
+    near = get_close_matches(word, known, n=1, cutoff=_LIKE)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
 def parsed(arguments: list[str]) -> argparse.Namespace:
     """The arguments, with the command's name as `command`; ends the program where they are wrong."""
     if not arguments:  # as hosts start it: making the parser takes longer than the rest of the command line
         return argparse.Namespace(command="serve", sandbox=False, sandbox_fault=None)
-    top = parser()
-    found = top.parse_args(arguments)
+    top, commands = parsers()
+    found, unknown = top.parse_known_args(arguments)
+    commands.get(found.command, top).refuse_unknown(unknown)
+    if found.sandbox_fault and (not found.sandbox or found.command != "serve"):
+        top.error("--fault goes with --sandbox alone, or after the command sandbox")
     if found.sandbox and found.command != "serve":
-        top.error(f"--sandbox before a command serves MCP over the sandbox; {found.command} goes without it")
-    if found.sandbox_fault and not found.sandbox:
-        top.error("--fault goes with --sandbox, or after the command sandbox")
+        if not hasattr(found, "over_sandbox"):
+            top.error(f"{found.command} takes no --sandbox; chat and install do, and without a command it serves MCP")
+        found.over_sandbox = True
     return found
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of `alayanew-mcp`."""
-    top = argparse.ArgumentParser(
-        prog="alayanew-mcp", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def parsers() -> tuple[_Parser, dict[str, _Parser]]:
+    """The parser of `alayanew-mcp`, and those of its commands by their names."""
+    top = _Parser(prog="alayanew-mcp", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.set_defaults(command="serve")
     top.add_argument("--version", action="version", version=f"alayanew-mcp {__version__}")
     top.add_argument(
@@ -55,13 +87,15 @@ def parser() -> argparse.ArgumentParser:
         help="with --sandbox: every deployment shows this fault; `alayanew-mcp sandbox --faults` lists them",
     )
     commands = top.add_subparsers(title="commands", metavar="COMMAND")
-    _demo(commands.add_parser)
-    _doctor(commands.add_parser)
-    _chat(commands.add_parser)
-    _install(commands.add_parser)
-    _uninstall(commands.add_parser)
-    _sandbox(commands.add_parser)
-    return top
+    by_name: dict[str, _Parser] = {}
+
+    def add(name: str, **options: Any) -> argparse.ArgumentParser:  # noqa: ANN401 what argparse takes
+        by_name[name] = commands.add_parser(name, **options)
+        return by_name[name]
+
+    for command in (_demo, _doctor, _chat, _install, _uninstall, _sandbox):
+        command(add)
+    return top, by_name
 
 
 def _demo(add: Add) -> None:
@@ -94,7 +128,8 @@ def _chat(add: Add) -> None:
         "chat",
         help="chat with a deployment in the terminal",
         description="Chat with a deployment in the terminal; /help lists what one can do. Where stdin is no terminal, "
-        "each line of it is a message.",
+        "each line of it is a message of its own, or one of /model, /system, /thinking, /clear and /quit; a message "
+        "that begins with a slash is written with two. Exit status: 0, or 1 where a line had no whole answer.",
     )
     chat.set_defaults(command="chat")
     chat.add_argument("service", nargs="?", metavar="SERVICE", help="a deployment's id, name or alias")
@@ -104,6 +139,8 @@ def _chat(add: Add) -> None:
     chat.add_argument(
         "--timeout", type=_seconds, default=600.0, metavar="SECONDS", help="whole budget of one answer, default 600"
     )
+    chat.add_argument("--conversation", action="store_true", help="piped lines are one conversation")
+    chat.add_argument("--json", action="store_true", help="print one JSON object for each piped line, and nothing else")
     chat.add_argument("--sandbox", dest="over_sandbox", action="store_true", help="chat with the embedded sandbox")
 
 

@@ -16,7 +16,18 @@ LINE_BUDGET = 300
 
 # Lower layers first: a module imports from its own layer or from one before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "deadline", "origins", "descriptors", "sdk", "environment", "deployment.lenient", "deployment.launch"),
+    (
+        "errors",
+        "deadline",
+        "origins",
+        "descriptors",
+        "sdk",
+        "environment",
+        "replacement",
+        "wrapping",
+        "deployment.lenient",
+        "deployment.launch",
+    ),
     ("deployment.reference", "config_place"),
     ("config_file",),
     ("sources",),
@@ -77,7 +88,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 MCP_ONLY_IN = ("tools.", "context.", "server", "pipes", "stdio", "commands.demo")
 HTTP_ONLY_IN = ("upstream.", "chat.answer", "doctor.network", "sandbox.")
-RICH_ONLY_IN = ("console", "commands.chat", "commands.demo", "doctor.report", "terminal.screen")
+RICH_ONLY_IN = ("console", "wrapping", "commands.chat", "commands.demo", "doctor.report", "terminal.screen")
 PROMPT_TOOLKIT_ONLY_IN = ("terminal.prompt",)
 
 

@@ -319,3 +319,49 @@ async def test_an_http_proxy_is_used_for_other_hosts() -> None:
     content = answer["result"]["structuredContent"]
     assert content["content"] == "through the proxy"
     assert any("plain http" in warning for warning in content["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["docter"], "doctor"),
+        (["chatt"], "chat"),
+        (["install", "cursr"], "cursor"),
+        (["uninstall", "vs-code"], "vscode"),
+        (["chat", "--modle", "x"], "--model"),
+        (["chat", "--thinking", "of"], "off"),
+        (["doctor", "--jsno"], "--json"),
+        (["--sandbx"], "--sandbox"),
+        (["sandbox", "--fleat=3"], "--fleet"),
+    ],
+)
+def test_a_slip_of_the_pen_is_told_what_may_have_been_meant(arguments: list[str], meant: str) -> None:
+    wrong = run(*arguments)
+
+    assert wrong.returncode == 2
+    assert wrong.stderr.decode().rstrip().endswith(f"did you mean {meant}?")
+
+
+@pytest.mark.parametrize("arguments", [["xyzzy"], ["chat", "--xyzzy"], ["install", "emacs"]])
+def test_what_is_like_nothing_is_refused_without_a_guess(arguments: list[str]) -> None:
+    wrong = run(*arguments)
+
+    assert wrong.returncode == 2
+    assert b"did you mean" not in wrong.stderr
+
+
+def test_the_sandbox_before_a_command_that_takes_it_means_that_command() -> None:
+    chat = [sys.executable, "-m", "alaya_mcp", "--sandbox", "chat"]
+    done = subprocess.run(  # noqa: S603 our own command
+        chat, input=b"sandbox: say hello\n", capture_output=True, timeout=60, env=own_environ(), check=False
+    )
+
+    assert (done.returncode, done.stdout) == (0, b"hello\n")
+
+
+@pytest.mark.parametrize("command", ["demo", "doctor", "sandbox"])
+def test_the_sandbox_before_a_command_that_does_not_take_it_is_told_so(command: str) -> None:
+    wrong = run("--sandbox", command)
+
+    assert wrong.returncode == 2
+    assert f"{command} takes no --sandbox" in wrong.stderr.decode()

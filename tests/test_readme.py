@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from alaya_mcp import errors
-from alaya_mcp.arguments import parser
+from alaya_mcp.arguments import parsers
 from alaya_mcp.config_place import CONFIG_VARIABLE, PROFILE_VARIABLE
 from alaya_mcp.server import TOOLS
 from alaya_mcp.settings import DEFAULT_BASE_URL, VARIABLES, Settings
@@ -91,7 +91,7 @@ def test_the_commands_table_names_commands_that_there_are() -> None:
         name, *arguments = shlex.split(command.replace("HOST", "cursor"))
         assert name == "alayanew-mcp"
         if arguments != ["--version"]:
-            parser().parse_args(arguments)
+            parsers()[0].parse_args(arguments)
 
 
 def test_the_line_to_send_by_hand_is_answered() -> None:

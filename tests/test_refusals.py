@@ -117,7 +117,7 @@ async def test_a_status_without_a_body_is_no_answer(status: int) -> None:
 
 def _brotli(data: bytes) -> bytes:
     packed: Any = brotli.compress(data)  # type: ignore[reportUnknownMemberType] # it has no types
-    return packed
+    return bytes(packed)
 
 
 @pytest.mark.parametrize("encoding", ["br", "gzip", "deflate"])

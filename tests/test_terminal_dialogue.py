@@ -1,6 +1,7 @@
 """A person's sitting over the sandbox: what is typed, what is shown, what reaches the engine."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -445,6 +446,34 @@ async def test_a_conversation_is_saved_and_taken_up_again(tmp_path: Path) -> Non
     assert "4 messages came from" in again
     assert "There is no system message." in again
     assert 'You wrote: "three". Earlier turns: 2.' in again
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such permissions")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
+async def test_a_file_that_is_written_over_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
+    file, link = tmp_path / "talk.json", tmp_path / "link.json"
+    file.write_text("private", encoding="utf-8")
+    file.chmod(mode)
+    link.symlink_to(file)
+
+    await shown("one", f"/save! {link}")
+
+    assert file.stat().st_mode & 0o777 == mode
+    assert link.is_symlink()
+    assert len(json.loads(file.read_text(encoding="utf-8"))) == 2
+    assert sorted(os.listdir(tmp_path)) == ["link.json", "talk.json"]  # noqa: PTH208 one call that does not wait
+
+
+@pytest.mark.parametrize("word", ["exit", "quit", " QUIT ", ":q", "/exit", "/bye", "/quit"])
+async def test_what_people_type_to_leave_leaves(word: str) -> None:
+    async with Sandbox(token_delay=0) as sandbox, sitting(sandbox, word, "never") as one:
+        await one.dialogue.run()
+
+    assert sandbox.stats.chats_started == 0
+
+
+async def test_a_system_message_that_was_set_is_said() -> None:
+    assert "The system message from now on: Be brief." in await shown("/system Be brief.")
 
 
 async def test_a_loaded_question_without_an_answer_can_be_asked(tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ from alaya_mcp.errors import AccessDenied, InvalidArguments
 from alaya_mcp.sandbox import Sandbox
 from alaya_mcp.session import open_session
 from alaya_mcp.settings import Settings
-from alaya_mcp.terminal.answers import answer_lines
+from alaya_mcp.terminal.answers import PipedChat, TextReport
 from alaya_mcp.terminal.interruption import Interruption
-from alaya_mcp.terminal.lines import LineInterrupted, piped_lines
+from alaya_mcp.terminal.lines import LineInterrupted, PipedLine, piped_lines
 from alaya_mcp.terminal.respondent import Manner, Respondent
 from alaya_mcp.terminal.selection import reference
 from tests.calls import environ_of, over
@@ -33,32 +33,72 @@ SECONDS = 60
 COMMAND = [sys.executable, "-m", "alaya_mcp", "chat"]
 
 
-async def answered(settings: Settings, *lines: str) -> tuple[int, str, str]:
+async def answered(settings: Settings, *lines: str, conversation: bool = False) -> tuple[int, str, str]:
     """The exit status, the answers, and what was said beside them."""
     answers, beside = Paper(), Paper()
 
-    async def piped() -> AsyncIterator[str]:
-        for line in lines:
-            yield line
+    async def piped() -> AsyncIterator[PipedLine]:
+        for number, line in enumerate(lines, 1):
+            yield PipedLine(number, line)
 
     with anyio.fail_after(SECONDS):
         async with open_session(settings) as session:
             screen = screen_on(answers, beside)
             respondent = Respondent(session, str(settings.service_id), Manner(SECONDS), screen, Interruption())
-            status = await answer_lines(respondent, screen, piped())
+            chat = PipedChat(respondent, screen, TextReport(screen), is_conversation=conversation)
+            status = await chat.run(piped())
     return status, answers.getvalue(), beside.getvalue()
 
 
-async def test_each_line_is_answered_and_nothing_else_is_among_the_answers() -> None:
+@pytest.mark.parametrize("conversation", [False, True])
+async def test_each_line_stands_alone_unless_they_are_one_conversation(*, conversation: bool) -> None:
     async with Sandbox(token_delay=0) as sandbox:
-        status, answers, beside = await answered(over(sandbox), "sandbox: say /one\n", "/quit", "three")
+        lines = "sandbox: say /one\n", "exit", "//three"
+        status, answers, beside = await answered(over(sandbox), *lines, conversation=conversation)
 
     first, second, third = answers.splitlines()
     assert status == 0
     assert first == "/one"
-    assert 'You wrote: "/quit". Earlier turns: 1.' in second
-    assert 'You wrote: "three". Earlier turns: 2.' in third
+    assert 'You wrote: "exit".' in second
+    assert 'You wrote: "/three".' in third
+    assert ("Earlier turns: 2." in third) is conversation
+    assert ("Earlier turns" in second + third) is conversation
     assert len(re.findall(r"^qwen3-8b, \d+ tokens", beside, re.MULTILINE)) == 3
+
+
+async def test_commands_hold_for_the_lines_after_them() -> None:
+    async with Upstream(chat=replies("x")) as upstream:
+        status, _, _ = await answered(
+            upstream.settings(),
+            "one",
+            "/model lora1",
+            "/system Be brief.",
+            "/thinking off",
+            "two",
+            "/system off",
+            "three",
+            "/quit",
+            "never",
+        )
+
+        one, two, three = (request.json for request in upstream.chats)
+    assert status == 0
+    assert [one["model"], two["model"], three["model"]] == ["base", "lora1", "lora1"]
+    assert [len(sent["messages"]) for sent in (one, two, three)] == [1, 2, 1]
+    assert two["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert two["chat_template_kwargs"]["enable_thinking"] is False
+
+
+@pytest.mark.parametrize(
+    "line", ["/save file.json", "/load file.json", "/etc/passwd", "/", "/model", "/clear x", "/thinking x"]
+)
+async def test_a_line_that_is_no_command_for_a_pipe_is_not_sent(line: str) -> None:
+    async with Upstream(chat=replies("x")) as upstream:
+        status, answers, beside = await answered(upstream.settings(), line, "two")
+
+        assert len(upstream.chats) == 1
+    assert (status, answers) == (1, "x\n")
+    assert "line 1: /" in beside
 
 
 async def test_an_answer_that_fails_is_told_and_the_next_line_is_answered_all_the_same() -> None:
@@ -73,6 +113,7 @@ async def test_an_answer_that_fails_is_told_and_the_next_line_is_answered_all_th
         said = [[message["content"] for message in chat.json["messages"]] for chat in upstream.chats]
     assert (status, answers) == (1, "three\n")
     assert said == [["one"], ["two"], ["three"]]
+    assert "line 1:" in beside
     assert "The model ended its reply without any text." in beside
     assert "no, not now" in beside
     assert "Trying again unchanged will not help." in beside
@@ -95,9 +136,69 @@ async def test_an_answer_that_was_cut_is_shown_as_far_as_it_came_and_is_no_succe
 
 
 async def test_lines_come_without_their_ends_and_empty_ones_do_not_come() -> None:
-    file = io.StringIO("\ufefffirst\n\n  \r\n second\ufeff\r\nlast", newline="")
+    file = io.BytesIO("\ufefffirst\n\n  \r\n second\ufeff\r\nlast".encode())
 
-    assert [line async for line in piped_lines(file)] == ["first", " second\ufeff", "last"]
+    lines = [(line.number, line.text) async for line in piped_lines(file, "utf-8")]
+    assert lines == [(1, "first"), (4, " second\ufeff"), (5, "last")]
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "texts"),
+    [
+        ("你好\n再见\n".encode("gbk"), "gbk", ["你好", "再见"]),
+        ("你好\n再见\n".encode("gbk"), "utf-8", [None, None]),
+        (b"hello\n" + "你好".encode("gbk"), "ascii", ["hello", None]),
+        ("你好\n".encode(), "gbk", ["你好"]),
+        ("你好\n".encode("utf-16"), "utf-8", [None]),
+        ("caf\u00e9\n".encode("latin-1"), "latin-1", ["caf\u00e9"]),
+        (b"\xff\n", "no-such-encoding", [None]),
+    ],
+)
+async def test_what_is_not_utf_8_is_of_the_systems_encoding_or_nothing(
+    content: bytes, encoding: str, texts: list[str | None]
+) -> None:
+    assert [line.text async for line in piped_lines(io.BytesIO(content), encoding)] == texts
+
+
+async def test_text_of_no_known_encoding_is_refused_and_nothing_of_it_is_sent() -> None:
+    lines = "你好\n".encode("gbk") + b"hello\n"
+    async with Upstream(chat=replies("x")) as upstream:
+        environ = own_environ(**upstream.environ, PYTHONUTF8="1")
+        with anyio.fail_after(SECONDS):
+            done = await anyio.run_process([*COMMAND], input=lines, env=environ, check=False)
+
+        assert [chat.json["messages"][0]["content"] for chat in upstream.chats] == ["hello"]
+    assert (done.returncode, done.stdout) == (1, b"x\n")
+    assert "line 1: The line is not UTF-8" in done.stderr.decode()
+    assert "iconv -f GBK -t UTF-8" in done.stderr.decode()
+
+
+async def test_json_is_one_object_a_line_and_nothing_else() -> None:
+    lines = "sandbox: say 你好\n/nonsense\n\nsandbox: say two\n".encode() + "你".encode("gbk")
+    async with Sandbox(token_delay=0) as sandbox:
+        environ = own_environ(**environ_of(sandbox), PYTHONUTF8="1")
+        with anyio.fail_after(SECONDS):
+            done = await anyio.run_process([*COMMAND, "--json"], input=lines, env=environ, check=False)
+
+    first, second, third, fourth = map(json.loads, done.stdout.decode().splitlines())
+    assert done.returncode == 1
+    assert done.stderr == b""
+    assert (first["line"], first["prompt"], first["content"]) == (1, "sandbox: say 你好", "你好")
+    assert first["finish_reason"] == "stop"
+    assert (second["line"], second["prompt"], second["error"]["code"]) == (2, "/nonsense", "invalid_arguments")
+    assert (third["line"], third["content"]) == (4, "two")
+    assert (fourth["line"], fourth["error"]["retryable"]) == (5, False)
+
+
+async def test_json_has_the_error_of_each_line_that_failed() -> None:
+    async with Upstream(chat=_refuses) as upstream:
+        environ = own_environ(**upstream.environ)
+        with anyio.fail_after(SECONDS):
+            done = await anyio.run_process([*COMMAND, "--json"], input=b"one\n", env=environ, check=False)
+
+    (found,) = map(json.loads, done.stdout.decode().splitlines())
+    assert (found["line"], found["error"]["code"], found["error"]["retryable"]) == (1, "request_rejected", False)
+    assert "no, not now" in found["error"]["message"]
 
 
 async def chosen(settings: Settings, *typed: Typed, named: str | None = None) -> tuple[str, str]:

@@ -86,7 +86,7 @@ def test_where_lines_cannot_be_wiped_each_status_has_its_own() -> None:
     [
         (DeploymentNotReady("It is stopped.", next_step="Start it."), "Trying again unchanged will not help."),
         (RateLimited("Too many.", next_step="Start it."), "Trying again can help."),
-        (RateLimited("Too many.", next_step="Start it.", retry_after=7.4), "Trying again after 7 s can help."),
+        (RateLimited("Too many.", next_step="Start it.", retry_after=7.4), "Trying again after 8 s can help."),
     ],
 )
 def test_an_error_says_what_happened_and_what_to_do(error: AlayaError, again: str) -> None:

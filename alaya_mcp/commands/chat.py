@@ -2,12 +2,15 @@
 
 import argparse
 import io
+import locale
 import os
 import signal
 import sys
 from collections.abc import Generator
 from contextlib import AsyncExitStack, contextmanager
 from typing import Final
+
+from rich.console import Console
 
 from alaya_mcp.console import open_console
 from alaya_mcp.deployment.lenient import encodable
@@ -16,7 +19,7 @@ from alaya_mcp.errors import AlayaError, InvalidArguments
 from alaya_mcp.logs import start_logging
 from alaya_mcp.session import Session, open_session
 from alaya_mcp.settings import Settings, load_settings, log_level
-from alaya_mcp.terminal.answers import answer_lines
+from alaya_mcp.terminal.answers import JsonReport, PipedChat, TextReport
 from alaya_mcp.terminal.dialogue import INTERRUPTED, Dialogue
 from alaya_mcp.terminal.interruption import Interruption
 from alaya_mcp.terminal.lines import piped_lines
@@ -31,7 +34,7 @@ _REPLY_BYTES: Final = 10_000_000
 async def run(arguments: argparse.Namespace) -> int:
     """Chat until the person leaves, or until the pipe ends."""
     start_logging(log_level(os.environ))
-    has_person = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+    has_person = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty() and not arguments.json
     console = open_console()
     beside = console if has_person else Aside(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
     screen = Screen(console, beside)
@@ -77,10 +80,14 @@ async def _chat_with_person(session: Session, arguments: argparse.Namespace, scr
 async def _chat_with_pipe(session: Session, arguments: argparse.Namespace, screen: Screen) -> int:
     with _sigint_ends_at_once():
         named = await reference(session, _named(arguments), screen)
-        respondent = Respondent(session, named, _manner(arguments), screen, Interruption())
-        if reconfigure := getattr(sys.stdin, "reconfigure", None):
-            reconfigure(encoding="utf-8", errors="replace")  # on Windows it is the code page's otherwise
-        return await answer_lines(respondent, screen, piped_lines(sys.stdin or io.StringIO()), _text(arguments.system))
+        nobody = Console(file=io.StringIO(), quiet=True)
+        shown = Screen(nobody, nobody) if arguments.json else screen
+        respondent = Respondent(session, named, _manner(arguments), shown, Interruption())
+        report = JsonReport(screen) if arguments.json else TextReport(screen)
+        is_conversation: bool = arguments.conversation
+        chat = PipedChat(respondent, screen, report, _text(arguments.system), is_conversation=is_conversation)
+        source = sys.stdin.buffer if sys.stdin is not None else io.BytesIO()
+        return await chat.run(piped_lines(source, locale.getencoding()))
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from rich.console import Console
 from alaya_mcp.console import open_console
 from alaya_mcp.hosts.entries import launcher
 from alaya_mcp.sandbox import Sandbox
+from alaya_mcp.wrapping import WordWrap
 
 _PHASE: Final = "com.alayanew.mcp/phase"
 _QUESTION: Final = "A customer asks why order 1042 has not arrived. What do you answer?"
@@ -34,13 +35,14 @@ _DEMO_SECONDS: Final = 60
 _NEXT: Final = """\
 Next, with your own deployment:
   1. In the Alaya NeW console make an Open API Key.
-  2. Run `alayanew-mcp install HOST` (claude-desktop, claude-code, vscode or cursor), or put this into your MCP host's
-     configuration yourself:
+  2. Run `alayanew-mcp install HOST` (claude-desktop, claude-code, vscode or cursor),
+     or put this into your MCP host's configuration yourself:
 
 {config}
 
   3. Restart the host and ask it: "Which of my deployments are running?"
-If something does not work: `alayanew-mcp doctor`. README.md has the same for each host, and every setting."""
+If something does not work: `alayanew-mcp doctor`.
+README.md has the same for each host, and every setting."""
 
 
 class Notes:
@@ -49,6 +51,7 @@ class Notes:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._begun = anyio.Event()
+        self._wrap = WordWrap(console.width if console.is_terminal else None)
         self.pieces: list[str] = []
 
     async def show(self, message: object) -> None:
@@ -66,7 +69,11 @@ class Notes:
         if piece:
             self.pieces.append(piece)
             self._begun.set()
-            self._console.print(piece, end="", markup=False, soft_wrap=True)
+            self._console.print(self._wrap.feed(piece), end="", markup=False, soft_wrap=True)
+
+    def end(self) -> None:
+        """Print what of the last word was held back."""
+        self._console.print(self._wrap.finish(), end="", markup=False, soft_wrap=True)
 
     async def have_begun(self) -> None:
         """Wait for the next piece."""
@@ -104,6 +111,7 @@ class Demo:
             # The client hands notes to tasks of its own, so the last one may come after the result.
             reply: str = result.structured_content["content"]
             self._notes.add(reply.removeprefix("".join(self._notes.pieces)))
+            self._notes.end()
             facts = text.removeprefix(reply).lstrip("\n-")
             self._console.print(f"\ncame in {len(self._notes.pieces)} pieces; {facts}", style="dim", markup=False)
         else:
@@ -114,7 +122,9 @@ class Demo:
         self._console.print()
         self._console.print(why, style="bold cyan", markup=False)
         arguments = {"prompt": _LONG}
-        self._console.print(f"> chat_with_deployment {json.dumps(arguments)}", style="bold", markup=False)
+        self._console.print(
+            f"> chat_with_deployment {json.dumps(arguments, ensure_ascii=False)}", style="bold", markup=False
+        )
         aborted = sandbox.stats.chats_aborted
 
         async def call() -> None:
@@ -125,6 +135,7 @@ class Demo:
             tasks.start_soon(call)
             await self._notes.have_begun()
             tasks.cancel_scope.cancel()
+        self._notes.end()
         with anyio.fail_after(_CANCEL_SECONDS):
             await sandbox.stats.wait_for(lambda stats: stats.chats_aborted > aborted)
         self._console.print("\ncancelled; the engine's connection is closed and its generation ended:", style="dim")
@@ -177,7 +188,7 @@ def _config() -> str:
         "ALAYA_SERVICE_ID": "your deployment's name or id",
     }
     entry = {"mcpServers": {"alaya": {"command": start.command, "args": list(start.args), "env": env}}}
-    return "\n".join(f"     {line}" for line in json.dumps(entry, indent=2).splitlines())
+    return "\n".join(f"     {line}" for line in json.dumps(entry, indent=2, ensure_ascii=False).splitlines())
 
 
 async def run(arguments: argparse.Namespace) -> int:
@@ -195,7 +206,10 @@ async def run(arguments: argparse.Namespace) -> int:
                 demo = Demo(console, client, notes)
                 await demo.tell(sandbox)
     console.print()
-    console.print(_NEXT.format(config=_config()), markup=False)
+    before, after = _NEXT.split("{config}")
+    console.print(before, end="", markup=False)
+    console.print(_config(), markup=False, soft_wrap=True)  # it is there to be copied
+    console.print(after.removeprefix("\n"), markup=False)
     return 0 if demo.as_expected else 1
 
 

@@ -2,12 +2,12 @@
 
 import os
 import stat
-import tempfile
 from itertools import count
 from pathlib import Path
 from typing import Final
 
 from alaya_mcp.hosts.documents import BOM, Document
+from alaya_mcp.replacement import replace_file, usual_mode
 
 PRIVATE: Final = 0o600
 
@@ -41,23 +41,10 @@ def replace(document: Document, text: str, *, is_private: bool) -> None:
     Raises:
         OSError: it cannot be written; the file is as it was.
     """
-    target = document.path.resolve()
-    target.parent.mkdir(parents=True, exist_ok=True)
+    document.path.resolve().parent.mkdir(parents=True, exist_ok=True)
     mark = BOM if (document.content or b"").startswith(BOM) else b""
-    mode = _usual_mode() if document.mode is None else document.mode
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    temporary = Path(name)
-    try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123 it is open already
-            file.write(mark + text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        if os.name == "posix":
-            temporary.chmod(mode & PRIVATE if is_private else mode)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    mode = usual_mode() if document.mode is None else document.mode
+    replace_file(document.path, mark + text.encode(), mode & PRIVATE if is_private else mode)
 
 
 def is_readable_by_others(mode: int | None) -> bool:
@@ -72,10 +59,3 @@ def make_private(path: Path) -> None:
         OSError: it is not ours.
     """
     path.chmod(stat.S_IMODE(path.stat().st_mode) & PRIVATE)
-
-
-def _usual_mode() -> int:
-    """What a new file's mode is here."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask

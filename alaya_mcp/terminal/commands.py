@@ -49,6 +49,11 @@ COMMANDS: Final = (
 )
 """Every command, as `/help` lists them."""
 
+LEAVING: Final = frozenset({"exit", "quit", ":q", "/exit", "/bye"})
+"""What people type to leave, beside `/quit`."""
+IN_A_PIPE: Final = frozenset({"model", "system", "thinking", "clear", "quit"})
+"""Commands that a pipe may hold: none that touches a file, since what is piped in may come from anybody."""
+
 _HINTS: Final = (
     "Alt-Enter, or Enter after a \\, begins a new line; pasted text stays whole.",
     "A message that begins with a slash is typed with two: //",

@@ -9,7 +9,7 @@ from alaya_mcp.deployment.lenient import encodable
 from alaya_mcp.deployment.readiness import not_ready, readiness
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError
-from alaya_mcp.terminal.commands import COMMANDS, Do, Say, Unknown, help_text, parse_line
+from alaya_mcp.terminal.commands import COMMANDS, LEAVING, Do, Say, Unknown, help_text, parse_line
 from alaya_mcp.terminal.conversation import Conversation, Reply
 from alaya_mcp.terminal.facts import (
     answer_line,
@@ -109,7 +109,7 @@ class Dialogue:
 
     async def _heed(self, line: str) -> bool:
         """Do what a line says; whether to go on."""
-        match parse_line(line):
+        match Do("quit", "") if line.strip().casefold() in LEAVING else parse_line(line):
             case None:
                 pass
             case Say(text):
@@ -208,7 +208,9 @@ class Dialogue:
         if text:
             system = None if text == "off" else text
             self._conversation = replace(self._conversation, system=system)
-            self._screen.fact("The system message holds from now on." if system else "There is no system message now.")
+            self._screen.fact(
+                f"The system message from now on: {system}" if system else "There is no system message now."
+            )
         elif self._conversation.system is None:
             self._screen.say("There is no system message.")
         else:

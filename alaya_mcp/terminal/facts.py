@@ -17,6 +17,7 @@ _CUTS: Final[dict[TruncatedReason, str]] = {
     "stream_cut": "the connection to the engine ended before the answer did",
     "upstream_error": "the engine failed in the middle of it",
     "size_cap": "it is larger than this program reads",
+    "content_filter": "a content filter of the engine or a gateway ended it",
 }
 
 

@@ -1,11 +1,13 @@
 """Where lines come from, where no person types them, and what is asked of those who do."""
 
+import codecs
 from collections.abc import AsyncGenerator
-from typing import Protocol, TextIO
+from dataclasses import dataclass
+from typing import BinaryIO, Final, Protocol
 
 import anyio.to_thread
 
-_BYTE_ORDER_MARK = "\ufeff"
+_UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class LineInterrupted(Exception):
@@ -33,13 +35,42 @@ class ReadLine(Protocol):
         ...
 
 
-async def piped_lines(file: TextIO) -> AsyncGenerator[str]:
-    """Each line of a file that has anything on it, as soon as it is there."""
-    first = True
+@dataclass(frozen=True, slots=True)
+class PipedLine:
+    """One line of what is piped in.
+
+    Attributes:
+        number: Its place, the first being 1.
+        text: Without its end; None where it is text of no encoding that is known here.
+    """
+
+    number: int
+    text: str | None
+
+
+async def piped_lines(file: BinaryIO, encoding: str) -> AsyncGenerator[PipedLine]:
+    """Each line of a file that has anything on it, as soon as it is there.
+
+    Args:
+        file: UTF-8, or the other encoding.
+        encoding: The system's own, for lines that are not UTF-8: nothing is ever replaced.
+    """
+    number = 0
     while line := await anyio.to_thread.run_sync(file.readline):
-        text = line.rstrip("\r\n")
-        if first:  # some shells of Windows put one before what they pipe
-            text = text.removeprefix(_BYTE_ORDER_MARK)
-            first = False
-        if text.strip():
-            yield text
+        number += 1
+        if number == 1 and line.startswith(_UTF_16):
+            yield PipedLine(number, None)
+            return
+        # Some shells of Windows put a mark before what they pipe.
+        text = _decoded(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line, encoding)
+        if text is None or text.strip():
+            yield PipedLine(number, text if text is None else text.rstrip("\r\n"))
+
+
+def _decoded(line: bytes, encoding: str) -> str | None:
+    for each in ("utf-8", encoding):
+        try:
+            return line.decode(each)
+        except (UnicodeDecodeError, LookupError):
+            pass
+    return None

@@ -65,6 +65,11 @@ class Screen:
                 self._answers.print(Segments([Segment(shown)]), end="", soft_wrap=True)
             self._within_line = not shown.endswith("\n")
 
+    def record(self, line: str) -> None:
+        """Print a line for programs among the answers, exactly as it is."""
+        with self._reader():
+            self._answers.out(line)
+
     def status(self, words: str) -> None:
         """Show what is being waited for, in place of what was; where lines cannot be wiped, below it."""
         if self._within_line or words == self._status:

@@ -1,7 +1,6 @@
 """A conversation as a file: Markdown for people, JSON messages for programs."""
 
 import json
-import os
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, Final, cast
 
 from alaya_mcp.chat.request import Role, Turn
 from alaya_mcp.deployment.lenient import encodable
+from alaya_mcp.replacement import replace_file, usual_mode
 from alaya_mcp.terminal.conversation import Conversation, Message
 
 _BYTES: Final = 32 * 2**20
@@ -47,13 +47,21 @@ def save(conversation: Conversation, title: str, path: Path, *, overwrite: bool)
     try:
         _refuse_odd(path)
         if overwrite:
-            _replace(path.resolve(), text)
+            replace_file(path, text, _mode_of(path))
         else:
             _create(path, text)
     except FileExistsError:
         raise FileRefused(f"{path} is there already and was left alone; /save! {path} writes over it.") from None
     except (OSError, ValueError) as error:
         raise FileRefused(f"{path} cannot be written: {_why(error)}.") from None
+
+
+def _mode_of(path: Path) -> int:
+    """The permission bits that a file has, or would have: nobody gets to read by a replacement what was private."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return usual_mode()
 
 
 def _create(path: Path, text: bytes) -> None:
@@ -65,18 +73,6 @@ def _create(path: Path, text: bytes) -> None:
             with suppress(OSError):
                 path.unlink()
             raise
-
-
-def _replace(path: Path, text: bytes) -> None:
-    """Put a whole file in the place of what is there, or leave that as it is."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    _create(beside, text)
-    try:
-        beside.replace(path)
-    except OSError:
-        with suppress(OSError):
-            beside.unlink()
-        raise
 
 
 def _refuse_odd(path: Path) -> None:
