@@ -4,11 +4,15 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-_UNEXPANDED: Final = re.compile(r"\$\{[^{}]*\}")
+_UNEXPANDED: Final = re.compile(
+    r"\$\{[^{}]*\}|\$\([^()]*\)|%[A-Za-z_][A-Za-z0-9_]*%|\{\{[^{}]*\}\}|\$[A-Za-z_][A-Za-z0-9_]*"
+)
+"""References of shells, Windows, VS Code and templates: to a variable that is not set where the host runs, or in a host
+that replaces none."""
 
 
 def value_of(environ: Mapping[str, str], name: str) -> str:
-    """A variable's value, stripped; empty where it is unset or an unexpanded `${...}`."""
+    """A variable's value, stripped; empty where it is unset or an unexpanded reference, as `${...}`."""
     value = environ.get(name, "").strip()
     return "" if is_unexpanded(value) else value
 
@@ -21,5 +25,8 @@ def is_unexpanded(text: str) -> bool:
 def why_unset(environ: Mapping[str, str], name: str) -> str:
     """What keeps a variable from having a value, as a clause."""
     if is_unexpanded(environ.get(name, "")):
-        return f"{name} holds an unexpanded ${{...}}: this host does not expand variables, so put the value itself"
+        return (
+            f"{name} holds a reference that was not replaced, as ${{...}}: the variable that it names is not set where "
+            "the host was started, or the host replaces none (Claude Desktop does not)"
+        )
     return f"{name} is {'empty' if name in environ else 'not set'}"

@@ -1,6 +1,7 @@
 """What everything that talks to one account works with, alive as long as a block runs."""
 
-from collections.abc import AsyncGenerator
+import os
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -32,9 +33,14 @@ class Session:
 
 
 @asynccontextmanager
-async def open_session(settings: Settings) -> AsyncGenerator[Session]:
-    """A session; nothing is sent until something is asked of it."""
-    async with Transport() as transport:
+async def open_session(settings: Settings, environ: Mapping[str, str] = os.environ) -> AsyncGenerator[Session]:
+    """A session; nothing is sent until something is asked of it.
+
+    Args:
+        settings: How the account is reached.
+        environ: What names proxies and files of certificates.
+    """
+    async with Transport(environ) as transport:
         transport.warm_up(settings.control_plane)
         client = AlayaClient(settings, transport)
         lookups = Lookups(client.deployment)

@@ -2,11 +2,10 @@
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.request import getproxies
 
 import anyio
 import pytest
@@ -77,7 +76,6 @@ class Patient:
     machine: Machine | None = None
     host: Host | None = None
     passed: Passed | None = None
-    proxies: Callable[[], Mapping[str, str]] = field(default=getproxies)
     resolve: Resolve = field(default=system_addresses)
 
     async def examined(
@@ -86,7 +84,7 @@ class Patient:
         """What the doctor finds."""
         output = io.StringIO()
         console = Console(file=output, width=100, soft_wrap=True)
-        network = Network(self.environ, self.proxies, self.resolve)
+        network = Network(self.environ, self.resolve)
         world = World(self.environ, network, self.machine, self.host, self.passed)
         with anyio.fail_after(_PATIENCE):
             checks = await examine(

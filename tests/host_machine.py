@@ -20,7 +20,7 @@ KEYS = {"ALAYA_ACCESS_KEY": ACCESS, "ALAYA_SECRET_KEY": SECRET}
 
 _STAND_IN = """\
 import json, pathlib, sys
-notes, place, status, says, refuses, forgets = told
+notes, place, status, says, refuses, forgets, breaks = told
 words = sys.argv[1:]
 with open(notes, "a") as file:
     print(json.dumps(words), file=file)
@@ -55,7 +55,7 @@ else:
         data["inputs"] = [*data.get("inputs", []), *inputs]
     text = json.dumps(data)
 path.parent.mkdir(parents=True, exist_ok=True)
-path.write_text(text)
+path.write_text("{" if breaks and words[1] == "remove" else text)
 """
 
 STRANGER = "alaya-mcp"
@@ -142,7 +142,14 @@ class Desk:
         return json.loads((self.root / "home" / place).read_text(encoding="utf-8"))
 
     def host_command(
-        self, name: str, *, status: int = 0, says: str = "", refuses: str = "", forgets: Iterable[str] = ()
+        self,
+        name: str,
+        *,
+        status: int = 0,
+        says: str = "",
+        refuses: str = "",
+        forgets: Iterable[str] = (),
+        breaks: bool = False,
     ) -> None:
         """Put a host's own command on the PATH: it notes its arguments, changes its file, and ends as told.
 
@@ -152,10 +159,11 @@ class Desk:
             says: Its output.
             refuses: A word of its arguments that makes it fail.
             forgets: Members of an entry that it does not write.
+            breaks: Whether it leaves half of a file after removing.
         """
         script = self.root / "bin" / name
         place = ".config/Code/User/mcp.json" if name == "code" else ".claude.json"
-        told = (str(self._notes), str(self.root / "home" / place), status, says, refuses, tuple(forgets))
+        told = (str(self._notes), str(self.root / "home" / place), status, says, refuses, tuple(forgets), breaks)
         script.write_text(f"#!{sys.executable} -IS\ntold = {told!r}\n{_STAND_IN}", encoding="utf-8")
         script.chmod(0o755)
 

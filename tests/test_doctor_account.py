@@ -71,7 +71,6 @@ async def of_engine(
         (answers(*PAGE), "control_plane", "not_the_api"),
         (answers(401, b"<html>log in</html>", "text/html"), "control_plane", "not_the_api"),
         (answers(403, b"<html>blocked</html>", "text/html"), "control_plane", "not_the_api"),
-        (answers(404, b"nothing here", "text/plain"), "control_plane", "not_the_api"),
         (answers(302, b"", "text/plain"), "control_plane", "not_the_api"),
         (answers(200, b'{"status": "ok"}', "application/json"), "control_plane", "not_the_api"),
         (answers(200, b"", "application/json"), "control_plane", "not_the_api"),
@@ -90,6 +89,35 @@ async def test_whoever_answers_in_the_control_planes_place_is_told_apart(
 
     assert examined.troubles == [("failed", of, verdict)]
     assert examined.status == 3
+
+
+@pytest.mark.parametrize("body", [b"nothing here", b'{"detail": "Not Found"}'])
+async def test_a_base_url_without_its_path_is_told_as_that(body: bytes) -> None:
+    examined = await of_control(answers(404, body, "text/plain"))
+
+    assert examined.troubles[-1] == ("failed", "deployment", "base_url_path")
+    assert "/api/serverless-infer/v1" in examined.check("deployment").next_step
+    assert examined.status == 3
+
+
+async def test_where_the_list_alone_is_missing_the_deployment_is_looked_at_all_the_same() -> None:
+    missing = says(404, {"detail": "Not Found"})
+    listing = models("base", "base-alias", adapters=("lora1",))
+    async with Upstream(models=listing, chat=replies("yes")) as upstream:
+        upstream.control = account(upstream, lists=missing)
+        examined = await Patient({**upstream.environ, **KEYS}).examined(SERVICE)
+
+    assert examined.troubles == [("warning", "control_plane", "list_missing")]
+    assert examined.verdicts["first_token"] == "first_token"
+
+
+async def test_of_many_deployments_it_is_told_that_there_are_more() -> None:
+    rows = [{"serviceId": f"svc-{number}", "name": f"one-{number:02}", "status": "running"} for number in range(13)]
+    async with Upstream(control=says(200, {"code": 0, "data": {"count": 13, "rows": rows}})) as upstream:
+        examined = await Patient({**KEYS, "ALAYA_BASE_URL": upstream.environ["ALAYA_BASE_URL"]}).examined()
+
+    assert "13 of 13 are running" in examined.check("deployment").found
+    assert [fact.value for fact in examined.check("deployment").facts][-1] == "and 3 more"
 
 
 async def test_a_port_on_which_nobody_listens_is_unreachable() -> None:
@@ -308,11 +336,12 @@ async def test_names_that_only_one_side_tells_are_told_by_what_that_means(
     assert (await of_engine(chat, listing)).troubles == troubles
 
 
-async def test_an_adapter_on_some_instances_only_is_no_difference() -> None:
+async def test_an_adapter_on_some_instances_only_is_told_with_how_many() -> None:
     one, another = {"baseModelReady": True, "loraModels": ["lora1"]}, {"baseModelReady": True}
     examined = await of_engine(listing=models("base", "base-alias"), told={"instance": [one, another]})
 
-    assert examined.troubles == []
+    assert examined.troubles == [("warning", "served_names", "adapter_partly_loaded")]
+    assert "lora1 is loaded on 1 of 2 instances that are ready" in examined.check("served_names").found
 
 
 async def test_names_that_the_control_plane_does_not_tell_are_the_engines_own() -> None:

@@ -11,7 +11,6 @@ import threading
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.request import getproxies
 
 import httpx2
 import pytest
@@ -24,7 +23,7 @@ from alaya_mcp.deadline import Deadline
 from alaya_mcp.doctor.network import Handshake, distrust_in, shake_hands, try_port
 from alaya_mcp.origins import Origin
 from alaya_mcp.upstream.failures import Failure
-from alaya_mcp.upstream.proxies import exempting, proxy_for
+from alaya_mcp.upstream.proxies import exempting, proxies_in, proxy_for
 from alaya_mcp.upstream.transport import Transport
 from tests.doctor_patient import KEYS, Patient, no_proxies_of_the_developers_own
 from tests.upstream import Exchange, Request, Upstream, says
@@ -83,7 +82,8 @@ async def test_what_is_said_of_no_proxy_is_what_the_client_does(
             failed = failure
 
         assert (failed.kind if failed else None) == (None if goes_through else "dns")
-        told = proxy_for(origin, getproxies(), {"HTTP_PROXY": proxy.url})
+        environ = {"HTTP_PROXY": proxy.url, "NO_PROXY": no_proxy}
+        told = proxy_for(origin, proxies_in(environ), environ)
     assert f"{told}" == (proxy.url if goes_through else "None")
 
 
@@ -162,11 +162,8 @@ async def test_for_this_machine_no_proxy_is_used_whatever_is_set(monkeypatch: py
 
 
 @pytest.mark.anyio
-async def test_certificates_that_cannot_be_read_are_no_fault_of_a_proxy(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nowhere.pem"))
-    examined = await Patient(ELSEWHERE).examined()
+async def test_certificates_that_cannot_be_read_are_no_fault_of_a_proxy(tmp_path: Path) -> None:
+    examined = await Patient({**ELSEWHERE, "SSL_CERT_FILE": str(tmp_path / "nowhere.pem")}).examined()
 
     assert examined.troubles == [("failed", "proxy", "certificates_unusable")]
     assert "SSL_CERT_FILE" in examined.check("proxy").next_step

@@ -32,7 +32,7 @@ CODES = {
     400: ("request_rejected", "request_rejected"),
     401: ("credentials_rejected", "credentials_rejected"),
     403: ("access_denied", "access_denied"),
-    404: ("deployment_not_found", "unexpected_response"),
+    404: ("unexpected_response", "unexpected_response"),  # what is no envelope is not the API's
     408: ("upstream_timeout", "upstream_timeout"),
     413: ("request_rejected", "request_rejected"),
     422: ("request_rejected", "request_rejected"),

@@ -323,3 +323,16 @@ def test_the_command_is_the_installed_one_or_else_the_interpreter(desk: Desk) ->
     desk.command.unlink()
     assert launcher(python, "linux").command == str(python)
     assert launcher(python, "linux").args == ("-m", "alaya_mcp")
+
+
+@pytest.mark.parametrize(
+    ("place", "severity"), [(DESKTOP, "error"), (CURSOR, "warning"), (CODE, "warning"), (VSCODE, "warning")]
+)
+def test_a_byte_order_mark_is_told(desk: Desk, place: str, severity: str) -> None:
+    told(desk, place, entry(desk))
+    path = desk.root / "home" / place
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+
+    (finding,) = host_findings(desk.machine)
+    assert (finding.problem, finding.severity) == ("file_has_byte_order_mark", severity)
+    assert "alayanew-mcp install" in finding.next_step

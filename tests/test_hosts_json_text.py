@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alaya_mcp.hosts.json_text import nodes, with_element, with_member, without
+from alaya_mcp.hosts.json_text import Tree, with_element, with_member, without
 
 ENTRY: dict[str, Any] = {"command": "/x", "args": ["--sandbox"]}
 PATH = ("mcpServers", "alaya")
@@ -62,7 +62,7 @@ def test_a_member_that_is_set_and_removed_again_leaves_the_text_as_it_was(text: 
 
 @given(TEXTS)
 def test_every_value_is_found_where_it_is(text: str) -> None:
-    for node in nodes(text):
+    for node in Tree(text).nodes():
         value = json.loads(text)
         for step in node.path:
             value = value[step]
@@ -130,3 +130,17 @@ def test_half_of_a_surrogate_pair_is_written_as_an_escape() -> None:
 
     assert text.encode()
     assert json.loads(text) == {"a": "\ud800 é"}
+
+
+def test_only_containers_on_the_way_are_looked_into() -> None:
+    said = [{"display": "x" * 9}] * 9
+    history = {f"/project/{number}": {"history": said} for number in range(50)}
+    text = json.dumps({"projects": history, "mcpServers": {"alaya": {"command": "old"}}, "tips": history}, indent=2)
+    tree = Tree(text)
+
+    assert tree.find(("mcpServers", "alaya", "command")) is not None
+    assert tree.find(("mcpServers", "other")) is None
+    assert tree.looked_into == 3
+    around = tree.find(PATH)
+    assert around is not None
+    assert len([*Tree(text).nodes(around.start, around.end)]) == 4

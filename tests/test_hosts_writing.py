@@ -79,14 +79,14 @@ def test_a_link_stays_a_link_and_its_target_is_written(tmp_path: Path) -> None:
     assert (target.read_text(), mode_of(target)) == ('{"a": 1}', 0o600)
 
 
-def test_a_byte_order_mark_and_line_ends_stay(tmp_path: Path) -> None:
+def test_line_ends_stay_and_a_byte_order_mark_goes(tmp_path: Path) -> None:
     path = tmp_path / "mcp.json"
     path.write_bytes(b'\xef\xbb\xbf{\r\n  "a": 1\r\n}\r\n')
     document = read_document(path)
 
     replace(document, with_member(document.text, ("b",), "é"), is_private=False)
 
-    assert path.read_bytes() == b'\xef\xbb\xbf{\r\n  "a": 1,\r\n  "b": "\xc3\xa9"\r\n}\r\n'
+    assert path.read_bytes() == b'{\r\n  "a": 1,\r\n  "b": "\xc3\xa9"\r\n}\r\n'
 
 
 def test_a_replacement_that_fails_leaves_the_file_and_nothing_else(tmp_path: Path) -> None:

@@ -272,7 +272,7 @@ def test_settings_that_are_not_the_default_are_carried_over(desk: Desk) -> None:
         ({"ALAYA_SECRET_KEY": f"{SECRET} x"}, "ALAYA_SECRET_KEY: contains a space"),
         ({"ALAYA_SECRET_KEY": f"{SECRET}é"}, "not visible ASCII"),
         ({"ALAYA_SECRET_KEY": ""}, "ALAYA_SECRET_KEY is empty"),
-        ({"ALAYA_ACCESS_KEY": "${X}"}, "ALAYA_ACCESS_KEY holds an unexpanded ${...}"),
+        ({"ALAYA_ACCESS_KEY": "${X}"}, "ALAYA_ACCESS_KEY holds a reference that was not replaced"),
         ({"ALAYA_TIMEOUT_SECONDS": "soon"}, "ALAYA_TIMEOUT_SECONDS"),
         ({"ALAYA_BASE_URL": "http://h.invalid"}, "ALAYA_BASE_URL"),
         ({"ALAYA_PROFILE": "none-such"}, "ALAYA_PROFILE chooses the profile 'none-such'"),
@@ -492,3 +492,27 @@ def test_beside_a_default_profile_a_default_is_carried_over_too(desk: Desk) -> N
 
     env = desk.data(".cursor/mcp.json")["mcpServers"]["alaya"]["env"]
     assert env == {**KEYS, "ALAYA_BASE_URL": base, "ALAYA_CONFIG": str(config)}
+
+
+@pytest.mark.parametrize("host", ["claude-desktop", "cursor"])
+def test_a_byte_order_mark_is_left_out_even_where_nothing_else_changes(desk: Desk, host: str) -> None:
+    desk.install(host)
+    (path,) = [each for each in desk.machine.home.rglob("*.json") if "bak" not in each.name]
+    plain = path.read_bytes()
+    path.write_bytes(b"\xef\xbb\xbf" + plain)
+    person = Person(["y"])
+
+    assert desk.install(host, person) == 0
+    assert path.read_bytes() == plain
+    assert "byte order mark" in person.read
+
+
+def test_a_file_of_utf_16_is_left_alone_and_told(desk: Desk) -> None:
+    path = desk.write("Library/x", "{}").parent.parent / ".cursor" / "mcp.json"
+    path.parent.mkdir()
+    path.write_bytes("{}".encode("utf-16"))
+    person = Person(["y"])
+
+    assert desk.install("cursor", person) == 1
+    assert path.read_bytes() == "{}".encode("utf-16")
+    assert "is UTF-16" in person.read

@@ -234,13 +234,25 @@ def test_a_command_that_fails_is_told_with_its_status_and_what_to_do(desk: Desk)
     assert ACCESS not in person.read
 
 
-def test_a_failure_after_the_removal_says_where_the_old_entry_is(desk: Desk) -> None:
+def test_a_failure_after_the_removal_puts_the_old_entry_back(desk: Desk) -> None:
     desk.host_command("claude", refuses="add")
+    path = desk.write(CODE, {"mcpServers": {"alaya": {"command": "/old/alayanew-mcp"}}, "projects": {"a": [1, 2]}})
+    before = json.loads(path.read_text(encoding="utf-8"))
+    person = Person(["y"])
+
+    assert desk.install("claude-code", person) == 1
+    assert [noted[1:2] for noted in desk.noted] == [["remove"], ["add"]]
+    assert json.loads(path.read_text(encoding="utf-8")) == before
+    assert "The old entry, which had been removed, was put back." in person.warned
+
+
+def test_an_old_entry_that_cannot_be_put_back_is_still_in_the_backup(desk: Desk) -> None:
+    desk.host_command("claude", refuses="add", breaks=True)
     path = desk.write(CODE, {"mcpServers": {"alaya": {"command": "/old/alayanew-mcp"}}})
     person = Person(["y"])
 
     assert desk.install("claude-code", person) == 1
-    assert f"it is still in {path}.bak" in person.warned[0]
+    assert any(f"It is still in {path}.bak" in warning for warning in person.warned)
 
 
 def test_without_a_backup_nothing_is_removed(desk: Desk) -> None:

@@ -1,10 +1,13 @@
 """What upstream refuses, and how: the code, whether trying again helps, and the advice, over real sockets."""
 
 import asyncio
+import gc
 import gzip
 import json
 import zlib
-from typing import Any
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, cast
 
 import brotli  # type: ignore[reportMissingTypeStubs] # it ships none
 import pytest
@@ -117,7 +120,7 @@ async def test_a_status_without_a_body_is_no_answer(status: int) -> None:
 
 def _brotli(data: bytes) -> bytes:
     packed: Any = brotli.compress(data)  # type: ignore[reportUnknownMemberType] # it has no types
-    return bytes(packed)
+    return bytes(cast("bytes", packed))
 
 
 @pytest.mark.parametrize("encoding", ["br", "gzip", "deflate"])
@@ -372,21 +375,61 @@ async def test_a_proxy_that_cannot_be_used_is_told_by_its_variable(
     assert "planted-pass" not in text_of(result)
 
 
+@asynccontextmanager
+async def socks_proxy(port: int) -> AsyncGenerator[tuple[int, list[str]]]:
+    """A SOCKS5 proxy (RFC 1928) that leads every connection to one port: where it listens, and who was asked for."""
+    asked: list[str] = []
+
+    async def relay(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await source.read(65536):
+                target.write(data)
+                await target.drain()
+        target.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        _, methods = await reader.readexactly(2)
+        await reader.readexactly(methods)
+        writer.write(b"\x05\x00")
+        *_, kind = await reader.readexactly(4)
+        length = (await reader.readexactly(1))[0] if kind == 3 else 4
+        asked.append((await reader.readexactly(length)).decode("latin-1"))
+        await reader.readexactly(2)
+        writer.write(b"\x05\x00\x00\x01" + bytes(6))
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(relay(reader, back), relay(there, writer))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1], asked
+
+
 @pytest.mark.parametrize("scheme", ["socks", "socks5", "socks5h"])
 async def test_socks_is_taken_as_socks5(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
-    """The first byte that a SOCKS5 client sends is its version; the server closes, which is the proxy's fault."""
-    greetings: list[bytes] = []
+    async with Upstream(chat=replies("Hello")) as upstream, socks_proxy(upstream.port) as (port, asked):
+        monkeypatch.setenv("ALL_PROXY", f"{scheme}://127.0.0.1:{port}")
+        upstream.deployment["serviceUrl"] = "http://engine.invalid/serve"
+        content = content_of(await call(upstream.settings(), CHAT, prompt="x"))
 
-    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        greetings.append(await reader.read(1))
+    assert content["content"] == "Hello"
+    assert asked == ["engine.invalid"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_a_socks_proxy_that_speaks_no_socks_is_told_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The HTTP library leaves the connection to the garbage collector then, which is run here so that it warns here."""
+
+    async def nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         writer.close()
 
-    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    server = await asyncio.start_server(nonsense, "127.0.0.1", 0)
     async with server, Upstream() as upstream:
-        port = server.sockets[0].getsockname()[1]
-        monkeypatch.setenv("ALL_PROXY", f"{scheme}://127.0.0.1:{port}")
-        result = await call(upstream.settings(ALAYA_BASE_URL="https://alaya.invalid/v1"), "get_deployment")
+        monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        upstream.deployment["serviceUrl"] = "http://engine.invalid/serve"
+        result = await call(upstream.settings(), CHAT, prompt="x")
+        gc.collect()
 
-    assert greetings
-    assert set(greetings) == {b"\x05"}
+    assert error_of(result)["code"] == "not_configured"
     assert "ALL_PROXY" in text_of(result)

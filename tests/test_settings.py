@@ -97,7 +97,7 @@ def test_a_missing_pair_says_so_of_both() -> None:
     with pytest.raises(NotConfigured) as raised:
         load_settings({"ALAYA_SECRET_KEY": "${SECRET}"})
     assert "ALAYA_ACCESS_KEY is not set" in raised.value.message
-    assert "ALAYA_SECRET_KEY holds an unexpanded ${...}" in raised.value.message
+    assert "ALAYA_SECRET_KEY holds a reference that was not replaced" in raised.value.message
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-from urllib.request import getproxies
 
 from alaya_mcp.console import open_console
 from alaya_mcp.deployment.lenient import encodable
@@ -41,13 +40,8 @@ def _world(host_name: str | None) -> World:
     machine = _machine()
     host = HOSTS[host_name] if host_name else None
     passed = (passed_by(host, machine) if machine else nothing_passed(host, os.environ)) if host else None
-    if passed:
-        # The HTTP client reads proxies and certificates from the environment of the process, which is ours alone.
-        environ = dict(passed.environ)
-        os.environ.clear()
-        os.environ.update(environ)
-    environ = dict(os.environ)
-    return World(environ, Network(environ, getproxies, system_addresses), machine, host, passed)
+    environ = dict(passed.environ if passed else os.environ)
+    return World(environ, Network(environ, system_addresses), machine, host, passed)
 
 
 def _machine() -> Machine | None:

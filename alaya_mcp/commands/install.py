@@ -29,7 +29,7 @@ from alaya_mcp.hosts.entries import (
     wanted_sandbox,
     wanted_server,
 )
-from alaya_mcp.hosts.own_commands import adding, can_be_passed, not_taken, removing
+from alaya_mcp.hosts.own_commands import Call, adding, can_be_passed, not_taken, removing
 from alaya_mcp.hosts.transaction import Refused, Request, Terminal, Transaction
 from alaya_mcp.settings import VARIABLES, Settings, settings_from
 from alaya_mcp.sources import gather
@@ -118,17 +118,12 @@ def _install(transaction: Transaction, which: Which, executable: str) -> int:
         return _left_alone(transaction, why, preview)
 
     wanted = _wanted(transaction, executable, lambda: _keys(transaction))
-    if is_installed(document, host, wanted):
+    if is_installed(document, host, wanted) and not document.has_mark:
         terminal.say(f"{host.title} has {wanted.name} already, and it says the same. Nothing was changed.")
         return 0
     entry = merged(wanted, transaction.present)
     addition = adding(host, wanted, entry)
-    if program and (others := not_taken(host, entry)):
-        terminal.say(f"{program} would lose what the entry says of {', '.join(others)}, so the file is edited.")
-        program = None
-    if program and not can_be_passed(program, addition.arguments):
-        terminal.say(f"A value has a character that {program} would not pass on, so the file is edited.")
-        program = None
+    program = _usable(program, transaction, entry, addition)
     if not program and is_for_command:
         return _left_alone(transaction, unfit(document, host), preview)
     if "envFile" in entry:
@@ -143,6 +138,22 @@ def _install(transaction: Transaction, which: Which, executable: str) -> int:
         for line in _next_steps(transaction, wanted):
             terminal.say(line)
     return 0
+
+
+def _usable(program: str | None, transaction: Transaction, entry: Mapping[str, object], addition: Call) -> str | None:
+    """The host's own command, None where the file is to be edited; the person is told why."""
+    why = ""
+    if transaction.document.has_mark:
+        mark = "begins with a byte order mark, which is left out, since hosts may refuse the file because of it"
+        transaction.terminal.say(f"{transaction.document.path} {mark}.")
+        return None
+    if program and (others := not_taken(transaction.host, entry)):
+        why = f"{program} would lose what the entry says of {', '.join(others)}"
+    elif program and not can_be_passed(program, addition.arguments):
+        why = f"A value has a character that {program} would not pass on"
+    if why:
+        transaction.terminal.say(f"{why}, so the file is edited.")
+    return None if why else program
 
 
 def _left_alone(transaction: Transaction, why: str | None, preview: Wanted) -> int:

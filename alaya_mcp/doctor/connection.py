@@ -1,7 +1,7 @@
 """The checks of the way to the control plane: proxy, host name, TLS."""
 
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +9,7 @@ from alaya_mcp.doctor.check import LEFT_OUT, Check, Fact
 from alaya_mcp.doctor.network import Distrust, Handshake, Resolve, addresses, shake_hands, try_port
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.origins import Origin
-from alaya_mcp.upstream.proxies import Proxy, exempting, proxy_for, sources
+from alaya_mcp.upstream.proxies import Proxy, exempting, proxies_in, proxy_for, sources
 from alaya_mcp.upstream.transport import Transport
 
 _SECONDS: Final = 8.0
@@ -52,12 +52,10 @@ class Network:
 
     Attributes:
         environ: The environment, for the variables' names.
-        proxies: What the environment and the system say about proxies, by scheme.
         resolve: Names to addresses.
     """
 
     environ: Mapping[str, str]
-    proxies: Callable[[], Mapping[str, str]]
     resolve: Resolve
 
     def proxy(self, origin: Origin) -> Proxy | None:
@@ -66,12 +64,12 @@ class Network:
         Raises:
             ValueError: what is set is no proxy's URL.
         """
-        return proxy_for(origin, self.proxies(), self.environ)
+        return proxy_for(origin, proxies_in(self.environ), self.environ)
 
 
 async def about_proxy(origin: Origin, network: Network, transport: Transport) -> Check:
     """Whether a proxy stands in between, whether it can be used, and whether it is there."""
-    proxies = network.proxies()
+    proxies = proxies_in(network.environ)
     named = sources(proxies, network.environ)
     if origin.on_loopback:
         return Check("proxy", "ok", "no_proxy", "none is used for this machine itself")

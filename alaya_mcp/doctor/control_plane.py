@@ -82,7 +82,9 @@ def _by_status(status: int, error: AlayaError, there: Check, settings: Settings)
     if status >= _SERVER_ERROR:
         step = "Ask again later. If it stays so, ask the provider's support."
         return Answer(Check("control_plane", "failed", "control_plane_failing", error.message, step))
-    if status < 400 or status == _NOT_FOUND:  # noqa: PLR2004 where HTTP's errors begin
+    if status == _NOT_FOUND:
+        return Answer(_no_list(settings))
+    if status < 400:  # noqa: PLR2004 where HTTP's errors begin
         return Answer(_not_the_api(error))
     return Answer(there, doubt=_refused(error))
 
@@ -122,6 +124,16 @@ def _unanswered(failure: Failure, error: AlayaError, origin: Origin) -> Check:
     if what := _UNREACHED.get(failure.kind):
         return _unreachable(f"{origin.host}:{origin.port}: {what}")
     return _not_the_api(error)
+
+
+def _no_list(settings: Settings) -> Check:
+    """The list alone may be missing: a deployment that is asked for tells."""
+    origin = settings.control_plane
+    what = f"{origin.host}:{origin.port} answers, but there is no list of deployments (HTTP 404)"
+    step = "Name the deployment by its id, since names cannot be looked up."
+    if settings.base_url != DEFAULT_BASE_URL:
+        step = f"Check the path in ALAYA_BASE_URL; the default is {DEFAULT_BASE_URL}. If it is right: {step}"
+    return Check("control_plane", "warning", "list_missing", what, step)
 
 
 def _silent(error: AlayaError) -> Check:

@@ -10,10 +10,12 @@ from alaya_mcp.errors import (
     AlayaError,
     DeploymentNotFound,
     InvalidArguments,
+    UnexpectedResponse,
 )
 from alaya_mcp.upstream.directory import label, references
 
 _MOST_SHOWN: Final = 10
+_NOT_FOUND: Final = 404
 
 _CORRECT_DEFAULT: Final = "Correct ALAYA_SERVICE_ID (or the profile's service_id)"
 _BY_ID: Final = "Name the one that is meant by its id."
@@ -60,6 +62,8 @@ def not_found(error: AlayaError, *, is_default: bool) -> Check:
     elif isinstance(error, InvalidArguments):
         verdict = "name_ambiguous"
         step = f"{_CORRECT_DEFAULT} to the id of the one that is meant." if is_default else _BY_ID
+    elif isinstance(error, UnexpectedResponse) and error.http_status == _NOT_FOUND:
+        verdict, step = "base_url_path", error.next_step
     elif isinstance(error, AccessDenied):
         verdict = "deployment_denied"
         step = "Name it by its id, and check in the Alaya NeW console that the key's account may use it."
@@ -86,6 +90,8 @@ def none_named(rows: list[Deployment] | None) -> Check:
         Fact("running", label(row), "" if (way := ways[str(row.service_id)]) == row.name else f"as {way}")
         for row in running[:_MOST_SHOWN]
     )
+    if len(running) > _MOST_SHOWN:
+        facts = (*facts, Fact("running", f"and {len(running) - _MOST_SHOWN} more"))
     step = "Name one to have it checked: alayanew-mcp doctor SERVICE. ALAYA_SERVICE_ID sets a default for every tool."
     return Check("deployment", "warning", "no_deployment_named", f"none is named{seen}", step, facts)
 

@@ -186,6 +186,9 @@ def about_served_names(evidence: Evidence) -> Check:
         return Check("served_names", "warning", "alias_unknown", what, step, _names(has))
     if differing := None if told.is_lora_service else _about_adapters(evidence.deployment, told, listed):
         return differing
+    if partial := [] if told.is_lora_service else _partly_loaded(evidence.deployment, told):
+        step = "A chat with it may need several tries: have it loaded on every instance in the Alaya NeW console."
+        return Check("served_names", "warning", "adapter_partly_loaded", f"{'; '.join(partial)}", step)
     if not own:
         return Check("served_names", "ok", "names_from_engine", f"told by the engine alone: {_shown(has)}")
     both = tuple(name for name in dict.fromkeys((*own, *told.adapters)) if name in has)
@@ -205,6 +208,17 @@ def _about_adapters(deployment: Deployment, told: Names, listed: Names) -> Check
     step = "Usual for a while after a hot load; a chat with a missing one is refused. Else load them anew."
     facts = tuple(Fact("missing_adapter", name) for name in gone) + tuple(Fact("new_adapter", name) for name in fresh)
     return Check("served_names", "warning", "adapters_differ", "; ".join(parts), step, facts)
+
+
+def _partly_loaded(deployment: Deployment, told: Names) -> list[str]:
+    """Adapters that some of the instances that are ready lack, each with how many have it."""
+    ready = [each for each in deployment.instances if each.base_model_ready is True]
+    holding = {name: sum(name in each.lora_models for each in ready) for name in told.adapters}
+    return [
+        f"{name} is loaded on {count} of {len(ready)} instances that are ready"
+        for name, count in holding.items()
+        if count < len(ready)
+    ]
 
 
 def _unknown(missing: tuple[str, ...] | list[str], has: tuple[str, ...]) -> Check:

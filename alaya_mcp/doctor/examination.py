@@ -100,15 +100,18 @@ async def examine(question: Question, world: World, tell: Callable[[Check], None
     with anyio.move_on_after(question.seconds) as limit:
         examination = _Examination(question, world, transcript, Deadline.after(question.seconds))
         await examination.go_through(configuration)
-    if limit.cancelled_caught:
-        transcript.leave_out(OVER_THE_NETWORK, _out_of_time(question, transcript))
+    if limit.cancelled_caught and (late := _out_of_time(question, transcript)):
+        transcript.leave_out(OVER_THE_NETWORK, late)
     _about_hosts(world, configuration, transcript)
     return transcript.checks
 
 
-def _out_of_time(question: Question, transcript: Transcript) -> Check:
+def _out_of_time(question: Question, transcript: Transcript) -> Check | None:
+    """The check that had no time to end; None where the time was over just as all were made."""
     made = {check.id for check in transcript.checks}
-    of = next(each for each in OVER_THE_NETWORK if each not in made)
+    of = next((each for each in OVER_THE_NETWORK if each not in made), None)
+    if of is None:
+        return None
     what = f"it did not end within the {question.seconds:g} s that the doctor takes"
     return transcript.add(Check(of, "failed", "out_of_time", what, "Ask again; something in between is very slow."))
 
@@ -141,7 +144,7 @@ class _Examination:
         try:
             await self._way(_given(configuration.base_url, configuration.ground))
             settings = _given(configuration.settings, configuration.ground)
-            async with open_session(settings) as session:
+            async with open_session(settings, self._network.environ) as session:
                 service_id, deployment = await self._account(session, settings)
                 await self._engine(session, service_id, deployment)
         except _GroundGone as gone:
@@ -154,7 +157,7 @@ class _Examination:
 
     async def _way(self, base_url: str) -> None:
         origin = Origin.of(base_url)
-        async with Transport() as transport:
+        async with Transport(self._network.environ) as transport:
             self._need(await about_proxy(origin, self._network, transport))
             self._need(await about_name(origin, self._network))
             self._need(await about_tls(base_url, transport))

@@ -12,7 +12,7 @@ from typing import Final
 
 from alaya_mcp.hosts.documents import elements, members
 from alaya_mcp.hosts.entries import KEY_VARIABLES, OUR_VARIABLES
-from alaya_mcp.hosts.json_text import JsonPath, nodes
+from alaya_mcp.hosts.json_text import JsonPath, Node, Tree
 from alaya_mcp.hosts.references import is_reference
 
 MASK: Final = "…"
@@ -102,9 +102,10 @@ class _Part:
         self._text = text
         self._start = sum(len(line) + 1 for line in lines[:first])
         self._end = self._start + sum(len(line) + 1 for line in lines[first:end])
-        self._scalars = [
+        found: Iterator[Node] = Tree(text).nodes(self._start, self._end) if first < end else iter(())
+        self._scalars: list[tuple[Node, object]] = [
             (node, json.loads(text[node.value : node.end]))
-            for node in (nodes(text) if first < end else [])
+            for node in found
             if self._start <= node.value < self._end and text[node.value] in '"-0123456789'
         ]
 

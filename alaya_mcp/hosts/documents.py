@@ -1,5 +1,6 @@
 """A host's configuration file as it was read. Whatever is there, reading it does not raise."""
 
+import codecs
 import json
 import re
 import stat
@@ -40,6 +41,23 @@ class Document:
     mode: int | None = None
     problem: str = ""
 
+    @property
+    def has_mark(self) -> bool:
+        """Whether it begins with a byte order mark, which JSON forbids (RFC 8259, 8.1)."""
+        return (self.content or b"").startswith(BOM)
+
+
+def content_of(path: Path) -> bytes | None:
+    """A file's bytes as they are now; None where it is missing.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
 
 def read_document(path: Path) -> Document:
     """Read a file."""
@@ -58,6 +76,9 @@ def read_document(path: Path) -> Document:
         return Document(path, "broken", mode=mode, problem=f"cannot be read: {why}")
     if len(content) > _BYTES:
         return Document(path, "broken", mode=mode, problem=f"is larger than {_BYTES // 2**20} MiB")
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        why = "is UTF-16, which no host reads: save it as UTF-8 without a byte order mark"
+        return Document(path, "broken", content=content, mode=mode, problem=why)
     try:
         text = content.removeprefix(BOM).decode()
     except UnicodeDecodeError:

@@ -20,6 +20,7 @@ from alaya_mcp.hosts.writing import is_readable_by_others
 Problem = Literal[
     "file_does_not_parse",
     "file_has_comments",
+    "file_has_byte_order_mark",
     "strangers_package",
     "relative_command",
     "command_missing",
@@ -88,6 +89,13 @@ def _of_file(file: HostFile) -> Iterator[Finding]:
     if what:
         step = f"Correct it in an editor; until then {file.host.title} may start no server that it names."
         yield Finding(file.host.name, path, None, "file_does_not_parse", f"{path} {what}.", step, "error")
+    if file.document.has_mark and not what:
+        is_fatal = file.host.name == "claude-desktop"
+        drops = f"{file.host.title} then drops every server in it" if is_fatal else "JSON has none"
+        step = f"Save it as UTF-8 without one; `alayanew-mcp install {file.host.name}` does so."
+        severity: Severity = "error" if is_fatal else "warning"
+        message = f"{path} begins with a byte order mark, and {drops}."
+        yield Finding(file.host.name, path, None, "file_has_byte_order_mark", message, step, severity)
     if file.document.state == "commented" and file.host.name == "claude-desktop":
         message = f"{path} has comments or trailing commas, and {file.host.title} reads plain JSON."
         yield Finding(file.host.name, path, None, "file_has_comments", message, "Take them out.", "warning")

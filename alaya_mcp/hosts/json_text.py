@@ -5,15 +5,17 @@ The text given is valid JSON, without comments.
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 JsonPath = tuple[str | int, ...]
 """Members' names and elements' indices, from the root."""
 
 BLANK: Final = "{}\n"
 
-_TOKEN: Final = re.compile(r'(?P<string>"[^"\\]*(?:\\.[^"\\]*)*")|(?P<mark>[{}\[\]:,])|(?P<other>[^\s{}\[\]:,"]+)')
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
+_DECODER: Final = json.JSONDecoder()
 _EMPTY: Final = re.compile(r"\s*(?:\{\s*\}|\[\s*\])\s*")
 _FIRST_INDENT: Final = re.compile(r'\s*\{[ \t]*\r?\n([ \t]+)"')
 
@@ -35,78 +37,90 @@ class Node:
     end: int
 
 
-@dataclass(slots=True)
-class _Open:
-    """A container that has begun."""
+class Tree:
+    """Where the values of a text are. Only containers that are asked for are looked into: a file may be very large."""
 
-    path: JsonPath
-    start: int
-    value: int
-    is_object: bool
-    count: int = 0
-    name: str | None = None
-    name_at: int = 0
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._children: dict[int, list[Node]] = {}
+        start = _after_space(text, 0)
+        self.root = Node((), start, start, len(text.rstrip()))
 
-    def next_place(self, at: int) -> tuple[JsonPath, int]:
-        """The path and the start of a value that begins here."""
-        if self.is_object:
-            return (*self.path, self.name or ""), self.name_at
-        self.count += 1
-        return (*self.path, self.count - 1), at
+    @property
+    def looked_into(self) -> int:
+        """How many containers have been read member by member; all others were passed over whole."""
+        return len(self._children)
 
+    def children(self, parent: Node) -> list[Node]:
+        """The members or elements of a value, in their order; none of one that is no container."""
+        if parent.value not in self._children:
+            self._children[parent.value] = list(self._found(parent))
+        return self._children[parent.value]
 
-def nodes(text: str) -> list[Node]:
-    """Every value, in the order of the text: a container before what is in it."""
-    found: list[Node] = []
-    stack: list[_Open] = []
-    for token in _TOKEN.finditer(text):
-        mark, at = token[0], token.start()
-        inside = stack[-1] if stack else None
-        if mark == ",":
-            if inside:
-                inside.name = None
-        elif mark in "}]":
-            done = stack.pop()
-            found.append(Node(done.path, done.start, done.value, token.end()))
-        elif token.lastgroup == "string" and inside and inside.is_object and inside.name is None:
-            inside.name, inside.name_at = json.loads(mark), at
-        elif mark != ":":
-            path, start = inside.next_place(at) if inside else ((), at)
-            if mark in "{[":
-                stack.append(_Open(path, start, at, mark == "{"))
-            else:
-                found.append(Node(path, start, at, token.end()))
-    return sorted(found, key=lambda node: node.value)
+    def find(self, path: JsonPath) -> Node | None:
+        """The value at a path: of members with one name the last, which is the one that counts."""
+        node = self.root
+        for depth in range(len(path)):
+            inside = [child for child in self.children(node) if child.path == path[: depth + 1]]
+            if not inside:
+                return None
+            node = inside[-1]
+        return node
+
+    def nodes(self, start: int = 0, end: int | None = None) -> Iterator[Node]:
+        """Every value that reaches into a part of the text, in order: a container before what is in it."""
+        waiting = [self.root]
+        while waiting:
+            node = waiting.pop()
+            if node.end > start and (end is None or node.start < end):
+                yield node
+                waiting += reversed(self.children(node))
+
+    def _found(self, parent: Node) -> Iterator[Node]:
+        text, is_object = self._text, self._text[parent.value] == "{"
+        if not (is_object or text[parent.value] == "["):
+            return
+        at, index = _after_space(text, parent.value + 1), 0
+        while text[at] not in "}]":
+            start, step = at, cast("str | int", index)
+            if is_object:
+                step, at = _DECODER.raw_decode(text, at)
+                at = _after_space(text, _after_space(text, at) + 1)  # behind the colon
+            _, end = _DECODER.raw_decode(text, at)
+            yield Node((*parent.path, step), start, at, end)
+            at, index = _after_space(text, end), index + 1
+            if text[at] == ",":
+                at = _after_space(text, at + 1)
 
 
 def with_member(text: str, path: JsonPath, value: object) -> str:
     """The text with a member set. Objects on the way that are not there are made."""
     text = text if text.strip() else BLANK
-    found = nodes(text)
-    if there := _last(found, path):
+    tree = Tree(text)
+    if there := tree.find(path):
         dumped = _dumped(text, value, _indentation(text, there.start))
         return text[: there.value] + dumped + text[there.end :]
-    parent = _last(found, path[:-1])
+    parent = tree.find(path[:-1])
     if parent is None:
         return with_member(text, path[:-1], {path[-1]: value})
-    return _inserted(text, found, parent, value, name=str(path[-1]))
+    return _inserted(text, tree, parent, value, name=str(path[-1]))
 
 
 def with_element(text: str, path: JsonPath, value: object) -> str:
     """The text with one more element at the end of an array, which is made where it is not there."""
     text = text if text.strip() else BLANK
-    found = nodes(text)
-    parent = _last(found, path)
-    return _inserted(text, found, parent, value) if parent else with_member(text, path, [value])
+    tree = Tree(text)
+    parent = tree.find(path)
+    return _inserted(text, tree, parent, value) if parent else with_member(text, path, [value])
 
 
 def without(text: str, path: JsonPath) -> str:
     """The text without a member or an element; as it is where there is none."""
-    while there := _last(found := nodes(text), path):  # a name may be there more than once
-        parent = _last(found, path[:-1])
+    while there := (tree := Tree(text)).find(path):  # a name may be there more than once
+        parent = tree.find(path[:-1])
         if parent is None:
             break
-        siblings = _children(found, parent)
+        siblings = tree.children(parent)
         index = siblings.index(there)
         if len(siblings) == 1:
             text = text[: parent.value + 1] + text[parent.end - 1 :]
@@ -119,22 +133,13 @@ def without(text: str, path: JsonPath) -> str:
     return text
 
 
-def _last(found: list[Node], path: JsonPath) -> Node | None:
-    """The value at a path: of members with one name the last, which is the one that counts."""
-    if not path:
-        return found[0]
-    parent = _last(found, path[:-1])
-    inside = [node for node in found if node.path == path and parent and parent.value < node.value < parent.end]
-    return inside[-1] if inside else None
+def _after_space(text: str, at: int) -> int:
+    space = _SPACE.match(text, at)
+    return space.end() if space else at
 
 
-def _children(found: list[Node], parent: Node) -> list[Node]:
-    depth = len(parent.path) + 1
-    return [node for node in found if len(node.path) == depth and parent.value < node.value < parent.end]
-
-
-def _inserted(text: str, found: list[Node], parent: Node, value: object, *, name: str | None = None) -> str:
-    siblings = _children(found, parent)
+def _inserted(text: str, tree: Tree, parent: Node, value: object, *, name: str | None = None) -> str:
+    siblings = tree.children(parent)
     newline = _newline(text)
     indent = _indent(text)
     if siblings:

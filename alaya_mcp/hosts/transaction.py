@@ -8,7 +8,7 @@ from typing import Final
 from alaya_mcp.hosts.catalogue import HOSTS, Host, Level, Machine, project_file, user_file
 from alaya_mcp.hosts.changes import present_entry
 from alaya_mcp.hosts.differences import difference, hidden_values
-from alaya_mcp.hosts.documents import Document, members, read_document
+from alaya_mcp.hosts.documents import Document, content_of, members, read_document
 from alaya_mcp.hosts.entries import SERVER_NAME, literal_keys
 from alaya_mcp.hosts.files import Server
 from alaya_mcp.hosts.json_text import with_member, without
@@ -146,7 +146,7 @@ class Transaction:
         if not self._is_agreed("Write this?"):
             return False
         try:
-            if read_document(document.path).content != document.content:
+            if content_of(document.path) != document.content:
                 raise Refused(f"{document.path} was changed by another program meanwhile. Run this again.")
             self._keep_old()
             replace(document, text, is_private=is_private)
@@ -190,16 +190,44 @@ class Transaction:
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise Refused(f"No backup of {self.document.path} could be made: {why}. Nothing was changed.") from None
-        for number, (call, line) in enumerate(zip(calls, texts, strict=True)):
+        try:
+            self._run(program, [*zip(calls, texts, strict=True)], secrets)
+            self._check(is_right, kept)
+        except BaseException:  # Ctrl-C between two runs too
+            if entry is not None:
+                self._put_back(kept)
+            raise
+        return True
+
+    def _run(self, program: str, calls: Sequence[tuple[Call, str]], secrets: list[str]) -> None:
+        for call, line in calls:
             outcome = run(program, call.arguments, self.machine.environ, secrets)
             if outcome.status != 0:
-                raise Refused(_failure(self.host, self.document.path, line, outcome, kept if number else None))
+                raise Refused(_failure(self.host, self.document.path, line, outcome))
             if outcome.output:
                 self.terminal.say(outcome.output)
+
+    def _check(self, is_right: _IsRight, backup: Path | None) -> None:
         self._close_to_others()
         if not is_right(read_document(self.document.path)):
-            raise Refused(_wrong(self.host, self.document.path, self.request.name, kept))
-        return True
+            raise Refused(_wrong(self.host, self.document.path, self.request.name, backup))
+
+    def _put_back(self, backup: Path | None) -> None:
+        """Put the old entry back where the host's command took it out and then failed to add the new one."""
+        now = read_document(self.document.path)
+        if self.present is None or present_entry(now, self.host, self.request.name) is not None:
+            return
+        why = "the file cannot be edited as it is now" if now.state not in {"missing", "parsed"} else ""
+        try:
+            if not why:
+                text = with_member(now.text, self._own, self.present)
+                replace(now, text, is_private=bool(literal_keys(self.present)))
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+        if why:
+            self.terminal.warn(f"The old entry was removed and could not be put back: {why}. It is still in {backup}.")
+        else:
+            self.terminal.warn("The old entry, which had been removed, was put back.")
 
     @property
     def _own(self) -> tuple[str, str]:
@@ -262,11 +290,9 @@ def _wrong(host: Host, path: Path, name: str, backup: Path | None) -> str:
     return "\n".join(lines)
 
 
-def _failure(host: Host, path: Path, text: str, outcome: Outcome, backup: Path | None) -> str:
+def _failure(host: Host, path: Path, text: str, outcome: Outcome) -> str:
     status = "did not succeed" if outcome.status is None else f"ended with exit status {outcome.status}"
     lines = [f"{host.title}'s own command {status}: {text}", outcome.output]
-    if backup:
-        lines.append(f"The old entry was removed before; it is still in {backup}.")
     lines.append(
         f"Correct what it complains of and run this again. Where `{host.command}` is not on the PATH, "
         f"{path} is edited without it."

@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from alaya_mcp.hosts.documents import BOM, Document
+from alaya_mcp.hosts.documents import Document
 from alaya_mcp.replacement import replace_file, usual_mode
 
 PRIVATE: Final = 0o600
@@ -31,7 +31,7 @@ def back_up(document: Document) -> Path:
 
 
 def replace(document: Document, text: str, *, is_private: bool) -> None:
-    """Put another text in the file's place, through a link, with its mode and its byte order mark.
+    """Put another text in the file's place, through a link, with its mode and without a byte order mark.
 
     Args:
         document: As it was read.
@@ -42,9 +42,8 @@ def replace(document: Document, text: str, *, is_private: bool) -> None:
         OSError: it cannot be written; the file is as it was.
     """
     document.path.resolve().parent.mkdir(parents=True, exist_ok=True)
-    mark = BOM if (document.content or b"").startswith(BOM) else b""
     mode = usual_mode() if document.mode is None else document.mode
-    replace_file(document.path, mark + text.encode(), mode & PRIVATE if is_private else mode)
+    replace_file(document.path, text.encode(), mode & PRIVATE if is_private else mode)
 
 
 def is_readable_by_others(mode: int | None) -> bool:

@@ -1,9 +1,11 @@
-"""Which proxy requests to an origin go through, by the environment and the system's settings. Pure.
+"""Which proxy requests to an origin go through, by the environment and the system's settings.
 
 The rules are those of the HTTP library and of curl, and `socks` is taken for `socks5`, as desktops write it.
 """
 
 import ipaddress
+import sys
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,6 +14,9 @@ from urllib.parse import urlsplit
 from alaya_mcp.origins import Origin
 
 _PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+_SUFFIX: Final = "_proxy"
+_OF_THE_SYSTEM: Final = {"win32": "getproxies_registry", "darwin": "getproxies_macosx_sysconf"}
+"""Where the standard library asks the system for proxies."""
 _MEANT: Final = {"socks": "socks5"}
 
 
@@ -69,6 +74,16 @@ def proxy_for(origin: Origin, proxies: Mapping[str, str], environ: Mapping[str, 
     if kind not in _PORTS or not parts.hostname:
         raise UnusableProxy(source)
     return Proxy(source, kind, parts.hostname, port or _PORTS[kind], parts._replace(scheme=kind).geturl())
+
+
+def proxies_in(environ: Mapping[str, str]) -> dict[str, str]:
+    """Proxies by scheme, and `no`: what the environment says, or the system's settings where it says nothing.
+
+    A name in small letters goes before one in capitals, as curl has it.
+    """
+    names = sorted(name for name in environ if name.lower().endswith(_SUFFIX))  # capitals first
+    found = {name.lower().removesuffix(_SUFFIX): environ[name] for name in names if environ[name]}
+    return found or getattr(urllib.request, _OF_THE_SYSTEM.get(sys.platform, ""), dict[str, str])()
 
 
 def sources(proxies: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:

@@ -4,12 +4,11 @@ import asyncio
 import logging
 import os
 import ssl
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.request import getproxies
 
 import anyio
 import httpx2
@@ -19,7 +18,7 @@ from alaya_mcp.deadline import Deadline
 from alaya_mcp.errors import NotConfigured, Plane
 from alaya_mcp.origins import Origin
 from alaya_mcp.upstream.failures import Failure, kind_of
-from alaya_mcp.upstream.proxies import Proxy, UnusableProxy, proxy_for
+from alaya_mcp.upstream.proxies import Proxy, UnusableProxy, proxies_in, proxy_for
 
 JSON_BODY_CAP: Final = 8 * 2**20
 STREAM_CAP: Final = 64 * 2**20
@@ -52,9 +51,13 @@ class Transport:
     """Sends requests and yields answers; owned by whoever enters it.
 
     A client is made at the first request that needs it, or at leisure before.
+
+    Args:
+        environ: What names proxies and files of certificates; by default this process's environment.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = environ
         self._owned = AsyncExitStack()
         self._clients: dict[tuple[str, bool], httpx2.AsyncClient] = {}
         self._routes: dict[Origin, tuple[httpx2.AsyncClient, Proxy | None]] = {}
@@ -89,7 +92,7 @@ class Transport:
         if known := self._routes.get(origin):
             return known
         try:
-            proxy = proxy_for(origin, getproxies(), os.environ)
+            proxy = proxy_for(origin, proxies_in(self._environ), self._environ)
             route = self._client(proxy, is_plain=origin.scheme == "http"), proxy
         except UnusableProxy as unusable:
             raise _unusable_proxy(unusable.source) from None
@@ -116,9 +119,9 @@ class Transport:
                     max_connections=None, max_keepalive_connections=32, keepalive_expiry=_KEEPALIVE_SECONDS
                 ),
                 proxy=proxy.url if proxy else None,
-                trust_env=False,  # the proxy is chosen here; the certificates are those of the environment all the same
+                trust_env=False,  # the proxy and the certificates are chosen here
                 # A context without certificates trusts nobody; loading them takes longer than a call.
-                verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if needs_no_tls else httpx2.create_ssl_context(),
+                verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if needs_no_tls else _certificates(self._environ),
             )
             self._owned.push_async_callback(client.aclose)
             self._clients[kind] = client
@@ -207,6 +210,19 @@ async def body_chunks(plane: Plane, response: httpx2.Response, cap: int) -> Asyn
             if size > cap:
                 raise Failure(plane, "too_large")
             yield chunk
+
+
+def _certificates(environ: Mapping[str, str]) -> ssl.SSLContext:
+    """What servers are checked by: the environment's certificates, or the system's.
+
+    Raises:
+        OSError: they cannot be read.
+    """
+    if file := environ.get("SSL_CERT_FILE"):
+        return ssl.create_default_context(cafile=file)
+    if folder := environ.get("SSL_CERT_DIR"):
+        return ssl.create_default_context(capath=folder)
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 @lru_cache(maxsize=256)

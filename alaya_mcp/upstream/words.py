@@ -20,7 +20,6 @@ _NOT_FOUND = re.compile(
     re.IGNORECASE,
 )
 _OF_A_DEPLOYMENT = re.compile(r"deployment|instance|service ?id|服务|部署|实例", re.IGNORECASE)
-_NO_ROUTE = re.compile(r"not found|no route|cannot get|default backend|\b404\b", re.IGNORECASE)
 _ENVELOPE: Final = frozenset({"code", "msg", "data"})
 _OF_SOMETHING_ELSE = re.compile(r"key|user|account|credential|namespace|cluster|密钥|用户|账[号户]|集群", re.IGNORECASE)
 _UNKNOWN_NAME = r".{0,160}?(?:not\s+exist|not\s+found|not\s+loaded|not\s+served|unknown|unrecognized)"
@@ -107,7 +106,7 @@ def is_foreign_not_found(body: bytes) -> bool:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        return text.startswith("<") or _NO_ROUTE.search(text[:READ]) is not None
+        return True
     return not (isinstance(value, dict) and _ENVELOPE & cast("dict[str, Any]", value).keys())
 
 
