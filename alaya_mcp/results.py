@@ -3,7 +3,7 @@
 Absent means left out, never null: dump with `exclude_none=True`.
 """
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,6 +24,9 @@ class ResultModel(BaseModel):
     """Base of everything in a structured result."""
 
     model_config = ConfigDict(extra="forbid")
+
+    explained: ClassVar[frozenset[str]] = frozenset()
+    """Fields whose descriptions agents need: only these stand in the published schema, which some hosts show them."""
 
 
 class Cluster(ResultModel):
@@ -107,6 +110,8 @@ class ScaleConfig(ResultModel):
 class DeploymentResult(ResultModel):
     """One deployment: its state, the model names it answers to, and how it was launched."""
 
+    explained = frozenset({"models", "expert", "quick_start"})
+
     service_id: str = Field(description="Deployment id")
     name: str | None = Field(default=None, description="Display name")
     mode: str | None = Field(default=None, description="expert or quickStart, as sent")
@@ -123,8 +128,13 @@ class DeploymentResult(ResultModel):
     endpoint: str | None = Field(default=None, description="Base URL of the engine")
     cluster: Cluster | None = Field(default=None, description="Where it runs")
     instances: list[InstanceState] | None = Field(default=None, description="Running copies, where told")
-    expert: ExpertConfig | None = Field(default=None, description="Launch configuration, expert mode")
-    quick_start: QuickStartConfig | None = Field(default=None, description="Launch configuration, quickStart mode")
+    expert: ExpertConfig | None = Field(
+        default=None,
+        description="Launch: head and worker, each with image, program, flags, env_names, resources, volumes",
+    )
+    quick_start: QuickStartConfig | None = Field(
+        default=None, description="Launch: backend, backend_version, flags, workers, resources"
+    )
     scale: ScaleConfig | None = Field(default=None, description="Autoscaling")
     total_gpus: int | None = Field(default=None, description="GPUs of one running copy, workers included")
     warnings: list[str] = Field(description="What to be careful about")
@@ -145,6 +155,8 @@ class DeploymentRow(ResultModel):
 
 class DeploymentListResult(ResultModel):
     """The account's deployments, as many as were asked for."""
+
+    explained = frozenset({"next_cursor"})
 
     deployments: list[DeploymentRow] = Field(description="In the API's order")
     total: int | None = Field(default=None, description="Deployments there are, those that do not match too")
@@ -169,12 +181,16 @@ class LoraModel(ResultModel):
 class LoraListResult(ResultModel):
     """The LoRA adapters of a deployment, each with the string to chat with it."""
 
+    explained = frozenset({"lora_models"})
+
     service_id: str = Field(description="Deployment id")
     base_service_id: str | None = Field(default=None, description="The base deployment of a LoRA service")
     status: Status = Field(description="Normalised state")
     engine: Engine = Field(description="Inference engine")
     base_models: list[str] = Field(description="Names of the base model")
-    lora_models: list[LoraModel] = Field(description="Adapters in the order they are told")
+    lora_models: list[LoraModel] = Field(
+        description="Each: name, model (the exact string for chat), ready_on, instances, available, reported_by"
+    )
     summary: str = Field(description="What there is, or why there may be nothing and what to do")
     warnings: list[str] = Field(description="What to be careful about")
 
@@ -223,28 +239,30 @@ class ConversationMessage(ResultModel):
 
 
 class ChatResult(ResultModel):
-    """The model's reply, and how it came about."""
+    """The model's reply, and how it came about. What a preview of the beginning must show stands before the reply."""
+
+    explained = frozenset({"truncated_reason", "read_on", "parsed", "tool_calls", "messages"})
 
     service_id: str = Field(description="Deployment id")
     model: str = Field(description="Model asked for or chosen")
     served_by: str | None = Field(default=None, description="Model that answered, as the engine said")
+    truncated: bool = Field(description="Whether the reply is incomplete")
+    truncated_reason: TruncatedReason | None = Field(
+        default=None, description="size_cap: the rest is kept, see read_on"
+    )
+    read_on: str | None = Field(default=None, description="Pass as read_on to get the next part")
+    warnings: list[str] = Field(description="What to be careful about")
+    finish_reason: str | None = Field(default=None, description="Why the engine stopped; absent when it was cut off")
+    stop_reason: str | None = Field(default=None, description="The stop string, or token, that ended it")
+    usage: Usage | None = Field(default=None, description="Tokens; absent when the engine gave none")
+    timing: Timing = Field(description="How long it took")
+    system_fingerprint: str | None = Field(default=None, description="The engine's own mark: its version and set-up")
     content: str = Field(description="The reply")
     parsed: Any = Field(default=None, description="The reply as data; only where it follows response_schema")
     tool_calls: list[ToolCall] | None = Field(
-        default=None, description="Tools the model asks you to run; put them and their results into messages"
+        default=None, description="Tools to run; put them and their results into messages"
     )
     reasoning: str | None = Field(default=None, description="The model's thinking, apart from the reply")
-    finish_reason: str | None = Field(default=None, description="Why the engine stopped; absent when it was cut off")
-    stop_reason: str | None = Field(default=None, description="The stop string, or token, that ended it")
-    truncated: bool = Field(description="Whether the reply is incomplete")
-    truncated_reason: TruncatedReason | None = Field(default=None, description="What cut it")
-    usage: Usage | None = Field(default=None, description="Tokens; absent when the engine gave none")
-    system_fingerprint: str | None = Field(default=None, description="The engine's own mark: its version and set-up")
-    timing: Timing = Field(description="How long it took")
-    full_reply_uri: str | None = Field(default=None, description="Resource with the whole of a reply cut by size_cap")
-    read_on: str | None = Field(default=None, description="Pass as read_on for the next part of such a reply")
-    warnings: list[str] = Field(description="What to be careful about")
     messages: list[ConversationMessage] | None = Field(
-        default=None,
-        description="The conversation to send as messages next time: with your next message, or with continue_reply",
+        default=None, description="Pass as messages next time: with your next message, or with continue_reply"
     )

@@ -34,7 +34,8 @@ async def test_a_reply_over_the_cap_is_cut_and_the_rest_is_had_by_reading_on(wor
         while "read_on" in part:
             part = content_of(await client.call_tool(CHAT, {"read_on": part["read_on"]}))
             parts.append(part["content"])
-        resource = await client.read_resource(first["full_reply_uri"])
+        uri, _, _ = first["read_on"].partition("?")
+        resource = await client.read_resource(uri)
         listed = await client.list_resources()
 
         assert len(upstream.chats) == 1
@@ -45,10 +46,10 @@ async def test_a_reply_over_the_cap_is_cut_and_the_rest_is_had_by_reading_on(wor
     assert len(parts) > 2
     assert (part["truncated"], part["model"]) == (False, "base")
     assert resource.contents[0].model_dump()["text"] == whole
-    assert [str(each.uri) for each in listed.resources] == ["alaya://deployments", first["full_reply_uri"]]
+    assert [str(each.uri) for each in listed.resources] == ["alaya://deployments", uri]
     assert not {"usage", "reasoning", "messages", "tool_calls"} & set(part)
-    assert f"read_on: {first['read_on']}" in text_of(result)
-    assert first["full_reply_uri"] in text_of(result)
+    assert f"\nread_on: {first['read_on']}\n" in text_of(result).split("\n---\n")[0]
+    assert json.dumps(first).count(uri) == text_of(result).count(uri) == 1
 
 
 async def test_a_conversation_is_not_returned_with_a_reply_that_is_not_whole() -> None:

@@ -82,7 +82,7 @@ class KeptReplies:
         if match is None:
             raise InvalidArguments(
                 "read_on: is not the URI of a kept reply.",
-                next_step="Pass the read_on or full_reply_uri of an earlier result, exactly as it stands there.",
+                next_step="Pass the read_on of an earlier result, exactly as it stands there.",
             )
         kept = self._kept.get(match[1])
         if kept is None:
@@ -117,7 +117,6 @@ class KeptReplies:
                 "content": content,
                 "truncated": reason is not None,
                 "truncated_reason": reason,
-                "full_reply_uri": kept.uri,
                 "read_on": f"{kept.uri}?from={end}" if more else None,
                 "warnings": [note],
             }

@@ -98,11 +98,8 @@ def _kept(result: ChatResult, exchange: Exchange, kept: KeptReplies) -> ChatResu
     if entry is None:
         note += ", and the whole is too large to be kept; ask for shorter parts."
         return result.model_copy(update={"warnings": [*result.warnings, note]})
-    read_on = f"{entry.uri}?from={shown}"
-    note += f"; call chat_with_deployment with read_on: {read_on} for the next part (nothing is generated anew)."
-    return result.model_copy(
-        update={"full_reply_uri": entry.uri, "read_on": read_on, "warnings": [*result.warnings, note]}
-    )
+    note += "; call chat_with_deployment with read_on for the next part (nothing is generated anew)."
+    return result.model_copy(update={"read_on": f"{entry.uri}?from={shown}", "warnings": [*result.warnings, note]})
 
 
 def _nothing_came(exchange: Exchange) -> AlayaError:

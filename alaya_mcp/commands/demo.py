@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,7 @@ from alaya_mcp.hosts.entries import launcher
 from alaya_mcp.sandbox import Sandbox
 from alaya_mcp.wrapping import WordWrap
 
+_RULER: Final = re.compile(r"^-{3,}\n", re.MULTILINE)
 _PHASE: Final = "com.alayanew.mcp/phase"
 _QUESTION: Final = "A customer asks why order 1042 has not arrived. What do you answer?"
 _LONG: Final = "sandbox: repeat 500 word"
@@ -112,7 +114,9 @@ class Demo:
             reply: str = result.structured_content["content"]
             self._notes.add(reply.removeprefix("".join(self._notes.pieces)))
             self._notes.end()
-            facts = text.removeprefix(reply).lstrip("\n-")
+            # The reply was shown as it came; the text form has it below the facts.
+            parts = [part.strip("\n") for part in _RULER.split(text) if part.strip() != reply.strip()]
+            facts = "\n".join(parts)
             self._console.print(f"\ncame in {len(self._notes.pieces)} pieces; {facts}", style="dim", markup=False)
         else:
             self._console.print(text, markup=False)

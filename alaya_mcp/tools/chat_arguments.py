@@ -40,6 +40,17 @@ _OWN_KEYS: Final = {
     "function_call": "tool_choice",
 }
 """Fields of an engine's request that this tool has arguments for."""
+_NOT_RETURNED: Final = (
+    "logprobs",
+    "top_logprobs",
+    "prompt_logprobs",
+    "return_token_ids",
+    "return_hidden_states",
+    "return_routed_experts",
+    "modalities",
+    "audio",
+)
+"""Fields that ask for what a result of this tool does not have."""
 _THINKING_SWITCHES: Final = ("enable_thinking", "thinking")
 
 
@@ -88,6 +99,8 @@ def _checked_extra(extra: dict[str, Any]) -> dict[str, Any]:
     if taken := [key for key in extra if key in _OWN_KEYS]:
         named = ", ".join(f"{key} (use the argument {_OWN_KEYS[key]})" for key in taken)
         raise ValueError(f"not taken here: {named}")
+    if dropped := [key for key in _NOT_RETURNED if extra.get(key)]:
+        raise ValueError(f"{', '.join(dropped)} is not taken: what it asks for would be computed and not returned")
     if not isinstance(extra.get("chat_template_kwargs", {}), dict):
         raise ValueError("chat_template_kwargs: must be an object")  # noqa: TRY004 pydantic takes a ValueError only
     return extra
@@ -96,53 +109,48 @@ def _checked_extra(extra: dict[str, Any]) -> dict[str, Any]:
 class ChatArguments(DeploymentArguments):
     """What to ask, whom, and how."""
 
-    prompt: Text = Field("", description="Your message. Give one of prompt, messages and read_on.")
+    prompt: Text = Field("", description="Your message. Give one of prompt, messages, read_on")
     messages: Annotated[list[Message], BeforeValidator(json_list)] = Field(
-        [], description="A whole conversation instead of prompt, oldest turn first."
+        [], description="A whole conversation instead of prompt, oldest first"
     )
-    system: Text = Field("", description="System message, put before the conversation.")
+    system: Text = Field("", description="System message")
     model: Text = Field(
         "",
-        description="A name from get_deployment's models, for a LoRA from list_lora_models. Default: the base model.",
+        description="A name from get_deployment's models or list_lora_models. Default: the base model",
     )
-    temperature: float | None = Field(None, ge=0, le=2, description="Sampling temperature")
-    top_p: float | None = Field(None, gt=0, le=1, description="Nucleus sampling")
-    max_tokens: int | None = Field(None, ge=1, description="Most tokens to generate, thinking included")
+    temperature: float | None = Field(None, ge=0, le=2, description="0 to 2")
+    top_p: float | None = Field(None, gt=0, le=1, description="Above 0, to 1")
+    max_tokens: int | None = Field(None, ge=1, description="At least 1; thinking counts")
     seed: int | None = Field(None, description="For repeatable sampling")
     stop: Annotated[list[Text], BeforeValidator(_stop_list)] = Field(
-        [], max_length=4, description="Strings that end the reply"
+        [], max_length=4, description="At most 4 strings that end the reply"
     )
-    thinking: Thinking = Field("auto", description="Whether a model that can think before it answers does so.")
+    thinking: Thinking = Field("auto", description="Whether a model that can think first does so")
     response_schema: Annotated[JsonObject, AfterValidator(_checked_schema)] = Field(
-        {}, description="JSON Schema that the reply must follow; it then comes as parsed too."
+        {}, description="JSON Schema for the reply, which then comes as parsed too"
     )
     tools: Annotated[list[dict[str, Any]], BeforeValidator(json_list), AfterValidator(_checked_tools)] = Field(
         [],
         max_length=_MOST_TOOLS,
-        description="Tools the model may ask for, in OpenAI's shape: "
-        '{"type": "function", "function": {name, description, parameters}}. Calls come back as tool_calls.',
+        description="OpenAI function tools, at most 128; calls come back as tool_calls",
     )
-    tool_choice: Text = Field("", description="auto, none, required, or the name of one of the tools")
-    continue_reply: bool = Field(
-        default=False, description="Go on from the last message, an assistant's that was cut, instead of answering it."
-    )
+    tool_choice: Text = Field("", description="auto, none, required or a tool's name")
+    continue_reply: bool = Field(default=False, description="Go on from the last message, an assistant's that was cut")
     extra_body: Annotated[JsonObject, AfterValidator(_checked_extra)] = Field(
-        {}, description="Further fields for the engine, e.g. top_k, repetition_penalty, min_p."
+        {}, description="Further fields for the engine, e.g. top_k, min_p"
     )
     wait_seconds: float = Field(
-        0, ge=0, le=3600, description="Wait so long, within timeout_seconds, for a deployment that is starting."
+        0, ge=0, le=3600, description="0 to 3600, within timeout_seconds: wait for a deployment that is loading"
     )
     timeout_seconds: float | None = Field(
         None,
         ge=1,
         le=3600,
-        description="Budget of the whole call. Default 50, since many hosts give up at 60.",
+        description="1 to 3600, of the whole call; default 50, since many hosts give up at 60",
     )
-    return_messages: bool = Field(
-        default=False, description="Also return the conversation, to send as messages next time."
-    )
+    return_messages: bool = Field(default=False, description="Also return the conversation to send next time")
     read_on: Text = Field(
-        "", description="The read_on of an earlier result: gives the next part of that reply and asks nothing anew."
+        "", description="An earlier result's read_on: gives the next part of that reply, asks nothing anew"
     )
 
     def chat(self, budget: float) -> ChatRequest:

@@ -36,12 +36,11 @@ CHAT_WITH_DEPLOYMENT = Tool(
     name="chat_with_deployment",
     title="Chat with deployment",
     description=(
-        "Ask a model deployed on Alaya NeW and get its reply, with finish_reason, token usage and timing. "
-        "Pass prompt for one question, or messages for a conversation; nothing is remembered between calls "
-        "(return_messages helps). Pass a LoRA's name as model to be answered by that adapter. "
-        "Can wait for a starting deployment, hold the reply to a JSON Schema, offer tools, show images, and go on "
-        "from a reply that was cut. A reply cut short is returned as far as it came, with truncated and the reason. "
-        "Costs tokens on the account and sends the text to the deployment; changes nothing else."
+        "Ask a language model deployed on Alaya NeW, or one of its LoRA adapters (pass the adapter's name as model), "
+        "and get its reply with finish_reason, token usage and timing. prompt for one question, messages for a "
+        "conversation: nothing is remembered between calls. Can wait for a starting deployment, hold the reply to a "
+        "JSON Schema, offer tools, show images, go on from a cut reply. What came of a cut reply is returned, with "
+        "truncated and why. Costs tokens and sends the text to the deployment; changes nothing else."
     ),
     arguments=ChatArguments,
     result=ChatResult,

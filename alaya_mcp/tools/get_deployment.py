@@ -19,7 +19,7 @@ class GetDeploymentArguments(DeploymentArguments):
         0,
         ge=0,
         le=READ_BUDGET_SECONDS,
-        description="Wait so long, at most 20 s, for a deployment that is starting or loading its model.",
+        description="0 to 20: wait for a deployment that is loading",
     )
 
 

@@ -35,7 +35,7 @@ class ListDeploymentsArguments(Arguments):
     name: Annotated[str, AfterValidator(checked_reference)] | None = Field(
         None, description="Only those whose name has this in it, in any case"
     )
-    limit: int = Field(20, ge=1, le=LARGEST_PAGE, description="Most of them in one result")
+    limit: int = Field(20, ge=1, le=LARGEST_PAGE, description="Most of them in one result, 1 to 100")
     cursor: str | None = Field(
         None, max_length=_CURSOR_LENGTH, description="next_cursor of the result before, for the next ones"
     )

@@ -91,20 +91,25 @@ class Call(BaseModel):
     function: CalledFunction = Field(description="What was to be called")
 
 
+def _as_given(schema: dict[str, Any]) -> None:
+    """They are handed back as they came, so their shape need not be told."""
+    schema["items"] = {"type": "object"}
+
+
 class Message(BaseModel):
     """One turn of a conversation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    role: Role = Field(description="Who spoke")
+    role: Role = Field(description="Who speaks")
     content: Text = Field(description="Text")
     images: Annotated[list[Annotated[Text, AfterValidator(_checked_image)]], BeforeValidator(_as_list)] = Field(
-        [], max_length=_MOST_IMAGES, description="https or data URIs, for a vision model"
+        [], max_length=_MOST_IMAGES, description="At most 16 https or data URIs"
     )
     tool_calls: Annotated[list[Call], BeforeValidator(json_list)] = Field(
-        [], description="An assistant's, as its result gave them"
+        [], description="An assistant's, as a result gave them", json_schema_extra=_as_given
     )
-    tool_call_id: Text = Field("", description="With role tool: the id of the call that content answers")
+    tool_call_id: Text = Field("", description="With role tool: the call that content answers")
 
     @model_validator(mode="before")
     @classmethod

@@ -3,11 +3,16 @@
 Hosts that drop a tool over `$ref`, `$defs`, `anyOf` or `$schema` are listed in docs/decisions/schemas.md.
 """
 
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
 
 from pydantic import BaseModel
 
+from alaya_mcp.results import ResultModel
+
 JsonSchema = dict[str, Any]
+
+_NOT_GIVEN: Final = (None, "", [], {})
+_KEPT: Final = ("type", "enum")
 
 
 def portable_schema(model: type[BaseModel], mode: Literal["validation", "serialization"]) -> JsonSchema:
@@ -17,6 +22,30 @@ def portable_schema(model: type[BaseModel], mode: Literal["validation", "seriali
     flat = _flat(schema, definitions)
     flat.pop("description", None)
     return {**flat, "additionalProperties": False}
+
+
+def result_schema(model: type[ResultModel]) -> JsonSchema:
+    """The schema of a result, as lean as it may be: some hosts show it to the model with every request.
+
+    What a field's name does not say is described, by the model's own choice; objects that are described, and objects in
+    objects, are not spelled out.
+    """
+    schema = portable_schema(model, "serialization")
+    properties: JsonSchema = {}
+    for name, part in schema["properties"].items():
+        is_explained = name in model.explained
+        lean = _lean(part, spells_out=not is_explained)
+        properties[name] = {**lean, "description": part["description"]} if is_explained else lean
+    return {"type": "object", "properties": properties, "required": schema["required"], "additionalProperties": False}
+
+
+def _lean(schema: JsonSchema, *, spells_out: bool) -> JsonSchema:
+    lean = {key: value for key, value in schema.items() if key in _KEPT}
+    if spells_out and "properties" in schema:
+        lean["properties"] = {name: _lean(part, spells_out=False) for name, part in schema["properties"].items()}
+    if "items" in schema and (spells_out or "properties" not in schema["items"]):
+        lean["items"] = _lean(schema["items"], spells_out=spells_out)
+    return lean
 
 
 def _flat(schema: JsonSchema, definitions: JsonSchema) -> JsonSchema:
@@ -37,7 +66,9 @@ def _flat(schema: JsonSchema, definitions: JsonSchema) -> JsonSchema:
         elif key == "const":
             flat["enum"] = [value]
         elif not (
-            key == "title" or (key == "default" and value is None) or (key == "additionalProperties" and value is True)
+            key == "title"
+            or (key == "default" and value in _NOT_GIVEN)  # an empty value means the same as none
+            or (key == "additionalProperties" and value is True)
         ):
             flat[key] = value
     return flat

@@ -161,7 +161,11 @@ def _ruler(reply: str) -> str:
 
 
 def chat_text(result: ChatResult) -> str:
-    """chat_with_deployment: the reply first, then how it came about, then the thinking."""
+    """chat_with_deployment: how the reply came about, the reply, then what goes with it.
+
+    What the model wrote stands below the first ruler, so that it can forge nothing above it; hosts that show the
+    beginning of a long result alone show what matters.
+    """
     served = f", served by {result.served_by}" if result.served_by not in {None, result.model} else ""
     facts = [f"model {result.model}{served} on {result.service_id}"]
     if result.finish_reason:
@@ -171,25 +175,30 @@ def chat_text(result: ChatResult) -> str:
     if result.usage:
         facts.append(_compact(result.usage))
     facts.append(_compact(result.timing))
+    lines = ["; ".join(facts)]
+    if result.read_on:
+        lines.append(f"read_on: {result.read_on}")
+    lines += _warnings(result.warnings)
     reply = result.content or ("(no reply, but tool calls)" if result.tool_calls else "(no reply)")
-    ruler = _ruler(f"{reply}\n{result.reasoning or ''}")
-    lines = [reply, "", ruler, "; ".join(facts), *_warnings(result.warnings)]
-    if result.tool_calls:
-        lines += [f"tool call: {_json(call)}" for call in result.tool_calls]
+    more = _beside_the_reply(result, reply)
+    ruler = _ruler("\n".join([reply, *more, result.reasoning or ""]))
+    lines += [ruler, reply]
+    if more:
+        lines += [ruler, *more]
+    if result.reasoning:
+        lines += [ruler, "thinking, to the end:", result.reasoning]
+    return "\n".join(lines)
+
+
+def _beside_the_reply(result: ChatResult, reply: str) -> list[str]:
+    lines = [f"tool call: {_json(call)}" for call in result.tool_calls or ()]
     if result.parsed is not None:
         data = f": {json.dumps(result.parsed, ensure_ascii=False)}" if reply.lstrip().startswith("```") else ""
         lines.append(f"parsed: the reply above follows response_schema{data}")
-    if result.full_reply_uri:
-        lines.append(f"full_reply_uri: {result.full_reply_uri}")
-    if result.read_on:
-        lines.append(f"read_on: {result.read_on}")
     if result.messages is not None:
         messages = [message.model_dump(exclude_none=True) for message in result.messages]
         lines += [
-            "",
             "the conversation so far, to send as messages with your next message added:",
             json.dumps(messages, ensure_ascii=False),
         ]
-    if result.reasoning:
-        lines += ["", ruler, "thinking, to the end:", result.reasoning]
-    return "\n".join(lines)
+    return lines

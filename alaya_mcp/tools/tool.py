@@ -13,7 +13,7 @@ from alaya_mcp.results import ResultModel
 from alaya_mcp.session import Session
 from alaya_mcp.tools.boundary import error_result, internal_error, invalid_arguments
 from alaya_mcp.tools.caller import AnswerAwaited, Caller
-from alaya_mcp.tools.schema import portable_schema
+from alaya_mcp.tools.schema import portable_schema, result_schema
 
 
 class Arguments(BaseModel):
@@ -41,7 +41,7 @@ class DeploymentArguments(Arguments):
 
     service_id: Annotated[str, AfterValidator(checked_reference)] | None = Field(
         default=None,
-        description="The deployment: its id, its name or an alias. Default: ALAYA_SERVICE_ID, where it is set.",
+        description="The deployment's id, name or alias; default: ALAYA_SERVICE_ID, where set",
         json_schema_extra={"maxLength": REFERENCE_LENGTH},
     )
 
@@ -81,7 +81,7 @@ class Tool(Generic[ArgumentsT, ResultT]):
             title=self.title,
             description=self.description,
             input_schema=portable_schema(self.arguments, "validation"),
-            output_schema=portable_schema(self.result, "serialization"),
+            output_schema=result_schema(self.result),
             annotations=types.ToolAnnotations(
                 title=self.title,
                 read_only_hint=True,

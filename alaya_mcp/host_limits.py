@@ -1,0 +1,28 @@
+"""How large a result may be for each host, by the name that it gives itself (`clientInfo.name`). Pure.
+
+Most hosts take a reply of the default size whole. These do not, and some of them show a model both forms of a result,
+so that each reply counts twice; sizes are for the whole result to fit (hosts run against this server, November 2026).
+"""
+
+from typing import Final
+
+_REPLY_BYTES: Final = {
+    "cline": 2_200,  # both forms, cut to 8,000 characters in the middle
+    "copilot": 6_500,  # both forms; from about 20 kB on they go to a file, with a preview of 500 characters
+    "qwen": 8_500,  # both forms; from 25,000 characters on they go to a file, with a preview of 2,000
+    "codex": 24_000,  # its code mode cuts at 10,000 tokens in the middle
+}
+"""Bytes of a reply in UTF-8, by a part of the host's name."""
+
+
+def reply_bytes_for(host: str | None, configured: int, *, is_set: bool) -> int:
+    """Most of a reply that one result shows.
+
+    Args:
+        host: The name that the host gives itself, or None.
+        configured: ALAYA_MAX_REPLY_BYTES, or its default.
+        is_set: Whether the user set it: that goes before what is known of the host.
+    """
+    name = (host or "").casefold()
+    known = next((size for part, size in _REPLY_BYTES.items() if part in name), None)
+    return configured if is_set or known is None else min(known, configured)
