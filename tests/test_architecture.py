@@ -16,7 +16,17 @@ LINE_BUDGET = 300
 
 # Lower layers first: a module imports from its own layer or from one before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "deadline", "origins", "descriptors", "sdk", "environment", "deployment.lenient", "deployment.launch"),
+    (
+        "errors",
+        "deadline",
+        "origins",
+        "descriptors",
+        "sdk",
+        "environment",
+        "suggestions",
+        "deployment.lenient",
+        "deployment.launch",
+    ),
     ("deployment.reference", "config_place"),
     ("config_file",),
     ("sources",),
@@ -54,7 +64,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("context.prompts", "context.resources"),
     ("context.completions",),
     ("server",),
-    ("backpressure", "opening", "pipes", "stdio"),
+    ("backpressure", "unreadable", "opening", "pipes", "stdio"),
     ("hosts.catalogue", "hosts.json_text", "hosts.documents"),
     ("hosts.entries", "hosts.references", "hosts.writing"),
     ("hosts.changes", "hosts.differences", "hosts.files"),
@@ -72,7 +82,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("__main__",),
 )
-MCP_ONLY_IN = ("tools.", "context.", "server", "pipes", "stdio", "commands.demo")
+MCP_ONLY_IN = ("tools.", "context.", "server", "pipes", "stdio", "unreadable", "commands.demo")
 HTTP_ONLY_IN = ("upstream.", "chat.answer", "doctor.network", "sandbox.")
 RICH_ONLY_IN = ("console", "commands.chat", "commands.demo", "doctor.report", "terminal.screen")
 PROMPT_TOOLKIT_ONLY_IN = ("terminal.prompt",)
