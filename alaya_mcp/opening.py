@@ -122,9 +122,9 @@ class Script:
 
 
 def _decoded(line: bytes) -> object:
-    """The JSON of a short line, without escapes that decoders read differently."""
+    """The JSON of a short line, without escapes that decoders read differently; a byte order mark may precede it."""
     try:
-        return None if len(line) > _LONGEST or b"\\u" in line else json.loads(line.decode())
+        return None if len(line) > _LONGEST or b"\\u" in line else json.loads(line.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return None
 

@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import Final, Self
 
 import anyio
-import mcp_types as types
 from mcp.shared.message import SessionMessage
 
 from alaya_mcp.descriptors import Descriptors
+from alaya_mcp.unreadable import decoded
 
 _CHUNK: Final = 2**18
 _MOST_LINES: Final = 64
@@ -99,7 +99,7 @@ class Input:
         line = self._lines.popleft()
         if self._lines:  # many at once: what they start gets its turn, so that it counts before all are taken
             await asyncio.sleep(0)
-        return decoded(line)
+        return decoded(line.decode(errors="replace"))  # as the SDK does it
 
     async def aclose(self) -> None:
         """Read no more."""
@@ -133,14 +133,6 @@ class Input:
             self._pause()
         if self._lines:
             self._has_news.set()
-
-
-def decoded(line: bytes) -> SessionMessage | Exception:
-    """The message in a line, or the decoder's error; bytes that are no UTF-8 are replaced, as the SDK does it."""
-    try:
-        return SessionMessage(types.jsonrpc_message_adapter.validate_json(line.decode(errors="replace"), by_name=False))
-    except ValueError as failure:
-        return failure
 
 
 class Output:

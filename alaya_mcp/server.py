@@ -12,9 +12,11 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
 from alaya_mcp import __version__
+from alaya_mcp.deployment.lenient import printable
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.session import Session, open_session
 from alaya_mcp.settings import Settings
+from alaya_mcp.suggestions import did_you_mean
 from alaya_mcp.tools.caller import AnswerAwaited, caller_of
 from alaya_mcp.tools.chat_with_deployment import CHAT_WITH_DEPLOYMENT
 from alaya_mcp.tools.get_deployment import GET_DEPLOYMENT
@@ -29,11 +31,13 @@ TOOLS: Final[tuple[Tool[Any, Any], ...]] = (
     CHAT_WITH_DEPLOYMENT,
 )
 
+_NAME_SHOWN: Final = 64
+"""Characters of an unknown tool's name in the error."""
 _LISTS_ARE_FRESH_MS: Final = 300_000
 
 _INSTRUCTIONS: Final = """\
-Look at and chat with the user's own language models (Qwen, Llama, ..., with their LoRA adapters) deployed on the \
-Alaya NeW cloud's serverless inference.
+List, inspect and chat with the user's own language models and their LoRA adapters (Qwen, Llama and others) deployed \
+on the Alaya NeW cloud's serverless inference.
 - list_deployments: what there is, with ids, names and states.
 - get_deployment: is it running and ready, which model names does it answer to, on what engine and GPUs.
 - list_lora_models: its LoRA adapters, each with the exact model string.
@@ -116,8 +120,10 @@ async def _call_tool(
 ) -> types.CallToolResult | types.InputRequiredResult:
     tool = next((tool for tool in TOOLS if tool.name == params.name), None)
     if tool is None:
-        known = ", ".join(tool.name for tool in TOOLS)
-        raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool. The tools are: {known}.")
+        names = [tool.name for tool in TOOLS]
+        asked = printable(params.name)[:_NAME_SHOWN]
+        hint = did_you_mean(params.name, names) or f" The tools are: {', '.join(names)}."
+        raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool: {asked}.{hint}")
     try:
         return await tool.call(context.lifespan_context, params.arguments, caller_of(context, params))
     except AnswerAwaited as awaited:
@@ -157,11 +163,13 @@ async def _list_prompts(
 
 
 async def _get_prompt(
-    _: ServerRequestContext[Session | NotConfigured], params: types.GetPromptRequestParams
+    context: ServerRequestContext[Session | NotConfigured], params: types.GetPromptRequestParams
 ) -> types.GetPromptResult:
     from alaya_mcp.context.prompts import filled_in  # noqa: PLC0415 most hosts never ask
 
-    return filled_in(params.name, params.arguments)
+    session = context.lifespan_context
+    default = None if isinstance(session, NotConfigured) else session.settings.service_id
+    return filled_in(params.name, params.arguments, default)
 
 
 async def _complete(

@@ -2,14 +2,15 @@
 
 - Hosts have sent `server/discover` and then `initialize` on one pipe; the SDK takes the first as a decision for its
   era and refuses the second. Here discover is answered without deciding anything.
-- A line that cannot be decoded gets no reply from the SDK; here it is answered wherever it has an id.
+- A line that cannot be decoded gets no reply from the SDK; here it is answered, or ends a question, wherever it has
+  an id (unreadable.py).
 
 What this relies on in the SDK is stated in tests/test_stdio_relay.py.
 """
 
-import json
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Protocol, Self, cast
@@ -19,13 +20,13 @@ import mcp_types as types
 from mcp.server.lowlevel import Server
 from mcp.shared.message import SessionMessage
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import ValidationError
 from pydantic_core import from_json
 
 from alaya_mcp.backpressure import Outgoing, Sink
 from alaya_mcp.descriptors import Descriptors, can_be_waited_for
 from alaya_mcp.opening import Handover
 from alaya_mcp.pipes import Pipes
+from alaya_mcp.unreadable import Questions, unreadable, without_mark
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +36,10 @@ async def serve_stdio(server: Server[Any], handover: Handover | None = None) -> 
     if handover:
         _log.info("the first answers were given before the server was loaded; it takes over")
     async with _standard_streams(handover) as (incoming, sink):
-        outgoing = Outgoing(Unrepeated(sink, handover.given) if handover and handover.given else sink)
-        await server.run(Relayed(incoming, outgoing, Relay(server)), outgoing, server.create_initialization_options())
+        questions = Questions(Unrepeated(sink, handover.given) if handover and handover.given else sink)
+        outgoing = Outgoing(questions)
+        relayed = Relayed(incoming, outgoing, Relay(server), questions)
+        await server.run(relayed, outgoing, server.create_initialization_options())
 
 
 @asynccontextmanager
@@ -98,10 +101,12 @@ class Relayed:
     Nothing is taken from a host that does not read what is written to it.
     """
 
-    def __init__(self, source: Source, outgoing: Outgoing, relay: "Relay") -> None:
+    def __init__(self, source: Source, outgoing: Outgoing, relay: "Relay", questions: Questions) -> None:
         self._source = source
         self._outgoing = outgoing
         self._relay = relay
+        self._questions = questions
+        self._ready: deque[SessionMessage] = deque()
 
     async def __aenter__(self) -> Self:
         return self
@@ -128,12 +133,26 @@ class Relayed:
         """
         while True:
             await self._outgoing.drained()
-            item = await self._source.receive()
-            replies = self._relay.replies_to(item)
-            if replies is None:
+            item = self._ready.popleft() if self._ready else await self._source.receive()
+            if isinstance(item, Exception):
+                item = without_mark(item)
+            if isinstance(item, Exception):
+                await self._handle(item)
+                continue
+            self._questions.note(item)
+            reply = self._relay.reply_to(item)
+            if reply is None:
                 return item
-            for reply in replies:
-                await self._outgoing.send(SessionMessage(reply))
+            await self._outgoing.send(SessionMessage(reply))
+
+    async def _handle(self, failure: Exception) -> None:
+        """Answer a line that could not be decoded, or let it answer."""
+        found = unreadable(failure, self._questions.open)
+        if not (found.refusals or found.endings):
+            _log.warning("a line on stdin was no JSON-RPC message and had no id to answer to")
+        for refusal in found.refusals:
+            await self._outgoing.send(SessionMessage(refusal))
+        self._ready.extend(found.endings)
 
     async def aclose(self) -> None:
         """Take no more."""
@@ -147,19 +166,15 @@ class Relay:
         self._server = server
         self._era_is_open = True
 
-    def replies_to(
-        self, item: SessionMessage | Exception
-    ) -> Sequence[types.JSONRPCResponse | types.JSONRPCError] | None:
-        """The answers to a message that the SDK is not to see, None for one that it is."""
-        if isinstance(item, Exception):
-            return _undecodable(item)
+    def reply_to(self, item: SessionMessage) -> types.JSONRPCResponse | None:
+        """The answer to a message that the SDK is not to see, None for one that it is."""
         if not self._era_is_open or not isinstance(item.message, types.JSONRPCRequest):
             return None
         version = _discovers(item.message)
         if version is None:
             self._era_is_open = False
             return None
-        return [types.JSONRPCResponse(jsonrpc="2.0", id=item.message.id, result=self._discovery(version))]
+        return types.JSONRPCResponse(jsonrpc="2.0", id=item.message.id, result=self._discovery(version))
 
     def _discovery(self, version: str) -> dict[str, Any]:
         """What the SDK's own handler and its result pipeline would say."""
@@ -191,53 +206,3 @@ def _discovers(request: types.JSONRPCRequest) -> str | None:
         fields.get(types.CLIENT_CAPABILITIES_META_KEY), dict
     )
     return version if well_formed else None
-
-
-def _undecodable(failure: Exception) -> list[types.JSONRPCError] | None:
-    """Errors for a line that is no message; the transport hands over pydantic's error, which holds the line."""
-    if not isinstance(failure, ValidationError):
-        return None
-    not_json = False
-    for error in failure.errors(include_url=False):
-        line = error["input"]
-        not_json = error["type"] == "json_invalid"
-        found: object = _decoded_leniently(line) if isinstance(line, str) else line
-        if ids := _ids_in(found):
-            break
-    else:
-        _log.warning("a line on stdin was no JSON-RPC message and had no id to answer to")
-        return None
-    if not_json:
-        code, message = types.PARSE_ERROR, "The line is not valid JSON in UTF-8."
-    elif isinstance(found, list):
-        code, message = types.INVALID_REQUEST, "Batches are not taken: send each request on a line of its own."
-    else:
-        code, message = types.INVALID_REQUEST, "The line is not a JSON-RPC 2.0 request."
-    return [
-        types.JSONRPCError(jsonrpc="2.0", id=_encodable(each), error=types.ErrorData(code=code, message=message))
-        for each in ids
-    ]
-
-
-def _ids_in(found: object) -> list[str | int]:
-    """The ids that can be answered to, of a message or of a batch of them."""
-    messages = cast("list[object]", found) if isinstance(found, list) else [found]
-    ids = [cast("dict[str, object]", each).get("id") for each in messages if isinstance(each, dict)]
-    return [each for each in ids if isinstance(each, str | int) and not isinstance(each, bool)]
-
-
-def _encodable(request_id: str | int) -> str | int:
-    if isinstance(request_id, int):
-        return request_id
-    return request_id.encode("utf-8", "replace").decode()
-
-
-def _decoded_leniently(line: str) -> object:
-    """What can be read of a line: Python takes lone surrogates, and a line cut off keeps its beginning."""
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        try:
-            return from_json(line.strip(), allow_partial=True)
-        except ValueError:
-            return None

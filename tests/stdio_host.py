@@ -62,7 +62,7 @@ class Host:
         await self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
         return answer
 
-    async def answer(self, request_id: int | str) -> dict[str, Any]:
+    async def answer(self, request_id: float | str) -> dict[str, Any]:
         """The answer to a request, which may be behind others."""
         seen = 0
         while True:

@@ -25,6 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "environment",
         "replacement",
         "wrapping",
+        "suggestions",
         "deployment.lenient",
         "deployment.launch",
     ),
@@ -68,7 +69,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("context.prompts", "context.resources"),
     ("context.completions",),
     ("server",),
-    ("backpressure", "opening", "pipes", "stdio"),
+    ("backpressure", "unreadable", "opening", "pipes", "stdio"),
     ("hosts.catalogue", "hosts.json_text", "hosts.documents"),
     ("hosts.entries", "hosts.references", "hosts.writing"),
     ("hosts.changes", "hosts.differences", "hosts.files"),
@@ -86,7 +87,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("__main__",),
 )
-MCP_ONLY_IN = ("tools.", "context.", "server", "pipes", "stdio", "commands.demo")
+MCP_ONLY_IN = ("tools.", "context.", "server", "pipes", "stdio", "unreadable", "commands.demo")
 HTTP_ONLY_IN = ("upstream.", "chat.answer", "doctor.network", "sandbox.")
 RICH_ONLY_IN = ("console", "wrapping", "commands.chat", "commands.demo", "doctor.report", "terminal.screen")
 PROMPT_TOOLKIT_ONLY_IN = ("terminal.prompt",)

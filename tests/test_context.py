@@ -180,19 +180,72 @@ async def test_a_prompt_is_filled_in(era: Era) -> None:
         part in words(compared) for part in ("Why?", '"qwen"', "a, b", "list_lora_models", "chat_with_deployment")
     )
     assert "each LoRA adapter" in words(all_of_them)
-    assert "default deployment" in words(all_of_them)
+    assert "default deployment" not in words(all_of_them)
     assert "it is slow" in words(diagnosed)
     assert "get_deployment" in words(bare)
     assert "What I see" not in words(bare)
+
+
+async def test_a_prompt_names_the_default_deployment_only_where_there_is_one(era: Era) -> None:
+    async with Upstream() as upstream:
+        said: list[str] = []
+        for service_id in ("svc-1", ""):
+            async with connected(upstream.settings(ALAYA_SERVICE_ID=service_id), era) as client:
+                filled = [await client.get_prompt(prompt.name) for prompt in PROMPTS]
+                said += [str(each.messages[0].content) for each in filled]
+
+    assert ["default deployment (svc-1)" in words for words in said] == [True, True, False, False]
+    assert ["default" in words for words in said] == [True, True, False, False]
+    assert all("list_deployments" in words for words in said[2:])
+
+
+async def test_words_that_a_host_split_at_spaces_count_as_a_whole(era: Era) -> None:
+    """Claude Code fills `/compare_lora why is the sky blue` in as why, is, the, and drops the rest."""
+    async with connected(UNCONFIGURED, era) as client:
+        listed = (await client.list_prompts()).prompts
+        for prompt in listed:
+            names = [argument.name for argument in prompt.arguments or []]
+            for typed in (["why"], ["why", "is"], ["why", "is", "the"]):
+                filled = await client.get_prompt(prompt.name, dict(zip(names, typed, strict=False)))
+                assert "<command-args>" in str(filled.messages[0].content)
+
+    assert [(prompt.arguments or [])[-1].name for prompt in listed] == ["problem", "question"]
+
+
+@pytest.mark.parametrize(
+    ("ref", "name", "words"),
+    [
+        (types.PromptReference(name="nope"), "service_id", "The prompts are: diagnose_deployment, compare_lora."),
+        (types.ResourceTemplateReference(uri="alaya://nope/{service_id}"), "service_id", "{service_id}"),
+        (types.ResourceTemplateReference(uri="file:///{service_id}"), "service_id", "The resource templates are: "),
+        (COMPARE, "deployment", "service_id, models, question"),
+        (TEMPLATE, "models", "The arguments of alaya://deployments/{service_id} are: service_id."),
+        (types.PromptReference(name="diagnose_deployment"), "models", "service_id, problem"),
+    ],
+)
+async def test_what_cannot_be_completed_is_invalid_params_and_nothing_is_looked_up(
+    era: Era,
+    ref: Any,  # noqa: ANN401 either kind of reference
+    name: str,
+    words: str,
+) -> None:
+    async with Upstream() as upstream:
+        registry = Registry(upstream, row(1))
+        async with connected(upstream.settings(), era) as client:
+            with pytest.raises(MCPError) as raised:
+                await client.complete(ref, {"name": name, "value": ""})
+
+    assert raised.value.error.code == types.INVALID_PARAMS
+    assert words in raised.value.error.message
+    assert registry.pages == []
 
 
 @pytest.mark.parametrize(
     ("name", "arguments", "words"),
     [
         ("nope", {}, "diagnose_deployment, compare_lora"),
-        ("compare_lora", {}, "question: is required"),
-        ("compare_lora", {"question": " "}, "question: is required"),
-        ("compare_lora", {"question": "x", "deployment": "y"}, "question, service_id, models"),
+        ("compare_loras", {}, "Did you mean compare_lora?"),
+        ("compare_lora", {"question": "x", "deployment": "y"}, "service_id, models, question"),
         ("compare_lora", {"question": "x" * 20_001}, "at most 20000"),
     ],
 )

@@ -97,24 +97,25 @@ async def test_one_that_is_named_or_the_default_is_never_asked_for(era: Era) -> 
 
 
 @pytest.mark.parametrize(
-    "user",
+    ("user", "why"),
     [
-        User("decline"),
-        User("cancel"),
-        User("accept"),
-        User("accept", "no such option"),
-        User("accept", uuid(4)),
-        User("decline", f"zebra ({uuid(1)})"),
+        (User("decline"), "no choice was made (the host declined the question)"),
+        (User("cancel"), "no choice was made (the host cancelled the question)"),
+        (User("accept"), "no choice was made (the host's answer could not be used)"),
+        (User("accept", "no such option"), "what was chosen is none of the deployments offered"),
+        (User("accept", uuid(4)), "what was chosen is none of the deployments offered"),
+        (User("decline", f"zebra ({uuid(1)})"), "no choice was made (the host declined the question)"),
     ],
     ids=["declined", "cancelled", "empty", "not offered", "an id alone", "declined with one"],
 )
-async def test_a_user_who_chooses_none_is_told_so_with_candidates(era: Era, user: User) -> None:
+async def test_where_nothing_was_chosen_that_is_said_with_candidates(era: Era, user: User, why: str) -> None:
     async with Upstream() as upstream, asked(fleet(upstream), era, user) as client:
         result = await client.call_tool("get_deployment", {})
 
     detail = error_of(result)
     assert (detail["code"], detail["candidates"]) == ("invalid_arguments", [uuid(3), "qwen", "zebra"])
-    assert "the user chose none" in text_of(result)
+    assert why in text_of(result)
+    assert "user chose" not in text_of(result)
 
 
 async def test_a_host_that_cannot_ask_gets_the_candidates(era: Era) -> None:
@@ -216,6 +217,38 @@ async def test_it_goes_over_a_pipe_as_the_protocol_says(era: Era) -> None:
             result = await (on_the_connection if era == "legacy" else between_two_calls)(server)
 
     assert result["structuredContent"]["service_id"] == uuid(4)
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        b'"result":null',
+        b'"result":"x"',
+        b'"result":[]',
+        b'"x":1',
+        b'"result":{}',
+        b'"result":{"action":"perhaps"}',
+        b'"result":{"action":"accept","content":{"deployment":%s}}' % (b"9" * 4_301),
+        b'"error":"no"',
+    ],
+    ids=["null", "text", "list", "missing", "empty", "unknown action", "4301 digits", "error that is text"],
+)
+async def test_a_malformed_answer_ends_the_question_and_nothing_else(era: Era, malformed: bytes) -> None:
+    if era == "auto":
+        pytest.skip("in the stateless revision an answer is part of a request")
+    async with Upstream() as upstream:
+        fleet(upstream)
+        async with host(**upstream.environ | {"ALAYA_SERVICE_ID": ""}) as server:
+            await handshake(server, ABLE)
+            await server.request(1, "tools/call", {"name": "get_deployment", "arguments": {}})
+            while (question := await server.line()).get("method") != "elicitation/create":
+                pass
+            assert question["id"] == 1  # the host's own request has the same: it is not to be answered for this
+            await server.send(b'{"jsonrpc":"2.0","id":1,%s}' % malformed)
+            result = (await server.answer(1))["result"]
+
+    assert result["_meta"]["com.alayanew.mcp/error"]["candidates"] == [uuid(3), "qwen", "zebra"]
+    assert "no choice was made (the host's answer could not be used)" in result["content"][0]["text"]
 
 
 class Broken(User):

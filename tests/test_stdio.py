@@ -4,13 +4,14 @@ import json
 import signal
 import sys
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import anyio
 import pytest
 
 from alaya_mcp.sandbox import Sandbox
 from tests.calls import environ_of
-from tests.stdio_host import MODERN, host
+from tests.stdio_host import MODERN, host, own_environ
 from tests.upstream import Exchange, Request, Upstream, text_chunk
 
 pytestmark = [pytest.mark.anyio]
@@ -73,7 +74,7 @@ async def test_an_unknown_tool_is_a_protocol_error() -> None:
         answer = await server.answer(1)
 
     assert answer["error"]["code"] == -32602
-    assert "drop_tables" not in answer["error"]["message"]
+    assert "Unknown tool: drop_tables." in answer["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -84,8 +85,36 @@ async def test_an_unknown_tool_is_a_protocol_error() -> None:
         (b'{"jsonrpc":"2.0","id":7,"method":5}', -32600),
         (b'{"jsonrpc":"2.0","id":7}', -32600),
         (b'{"id":7,"method":"tools/list"}', -32600),
+        (b'{"jsonrpc":"2.0","id":7,"method":"x","params":{"n":%s}}' % (b"9" * 4_301), -32700),
+        (b'{"jsonrpc":"2.0","method":"x","params":{"id":1,"n":%s},"id":7}' % (b"9" * 4_301), -32700),
+        (b'{"jsonrpc":"2.0","id":7,"method":"x","params":%s1%s}' % (b'{"a":' * 3_000, b"}" * 3_000), -32700),
+        (b'{"jsonrpc":"2.0","method":"x","params":{"a":%s%s},"id":7}' % (b"[" * 90_000, b"]" * 90_000), -32700),
+        (b'{"jsonrpc":"2.0","\\u0069d":7,"method":"x","params":{"n":%s}}' % (b"9" * 4_301), -32700),
+        (b'{"jsonrpc":"2.0","id":7,"method":"x",}', -32700),
+        (b'{"jsonrpc":"2.0","id":7,"method":"x"}\0', -32700),
+        (b'{"jsonrpc":"2.0","id":7,"method":"x","params":{"a":"\t"}}', -32700),
+        (b'{"jsonrpc":"2.0","id":7.0,"method":"tools/list"}', -32600),
+        (b'{"jsonrpc":"2.0","id":7,"method":"tools/list","params":[]}', -32602),
+        (b'{"jsonrpc":"2.0","id":7,"method":"tools/list","params":"x"}', -32602),
     ],
-    ids=["lone surrogate", "cut off", "method of a wrong type", "no method", "no version"],
+    ids=[
+        "lone surrogate",
+        "cut off",
+        "method of a wrong type",
+        "no method",
+        "no version",
+        "4301 digits",
+        "4301 digits before the id",
+        "3000 levels",
+        "90000 levels before the id",
+        "id spelt with an escape",
+        "trailing comma",
+        "trailing zero byte",
+        "control character",
+        "id that is a fraction",
+        "params that are a list",
+        "params that are text",
+    ],
 )
 async def test_a_line_that_cannot_be_decoded_is_answered_where_it_has_an_id(line: bytes, code: int) -> None:
     async with host("--sandbox") as server:
@@ -99,18 +128,74 @@ async def test_a_line_that_cannot_be_decoded_is_answered_where_it_has_an_id(line
     assert "result" in after
 
 
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e400", "1e999999999999"])
+async def test_a_number_that_is_not_finite_is_an_argument_error(number: str) -> None:
+    async with host("--sandbox") as server:
+        await server.initialize()
+        call = '{"name":"get_deployment","arguments":{"wait_seconds":%s}}' % number  # noqa: UP031 braces
+        await server.send(f'{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{call}}}'.encode())
+        answer = await server.answer(7)
+
+    assert "wait_seconds: Input should be a finite number" in answer["result"]["content"][0]["text"]
+
+
+async def test_what_answers_nothing_of_ours_and_what_asks_nothing_is_not_answered() -> None:
+    deep = b"[" * 3_000 + b"]" * 3_000
+    async with host("--sandbox") as server:
+        await server.initialize()
+        await server.send(b'{"jsonrpc":"2.0","method":"notifications/x","params":{"a":%s}}' % deep)
+        await server.send(b'{"jsonrpc":"2.0","id":7,"result":null}')
+        await server.send(b'{"jsonrpc":"2.0","id":7,"error":"no"}')
+        await server.request(1, "ping")
+        await server.answer(1)
+
+    assert [line["id"] for line in server.lines] == [0, 1]
+
+
+@pytest.mark.parametrize("place", ["first", "every"])
+async def test_a_byte_order_mark_before_a_line_is_passed_over(place: str) -> None:
+    async with host("--sandbox") as server:
+        client = {"name": "codex", "version": "1"}
+        params = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client}
+        handshake = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
+        await server.send(b"\xef\xbb\xbf" + json.dumps(handshake).encode())
+        first = await server.answer(0)
+        await server.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        mark = b"\xef\xbb\xbf" if place == "every" else b""
+        await server.send(mark + b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}')
+        listed = await server.answer(1)
+
+    assert first["result"]["protocolVersion"] == "2025-06-18"
+    assert len(listed["result"]["tools"]) == 4
+
+
+async def test_where_stdin_cannot_be_waited_for_such_lines_are_read_the_same(tmp_path: Path) -> None:
+    lines = [
+        b'\xef\xbb\xbf{"jsonrpc":"2.0","id":0,"method":"ping"}',
+        b'{"jsonrpc":"2.0","id":7,"method":"x","params":{"n":%s}}' % (b"9" * 4_301),
+    ]
+    (tmp_path / "in").write_bytes(b"\n".join(lines) + b"\n")
+    with anyio.fail_after(60), (tmp_path / "in").open("rb") as stdin:
+        command = [sys.executable, "-m", "alaya_mcp", "--sandbox"]
+        done = await anyio.run_process(command, stdin=stdin, env=own_environ())
+
+    answers = {answer["id"]: answer for answer in map(json.loads, done.stdout.splitlines())}
+    assert answers[0]["result"] == {}
+    assert answers[7]["error"]["code"] == -32700
+
+
 async def test_each_request_of_a_batch_is_told_that_batches_are_not_taken() -> None:
     batch = [{"jsonrpc": "2.0", "id": one, "method": "ping"} for one in (7, "b", None, 1.5)]
     async with host("--sandbox") as server:
         await server.initialize("2025-03-26")
         await server.send(json.dumps([*batch, "x"]).encode())
-        answers = [await server.answer(7), await server.answer("b")]
+        answers = [await server.answer(7), await server.answer("b"), await server.answer(1.5)]
         await server.request(8, "tools/list")
         await server.answer(8)
 
-    assert [answer["error"]["code"] for answer in answers] == [-32600, -32600]
+    assert [answer["error"]["code"] for answer in answers] == [-32600, -32600, -32600]
     assert "line of its own" in answers[0]["error"]["message"]
-    assert [line["id"] for line in server.lines] == [0, 7, "b", 8]
+    assert [line["id"] for line in server.lines] == [0, 7, "b", 1.5, 8]
 
 
 async def test_lines_without_an_id_are_passed_over() -> None:

@@ -1,10 +1,13 @@
-"""What `stdio.Relay` relies on in the SDK, stated so that a new release which changes it turns a test red."""
+"""What `stdio.Relay` and `unreadable` rely on in the SDK, stated so that a new release that changes it fails a test."""
 
+import json
 from typing import Any
 
 import anyio
 import mcp_types as types
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 from pydantic import TypeAdapter, ValidationError
@@ -12,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from alaya_mcp.server import create_server
 from alaya_mcp.settings import load_settings
 from alaya_mcp.stdio import Relay
+from alaya_mcp.unreadable import Unreadable, envelopes, unreadable
 from tests.stdio_host import MODERN, host
 
 SETTINGS = load_settings({"ALAYA_ACCESS_KEY": "ak", "ALAYA_SECRET_KEY": "sk"})
@@ -36,10 +40,10 @@ def test_only_a_discover_before_the_first_other_request_is_answered_here() -> No
     relay = Relay(create_server(SETTINGS))
     discover = request("server/discover", _meta=MODERN)
 
-    assert relay.replies_to(discover) is not None
-    assert relay.replies_to(discover) is not None
-    assert relay.replies_to(request("initialize")) is None
-    assert relay.replies_to(discover) is None
+    assert relay.reply_to(discover) is not None
+    assert relay.reply_to(discover) is not None
+    assert relay.reply_to(request("initialize")) is None
+    assert relay.reply_to(discover) is None
 
 
 @pytest.mark.parametrize(
@@ -50,7 +54,7 @@ def test_a_discover_that_is_not_well_formed_is_left_to_the_sdk(meta: dict[str, A
     relay = Relay(create_server(SETTINGS))
 
     assert (
-        relay.replies_to(request("server/discover", _meta=meta) if meta is not None else request("server/discover"))
+        relay.reply_to(request("server/discover", _meta=meta) if meta is not None else request("server/discover"))
         is None
     )
 
@@ -62,20 +66,40 @@ def test_the_sdks_decoder_hands_over_what_could_not_be_decoded(line: str) -> Non
     with pytest.raises(ValidationError) as failure:
         types.jsonrpc_message_adapter.validate_json(line, by_name=False)
 
-    replies = Relay(create_server(SETTINGS)).replies_to(failure.value)
-    assert replies is not None
-    assert [reply.id for reply in replies] == [7]
+    assert [refusal.id for refusal in unreadable(failure.value, set()).refusals] == [7]
 
 
 def test_an_error_that_is_no_decoding_error_has_no_answer() -> None:
-    assert Relay(create_server(SETTINGS)).replies_to(OSError("gone")) is None
+    assert unreadable(OSError("gone"), set()) == Unreadable()
 
 
 def test_an_id_of_no_valid_type_has_no_answer() -> None:
     with pytest.raises(ValidationError) as failure:
         TypeAdapter(types.JSONRPCRequest).validate_python({"id": [1], "jsonrpc": "2.0"})
 
-    assert Relay(create_server(SETTINGS)).replies_to(failure.value) is None
+    assert unreadable(failure.value, set()) == Unreadable()
+
+
+_SIMPLE = st.one_of(st.text(), st.integers(), st.booleans(), st.none(), st.floats(allow_nan=False))
+_JSON = st.recursive(_SIMPLE, lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.just("id"), inner))
+
+
+@given(
+    st.text() | st.integers(-(10**30), 10**30),
+    st.dictionaries(st.text().filter(lambda name: name != "id"), _JSON),
+    st.dictionaries(st.text().filter(lambda name: name != "id"), _JSON),
+    st.sampled_from([None, 1]),
+)
+def test_the_id_is_found_in_any_line_wherever_it_stands(
+    request_id: str | int, before: dict[str, Any], after: dict[str, Any], indent: int | None
+) -> None:
+    line = json.dumps({**before, "id": request_id, **after}, indent=indent)
+
+    (message,) = envelopes(line)
+    (of_a_batch, _) = envelopes(f"[{line}, {{}}]")
+
+    assert message.id == of_a_batch.id == request_id
+    assert {"id", *before, *after} <= message.fields
 
 
 @pytest.mark.anyio

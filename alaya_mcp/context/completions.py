@@ -1,11 +1,14 @@
 """Completions while somebody fills in a prompt or a resource template: names and models, as far as they are cheap."""
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
 import mcp_types as types
+from mcp.shared.exceptions import MCPError
 
-from alaya_mcp.context.prompts import DEPLOYMENT_ARGUMENT, MODELS_ARGUMENT
+from alaya_mcp.context.prompts import DEPLOYMENT_ARGUMENT, MODELS_ARGUMENT, PROMPTS
+from alaya_mcp.context.resources import listed_templates
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.names import deployment_names
 from alaya_mcp.deployment.reference import folded
@@ -13,6 +16,7 @@ from alaya_mcp.errors import AlayaError, NotConfigured
 from alaya_mcp.session import Session
 from alaya_mcp.upstream.directory import references
 
+_VARIABLE = re.compile(r"\{(\w+)\}")
 _MOST_VALUES: Final = 100
 """As the protocol allows."""
 _BUDGET_SECONDS: Final = 10.0
@@ -20,10 +24,15 @@ _NOTHING: Final = types.Completion(values=[], total=0, has_more=False)
 
 
 async def completion(session: Session | NotConfigured, params: types.CompleteRequestParams) -> types.Completion:
-    """What the value being typed may become; nothing where that cannot be had quickly."""
+    """What the value being typed may become; nothing where that cannot be had quickly.
+
+    Raises:
+        MCPError: invalid params: no such prompt, template or argument.
+    """
+    argument, typed = params.argument.name, params.argument.value
+    _check(params.ref, argument)
     if isinstance(session, NotConfigured):
         return _NOTHING
-    argument, typed = params.argument.name, params.argument.value
     others = (params.context.arguments if params.context else None) or {}
     deadline = Deadline.after(_BUDGET_SECONDS)
     try:
@@ -39,6 +48,23 @@ async def completion(session: Session | NotConfigured, params: types.CompleteReq
     except AlayaError:
         pass
     return _NOTHING
+
+
+def _check(ref: types.PromptReference | types.ResourceTemplateReference, argument: str) -> None:
+    if isinstance(ref, types.PromptReference):
+        what, name = "prompt", ref.name
+        known = {prompt.name: [each.name for each in prompt.arguments] for prompt in PROMPTS}
+    else:
+        what, name = "resource template", ref.uri
+        known = {each.uri_template: _VARIABLE.findall(each.uri_template) for each in listed_templates()}
+    if name not in known:
+        raise _invalid(f"Unknown {what}. The {what}s are: {', '.join(known)}.")
+    if argument not in known[name]:
+        raise _invalid(f"Unknown argument. The arguments of {name} are: {', '.join(known[name])}.")
+
+
+def _invalid(message: str) -> MCPError:
+    return MCPError(code=types.INVALID_PARAMS, message=message)
 
 
 async def _deployments(session: Session, deadline: Deadline) -> list[str]:

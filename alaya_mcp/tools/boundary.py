@@ -1,6 +1,7 @@
 """The one place where typed errors become what a host shows; nothing else catches broadly."""
 
 import logging
+import re
 import traceback
 from typing import Any, Final, cast
 
@@ -9,9 +10,11 @@ from pydantic import ValidationError
 
 from alaya_mcp.deployment.lenient import printable
 from alaya_mcp.errors import AlayaError, InternalError, InvalidArguments
+from alaya_mcp.suggestions import nearest
 
 ERROR_META_KEY: Final = "com.alayanew.mcp/error"
 
+_OPTION = re.compile(r"'([^']*)'")
 _LINES: Final = 10
 """Wrong arguments that one error names."""
 
@@ -70,18 +73,28 @@ def invalid_arguments(invalid: ValidationError, known: list[str]) -> InvalidArgu
     """One short line for each argument, without the values: they may be long, or secret."""
     lines: list[str] = []
     next_step = "Correct this and call again."
-    for error in invalid.errors(include_url=False, include_input=False):
+    for error in invalid.errors(include_url=False):
         where = ".".join(printable(str(part))[:64] for part in error["loc"])
         match error["type"]:
             case "extra_forbidden":
-                lines.append(f"{where}: no such argument")
+                near = nearest(str(error["loc"][-1]), known) if len(error["loc"]) == 1 else None
+                lines.append(f"{where}: no such argument{_meant(near)}")
                 if len(error["loc"]) == 1:
                     next_step = f"Correct this and call again. The arguments are: {', '.join(known)}."
             case "missing":
                 lines.append(f"{where}: is required")
+            case "literal_error":
+                options = _OPTION.findall(error.get("ctx", {}).get("expected", ""))
+                lines.append(
+                    f"{where}: must be one of {', '.join(options)}{_meant(nearest(str(error['input']), options))}"
+                )
             case "too_long":
                 lines.append(f"{where}: at most {error.get('ctx', {}).get('max_length')} entries")
             case _:
                 lines.append(f"{where}: {error['msg'].removeprefix('Value error, ')}")
     more = f"; and {len(lines) - _LINES} more" if len(lines) > _LINES else ""
     return InvalidArguments(f"{'; '.join(lines[:_LINES])}{more}.", next_step=next_step)
+
+
+def _meant(near: str | None) -> str:
+    return f" (did you mean {near}?)" if near else ""

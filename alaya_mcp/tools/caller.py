@@ -23,13 +23,18 @@ _PATIENCE_SECONDS: Final = 300.0
 class Choose(Protocol):
     """Asks the host's user to choose."""
 
-    def __call__(self, question: str, options: Sequence[str]) -> Awaitable[str | None]:
-        """What was chosen, not checked yet; None where nothing was.
+    def __call__(self, question: str, options: Sequence[str]) -> Awaitable[str]:
+        """What was chosen, not checked yet.
 
         Raises:
             AnswerAwaited: the host has to ask and call again.
+            NothingChosen: there is no choice, and why.
         """
         ...
+
+
+class NothingChosen(Exception):
+    """Nothing was chosen; says why. Whether a user saw the question is not known: hosts decline by themselves."""
 
 
 class AnswerAwaited(Exception):
@@ -51,15 +56,18 @@ class Caller:
     Attributes:
         notify: Tells it of progress.
         choose: Asks its user; None where it cannot.
+        name: What it calls itself; empty where it does not say.
     """
 
     notify: Notify
     choose: Choose | None = None
+    name: str = ""
 
 
 def caller_of(context: ServerRequestContext[Any], params: types.CallToolRequestParams) -> Caller:
     """The host that makes a call."""
-    return Caller(_notify(context), _choose(context, params))
+    client = context.session.client_params  # of the handshake, or of this request's own _meta
+    return Caller(_notify(context), _choose(context, params), client.client_info.name if client else "")
 
 
 def _notify(context: ServerRequestContext[Any]) -> Notify:
@@ -95,16 +103,16 @@ def _choose(context: ServerRequestContext[Any], params: types.CallToolRequestPar
     if able is None or (able.url is not None and able.form is None):  # `{}` means forms: there were no others
         return None
 
-    async def on_the_connection(question: str, options: Sequence[str]) -> str | None:
+    async def on_the_connection(question: str, options: Sequence[str]) -> str:
         try:
             with anyio.move_on_after(_PATIENCE_SECONDS):
                 answer = await context.session.elicit_form(question, _form(options), context.request_id)
                 return _chosen(answer)
-        except (MCPError, ValidationError):  # a host that cannot after all, or whose answer is none
-            pass
-        return None
+        except (MCPError, ValidationError):  # a host that cannot after all, or whose answer is malformed
+            raise NothingChosen("the host's answer could not be used") from None
+        raise NothingChosen(f"the question was not answered within {_PATIENCE_SECONDS:g} s")
 
-    async def between_two_calls(question: str, options: Sequence[str]) -> str | None:
+    async def between_two_calls(question: str, options: Sequence[str]) -> str:
         answer = (params.input_responses or {}).get(_FIELD)
         if answer is None:
             form = types.ElicitRequestFormParams(message=question, requested_schema=_form(options))
@@ -119,8 +127,13 @@ def _form(options: Sequence[str]) -> dict[str, Any]:
     return {"type": "object", "properties": {_FIELD: choice}, "required": [_FIELD]}
 
 
-def _chosen(answer: object) -> str | None:
-    if not isinstance(answer, types.ElicitResult) or answer.action != "accept":
-        return None
-    choice = (answer.content or {}).get(_FIELD)
-    return choice if isinstance(choice, str) else None
+def _chosen(answer: object) -> str:
+    match answer:
+        case types.ElicitResult(action="accept", content={"deployment": str(choice)}):
+            return choice
+        case types.ElicitResult(action="decline"):
+            raise NothingChosen("the host declined the question")
+        case types.ElicitResult(action="cancel"):
+            raise NothingChosen("the host cancelled the question")
+        case _:
+            raise NothingChosen("the host's answer could not be used")

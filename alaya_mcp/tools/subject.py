@@ -14,7 +14,7 @@ from alaya_mcp.errors import AlayaError, InvalidArguments
 from alaya_mcp.progress import ProgressNotes
 from alaya_mcp.session import Session
 from alaya_mcp.settings import READ_BUDGET_SECONDS
-from alaya_mcp.tools.caller import Caller
+from alaya_mcp.tools.caller import Caller, NothingChosen
 from alaya_mcp.upstream.directory import described, label, references, running
 
 _MOST_OPTIONS: Final = 50
@@ -50,10 +50,13 @@ async def reference(
     more = f" ({left_out} more run: to choose one of them, decline, and say its name)" if left_out else ""
     notes.status("waiting", "the user is asked which deployment is meant")
     began = anyio.current_time()
-    chosen = await caller.choose(f"Which deployment is meant?{more}", options)
-    meant = next((row for row in rows if chosen is not None and _is_meant(row, chosen)), None)
+    try:
+        chosen = await caller.choose(f"Which deployment is meant?{more}", options)
+    except NothingChosen as why:
+        raise _nothing_named(f"no default deployment is configured and no choice was made ({why})", these) from None
+    meant = next((row for row in rows if _is_meant(row, chosen)), None)
     if meant is None:
-        raise _nothing_named("the user chose none", these)
+        raise _nothing_named("what was chosen is none of the deployments offered", these)
     return str(meant.service_id), replace(deadline, at=deadline.at + anyio.current_time() - began)
 
 

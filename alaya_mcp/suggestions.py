@@ -1,0 +1,26 @@
+"""What was probably meant by a misspelt word. Pure."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Final
+
+_ALIKE: Final = 0.6
+"""As difflib measures it; a word that another begins with counts too."""
+_SHORTEST: Final = 3
+"""Characters of a beginning that counts."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that is nearest to `word`, None where none is near."""
+    spelt = word.strip().casefold().replace("-", "_")
+    folded = {each.casefold(): each for each in known}
+    if near := get_close_matches(spelt, folded, n=1, cutoff=_ALIKE):
+        return folded[near[0]]
+    begun = [each for each in folded if len(spelt) >= _SHORTEST and each.startswith(spelt)]
+    return folded[begun[0]] if len(begun) == 1 else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A question to put behind a sentence, with a space before it; empty where nothing known is near."""
+    near = nearest(word, known)
+    return f" Did you mean {near}?" if near else ""
