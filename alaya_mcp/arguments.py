@@ -3,10 +3,10 @@
 import argparse
 import re
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any, Final, NoReturn
 
 from alaya_mcp import __version__
+from alaya_mcp.suggestions import nearest
 
 Add = Callable[..., argparse.ArgumentParser]
 """Adds one command."""
@@ -31,14 +31,14 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End the program with what is wrong, and the nearest of what would be right."""
         if wrong := _INVALID_CHOICE.search(message):
-            message += _did_you_mean(wrong[1], _CHOICE.findall(wrong[2]))
+            message += _guess(wrong[1], _CHOICE.findall(wrong[2]))
         super().error(message)
 
     def refuse_unknown(self, unknown: list[str]) -> None:
         """End the program where there are arguments that nothing takes."""
         if unknown:
             options = _OPTION.findall(self.format_help())
-            near = (_did_you_mean(word.partition("=")[0], options) for word in unknown if word.startswith("-"))
+            near = (_guess(word.partition("=")[0], options) for word in unknown if word.startswith("-"))
             self.error(f"unrecognized arguments: {' '.join(unknown)}{next(filter(None, near), '')}")
 
 
@@ -46,12 +46,11 @@ _INVALID_CHOICE: Final = re.compile(r"invalid choice: '?(.*?)'? \(choose from (.
 """As argparse says it, in every version of Python that is supported."""
 _CHOICE: Final = re.compile(r"[a-z][a-z0-9-]*")
 _OPTION: Final = re.compile(r"--[a-z][a-z0-9-]*")
-_LIKE: Final = 0.6
 
 
-def _did_you_mean(word: str, known: list[str]) -> str:
-    near = get_close_matches(word, known, n=1, cutoff=_LIKE)
-    return f"; did you mean {near[0]}?" if near else ""
+def _guess(word: str, known: list[str]) -> str:
+    near = nearest(word, known)
+    return f"; did you mean {near}?" if near else ""
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:

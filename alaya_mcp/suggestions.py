@@ -12,12 +12,16 @@ _SHORTEST: Final = 3
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that is nearest to `word`, None where none is near."""
-    spelt = word.strip().casefold().replace("-", "_")
-    folded = {each.casefold(): each for each in known}
+    spelt = _folded(word.strip())
+    folded = {_folded(each): each for each in known}
     if near := get_close_matches(spelt, folded, n=1, cutoff=_ALIKE):
         return folded[near[0]]
     begun = [each for each in folded if len(spelt) >= _SHORTEST and each.startswith(spelt)]
     return folded[begun[0]] if len(begun) == 1 else None
+
+
+def _folded(word: str) -> str:
+    return word.casefold().replace("-", "_")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "replacement",
         "wrapping",
         "suggestions",
+        "host_limits",
         "deployment.lenient",
         "deployment.launch",
     ),

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import anyio
+import mcp_types as types
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -282,3 +283,36 @@ async def test_every_part_of_any_text_is_read_once() -> None:
         parts.append(kept.part(parts[-1].read_on, 700))
 
     assert "".join(part.content for part in parts) == text
+
+
+CLIPPED = {"Cline": 8_000, "github-copilot-cli": 20_000, "qwen-cli-mcp-client-alaya": 25_000}
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("name", CLIPPED)
+@pytest.mark.parametrize("words", [LATIN, CHINESE], ids=["Latin", "Chinese"])
+async def test_hosts_that_clip_results_get_ones_that_fit_in_both_forms(name: str, era: Era, words: list[str]) -> None:
+    info = types.Implementation(name=name, version="1")
+    async with (
+        Upstream(chat=replies(*words)) as upstream,
+        Client(create_server(upstream.settings()), mode=era, client_info=info) as client,
+    ):
+        result = await client.call_tool(CHAT, {"prompt": "x", "return_messages": True})
+        content = content_of(result)
+        part = await client.call_tool(CHAT, {"read_on": content["read_on"]})
+
+    for each in (result, part):
+        both = f"{text_of(each)}{json.dumps(content_of(each), ensure_ascii=False)}"
+        assert len(both) <= CLIPPED[name]
+    assert "".join(words).startswith(content["content"] + content_of(part)["content"])
+
+
+async def test_what_is_set_goes_before_what_is_known_of_a_host() -> None:
+    info = types.Implementation(name="Cline", version="1")
+    async with (
+        Upstream(chat=replies(*LATIN)) as upstream,
+        Client(create_server(upstream.settings(ALAYA_MAX_REPLY_BYTES="20000")), client_info=info) as client,
+    ):
+        content = content_of(await client.call_tool(CHAT, {"prompt": "x"}))
+
+    assert 19_000 < size_of(content["content"]) <= 20_000

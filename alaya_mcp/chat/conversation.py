@@ -53,6 +53,8 @@ class ChatRequest:
     model: str | None = None
     wait_seconds: float = 0
     return_messages: bool = False
+    reply_bytes: int | None = None
+    """Most of a reply, in UTF-8, that the result shows; None for what is configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +131,13 @@ class Chats:
                 next_step="Correct the schema (JSON Schema, draft 2020-12) and call again.",
             ) from None
 
-    def read_on(self, uri: str) -> ChatResult:
-        """The next part of a large reply that came earlier; nothing is sent.
+    def read_on(self, uri: str, reply_bytes: int | None = None) -> ChatResult:
+        """The next part of a large reply that came earlier, at most so many bytes; nothing is sent.
 
         Raises:
             InvalidArguments: no such reply is kept.
         """
-        return self.kept.part(uri, self._reply_bytes)
+        return self.kept.part(uri, reply_bytes or self._reply_bytes)
 
     @asynccontextmanager
     async def _place(self, deadline: Deadline, notes: ProgressNotes) -> AsyncGenerator[bool]:
@@ -206,7 +208,8 @@ class Chats:
         loaded, ready = loaded_on(choice.model, deployment)
         splitter = ThinkSplitter(_prefilled(request.features, choice, deployment))
         decoder = AnswerDecoder(Reply(think=splitter, reasoning_as_reply=_reasoning_as_reply(request.features)))
-        window = ReplyWindow(self._reply_bytes)
+        reply_bytes = request.reply_bytes or self._reply_bytes
+        window = ReplyWindow(reply_bytes)
         times = Timestamps()
 
         def on_delta(delta: Delta) -> None:
@@ -245,7 +248,7 @@ class Chats:
                 window,
                 ending,
                 times,
-                Limits(deadline.budget, self._idle_seconds, self._reply_bytes),
+                Limits(deadline.budget, self._idle_seconds, reply_bytes),
                 not request.features.continues,
                 (*_cautions(engine), *choice.warnings),
             )

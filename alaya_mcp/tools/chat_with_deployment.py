@@ -1,7 +1,10 @@
 """chat_with_deployment: one question to a deployed model, or to one of its adapters."""
 
+from dataclasses import replace
+
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.errors import InvalidArguments
+from alaya_mcp.host_limits import reply_bytes_for
 from alaya_mcp.progress import ProgressNotes
 from alaya_mcp.results import ChatResult
 from alaya_mcp.session import Session
@@ -13,17 +16,20 @@ from alaya_mcp.tools.tool import Tool
 
 
 async def _run(session: Session, arguments: ChatArguments, caller: Caller) -> ChatResult:
+    settings = session.settings
+    is_set = "max_reply_bytes" in settings.model_fields_set
+    reply_bytes = reply_bytes_for(caller.name, settings.max_reply_bytes, is_set=is_set)
     if arguments.read_on:
         if arguments.prompt or arguments.messages:
             raise InvalidArguments(
                 "read_on was given, and a question too.",
                 next_step="Give read_on alone to read on in an earlier reply, or leave it out to ask.",
             )
-        return session.chats.read_on(arguments.read_on)
-    budget = arguments.timeout_seconds or session.settings.timeout_seconds
-    request = arguments.chat(budget)
+        return session.chats.read_on(arguments.read_on, reply_bytes)
+    budget = arguments.timeout_seconds or settings.timeout_seconds
+    request = replace(arguments.chat(budget), reply_bytes=reply_bytes)
     deadline = Deadline.after(budget)
-    notes = ProgressNotes(caller.notify, session.settings.progress_interval_ms / 1000)
+    notes = ProgressNotes(caller.notify, settings.progress_interval_ms / 1000)
 
     async def work() -> ChatResult:
         named, until = await reference(session, arguments.service_id, caller, deadline, notes)

@@ -11,7 +11,7 @@ from alaya_mcp.results import ResultModel
 
 JsonSchema = dict[str, Any]
 
-_NOT_GIVEN: Final = (None, "", [], {})
+_NOT_GIVEN: Final[tuple[object, ...]] = (None, "", [], {})
 _KEPT: Final = ("type", "enum")
 
 
