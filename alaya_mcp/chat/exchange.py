@@ -1,4 +1,4 @@
-"""One chat request that was answered: what was asked, what came, and how it ended. Pure."""
+"""One chat request that was answered: what was asked, what came, and how it ended."""
 
 import secrets
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a chat amounts to: a result, a truncated result, or an error. Pure, but for the large replies that it keeps."""
+"""What a chat amounts to: a result, a truncated result, or an error. Large replies are kept."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Tool calls in a reply: put together from deltas, checked, and in the shape that a history takes. Pure."""
+"""Tool calls in a reply: put together from deltas, checked, and in the shape that a history takes. No I/O."""
 
 import json
 from dataclasses import dataclass, field

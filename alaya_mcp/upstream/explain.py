@@ -1,4 +1,4 @@
-"""From a failed exchange to the error that the caller reads. Pure; the table is in docs/errors.md."""
+"""From a failed exchange to the error that the caller reads; the table is in docs/errors.md."""
 
 from datetime import UTC, datetime
 from typing import Final

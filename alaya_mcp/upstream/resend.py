@@ -1,4 +1,4 @@
-"""Whether a failed exchange is sent again, and after how long. Pure, but for the sleep it is given.
+"""Whether a failed exchange is sent again, and after how long.
 
 The rule is in docs/errors.md: a chat that may be generating is never sent twice.
 """
