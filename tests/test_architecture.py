@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("upstream.failures", "upstream.words", "upstream.auth"),
     ("upstream.resend", "upstream.refusals", "upstream.transport"),
     ("upstream.explain",),
-    ("upstream.client", "upstream.lookups", "upstream.directory"),
+    ("upstream.client", "upstream.lookups", "upstream.directory", "upstream.pages"),
     ("chat.request", "chat.events", "chat.thinking", "chat.tool_calls", "chat.size", "chat.continuation"),
     ("chat.reply", "chat.answer", "chat.schema_check"),
     ("chat.structured", "chat.kept_replies"),

@@ -281,7 +281,7 @@ async def test_a_model_that_the_engine_alone_tells_is_listed_completed_and_asked
         text = await one.run()
 
         assert upstream.chats[0].json["model"] == "late"
-    assert re.search(r"^  late +LoRA, told by the engine alone$", text, re.MULTILINE)
+    assert re.search(r"^  late +LoRA, reported by the engine only$", text, re.MULTILINE)
     assert "late" in one.respondent.models
     assert one.person.prompts[-1] == "late> "
 

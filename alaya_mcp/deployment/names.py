@@ -24,12 +24,14 @@ class Names:
         base: Names of the base model, the primary one first.
         adapters: Adapters' bare names.
         is_lora_service: Whether the adapters are the deployment's own names, taken as they are.
+        is_whole: Whether all of the source could be read, so that a name that is not here is not there.
     """
 
     engine: Engine
     base: tuple[str, ...]
     adapters: tuple[str, ...]
     is_lora_service: bool = False
+    is_whole: bool = True
 
     def exact(self, adapter: str) -> str:
         """The string that makes the engine use the adapter."""

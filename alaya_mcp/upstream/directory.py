@@ -4,21 +4,18 @@ How the API's own filters match is not documented, so none of them has the last 
 """
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Container, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass, replace
-from typing import Final, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Container, Mapping
+from typing import Final, TypeVar
 
 import anyio
 
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.reference import REFERENCE_LENGTH, could_be_id, folded, is_uuid, nearest
-from alaya_mcp.deployment.wire import Deployment, Page
+from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments, RequestRejected
 from alaya_mcp.upstream.explain import timed_out
+from alaya_mcp.upstream.pages import LARGEST_PAGE, FetchPage, Position, Walk, may_be_cut
 
-LARGEST_PAGE: Final = 100
-"""API documentation, deployment list: size."""
 MOST_ROWS: Final = 2_000
 """Looked at for one question."""
 KEPT_SECONDS: Final = 30.0
@@ -29,48 +26,6 @@ _MOST_NAMES: Final = 1_000
 _CANDIDATES: Final = 5
 
 _T = TypeVar("_T")
-
-
-class FetchPage(Protocol):
-    """Asks for one page."""
-
-    def __call__(self, page: int, size: int, deadline: Deadline, name: str | None = None) -> Awaitable[Page]:
-        """The page, the first being page 1."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in the list, between two rows.
-
-    Attributes:
-        size: Rows on a page.
-        page: The page, the first being 1.
-        skip: Rows of it that lie behind.
-        before: Rows on the pages before it.
-        previous: The id at the start of the page before it.
-    """
-
-    size: int = LARGEST_PAGE
-    page: int = 1
-    skip: int = 0
-    before: int = 0
-    previous: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One row, and how the list goes on behind it.
-
-    Attributes:
-        deployment: The row.
-        total: How many rows there are, where it is told.
-        behind: Where to go on; None after the last row.
-    """
-
-    deployment: Deployment
-    total: int | None
-    behind: Position | None
 
 
 class Directory:
@@ -89,30 +44,9 @@ class Directory:
         self._searching = anyio.Lock()
         self._listing = anyio.Lock()
 
-    async def walk(self, deadline: Deadline, start: Position | None = None) -> AsyncGenerator[Listed]:
-        """The rows from a position on; each page is asked for when the one before it is used up.
-
-        Raises:
-            AlayaError: each control-plane row of docs/errors.md.
-        """
-        position = start or Position()
-        seen: set[str | None] = set()
-        while True:
-            page = await self._fetch(position.page, position.size, deadline)
-            before = position.before + page.size
-            has_ended = before >= page.total if page.total is not None else page.size < position.size
-            first = page.rows[0].service_id if page.rows else None
-            following = None if has_ended else Position(position.size, position.page + 1, 0, before, first)
-            if all(row.service_id in {*seen, position.previous} for row in page.rows[:1]):
-                return  # past the end, or an upstream that pays no heed to the page
-            for behind, row in enumerate(page.rows, 1):
-                if behind > position.skip and row.service_id not in seen:
-                    seen.add(row.service_id)
-                    on_this_page = replace(position, skip=behind)
-                    yield Listed(row, page.total, on_this_page if behind < len(page.rows) else following)
-            if following is None:
-                return
-            position = following
+    def walk(self, deadline: Deadline, start: Position | None = None) -> Walk:
+        """Return the deployments from a position on."""
+        return Walk(self._fetch, deadline, start)
 
     async def known(self, deadline: Deadline, seconds: float = KEPT_SECONDS) -> list[Deployment]:
         """Every deployment, up to 2,000, as they were so many seconds ago; callers at once share one walk.
@@ -125,11 +59,10 @@ class Directory:
                 now = anyio.current_time()
                 if self._known is None or self._known[0] < now - seconds:
                     rows: list[Deployment] = []
-                    async with aclosing(self.walk(deadline)) as walk:
-                        async for row in walk:
-                            rows.append(row.deployment)
-                            if len(rows) == MOST_ROWS:
-                                break
+                    async for row in self.walk(deadline):
+                        rows.append(row)
+                        if len(rows) == MOST_ROWS:
+                            break
                     self._known = now, rows
                 return self._known[1]
         raise timed_out("control", deadline.budget)
@@ -200,7 +133,7 @@ class Directory:
     async def _rows_about(self, name: str, deadline: Deadline) -> list[Deployment]:
         """Every row of that name, and, where there is none, every other row too."""
         page = await self._fetch(1, LARGEST_PAGE, deadline, name)
-        has_all = page.total is not None and page.size >= page.total
+        has_all = page.total is not None and page.size >= page.total and not may_be_cut(page)
         if has_all and any(row.name == name for row in page.rows):
             return list(page.rows)
         # The filter may want the name in full, or in the same case.
