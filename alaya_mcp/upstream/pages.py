@@ -243,7 +243,7 @@ class Walk:
         first = mark(page.rows[0].service_id) if page.rows else ""
         if number == 1:
             self._first = self._first or first
-        elif self._first and first == self._start.first and not behind:  # it has come round to its beginning
+        elif first and first == self._first == self._start.first and not behind:  # it has come round to its beginning
             self.is_over, self._repeats = True, self._may_hide_more(page)
             return
         for at, row in enumerate(page.rows[behind:], behind + 1):
