@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("config_file",),
     ("sources",),
     ("settings", "progress", "logs", "console", "deployment.wire"),
-    ("deployment.names", "deployment.readiness", "results"),
+    ("deployment.names", "deployment.readiness", "results", "upstream.position"),
     ("deployment.views", "deployment.listing", "deployment.waiting"),
     ("deployment.verification",),
     ("upstream.failures", "upstream.words", "upstream.auth"),

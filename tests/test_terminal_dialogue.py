@@ -226,7 +226,9 @@ async def test_a_model_that_is_not_there_is_told_with_the_nearest_and_nothing_ch
     async with Sandbox(token_delay=0) as sandbox, sitting(sandbox, "/model suport-zh", "hello") as one:
         text = await one.run()
 
-    assert "It answers to: support-zh," in text
+    assert 'qwen3-support does not serve "suport-zh".' in text
+    assert text.count('Did you mean "support-zh"?') == 1
+    assert "It serves: support-zh," in text
     assert one.person.prompts[-1] == "qwen3-8b> "
     assert re.search(r"^qwen3-8b, \d+ tokens", text, re.MULTILINE)
 

@@ -21,7 +21,7 @@ from alaya_mcp.tools.subject import Reading
 from alaya_mcp.tools.text import deployment_list_text
 from alaya_mcp.tools.tool import Arguments, Tool
 from alaya_mcp.upstream.directory import MOST_ROWS
-from alaya_mcp.upstream.pages import LARGEST_PAGE, MOST_MARKS, Position
+from alaya_mcp.upstream.position import LARGEST_PAGE, MOST_MARKS, Position
 
 _CURSOR_LENGTH: Final = 2_000
 """A name of 256 characters, each of four bytes, in base64, and the rest."""

@@ -4,17 +4,18 @@ How the API's own filters match is not documented, so none of them has the last 
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Container, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 from typing import Final, TypeVar
 
 import anyio
 
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.reference import REFERENCE_LENGTH, could_be_id, folded, is_uuid, nearest
+from alaya_mcp.deployment.reference import REFERENCE_LENGTH, as_uuid, could_be_id, folded, is_uuid, nearest
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments, RequestRejected
 from alaya_mcp.upstream.explain import timed_out
-from alaya_mcp.upstream.pages import LARGEST_PAGE, FetchPage, Position, Walk, may_be_cut
+from alaya_mcp.upstream.pages import FetchPage, Walk, may_be_cut
+from alaya_mcp.upstream.position import LARGEST_PAGE, Position
 
 MOST_ROWS: Final = 2_000
 """Looked at for one question."""
@@ -97,11 +98,17 @@ class Directory:
             except DeploymentNotFound:
                 self._ids.pop(target, None)
         missing: DeploymentNotFound | RequestRejected | None = None
+        if (uuid := as_uuid(target)) and uuid != target:  # the API's ids are lower case
+            try:
+                return uuid, await look(uuid, deadline)
+            except (DeploymentNotFound, RequestRejected):
+                if not could_be_id(target):
+                    raise
         if could_be_id(target):
             try:
                 return target, await look(target, deadline)
             except (DeploymentNotFound, RequestRejected) as error:  # an id of no valid shape may be refused as such
-                if is_uuid(target):
+                if uuid:
                     raise
                 missing = error
         service_id = await self._search(target, deadline, missing)
@@ -122,6 +129,8 @@ class Directory:
                 except AlayaError as error:
                     if missing is None or error.retryable:
                         raise
+                    if isinstance(missing, DeploymentNotFound) and nearest(name, _themselves(self._aliases), 1):
+                        raise _not_found(name, {}, self._aliases, missing) from None
                     raise missing from None
                 service_id = self._the_one_called(name, rows, missing)
                 self._ids[name] = anyio.current_time(), service_id
@@ -149,7 +158,7 @@ class Directory:
         if not matches:
             if isinstance(missing, RequestRejected):
                 raise missing
-            raise _not_found(name, references(rows, self._aliases), missing)
+            raise _not_found(name, references(rows, self._aliases), self._aliases, missing)
         return str(matches[0].service_id)
 
 
@@ -190,17 +199,29 @@ def _ambiguous(name: str, matches: list[Deployment]) -> InvalidArguments:
     )
 
 
-def _not_found(name: str, known: Mapping[str, Deployment], missing: DeploymentNotFound | None) -> DeploymentNotFound:
+def _themselves(aliases: Iterable[str]) -> dict[str, list[str]]:
+    return {alias: [alias] for alias in aliases}
+
+
+def _not_found(
+    name: str, known: Mapping[str, Deployment], aliases: Mapping[str, str], missing: DeploymentNotFound | None
+) -> DeploymentNotFound:
     called = {key: [text for text in (row.name, row.service_id) if text] for key, row in known.items()}
-    alike = nearest(name, called, _CANDIDATES)
+    alike = nearest(name, called | _themselves(aliases), _CANDIDATES)
     candidates = alike or list(known)[:_CANDIDATES]
-    shown = described([known[each] for each in candidates], _CANDIDATES)
-    which = "Closest" if alike else f"None of the {len(known)} that there are is called like it, among them"
+    words = [
+        described([known[each]], 1) if each in known else f"{each}, an alias of {aliases[each]}" for each in candidates
+    ]
+    if alike:
+        instead = f" Did you mean {', or '.join(words)}?"
+    elif words:
+        instead = f" None of the {len(known)} that there are is called like it, among them: {', '.join(words)}."
+    else:
+        instead = " There are no deployments that this key pair can see."
     return DeploymentNotFound(
-        f"There is no deployment of the id or name {name}."
-        + (f" {which}: {shown}." if shown else " There are no deployments that this key pair can see."),
+        f'There is no deployment with the id or name "{name}".{instead}',
         next_step="Pass one of these as service_id, or call list_deployments for all of them."
-        if shown
+        if words
         else "Check in the Alaya NeW console whose key pair it is, and check ALAYA_BASE_URL.",
         plane="control",
         http_status=missing.http_status if missing else None,

@@ -6,17 +6,13 @@ read on while they are full, and what does not fit is told in `Walk.warnings` (d
 
 from collections import deque
 from collections.abc import Awaitable, Iterable
-from dataclasses import dataclass, replace
-from hashlib import blake2s
+from dataclasses import replace
 from typing import Final, Protocol, Self
 
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.wire import Deployment, Page
+from alaya_mcp.upstream.position import MOST_MARKS, Position, mark
 
-LARGEST_PAGE: Final = 100
-"""API documentation, deployment list: size."""
-MOST_MARKS: Final = 8
-"""Rows by which a place is found again: as many as may be deleted in one stretch without its being lost."""
 _ROUND: Final = 10
 """Page sizes that an API forces upon its callers are multiples of it; the documented default is 10."""
 _LOOKS: Final = (-1, 1, -2, 2)
@@ -32,38 +28,6 @@ class FetchPage(Protocol):
     def __call__(self, page: int, size: int, deadline: Deadline, name: str | None = None) -> Awaitable[Page]:
         """Return the page, the first being page 1."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in the list, behind a row.
-
-    Attributes:
-        size: Rows on a page.
-        page: The page of that row, the first being 1.
-        skip: Rows of the page up to it.
-        came: Rows that have come so far, each once.
-        unread: Those of them that are no deployments.
-        counted: How many rows there were by `count` when the row came.
-        began: The same for the first row.
-        first: The first deployment of the list, by `mark`.
-        marks: The last deployments up to it, by `mark`.
-    """
-
-    size: int = LARGEST_PAGE
-    page: int = 1
-    skip: int = 0
-    came: int = 0
-    unread: int = 0
-    counted: int | None = None
-    began: int | None = None
-    first: str = ""
-    marks: tuple[str, ...] = ()
-
-
-def mark(service_id: str | None) -> str:
-    """Return a short hash of an id, by which a row is known again."""
-    return blake2s(str(service_id).encode(errors="replace"), digest_size=5).hexdigest()
 
 
 def may_be_cut(page: Page) -> bool:
@@ -92,7 +56,7 @@ class Walk:
         self._start = self.position
         self._number = self.position.page
         self._waiting: deque[tuple[Position, Deployment]] = deque()
-        self._seen: set[str | None] = set()
+        self._seen: set[str] = set()
         self._marks = deque(self.position.marks, MOST_MARKS)
         self._came = self.position.came
         self._unread = self.position.unread
@@ -247,11 +211,12 @@ class Walk:
             self.is_over, self._repeats = True, self._may_hide_more(page)
             return
         for at, row in enumerate(page.rows[behind:], behind + 1):
-            if row.service_id in self._seen or mark(row.service_id) in self._start.marks:
+            service_id = str(row.service_id)
+            if service_id in self._seen or mark(service_id) in self._start.marks:
                 continue
             fresh += 1
-            self._seen.add(row.service_id)
-            self._marks.append(mark(row.service_id))
+            self._seen.add(service_id)
+            self._marks.append(mark(service_id))
             self._came += 1
             self._waiting.append((self._behind(number, at), row))
         if fresh:
@@ -301,5 +266,5 @@ class Walk:
         return page.size >= self._start.size or (number > 1 and page.size >= self._longest)
 
 
-def _ids(rows: Iterable[Deployment]) -> list[str | None]:
-    return [row.service_id for row in rows]
+def _ids(rows: Iterable[Deployment]) -> list[str]:
+    return [str(row.service_id) for row in rows]
