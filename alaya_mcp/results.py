@@ -17,7 +17,7 @@ TruncatedReason = Literal[
     "max_tokens", "deadline", "idle", "stream_cut", "upstream_error", "size_cap", "content_filter"
 ]
 Availability = Literal["all", "some", "none"]
-ToldBy = Literal["both", "control_plane", "engine"]
+ReportedBy = Literal["both", "control_plane", "engine"]
 
 
 class ResultModel(BaseModel):
@@ -147,8 +147,8 @@ class DeploymentRow(ResultModel):
     name: str | None = Field(default=None, description="Display name")
     kind: Literal["base", "lora"] = Field(description="lora for an adapter deployed onto a base deployment")
     status: Status = Field(description="Normalised state")
-    ready: bool | None = Field(default=None, description="Whether a chat can be answered now; absent where not told")
-    models: list[str] = Field(description="Names it answers to, as far as the list tells them")
+    ready: bool | None = Field(default=None, description="Whether a chat can be answered now; absent where not known")
+    models: list[str] = Field(description="Names it answers to, as far as the list has them")
     model_id: str | None = Field(default=None, description="Model id in Alaya")
     cluster: Cluster | None = Field(default=None, description="Where it runs")
 
@@ -159,7 +159,9 @@ class DeploymentListResult(ResultModel):
     explained = frozenset({"next_cursor"})
 
     deployments: list[DeploymentRow] = Field(description="In the API's order")
-    total: int | None = Field(default=None, description="Deployments there are, those that do not match too")
+    total: int | None = Field(
+        default=None, description="Deployments there are, those that do not match too; absent where not known"
+    )
     next_cursor: str | None = Field(default=None, description="Pass as cursor for more; absent at the end")
     summary: str = Field(description="What there is, or why there may be nothing and what to do")
     warnings: list[str] = Field(description="What to be careful about")
@@ -173,9 +175,7 @@ class LoraModel(ResultModel):
     ready_on: int | None = Field(default=None, description="Base-ready instances that hold it")
     instances: int | None = Field(default=None, description="Instances there are")
     available: Availability = Field(description="On all, some or none of the base-ready instances")
-    told_by: ToldBy | None = Field(
-        default=None, description="With verify: both, control_plane alone or engine alone tells it"
-    )
+    reported_by: ReportedBy | None = Field(default=None, description="With verify: who reports it")
 
 
 class LoraListResult(ResultModel):

@@ -1,5 +1,6 @@
 """A scripted control plane with any number of deployments, whose list is as odd as a test wants it."""
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -36,6 +37,8 @@ class Registry:
         count: What `count` says; the number of rows that match where it is `...`, missing where it is None.
         filters_by: How the API's `name` filter matches.
         largest: Most rows of a page, whatever is asked for.
+        alter: Changes a page by what was asked for, before it is sent.
+        turn: Which page is sent in place of one.
         pages: The pages that were asked for, in order.
     """
 
@@ -44,6 +47,8 @@ class Registry:
         self.count: object = ...
         self.filters_by = filters_by
         self.largest = 100
+        self.alter: Callable[[dict[str, str], dict[str, Any]], dict[str, Any]] = lambda _, page: page
+        self.turn: Callable[[int], int] = lambda page: page
         self.pages: list[dict[str, str]] = []
         self.details = 0
         self._detail = {"serviceUrl": f"{upstream.url}/serve", "instance": [{"baseModelReady": True}], **detail}
@@ -68,9 +73,9 @@ class Registry:
     def _page(self, query: dict[str, str]) -> dict[str, Any]:
         rows = [row for row in self.rows if self._matches(row, query.get("name"))]
         size = min(int(query["size"]), self.largest)
-        start = (int(query["page"]) - 1) * size
+        start = (self.turn(int(query["page"])) - 1) * size
         count = {"count": len(rows) if self.count is ... else self.count} if self.count is not None else {}
-        return {**count, "rows": rows[start : start + size]}
+        return self.alter(query, {**count, "rows": rows[start : start + size]})
 
     def _matches(self, row: dict[str, Any], name: str | None) -> bool:
         if name is None or self.filters_by == "nothing":

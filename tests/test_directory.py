@@ -49,6 +49,82 @@ async def test_a_uuid_goes_straight_to_the_api(tool: str) -> None:
         assert (registry.details, registry.pages) == (1, [])
 
 
+UUID = "38fbfc3d-6a88-4c35-b8b6-9efc83949d47"
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        UUID.upper(),
+        UUID.title(),
+        f"  {UUID.upper()} ",
+        f"{{{UUID}}}",
+        f"urn:uuid:{UUID}",
+        f"URN:UUID:{UUID.upper()}",
+        "".join(chr(ord(char) + 0xFEE0) if char.isalnum() else char for char in UUID),
+    ],
+)
+@pytest.mark.parametrize("tool", [GET, CHAT])
+async def test_a_uuid_is_found_in_every_spelling(tool: str, spelling: str) -> None:
+    async with Upstream(chat=replies("hello")) as upstream:
+        registry = Registry(upstream, row(1, serviceId=UUID))
+        arguments: dict[str, Any] = {"prompt": "x"} if tool == CHAT else {}
+        content = content_of(await call(upstream.settings(), tool, service_id=spelling, **arguments))
+
+        assert (registry.details, registry.pages) == (1, [])
+    assert content["service_id"] == UUID
+
+
+async def test_an_id_that_the_api_spells_in_capitals_is_found_too() -> None:
+    async with Upstream() as upstream:
+        Registry(upstream, row(1, serviceId=UUID.upper()))
+        content = content_of(await call(upstream.settings(), GET, service_id=UUID.upper()))
+
+    assert content["service_id"] == UUID.upper()
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("\uff31\uff57\uff45\uff4e\uff13 \u5ba2\u670d", "qwen3 \u5ba2\u670d"),
+        ("qwen3 \u5ba2\u670d", "\uff31\uff37\uff25\uff2e\uff13\u3000\u5ba2\u670d"),
+        ("support", "  support \u00a0"),
+        ("support  ", "support"),
+        ("chat \U0001f600", "CHAT \U0001f600"),
+        ("dev \U0001f469\u200d\U0001f4bb", "dev \U0001f469\u200d\U0001f4bb"),
+        ("heart \u2764\ufe0f", "heart \u2764\ufe0f"),
+        ("Stra\u00dfe", "STRASSE"),
+        ("caf\u00e9", "cafe\u0301"),
+    ],
+    ids=ascii,
+)
+async def test_a_name_is_found_whatever_its_width_spacing_and_form(name: str, asked: str) -> None:
+    async with Upstream() as upstream:
+        Registry(upstream, row(1, name), row(2, "another"))
+        content = content_of(await call(upstream.settings(), GET, service_id=asked))
+
+    assert content["service_id"] == uuid(1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a\x00b", "a\nb", "a\n", "a\tb", "\x7f", "a\u200bb", "\u200b", "a\u202eb", "\ufeffa", "a\u2060b", "a\u200db",
+        "\u3164", "a\u00adb", "a\u2028b", "\ue000", "a" * 257, "\u3000", "   ",
+    ],
+    ids=ascii,
+)  # fmt: skip
+@pytest.mark.parametrize("tool", [GET, CHAT, "list_lora_models"])
+async def test_what_cannot_be_seen_is_no_reference_and_nothing_is_sent(tool: str, text: str) -> None:
+    async with Upstream() as upstream:
+        arguments: dict[str, Any] = {"prompt": "x"} if tool == CHAT else {}
+        result = await call(upstream.settings(), tool, service_id=text, **arguments)
+
+        assert upstream.requests == []
+    assert error_of(result)["code"] == "invalid_arguments"
+    assert "service_id" in text_of(result)
+
+
 async def test_a_uuid_that_is_not_there_is_no_name() -> None:
     async with Upstream() as upstream:
         registry = Registry(upstream, row(1, uuid(9)))
@@ -286,6 +362,24 @@ async def test_an_alias_comes_first_and_stands_for_an_id_or_a_name() -> None:
         ]
 
     assert found == [uuid(2), uuid(2), uuid(1), uuid(3)]
+
+
+@pytest.mark.parametrize("list_status", [200, 403])
+async def test_an_alias_misspelt_is_a_candidate(list_status: int) -> None:
+    async with Upstream() as upstream:
+        registry = Registry(upstream, row(1, "qwen"), row(2, "unlike it"))
+
+        async def control(request: Any, exchange: Any) -> None:  # noqa: ANN401 as a handler
+            is_refused = "/list?" in request.path and list_status != 200
+            await (says(list_status, {}) if is_refused else registry.answer)(request, exchange)
+
+        upstream.control = control
+        aliased = with_aliases(upstream, support=uuid(2), other="qwen")
+        result = await call(aliased, GET, service_id="suport")
+
+    assert error_of(result)["code"] == "deployment_not_found"
+    assert error_of(result)["candidates"] == ["support"]
+    assert text_of(result).count(f"Did you mean support, an alias of {uuid(2)}?") == 1
 
 
 async def test_the_default_deployment_may_be_a_name() -> None:

@@ -1,6 +1,8 @@
 """list_deployments: as many as asked for, from as few pages as that takes, whatever the list's oddities."""
 
 import json
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -64,7 +66,7 @@ async def test_a_row_tells_what_is_allowed_in_both_forms_and_no_secret(era: Era)
         },
     ]
     assert content["total"] == 2
-    assert content["summary"] == "2 deployments, 1 of them running (2 in all)."
+    assert content["summary"] == "2 deployments, 1 running."
     for words in (uuid(1), uuid(2), "qwen", "lora, stopped, not ready", "a, b", "vks-1", content["summary"]):
         assert words in text_of(result)
     assert "planted" not in json.dumps(content) + text_of(result)
@@ -76,7 +78,8 @@ async def test_no_more_is_asked_for_than_is_needed() -> None:
         first = content_of(await client.call_tool(TOOL, {"limit": 5}))
         second = content_of(await client.call_tool(TOOL, {"cursor": first["next_cursor"], "limit": 5}))
 
-    assert registry.pages == [{"page": "1", "size": "5"}, {"page": "2", "size": "5"}]
+    assert [page["page"] for page in registry.pages] == ["1", "1", "2"], "the place is found again before it goes on"
+    assert {page["size"] for page in registry.pages} == {"5"}
     assert ids(first) + ids(second) == [uuid(number) for number in range(10)]
     assert first["total"] == 250
 
@@ -347,3 +350,206 @@ async def test_a_cursor_holds_the_longest_name() -> None:
         name = "\U00020000" * 200
         Registry(upstream, row(1, name), row(2, name), row(3, name))
         assert await all_pages(client, name=name, limit=2) == [uuid(1), uuid(2), uuid(3)]
+
+
+def numbers(found: list[str]) -> list[int]:
+    return [int(service_id[-12:], 16) for service_id in found]
+
+
+def delete(registry: Registry, *places: int) -> None:
+    for place in sorted(places, reverse=True):
+        del registry.rows[place]
+
+
+def insert(registry: Registry, many: int) -> None:
+    registry.rows[:0] = [row(number) for number in range(1_000, 1_000 + many)]
+
+
+async def walked(
+    client: Client, change: Callable[[], None] = lambda: None, **arguments: object
+) -> tuple[list[int], list[dict[str, Any]]]:
+    """Every row by its number and each result, where the list changes once, behind the first result."""
+    results = [content_of(await client.call_tool(TOOL, arguments))]
+    change()
+    while "next_cursor" in results[-1]:
+        again = {**arguments, "cursor": results[-1]["next_cursor"]}
+        results.append(content_of(await client.call_tool(TOOL, again)))
+        assert len(results) < 40, "the list never ends"
+    return numbers([service_id for result in results for service_id in ids(result)]), results
+
+
+@pytest.mark.parametrize("counted", [True, False])
+@pytest.mark.parametrize("limit", [1, 4, 5])
+@pytest.mark.parametrize("many", [1, 2, 4, 5, 6])
+async def test_rows_that_are_added_in_front_lose_and_repeat_none(many: int, limit: int, counted: bool) -> None:
+    async with Upstream() as upstream, connected(upstream.settings()) as client:
+        registry = Registry(upstream, *(row(number) for number in range(12)))
+        registry.count = ... if counted else None
+        found, results = await walked(client, lambda: insert(registry, many), limit=limit)
+
+    if counted or many <= 2 * limit:  # further off, only the count tells where the place has moved to
+        assert found == list(range(12))
+        assert not any("place" in warning for result in results for warning in result["warnings"])
+    assert set(found) >= set(range(12))
+
+
+@pytest.mark.parametrize("count", [..., None, "", "many"])
+@pytest.mark.parametrize("places", [(0,), (4,), (5,), (11,), (1, 3), (0, 1, 2, 3), (2, 6, 11)])
+async def test_rows_that_are_deleted_lose_no_other(places: tuple[int, ...], count: object) -> None:
+    async with Upstream() as upstream, connected(upstream.settings()) as client:
+        registry = Registry(upstream, *(row(number) for number in range(12)))
+        registry.count = count
+        found, _ = await walked(client, lambda: delete(registry, *places), limit=5)
+
+    assert found == [number for number in range(12) if number < 5 or number not in places]
+
+
+async def test_a_row_that_is_replaced_by_one_at_the_end_loses_no_other() -> None:
+    async with Upstream() as upstream, connected(upstream.settings()) as client:
+        registry = Registry(upstream, *(row(number) for number in range(12)))
+
+        def replace() -> None:
+            delete(registry, 1)
+            registry.rows.append(row(500))
+
+        found, _ = await walked(client, replace, limit=5)
+
+    assert found == [*range(12), 500]
+
+
+async def test_where_the_place_is_gone_the_list_goes_on_from_where_it_should_be_and_says_so() -> None:
+    async with Upstream() as upstream, connected(upstream.settings()) as client:
+        registry = Registry(upstream, *(row(number) for number in range(12)))
+        found, results = await walked(client, lambda: delete(registry, 0, 1, 2, 3, 4), limit=5)
+
+    assert found == list(range(12))
+    assert "its place was not found again" in results[1]["warnings"][0]
+
+
+async def test_a_list_that_grew_in_front_says_that_more_are_counted() -> None:
+    async with Upstream() as upstream, connected(upstream.settings()) as client:
+        registry = Registry(upstream, *(row(number) for number in range(12)))
+        _, results = await walked(client, lambda: insert(registry, 2), limit=5)
+
+    assert results[-1]["warnings"] == [
+        (
+            "The list changed while it was read: 12 came, and 14 are counted now. Call again without cursor for the "
+            "list as it is now."
+        )
+    ]
+
+
+@pytest.mark.parametrize("where", ["deleted before", "deleted behind", "added"])
+async def test_a_list_that_changes_within_one_call_loses_and_repeats_none(where: str) -> None:
+    async with Upstream() as upstream, connected(upstream.settings()) as client:
+        registry = Registry(upstream, *(row(number) for number in range(250)))
+
+        def change(query: dict[str, str], page: dict[str, Any]) -> dict[str, Any]:
+            if query["page"] == "1" and len(registry.pages) == 1:
+                insert(registry, 3) if where == "added" else delete(registry, 3 if where == "deleted before" else 240)
+            return page
+
+        registry.alter = change
+        found, _ = await walked(client, name="name", limit=100)
+
+    assert found == [number for number in range(250) if where != "deleted behind" or number != 240]
+
+
+@pytest.mark.parametrize("rows", [[], None])
+@pytest.mark.parametrize("count", [..., None])
+async def test_an_empty_page_half_way_is_no_end_and_is_told(rows: object, count: object) -> None:
+    async with Upstream() as upstream, connected(upstream.settings()) as client:
+        registry = Registry(upstream, *(row(number) for number in range(250)))
+        registry.count = count
+        registry.alter = lambda query, page: {**page, "rows": rows} if query["page"] == "2" else page
+        found, results = await walked(client, name="name", limit=100)
+
+    assert found == [*range(100), *range(200, 250)]
+    assert any("Page 2 of the list came empty" in warning for result in results for warning in result["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("count", "largest", "limit"),
+    [("rows", 100, 5), ("rows", 100, 12), ("rows", 10, 100), (3, 100, 5), (7, 100, 100), ("0", 100, 100)],
+)
+async def test_a_count_that_is_too_low_ends_nothing_and_is_told(count: object, largest: int, limit: int) -> None:
+    async with Upstream() as upstream, connected(upstream.settings()) as client:
+        registry = Registry(upstream, *(row(number) for number in range(24)))
+        registry.largest = largest
+        registry.alter = lambda _, page: {**page, "count": len(page["rows"]) if count == "rows" else count}
+        found, results = await walked(client, limit=limit)
+
+    assert found == list(range(24))
+    assert results[-1]["total"] == 24
+    assert re.search(r"counts \d+ deployments, but 24 came", results[-1]["warnings"][0])
+
+
+async def test_a_count_that_is_too_high_is_told_and_what_came_counts() -> None:
+    async with Upstream() as upstream, connected(upstream.settings()) as client:
+        registry = Registry(upstream, *(row(number) for number in range(12)))
+        registry.count = 500
+        found, results = await walked(client, limit=100)
+
+    assert found == list(range(12))
+    assert results[-1]["total"] == 12
+    assert results[-1]["summary"] == "12 deployments, 12 running."
+    assert "counts 500 deployments, but 12 came" in results[-1]["warnings"][0]
+
+
+@pytest.mark.parametrize("count", [..., 500, None])
+@pytest.mark.parametrize("period", [1, 2, 3])
+async def test_pages_that_repeat_end_the_list_and_are_told(period: int, count: object) -> None:
+    async with Upstream() as upstream, connected(upstream.settings()) as client:
+        registry = Registry(upstream, *(row(number) for number in range(100)))
+        registry.count = count
+        registry.turn = lambda page: (page - 1) % period + 1
+        found, results = await walked(client, limit=10)
+
+    assert found == list(range(10 * period))
+    assert "repeats pages of the list" in results[-1]["warnings"][0]
+    assert results[-1].get("total") == (None if count is None else 100 if count is ... else 500)
+
+
+@pytest.mark.parametrize("count", [..., None, 12])
+async def test_larger_pages_than_asked_for_are_read_whole_and_are_no_news(count: object) -> None:
+    async with Upstream() as upstream, connected(upstream.settings()) as client:
+        registry = Registry(upstream, *(row(number) for number in range(12)))
+        registry.count = count
+        registry.alter = lambda _, page: {**page, "rows": registry.rows}
+        found, results = await walked(client, limit=5)
+
+    assert found == list(range(12))
+    assert [warning for result in results for warning in result["warnings"]] == []
+
+
+async def test_rows_that_are_no_deployments_are_told_and_change_no_count() -> None:
+    async with Upstream() as upstream, connected(upstream.settings()) as client:
+        junk = [None, 7, {"name": "no id"}, ["x"], {"serviceId": ""}]
+        registry = Registry(upstream, *(row(number) for number in range(12)))
+        registry.alter = lambda _, page: {**page, "count": 17, "rows": [*page["rows"], *junk]}
+        found, results = await walked(client, limit=100)
+
+    assert found == list(range(12))
+    assert results[0]["total"] == 12
+    assert results[0]["warnings"] == ["Rows of the list without an id are left out: 5."]
+
+
+async def test_an_id_that_comes_twice_is_listed_once_and_told() -> None:
+    async with Upstream() as upstream, connected(upstream.settings()) as client:
+        Registry(upstream, row(1, "first"), row(2), row(1, "second"))
+        found, results = await walked(client)
+
+    assert found == [1, 2]
+    assert results[0]["deployments"][0]["name"] == "first"
+    assert "repeat the id of another row are left out: 1" in " ".join(results[0]["warnings"])
+
+
+async def test_a_counted_list_that_comes_empty_is_no_account_without_deployments() -> None:
+    async with Upstream() as upstream, connected(upstream.settings()) as client:
+        registry = Registry(upstream)
+        registry.count = 7
+        (content,) = (await walked(client))[1]
+
+    assert content["summary"] == "No deployments came."
+    assert "counts 7 deployments, but 0 came" in content["warnings"][0]
+    assert "total" not in content

@@ -169,7 +169,7 @@ def test_another_name_that_answers_is_a_surprise_or_not(
 def test_the_candidates_for_a_name_that_is_not_served_come_nearest_first(
     wanted: str, served: list[str], first: str
 ) -> None:
-    error = not_served(wanted, served)
+    error = not_served(wanted, served, "qwen")
     assert error.candidates[0] == first
     assert sorted(error.candidates) == sorted(served)
     assert error.code == "model_not_served"
@@ -178,7 +178,7 @@ def test_the_candidates_for_a_name_that_is_not_served_come_nearest_first(
 
 
 def test_a_deployment_without_names_says_so() -> None:
-    error = not_served("x", [])
+    error = not_served("x", [], "qwen")
     assert error.candidates == ()
     assert "no names" in error.message
 
@@ -186,6 +186,6 @@ def test_a_deployment_without_names_says_so() -> None:
 @given(st.text(max_size=8), st.lists(st.text(min_size=1, max_size=8), max_size=30))
 @settings(max_examples=150, deadline=None)
 def test_candidates_are_served_names_each_once(wanted: str, served: list[str]) -> None:
-    candidates = not_served(wanted, served).candidates
+    candidates = not_served(wanted, served, "qwen").candidates
     assert set(candidates) <= set(served)
     assert len(candidates) == min(20, len(set(served)))

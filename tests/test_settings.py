@@ -115,7 +115,7 @@ def test_a_missing_pair_says_so_of_both() -> None:
         pytest.param("ALAYA_BASE_URL", "planted.example/v1", id="no scheme"),
         pytest.param("ALAYA_BASE_URL", "https://planted.example:99999", id="no such port"),
         pytest.param("ALAYA_BASE_URL", "https://planted example", id="a space in the base URL"),
-        pytest.param("ALAYA_SERVICE_ID", "planted" * 29, id="more than 200 characters"),
+        pytest.param("ALAYA_SERVICE_ID", "planted" * 37, id="more than 256 characters"),
         pytest.param("ALAYA_SERVICE_ID", "\u200b", id="nothing that can be printed"),
         pytest.param("ALAYA_TIMEOUT_SECONDS", "planted", id="a word"),
         pytest.param("ALAYA_TIMEOUT_SECONDS", "0.98765", id="too short"),

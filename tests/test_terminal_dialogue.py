@@ -227,7 +227,9 @@ async def test_a_model_that_is_not_there_is_told_with_the_nearest_and_nothing_ch
     async with Sandbox(token_delay=0) as sandbox, sitting(sandbox, "/model suport-zh", "hello") as one:
         text = await one.run()
 
-    assert "It answers to: support-zh," in text
+    assert 'qwen3-support does not serve "suport-zh".' in text
+    assert text.count('Did you mean "support-zh"?') == 1
+    assert "It serves: support-zh," in text
     assert one.person.prompts[-1] == "qwen3-8b> "
     assert re.search(r"^qwen3-8b, \d+ tokens", text, re.MULTILINE)
 
@@ -282,7 +284,7 @@ async def test_a_model_that_the_engine_alone_tells_is_listed_completed_and_asked
         text = await one.run()
 
         assert upstream.chats[0].json["model"] == "late"
-    assert re.search(r"^  late +LoRA, told by the engine alone$", text, re.MULTILINE)
+    assert re.search(r"^  late +LoRA, reported by the engine only$", text, re.MULTILINE)
     assert "late" in one.respondent.models
     assert one.person.prompts[-1] == "late> "
 

@@ -228,7 +228,7 @@ async def test_who_names_what_is_not_there_or_counts_too_far_is_asked_again() ->
 
     assert named == "tone-of-voice"
     assert "The numbers go from 1 to" in shown
-    assert "There is no deployment of the id or name tone-of-voise. Closest: tone-of-voice" in shown
+    assert 'There is no deployment with the id or name "tone-of-voise". Did you mean tone-of-voice' in shown
 
 
 @pytest.mark.parametrize("leaves", [EOFError(), LineInterrupted(had_text=False)])
@@ -319,8 +319,8 @@ async def test_the_command_answers_what_is_piped_in() -> None:
     ("arguments", "told"),
     [
         ([], "ALAYA_ACCESS_KEY is not set"),
-        (["--sandbox", "no-such-name"], "There is no deployment of the id or name no-such-name."),
-        (["--sandbox", " "], "SERVICE is no deployment's id or name"),
+        (["--sandbox", "no-such-name"], 'There is no deployment with the id or name "no-such-name".'),
+        (["--sandbox", " "], "SERVICE must be a deployment's id, name or alias"),
     ],
 )
 def test_what_keeps_it_from_beginning_ends_it_with_status_1(arguments: list[str], told: str) -> None:

@@ -1,4 +1,4 @@
-"""list_lora_models with verify: who tells each adapter, the control plane, the engine or both."""
+"""list_lora_models with verify: who reports each adapter, the control plane, the engine or both."""
 
 from typing import Any
 
@@ -19,8 +19,8 @@ def models(*adapters: str, base: tuple[str, ...] = ("base", "base-alias"), owner
     return {"data": rows + [{"id": name, "owned_by": owner, "parent": "base"} for name in adapters]}
 
 
-def told(content: dict[str, Any]) -> dict[str, str]:
-    return {row["name"]: row["told_by"] for row in content["lora_models"]}
+def reported(content: dict[str, Any]) -> dict[str, str]:
+    return {row["name"]: row["reported_by"] for row in content["lora_models"]}
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -29,9 +29,9 @@ async def test_both_sides_are_told_in_both_forms(era: Era) -> None:
         result = await call(upstream.settings(), TOOL, era, verify=True)
 
     content = content_of(result)
-    assert told(content) == {"lora1": "both"}
-    assert "The engine itself tells the same." in content["summary"]
-    assert "told by control plane and engine" in text_of(result)
+    assert reported(content) == {"lora1": "both"}
+    assert "The control plane and the engine agree." in content["summary"]
+    assert "reported by the control plane and the engine" in text_of(result)
     assert content["summary"] in text_of(result)
 
 
@@ -40,7 +40,7 @@ async def test_without_verify_the_engine_is_not_asked() -> None:
         content = content_of(await call(upstream.settings(), TOOL))
 
         assert upstream.asked("/v1/models") == []
-    assert "told_by" not in content["lora_models"][0]
+    assert "reported_by" not in content["lora_models"][0]
 
 
 async def test_a_hot_loaded_adapter_is_found_and_one_that_is_gone_is_told() -> None:
@@ -48,12 +48,15 @@ async def test_a_hot_loaded_adapter_is_found_and_one_that_is_gone_is_told() -> N
         result = await call(upstream.settings(), TOOL, verify=True)
 
     content = content_of(result)
-    assert told(content) == {"lora1": "control_plane", "fresh": "engine"}
-    assert content["lora_models"][1] == {"name": "fresh", "model": "fresh", "available": "all", "told_by": "engine"}
-    assert "It also has fresh, which can be asked all the same." in content["summary"]
-    assert "It does not have lora1" in content["summary"]
-    assert "told by the engine alone" in text_of(result)
-    assert "told by the control plane alone" in text_of(result)
+    assert reported(content) == {"lora1": "control_plane", "fresh": "engine"}
+    assert content["lora_models"][1] == {"name": "fresh", "model": "fresh", "available": "all", "reported_by": "engine"}
+    assert (
+        "The engine disagrees: the engine also serves fresh, which the control plane does not list;"
+        in content["summary"]
+    )
+    assert "it does not list lora1" in content["summary"]
+    assert "reported by the engine only" in text_of(result)
+    assert "reported by the control plane only" in text_of(result)
 
 
 async def test_each_ready_instance_is_given_a_turn() -> None:
@@ -63,7 +66,7 @@ async def test_each_ready_instance_is_given_a_turn() -> None:
         content = content_of(await call(upstream.settings(), TOOL, verify=True))
 
         assert len(upstream.asked("/v1/models")) == 2
-    assert told(content) == {"a": "both", "b": "both", "c": "engine"}
+    assert reported(content) == {"a": "both", "b": "both", "c": "engine"}
     assert content["lora_models"][2]["available"] == "some"
 
 
@@ -73,7 +76,7 @@ async def test_of_very_many_instances_no_more_than_four_are_asked() -> None:
         content = content_of(await call(upstream.settings(), TOOL, verify=True))
 
         assert len(upstream.asked("/v1/models")) == 4
-    assert "asked 4 times, perhaps not of every instance" in content["summary"]
+    assert "asked 4 times, perhaps not every instance" in content["summary"]
 
 
 async def test_what_the_engine_tells_of_itself_makes_names_exact() -> None:
@@ -92,7 +95,7 @@ async def test_sglang_may_list_an_adapter_without_its_parent() -> None:
     async with Upstream(models=says(200, listed), deployment=deployment) as upstream:
         content = content_of(await call(upstream.settings(), TOOL, verify=True))
 
-    assert told(content) == {"lora1": "both"}
+    assert reported(content) == {"lora1": "both"}
 
 
 async def test_an_engine_without_adapters_agrees_with_none() -> None:
@@ -101,7 +104,7 @@ async def test_an_engine_without_adapters_agrees_with_none() -> None:
         content = content_of(await call(upstream.settings(), TOOL, verify=True))
 
     assert content["lora_models"] == []
-    assert "The engine itself tells none either." in content["summary"]
+    assert "The control plane and the engine agree." in content["summary"]
 
 
 async def test_a_lora_service_is_compared_by_its_own_names_alone() -> None:
@@ -110,7 +113,7 @@ async def test_a_lora_service_is_compared_by_its_own_names_alone() -> None:
         upstream.deployment.pop("instance")
         content = content_of(await call(upstream.settings(), TOOL, verify=True))
 
-    assert told(content) == {"legal": "both"}
+    assert reported(content) == {"legal": "both"}
 
 
 @pytest.mark.parametrize(
@@ -118,7 +121,7 @@ async def test_a_lora_service_is_compared_by_its_own_names_alone() -> None:
     [
         (says(401, {}), "apikey"),
         (says(404, {}), "404"),
-        (says(200, []), "wrong shape"),
+        (says(200, {"data": "base"}), "wrong shape"),
         (says(500, {"error": {"message": "planted"}}), "500"),
     ],
 )
@@ -128,10 +131,61 @@ async def test_an_engine_that_cannot_be_asked_is_a_warning(models_answer: Any, w
 
     content = content_of(result)
     assert content["lora_models"][0]["name"] == "lora1"
-    assert "told_by" not in content["lora_models"][0]
-    assert content["warnings"][0].startswith("The engine itself could not be asked.")
+    assert "reported_by" not in content["lora_models"][0]
+    assert content["warnings"][0].startswith("The engine's own list could not be read.")
     assert words in content["warnings"][0]
     assert content["warnings"][0] in text_of(result)
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        {"data": ["lora1", "base"]},
+        {"data": [{"id": 7}, {"id": None}, {"name": ["base"]}, {}]},
+        {"data": [[{"id": "base"}]]},
+        {"data": [None, 3, True]},
+        {"data": [{"id": "  "}, {"id": "\u200b"}]},
+        {"data": []},
+        {"data": None},
+        {"data": {"id": "base"}},
+        {"models": ["base"]},
+        {"object": "list"},
+        ["base"],
+        [],
+        "base",
+        None,
+    ],
+    ids=lambda listed: repr(listed)[:40],
+)
+async def test_a_list_in_which_no_name_can_be_read_proves_nothing(listed: object) -> None:
+    async with Upstream(models=says(200, listed)) as upstream:
+        content = content_of(await call(upstream.settings(), TOOL, verify=True))
+
+    assert [row["name"] for row in content["lora_models"]] == ["lora1"]
+    assert "disagree" not in content["summary"]
+    assert [warning for warning in content["warnings"] if "could not be read" in warning] == content["warnings"]
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        {"data": [{"id": "base"}, "lora1"]},
+        {"data": [{"id": "base"}, {"id": 1}]},
+        {"models": [{"name": "base", "model": "base"}]},
+        {"models": [{"id": "base"}]},
+        [{"id": "base"}],
+    ],
+    ids=lambda listed: repr(listed)[:40],
+)
+async def test_a_list_that_can_be_read_in_part_proves_no_absence(listed: object) -> None:
+    deployment = {"servedName": None}
+    async with Upstream(models=says(200, listed), deployment=deployment) as upstream:
+        content = content_of(await call(upstream.settings(), TOOL, verify=True))
+
+    assert content["base_models"] == ["base"], "what can be read counts"
+    assert reported(content) == {"lora1": "control_plane"}
+    assert "does not list" not in content["summary"]
+    assert "lora1 may be there all the same" in content["summary"]
 
 
 async def test_a_deployment_that_is_not_ready_is_not_asked() -> None:
@@ -157,7 +211,7 @@ async def test_the_sandbox_has_one_after_a_hot_load() -> None:
         content = content_of(await call(over(sandbox), TOOL, service_id="hot-load", verify=True))
         fresh = await call(over(sandbox), "chat_with_deployment", service_id="hot-load", model="fresh-zh", prompt="x")
 
-    assert told(content) == {"kept-zh": "both", "gone-zh": "control_plane", "fresh-zh": "engine"}
+    assert reported(content) == {"kept-zh": "both", "gone-zh": "control_plane", "fresh-zh": "engine"}
     assert content_of(fresh)["served_by"] == "fresh-zh"
 
 
@@ -170,7 +224,7 @@ async def test_what_sglang_lists_without_a_parent_beside_its_one_name_is_an_adap
         await call(upstream.settings(), "chat_with_deployment", prompt="x", model="hot")
 
         assert upstream.chats[0].json["model"] == "base:hot"
-    assert told(content) == {"lora1": "both", "hot": "engine"}
+    assert reported(content) == {"lora1": "both", "hot": "engine"}
     assert content["base_models"] == ["base"]
 
 
@@ -180,7 +234,7 @@ async def test_what_came_before_a_failure_counts() -> None:
     async with Upstream(models=answers, deployment={"instance": instances}) as upstream:
         content = content_of(await call(upstream.settings(), TOOL, verify=True))
 
-    assert told(content) == {"a": "both", "b": "engine"}
+    assert reported(content) == {"a": "both", "b": "engine"}
 
 
 async def test_a_known_adapter_that_is_listed_without_its_parent_is_no_base_model() -> None:
@@ -188,4 +242,4 @@ async def test_a_known_adapter_that_is_listed_without_its_parent_is_no_base_mode
         content = content_of(await call(upstream.settings(), TOOL, verify=True))
 
     assert content["base_models"] == ["base", "base-alias"]
-    assert told(content) == {"lora1": "both"}
+    assert reported(content) == {"lora1": "both"}

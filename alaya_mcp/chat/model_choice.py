@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.names import Model, Names, deployment_names, not_served, together
+from alaya_mcp.deployment.names import ASK_FOR_ONE, Model, Names, deployment_names, not_served, suggestion, together
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, ModelNotServed, UnexpectedResponse
 from alaya_mcp.upstream.client import AlayaClient, Engine
@@ -13,6 +13,8 @@ from alaya_mcp.upstream.failures import Failure
 
 _MODELS_SECONDS: Final = 5.0
 """For /v1/models where the chat can go on without it; a healthy engine answers it in milliseconds."""
+_LOOK_SECONDS: Final = 2.0
+"""The same, where only the form of an adapter's name depends on it."""
 _NOT_FOUND: Final = 404
 _MOST: Final = 1_000
 """Engines whose names are kept."""
@@ -34,71 +36,103 @@ class Choice:
 
 
 class ServedNames:
-    """What engines tell of their names, each kept as long as the lookup of the deployment that led to it."""
+    """What engines list of their names, each kept as long as the lookup of the deployment that led to it."""
 
     def __init__(self, client: AlayaClient) -> None:
         self._client = client
-        self._kept: OrderedDict[str, tuple[Deployment, Names]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Deployment, Names | None]] = OrderedDict()
+
+    def has_asked(self, deployment: Deployment, engine: Engine) -> bool:
+        """Return whether the engine was asked since the deployment was looked up, whatever came of it."""
+        return self._kept.get(engine.subject.service_id, (None, None))[0] is deployment
 
     def kept(self, deployment: Deployment, engine: Engine) -> Names | None:
-        """What the engine told when last asked, if the deployment has not been looked up anew since."""
-        looked_up, names = self._kept.get(engine.subject.service_id, (None, None))
-        return names if looked_up is deployment else None
+        """Return what the engine listed when last asked, if the deployment has not been looked up anew since."""
+        return self._kept[engine.subject.service_id][1] if self.has_asked(deployment, engine) else None
 
     async def asked(self, deployment: Deployment, engine: Engine, deadline: Deadline) -> Names:
-        """What the engine tells now.
+        """Return what the engine lists now.
 
         Raises:
             Failure, AlayaError: as `AlayaClient.served_names`.
         """
+        self._keep(deployment, engine, self.kept(deployment, engine))
         names = await self._client.served_names(engine, deadline)
+        self._keep(deployment, engine, names)
+        return names
+
+    def _keep(self, deployment: Deployment, engine: Engine, names: Names | None) -> None:
         self._kept.pop(engine.subject.service_id, None)
         self._kept[engine.subject.service_id] = deployment, names
         if len(self._kept) > _MOST:
             self._kept.popitem(last=False)
-        return names
 
 
 async def choose_model(
     wanted: str | None, deployment: Deployment, engine: Engine, served: ServedNames, deadline: Deadline
 ) -> Choice:
-    """The model for `wanted`, or the default; the engine is asked once, where the control plane does not know.
+    """Return the model for `wanted`, or the default.
+
+    The engine is asked once where the control plane does not know the name, or not which engine takes an adapter's.
 
     Raises:
         ModelNotServed: neither side knows the name; nothing was generated.
         Failure, AlayaError: no name is known anywhere and the engine could not be asked.
     """
     told = deployment_names(deployment)
-    found = told.find(wanted) if wanted else told.default()
-    if found is not None:
-        return Choice(found, told, _doubts(found, told))
-    if kept := served.kept(deployment, engine):
-        names = together(told, kept)
-        if found := names.find(wanted) if wanted else names.default():
-            return Choice(found, names, _doubts(found, names))
-    limit = deadline if wanted is None else deadline.sooner(_MODELS_SECONDS)
+    kept = served.kept(deployment, engine)
+    known = together(told, kept) if kept else told
+    found = known.find(wanted) if wanted else known.default()
+    if found and (not _doubts(found, known) or served.has_asked(deployment, engine)):
+        return Choice(found, known, _doubts(found, known))
+    limit = deadline if wanted is None and not found else deadline.sooner(_LOOK_SECONDS if found else _MODELS_SECONDS)
     try:
         asked = await served.asked(deployment, engine, limit)
     except (AlayaError, Failure) as error:
+        if found:
+            return Choice(found, known, _doubts(found, known))
         if wanted is None:
             raise _without_default(error) from None
         return Choice(Model(wanted, wanted), told, (_unread(wanted, told),))
     names = together(told, asked)
     found = names.find(wanted) if wanted else names.default()
-    if found is None:
-        neither = " Neither the control plane nor the engine's own list (/v1/models) tells it."
-        raise not_served(wanted, names.models, neither) if wanted else _no_default()
-    return Choice(found, names, _doubts(found, names))
+    if found is not None:
+        return Choice(found, names, _doubts(found, names))
+    if wanted and not asked.is_whole:
+        return Choice(Model(wanted, wanted), names, (_unread(wanted, told),))
+    if wanted:
+        neither = "The name is in neither the control plane nor the engine's /v1/models."
+        raise not_served(wanted, _served(deployment, asked), _title(deployment, engine.subject.service_id), neither)
+    raise _no_default()
+
+
+def _title(deployment: Deployment, service_id: str) -> str:
+    return deployment.name or service_id
+
+
+def _served(deployment: Deployment, listed: Names | None) -> tuple[str, ...]:
+    """The names that a chat can ask: those that the engine lists, and adapters that other instances may have."""
+    told = deployment_names(deployment)
+    if listed is None:
+        return told.models
+    names = together(told, listed)
+    has = {*listed.base, *listed.adapters}
+    for adapter in told.adapters:
+        holding, ready = loaded_on(Model(adapter, adapter, adapter), deployment)
+        if 0 < holding < ready:
+            has.add(adapter)
+    base = tuple(name for name in names.base if name in has)
+    return tuple(dict.fromkeys([*base, *(names.exact(name) for name in names.adapters if name in has)]))
 
 
 def _unread(wanted: str, told: Names) -> str:
     """The doubt about a name that is sent as it is, because the engine's own list could not be read."""
     if wanted in told.adapters:
         return (
-            f"SGLang takes {wanted} together with the base model's name, which nobody told (/v1/models could not be "
+            f"SGLang takes {wanted} together with the base model's name, which is not known (/v1/models could not be "
             "read): the base model may have answered in its place."
         )
-    return f"{wanted} is not a name that the control plane tells, and the engine's /v1/models could not be read."
+    return f"{wanted} is not a name that the control plane reports, and the engine's /v1/models could not be read."
 
 
 def _doubts(model: Model, names: Names) -> tuple[str, ...]:
@@ -116,7 +150,7 @@ def _without_default(error: AlayaError | Failure) -> AlayaError | Failure:
 
 def _no_default() -> ModelNotServed:
     return ModelNotServed(
-        "No served name of this deployment is known: neither the control plane nor the engine's /v1/models tells one.",
+        "No served name of this deployment is known: neither the control plane nor the engine's /v1/models has one.",
         next_step="Pass the served name as model; it is what the deployment was given in the Alaya NeW console.",
         plane="data",
     )
@@ -130,26 +164,50 @@ def loaded_on(model: Model, deployment: Deployment) -> tuple[int, int]:
     return sum(model.adapter in instance.lora_models for instance in ready), len(ready)
 
 
-def unserved(wanted: str | None, deployment: Deployment, error: ModelNotServed) -> ModelNotServed:
-    """The engine's refusal of a name, with what the control plane tells about it."""
+async def listed_names(
+    client: AlayaClient, deployment: Deployment, service_id: str, deadline: Deadline
+) -> Names | None:
+    """Return what the engine lists, for an error that is to name what is served; None where it cannot be had."""
+    try:
+        return await client.served_names(client.engine(deployment, service_id), deadline.sooner(_MODELS_SECONDS))
+    except (AlayaError, Failure):
+        return None
+
+
+def unserved(
+    wanted: str | None, deployment: Deployment, error: ModelNotServed, listed: Names | None = None
+) -> ModelNotServed:
+    """Return the engine's refusal of a name, with what the control plane reports and the engine lists about it."""
     names = deployment_names(deployment)
+    names = together(names, listed) if listed else names
     model = names.find(wanted) if wanted else names.default()
-    others = [name for name in names.models if model is None or name != model.sent]
-    if model is None:
-        full = not_served(wanted or "", others, f" {error.message}")
-    elif model.adapter is not None and deployment.instances:
-        holding, ready = loaded_on(model, deployment)
-        where = f"the LoRA {model.adapter} is loaded on {holding} of {ready} instances that are ready"
-        full = not_served(model.sent, others, f" The control plane says that {where}. {error.message}")
+    sent = model.sent if model else wanted or ""
+    served = _served(deployment, listed)
+    instead, candidates = suggestion(wanted or sent, (name for name in served if name != sent))
+    holding, ready = loaded_on(model, deployment) if model else (0, 0)
+    next_step = ASK_FOR_ONE if candidates else "Check the deployment's served name in the Alaya NeW console."
+    if model and model.adapter is not None and ready:
+        detail = (
+            f"The control plane reports {model.adapter} as loaded on {holding} of {ready} instances that are ready."
+        )
         if 0 < holding < ready:
-            full.next_step = (
+            next_step = (
                 "Each try reached an instance without it. Have the adapter loaded on every instance (list_lora_models "
                 "shows ready_on), or pass one of the other names."
             )
+    elif listed and sent in served:
+        detail = f'The engine lists "{sent}" all the same.'
+    elif model:
+        detail = f'The control plane reports "{sent}"{", but the engine does not list it" if listed else ""}.'
     else:
-        disagree = " The control plane tells this name, but the engine does not know it."
-        full = not_served(model.sent, others, f"{disagree} {error.message}")
+        detail = ""
+    full = ModelNotServed(
+        " ".join(filter(None, (error.message, detail, instead))),
+        next_step=next_step,
+        plane=error.plane,
+        http_status=error.http_status,
+        candidates=candidates,
+    )
     if wanted is None:
-        full.next_step = "Pass a name that the engine serves as model; the control plane's is not one."
-    full.plane, full.http_status = error.plane, error.http_status
+        full.next_step = "Pass one of these as model, exactly as written." if candidates else next_step
     return full

@@ -5,7 +5,7 @@ A chat is asked again only where no engine can have begun it: the rule is in doc
 
 from typing import Final
 
-from alaya_mcp.chat.model_choice import unserved
+from alaya_mcp.chat.model_choice import listed_names, unserved
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.readiness import HELPS_ONCE, patience, readiness
 from alaya_mcp.deployment.wire import Deployment
@@ -77,7 +77,8 @@ class SecondChance:
                 return fresh
         elif isinstance(error, ModelNotServed):
             known = await self._fresh(error, deadline) if was_kept else deployment
-            raise unserved(self._wanted, known, error)
+            listed = await listed_names(self._client, known, self._service_id, deadline)
+            raise unserved(self._wanted, known, error, listed)
         raise error
 
     async def _fresh(self, error: AlayaError, deadline: Deadline) -> Deployment:

@@ -61,25 +61,28 @@ def list_summary(
     """What there is, or why there may be nothing and what to do.
 
     Args:
-        rows: On this page.
+        rows: In this result.
         filters: What was asked for.
-        total: How many there are, those that do not match too.
-        goes_on: Whether other pages came before.
+        total: How many there are, those that do not match too; None where that is not known.
+        goes_on: Whether others came before.
         has_more: Whether others may come.
     """
-    in_all = "" if total is None else f" ({total} in all)"
     if rows:
-        count = f"{len(rows)} deployment{'' if len(rows) == 1 else 's'}"
-        matching = f" matching {filters}" if filters.are_any else ""
-        running = "" if filters.status else f", {sum(row.status == 'running' for row in rows)} of them running"
+        count = f"{len(rows)}{' more' if goes_on else ''}"
+        of_all = f"{count} of {total}" if total not in {None, len(rows)} else count
+        deployments = f"{of_all} deployment{'' if of_all == '1' else 's'}"
+        match = f" {'matches' if len(rows) == 1 else 'match'} {filters}" if filters.are_any else ""
+        running = "" if filters.status else f", {sum(row.status == 'running' for row in rows)} running"
         more = " There may be more: pass next_cursor as cursor." if has_more else ""
-        return f"{count}{matching}{running}{in_all}.{more}"
+        return f"{deployments}{match}{running}.{more}"
     if goes_on and not has_more:
         return f"No further deployments{f' matching {filters}' if filters.are_any else ''}: the list has ended."
     if has_more:
         return f"No deployment matches {filters} so far; pass next_cursor as cursor to look further."
-    if filters.are_any and total != 0:
-        return f"No deployment matches {filters}{in_all}. Leave a filter out or correct its spelling to see others."
+    if total is None:
+        return "No deployments came."
+    if filters.are_any and total:
+        return f"No deployment matches {filters} ({total} in all). Leave a filter out or correct its spelling."
     return (
         "No deployments: this account has none, or this key pair may not see them. They are made in the Alaya NeW "
         "console; a key pair of another account, or another ALAYA_BASE_URL, shows others."

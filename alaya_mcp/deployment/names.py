@@ -6,13 +6,16 @@ with the base model (engines' sources and recorded exchanges), so the engine dec
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
+from typing import Final
 
 from alaya_mcp.deployment.launch import Engine, engine_in, engine_of, shown_flags
+from alaya_mcp.deployment.lenient import printable
+from alaya_mcp.deployment.reference import nearest
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import ModelNotServed
 
-_CANDIDATES = 5
+ASK_FOR_ONE: Final = "Pass one of these as model, exactly as written, or leave model out for the base model."
+_MOST_NAMES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +27,14 @@ class Names:
         base: Names of the base model, the primary one first.
         adapters: Adapters' bare names.
         is_lora_service: Whether the adapters are the deployment's own names, taken as they are.
+        is_whole: Whether all of the source could be read, so that a name that is not here is not there.
     """
 
     engine: Engine
     base: tuple[str, ...]
     adapters: tuple[str, ...]
     is_lora_service: bool = False
+    is_whole: bool = True
 
     def exact(self, adapter: str) -> str:
         """The string that makes the engine use the adapter."""
@@ -98,13 +103,17 @@ def deployment_engine(deployment: Deployment) -> Engine:
     return "unknown"
 
 
-def parses_reasoning(deployment: Deployment) -> bool:
-    """Whether its engine is started with a parser that parts the thinking from the reply."""
+def _launch_flags(deployment: Deployment) -> list[str]:
     commands = [deployment.quick_start.backend_args] if deployment.quick_start else []
     if deployment.expert:
         nodes = [node for node in (deployment.expert.head, deployment.expert.worker) if node]
         commands += [command for node in nodes for command in (node.cmd, node.args)]
-    return any(flag.startswith("--reasoning-parser") for flag in shown_flags(*commands))
+    return shown_flags(*commands)
+
+
+def parses_reasoning(deployment: Deployment) -> bool:
+    """Return whether its engine is started with a parser that parts the thinking from the reply."""
+    return any(flag.startswith("--reasoning-parser") for flag in _launch_flags(deployment))
 
 
 def adapters_of(deployment: Deployment) -> tuple[str, ...]:
@@ -148,18 +157,44 @@ def served_by_surprise(model: Model, served_by: str | None, names: Names) -> str
     return f"The engine says that {served_by} answered, which is none of this deployment's served names."
 
 
-def not_served(wanted: str, served: Iterable[str], detail: str = "") -> ModelNotServed:
-    """The error for a name that nothing answers to, nearest names first."""
+def launch_name(deployment: Deployment) -> str | None:
+    """Return what the launch flags say the served name is, in words; None where they name none.
+
+    A flag may be overridden where the launch is not seen, so it is a hint (vLLM serves `--model` as it stands there).
+    """
+    flags = [flag.partition("=") for flag in _launch_flags(deployment)]
+    values = {name.replace("_", "-"): value for name, _, value in flags if value}
+    named = next((name for name in ("--served-model-name", "--model", "--model-path") if name in values), None)
+    return f"{named} says {values[named]}" if named else None
+
+
+def suggestion(wanted: str, served: Iterable[str]) -> tuple[str, tuple[str, ...]]:
+    """Return what to ask in place of a name, in words, and the names of it, the nearest first."""
     known = tuple(dict.fromkeys(served))
-    folded = {name.casefold(): name for name in known}
-    near = [folded[match] for match in get_close_matches(wanted.casefold(), folded, n=_CANDIDATES, cutoff=0.4)]
-    parts = [name for name in known if name not in near and wanted.rpartition(":")[2] in name]
-    candidates = tuple(dict.fromkeys([*near, *parts, *known]))[:20]
-    listing = f" It answers to: {', '.join(candidates)}." if candidates else " It tells no names at all."
+    head, _, tail = wanted.rpartition(":")  # base:adapter is about the adapter
+    called = {name: (name, name.rpartition(":")[2]) for name in known}
+    near = nearest(tail, called, _MOST_NAMES)
+    if head and not near:
+        near = nearest(wanted, {name: [name] for name in known if name != head}, _MOST_NAMES)
+    candidates = tuple(dict.fromkeys([*near, *known]))[:_MOST_NAMES]
+    question = f'Did you mean "{near[0]}"? ' if near else ""
+    more = f", and {len(known) - len(candidates)} more" if len(known) > len(candidates) else ""
+    return f"{question}It serves: {', '.join(candidates)}{more}." if candidates else "", candidates
+
+
+def not_served(wanted: str, served: Iterable[str], title: str, detail: str = "") -> ModelNotServed:
+    """Return the error for a name that neither side knows.
+
+    Args:
+        wanted: The name.
+        served: Every name that is served.
+        title: What the deployment is called.
+        detail: How that is known, as a sentence.
+    """
+    instead, candidates = suggestion(wanted, served)
+    told = (f'{title} does not serve "{printable(wanted)}".', detail, instead or "It reports no names.")
     return ModelNotServed(
-        f"The deployment serves no model of that name.{listing}{detail}",
-        next_step="Pass one of these as model, exactly as written, or leave model out for the base model."
-        if candidates
-        else "Leave model out for the engine's base model.",
+        " ".join(filter(None, told)),
+        next_step=ASK_FOR_ONE if candidates else "Leave model out for the engine's base model.",
         candidates=candidates,
     )

@@ -4,32 +4,55 @@ import re
 from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
 from typing import Final
-from unicodedata import normalize
+from unicodedata import category, normalize
 
 from alaya_mcp.deployment.lenient import printable
 
-REFERENCE_LENGTH: Final = 200
+REFERENCE_LENGTH: Final = 256
 """Characters of a reference; longer is no name."""
 
 _ID: Final = re.compile(r"(?=.{1,128}\Z)\.*[A-Za-z0-9_-][A-Za-z0-9._-]*")
 """1 to 128 letters, digits, `-`, `_` and `.`, not only dots: safe as one path segment."""
-_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+_UUID: Final = re.compile(r"(?:urn:uuid:)?(\{)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?(1)\})", re.IGNORECASE)
 _RESERVED: Final = frozenset({"list"})
 """Paths beside the deployments' own: `/deployment/list`."""
+_JOINER: Final = "\u200d"
+_EMOJI_SELECTOR: Final = "\ufe0f"
+_BLANK_LETTERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""What Unicode calls letters, marks and symbols, and shows as nothing."""
 _LIKE: Final = 0.6
 """From this ratio on two names are like one another."""
 
 
 def checked_reference(text: str) -> str:
-    """A reference as names are read from upstream: on one line, without what cannot be printed.
+    """Return a reference as names are read from upstream: on one line, without spaces around it.
 
     Raises:
-        ValueError: it could be neither an id nor a name.
+        ValueError: it is empty or too long, or has a character in it that cannot be seen.
     """
-    reference = printable(text) if len(text) <= REFERENCE_LENGTH else ""
-    if not reference:
-        raise ValueError(f"is no deployment's id or name: 1 to {REFERENCE_LENGTH} characters, not all invisible")
+    must = f"must be a deployment's id, name or alias: 1 to {REFERENCE_LENGTH} characters, all of them visible"
+    hidden = next((char for at, char in enumerate(text) if _is_hidden(text, at)), None)
+    if hidden:
+        raise ValueError(f"{must} (it has U+{ord(hidden):04X} in it)")
+    reference = printable(text)
+    if not reference or len(text) > REFERENCE_LENGTH:
+        raise ValueError(must)
     return reference
+
+
+def _is_hidden(text: str, at: int) -> bool:
+    """Whether a character cannot be seen; the joiner inside an emoji can, by what it joins."""
+    char = text[at]
+    if char == _JOINER and 0 < at < len(text) - 1:
+        before = text[at - 1]
+        return not (before == _EMOJI_SELECTOR or category(before) in {"So", "Sk"}) or category(text[at + 1]) != "So"
+    return category(char) in {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"} or char in _BLANK_LETTERS
+
+
+def as_uuid(text: str) -> str | None:
+    """Return a reference in the spelling of the API's ids, lower case and bare; None where it is no UUID."""
+    match = _UUID.fullmatch(normalize("NFKC", text))
+    return match.group(2).lower() if match else None
 
 
 def could_be_id(text: str) -> bool:
@@ -38,8 +61,8 @@ def could_be_id(text: str) -> bool:
 
 
 def is_uuid(text: str) -> bool:
-    """Whether a reference is of the shape that the API's ids have, so that no name is meant."""
-    return _UUID.fullmatch(text) is not None
+    """Return whether a reference is of the shape that the API's ids have, so that no name is meant."""
+    return as_uuid(text) is not None
 
 
 def folded(name: str) -> str:

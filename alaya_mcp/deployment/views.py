@@ -3,7 +3,7 @@
 from typing import Any
 
 from alaya_mcp.deployment.launch import program, shown_flags, shown_image
-from alaya_mcp.deployment.names import Names, deployment_names
+from alaya_mcp.deployment.names import Names, deployment_names, launch_name
 from alaya_mcp.deployment.readiness import Readiness, readiness
 from alaya_mcp.deployment.wire import Deployment, NodeConfig, QuickStart, Resource
 from alaya_mcp.origins import Origin, UrlRefused, is_link_local, shown_endpoint
@@ -23,12 +23,9 @@ from alaya_mcp.results import (
     Volume,
 )
 
-_NO_NAMES = (
-    "The control plane tells no served name; a chat without model asks the engine itself for its base model's name."
-)
 _ENGINE_UNKNOWN = (
-    "The engine is not known, so adapters are named as vLLM takes them; SGLang would need base-name:adapter. "
-    "Of a LoRA service, the base deployment may tell the engine."
+    "The engine is not known, so adapters are named as vLLM takes them; SGLang would need base-name:adapter. A chat "
+    "asks the engine's /v1/models which it is."
 )
 
 
@@ -65,7 +62,7 @@ def deployment_result(deployment: Deployment, service_id: str) -> DeploymentResu
 
 
 def lora_list_result(deployment: Deployment, service_id: str, known: Names | None = None) -> LoraListResult:
-    """list_lora_models' result: the control plane's adapters, by the names that are known from elsewhere too."""
+    """Return list_lora_models' result: the control plane's adapters, by the names that are known from elsewhere too."""
     told = deployment_names(deployment)
     names = known or told
     rows = [_lora_row(deployment, names, adapter) for adapter in told.adapters]
@@ -87,18 +84,22 @@ def _warnings(
     warnings = [verdict.warning, endpoint_warning]
     if deployment.service_id not in {None, service_id}:
         warnings.append(f"{service_id} was asked for, but the answer is about {deployment.service_id}.")
-    if (names.lacks_base or names.is_empty) and deployment.status == "running":
-        warnings.append(_NO_NAMES)
+    if names.lacks_base or names.is_empty:
+        hint = f" ({hint})" if (hint := launch_name(deployment)) else ""
+        what = "base model name" if names.adapters else "models"
+        warnings.append(f"{what}: not reported by the control plane{hint}; leave model out of a chat.")
     if names.adapters and names.engine == "unknown":
         warnings.append(_ENGINE_UNKNOWN)
     if names.adapters and names.engine == "sglang" and not names.base:
-        warnings.append("SGLang needs base-name:adapter, but no base name is told; bare names reach the base model.")
+        warnings.append(
+            "SGLang needs base-name:adapter, but no base name is reported; bare names reach the base model."
+        )
     return [warning for warning in warnings if warning]
 
 
 def _endpoint(deployment: Deployment) -> tuple[str | None, str | None]:
     if deployment.service_url is None:
-        return None, "The control plane tells no serviceUrl." if deployment.status == "running" else None
+        return None, "The control plane reports no serviceUrl." if deployment.status == "running" else None
     try:
         url = shown_endpoint(deployment.service_url)
     except UrlRefused as refusal:
@@ -240,17 +241,17 @@ def _lora_summary(deployment: Deployment, rows: list[LoraModel]) -> str:
     if not rows:
         if deployment.is_lora_service:
             return (
-                "This LoRA service tells no served name of its own; "
+                "The control plane reports no served name of this LoRA service; "
                 f"look at base deployment {deployment.base_service_id}."
             )
         if not verdict.ready:
             return (
-                f"No adapters can be seen: the deployment is {verdict.state}. Adapters are told by running "
-                f"instances only. {verdict.next_step}"
+                f"No adapters can be seen: the deployment is {verdict.state}, and only running instances report "
+                f"them. {verdict.next_step}"
             )
         if not deployment.tells_instances:
             return (
-                "No adapters are told, because the control plane tells no instances of this deployment; "
+                "No adapters are reported, because the control plane reports no instances of this deployment; "
                 "one may be loaded all the same: pass its name as model to chat_with_deployment to try."
             )
         return (

@@ -174,16 +174,25 @@ class WrongShape(Exception):
 _IDENTIFYING = ("serviceId", "serviceUrl", "status", "servedName")
 
 
+def json_value(body: bytes) -> object:
+    """Return the value in a JSON body.
+
+    Raises:
+        WrongShape: not JSON.
+    """
+    try:
+        return json.loads(body.decode("utf-8-sig", "replace"))
+    except (ValueError, RecursionError):
+        raise not_json(body) from None
+
+
 def json_object(body: bytes) -> dict[str, Any]:
-    """The object in a JSON body.
+    """Return the object in a JSON body.
 
     Raises:
         WrongShape: not JSON, or not an object.
     """
-    try:
-        value = json.loads(body.decode("utf-8-sig", "replace"))
-    except (ValueError, RecursionError):
-        raise not_json(body) from None
+    value = json_value(body)
     if not isinstance(value, dict):
         raise WrongShape("JSON of the wrong shape")
     return cast("dict[str, Any]", value)

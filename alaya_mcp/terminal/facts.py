@@ -71,8 +71,8 @@ def model_lines(result: LoraListResult, asked: str | None) -> list[str]:
 
 
 def _loaded(row: LoraModel) -> str:
-    if row.told_by == "engine":
-        return "told by the engine alone"
+    if row.reported_by == "engine":
+        return "reported by the engine only"
     if row.ready_on is None:
         return "loaded" if row.available != "none" else "not loaded"
     return f"loaded on {row.ready_on} of {row.instances} instances" if row.ready_on else "on no instance that is ready"

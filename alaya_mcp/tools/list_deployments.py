@@ -3,9 +3,8 @@
 import binascii
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from contextlib import aclosing
 from dataclasses import asdict
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,10 +20,14 @@ from alaya_mcp.tools.caller import Caller
 from alaya_mcp.tools.subject import Reading
 from alaya_mcp.tools.text import deployment_list_text
 from alaya_mcp.tools.tool import Arguments, Tool
-from alaya_mcp.upstream.directory import LARGEST_PAGE, MOST_ROWS, Position
+from alaya_mcp.upstream.directory import MOST_ROWS
+from alaya_mcp.upstream.position import LARGEST_PAGE, MOST_MARKS, Position
 
 _CURSOR_LENGTH: Final = 2_000
-"""A name of 200 characters, each of four bytes, in base64, and the rest."""
+"""A name of 256 characters, each of four bytes, in base64, and the rest."""
+
+
+_Mark = Annotated[str, Field(pattern=r"^[0-9a-f]{10}$")]
 
 
 class ListDeploymentsArguments(Arguments):
@@ -56,7 +59,7 @@ class ListDeploymentsArguments(Arguments):
                 f"cursor: goes on with the filters that it began with ({filters or 'none'}).",
                 next_step="Pass cursor alone to go on, or leave it out to begin with other filters.",
             )
-        return filters, Position(begun.size, begun.page, begun.skip, begun.before, begun.previous)
+        return filters, begun.position
 
 
 class _Cursor(BaseModel):
@@ -67,11 +70,19 @@ class _Cursor(BaseModel):
     size: int = Field(ge=1, le=LARGEST_PAGE)
     page: int = Field(ge=1, le=10**6)
     skip: int = Field(ge=0, le=10**6)
-    before: int = Field(ge=0, le=10**9)
-    previous: str | None = None
+    came: int = Field(ge=0, le=10**9)
+    unread: int = Field(0, ge=0, le=10**9)
+    counted: int | None = Field(None, ge=0)
+    began: int | None = Field(None, ge=0)
+    first: _Mark | Literal[""] = ""
+    marks: tuple[_Mark, ...] = Field(min_length=1, max_length=MOST_MARKS)
     status: Status | None = None
     kind: Kind | None = None
     name: str | None = None
+
+    @property
+    def position(self) -> Position:
+        return Position(**self.model_dump(exclude={"status", "kind", "name"}))
 
     @classmethod
     def decoded(cls, text: str) -> "_Cursor":
@@ -111,34 +122,27 @@ async def first_deployments(session: Session) -> DeploymentListResult:
 async def _listed(
     session: Session, filters: Filters, start: Position, limit: int, deadline: Deadline
 ) -> DeploymentListResult:
+    walk = session.directory.walk(deadline, start)
     rows: list[DeploymentRow] = []
     looked_at = 0
     warnings: list[str] = []
-    total: int | None = None
-    behind: Position | None = None
+    has_more = True
     try:
-        async with aclosing(session.directory.walk(deadline, start)) as walk:
-            async for row in walk:
-                total, behind, looked_at = row.total, row.behind, looked_at + 1
-                if filters.match(row.deployment):
-                    rows.append(shown_row(row.deployment))
-                if len(rows) == limit or looked_at == MOST_ROWS:
-                    break
-            else:
-                behind = None
+        while len(rows) < limit and looked_at < MOST_ROWS and (row := await anext(walk, None)):
+            looked_at += 1
+            if filters.match(row):
+                rows.append(shown_row(row))
+        has_more = await walk.has_more()
     except AlayaError as error:
         if not (rows and error.retryable):
             raise
         warnings.append(f"The list could not be read to its end: {error.message}")
-    goes_on = start.page > 1 or start.skip > 0
-    if not (looked_at or goes_on):
-        total = 0
     return DeploymentListResult(
         deployments=rows,
-        total=total,
-        next_cursor=_Cursor.encoded(behind, filters) if behind else None,
-        summary=list_summary(rows, filters, total, goes_on=goes_on, has_more=behind is not None),
-        warnings=warnings,
+        total=walk.total,
+        next_cursor=_Cursor.encoded(walk.position, filters) if has_more else None,
+        summary=list_summary(rows, filters, walk.total, goes_on=bool(start.marks), has_more=has_more),
+        warnings=[*walk.warnings, *warnings],
     )
 
 

@@ -27,7 +27,7 @@ class ListLoraModelsArguments(DeploymentArguments):
     """The deployment, and whether its engine is asked too."""
 
     verify: bool = Field(
-        default=False, description="Ask the engine itself too and say of each adapter who tells it, e.g. after a load."
+        default=False, description="Ask the engine too and say of each adapter who reports it, e.g. after a load."
     )
 
 
@@ -40,9 +40,9 @@ async def _run(session: Session, arguments: ListLoraModelsArguments, caller: Cal
             return lora_list_result(deployment, service_id)
         try:
             return verified(deployment, service_id, await _answers(reading, deployment, service_id))
-        except AlayaError as error:  # what the control plane tells is worth having all the same
+        except AlayaError as error:  # what the control plane reports is worth having all the same
             result = lora_list_result(deployment, service_id)
-            doubt = f"The engine itself could not be asked. {error.message}"
+            doubt = f"The engine's own list could not be read. {error.message}"
             return result.model_copy(update={"warnings": [*result.warnings, doubt]})
 
     return await reading.notes.during(work)

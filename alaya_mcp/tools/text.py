@@ -16,15 +16,15 @@ from alaya_mcp.results import (
     DeploymentResult,
     ExpertNode,
     LoraListResult,
+    ReportedBy,
     Resources,
     ScaleConfig,
-    ToldBy,
 )
 
-_TOLD_BY: Final[dict[ToldBy, str]] = {
-    "both": "control plane and engine",
-    "control_plane": "the control plane alone",
-    "engine": "the engine alone",
+_REPORTED_BY: Final[dict[ReportedBy, str]] = {
+    "both": "the control plane and the engine",
+    "control_plane": "the control plane only",
+    "engine": "the engine only",
 }
 
 
@@ -54,7 +54,7 @@ def deployment_text(result: DeploymentResult) -> str:
         ("mode", result.mode),
         ("status", _status(result)),
         ("ready", "yes" if result.ready else "no"),
-        ("models for chat", _listed(result.models)),
+        ("models for chat", ", ".join(result.models) or None),
         ("lora_models", _listed(result.lora_models)),
         ("engine", result.engine),
         ("endpoint", result.endpoint),
@@ -125,13 +125,11 @@ def deployment_list_text(result: DeploymentListResult) -> str:
         ready = "" if row.ready is None else f", {'ready' if row.ready else 'not ready'}"
         facts = [
             f"- {row.name or '(no name)'}: service_id {row.service_id}, {row.kind}, {row.status}{ready}",
-            f"models {_listed(row.models)}" if row.models else "models not told here",
+            f"models {_listed(row.models)}" if row.models else "models: see get_deployment",
             f"model_id {row.model_id}" if row.model_id else "",
             f"cluster {_compact(row.cluster)}" if row.cluster else "",
         ]
         lines.append("; ".join(filter(None, facts)))
-    if result.total is not None:
-        lines.append(f"total: {result.total}")
     if result.next_cursor:
         lines.append(f"next_cursor: {result.next_cursor}")
     return "\n".join([*lines, *_warnings(result.warnings)])
@@ -146,12 +144,12 @@ def lora_list_text(result: LoraListResult) -> str:
         f"service_id: {result.service_id}{base}",
         f"status: {result.status}",
         f"engine: {result.engine}",
-        f"base_models: {_listed(result.base_models)}",
+        *([f"base_models: {', '.join(result.base_models)}"] if result.base_models else []),
     ]
     for row in result.lora_models:
         spread = "" if row.ready_on is None else f", ready on {row.ready_on} of {row.instances} instances"
-        told = "" if row.told_by is None else f", told by {_TOLD_BY[row.told_by]}"
-        lines.append(f"- {row.name}: model={row.model}, available: {row.available}{spread}{told}")
+        reported = "" if row.reported_by is None else f", reported by {_REPORTED_BY[row.reported_by]}"
+        lines.append(f"- {row.name}: model={row.model}, available: {row.available}{spread}{reported}")
     return "\n".join([*lines, *_warnings(result.warnings)])
 
 

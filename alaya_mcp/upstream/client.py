@@ -19,7 +19,7 @@ from alaya_mcp.deployment.wire import (
     EnvelopeFailure,
     Page,
     WrongShape,
-    json_object,
+    json_value,
     parse_deployment,
     parse_page,
 )
@@ -146,20 +146,20 @@ class AlayaClient:
         return Engine(url, auth, self.subject(service_id, deployment))
 
     async def served_names(self, engine: Engine, deadline: Deadline) -> Names:
-        """What the engine's own `/v1/models` tells.
+        """Return what the engine's own `/v1/models` lists, at least one name.
 
         A LoRA entry has a parent, `owned_by` names the engine (recorded exchanges, SGLang's source).
 
         Raises:
             Failure: no answer with status 200, after what the rule for chats allows to send again.
-            AlayaError: an answer that is no list of models, or none before the deadline.
+            AlayaError: an answer in which no model's name can be read, or none before the deadline.
         """
         with anyio.CancelScope(deadline=deadline.at):
             url = f"{engine.url}/v1/models"
             ask = partial(self._transport.json_body, "data", url, auth=engine.auth, deadline=deadline)
             body = await resending(ask, chat_may_be_resent, deadline)
             try:
-                return _names_in(json_object(body))
+                return _names_in(body)
             except WrongShape as wrong:
                 raise unexpected("data", str(wrong), _OK) from None
         raise timed_out("data", deadline.budget)
@@ -222,20 +222,31 @@ def again_words(failure: Failure, again: str) -> str:
             return f"the engine is busy (HTTP {status}); {again}"
 
 
-def _names_in(answer: dict[str, Any]) -> Names:
-    rows = answer.get("data")
-    if not isinstance(rows, list):
+def _names_in(body: bytes) -> Names:
+    """Return the names in an answer of `/v1/models`: the documented shape, or a list or Ollama's where it is one.
+
+    Raises:
+        WrongShape: no name can be read in it.
+    """
+    answer = json_value(body)
+    fields = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {"models": answer}
+    key = "data" if "data" in fields else "models"
+    if not isinstance(fields.get(key), list):
         raise WrongShape("JSON of the wrong shape")
+    rows = cast("list[Any]", fields[key])
     base: list[str] = []
     adapters: list[str] = []
     owner = ""
-    for row in cast("list[Any]", rows):
-        fields = cast("dict[str, Any]", row) if isinstance(row, dict) else {}
-        name = fields.get("id")
-        if isinstance(name, str) and name:
-            (adapters if fields.get("parent") else base).append(printable(name))
-            owner = owner or str(fields.get("owned_by") or "")
+    for row in rows:
+        model = cast("dict[str, Any]", row) if isinstance(row, dict) else {}
+        name = model.get("id", model.get("name"))
+        if isinstance(name, str) and printable(name):
+            (adapters if model.get("parent") else base).append(printable(name))
+            owner = owner or str(model.get("owned_by") or "")
+    if not base and not adapters:
+        raise WrongShape("a list in which no model's name can be read")
+    is_whole = key == "data" and len(base) + len(adapters) == len(rows)
     engine = engine_in(owner)
     if engine == "sglang" and not adapters:  # it has one served name; what else it lists without a parent hangs on that
         base, adapters = base[:1], base[1:]
-    return Names(engine, tuple(dict.fromkeys(base)), tuple(dict.fromkeys(adapters)))
+    return Names(engine, tuple(dict.fromkeys(base)), tuple(dict.fromkeys(adapters)), is_whole=is_whole)

@@ -4,21 +4,19 @@ How the API's own filters match is not documented, so none of them has the last 
 """
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Container, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass, replace
-from typing import Final, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
+from typing import Final, TypeVar
 
 import anyio
 
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.reference import REFERENCE_LENGTH, could_be_id, folded, is_uuid, nearest
-from alaya_mcp.deployment.wire import Deployment, Page
+from alaya_mcp.deployment.reference import REFERENCE_LENGTH, as_uuid, could_be_id, folded, is_uuid, nearest
+from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments, RequestRejected
 from alaya_mcp.upstream.explain import timed_out
+from alaya_mcp.upstream.pages import FetchPage, Walk, may_be_cut
+from alaya_mcp.upstream.position import LARGEST_PAGE, Position
 
-LARGEST_PAGE: Final = 100
-"""API documentation, deployment list: size."""
 MOST_ROWS: Final = 2_000
 """Looked at for one question."""
 KEPT_SECONDS: Final = 30.0
@@ -29,48 +27,6 @@ _MOST_NAMES: Final = 1_000
 _CANDIDATES: Final = 5
 
 _T = TypeVar("_T")
-
-
-class FetchPage(Protocol):
-    """Asks for one page."""
-
-    def __call__(self, page: int, size: int, deadline: Deadline, name: str | None = None) -> Awaitable[Page]:
-        """The page, the first being page 1."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in the list, between two rows.
-
-    Attributes:
-        size: Rows on a page.
-        page: The page, the first being 1.
-        skip: Rows of it that lie behind.
-        before: Rows on the pages before it.
-        previous: The id at the start of the page before it.
-    """
-
-    size: int = LARGEST_PAGE
-    page: int = 1
-    skip: int = 0
-    before: int = 0
-    previous: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One row, and how the list goes on behind it.
-
-    Attributes:
-        deployment: The row.
-        total: How many rows there are, where it is told.
-        behind: Where to go on; None after the last row.
-    """
-
-    deployment: Deployment
-    total: int | None
-    behind: Position | None
 
 
 class Directory:
@@ -89,30 +45,9 @@ class Directory:
         self._searching = anyio.Lock()
         self._listing = anyio.Lock()
 
-    async def walk(self, deadline: Deadline, start: Position | None = None) -> AsyncGenerator[Listed]:
-        """The rows from a position on; each page is asked for when the one before it is used up.
-
-        Raises:
-            AlayaError: each control-plane row of docs/errors.md.
-        """
-        position = start or Position()
-        seen: set[str | None] = set()
-        while True:
-            page = await self._fetch(position.page, position.size, deadline)
-            before = position.before + page.size
-            has_ended = before >= page.total if page.total is not None else page.size < position.size
-            first = page.rows[0].service_id if page.rows else None
-            following = None if has_ended else Position(position.size, position.page + 1, 0, before, first)
-            if all(row.service_id in {*seen, position.previous} for row in page.rows[:1]):
-                return  # past the end, or an upstream that pays no heed to the page
-            for behind, row in enumerate(page.rows, 1):
-                if behind > position.skip and row.service_id not in seen:
-                    seen.add(row.service_id)
-                    on_this_page = replace(position, skip=behind)
-                    yield Listed(row, page.total, on_this_page if behind < len(page.rows) else following)
-            if following is None:
-                return
-            position = following
+    def walk(self, deadline: Deadline, start: Position | None = None) -> Walk:
+        """Return the deployments from a position on."""
+        return Walk(self._fetch, deadline, start)
 
     async def known(self, deadline: Deadline, seconds: float = KEPT_SECONDS) -> list[Deployment]:
         """Every deployment, up to 2,000, as they were so many seconds ago; callers at once share one walk.
@@ -125,11 +60,10 @@ class Directory:
                 now = anyio.current_time()
                 if self._known is None or self._known[0] < now - seconds:
                     rows: list[Deployment] = []
-                    async with aclosing(self.walk(deadline)) as walk:
-                        async for row in walk:
-                            rows.append(row.deployment)
-                            if len(rows) == MOST_ROWS:
-                                break
+                    async for row in self.walk(deadline):
+                        rows.append(row)
+                        if len(rows) == MOST_ROWS:
+                            break
                     self._known = now, rows
                 return self._known[1]
         raise timed_out("control", deadline.budget)
@@ -164,11 +98,17 @@ class Directory:
             except DeploymentNotFound:
                 self._ids.pop(target, None)
         missing: DeploymentNotFound | RequestRejected | None = None
+        if (uuid := as_uuid(target)) and uuid != target:  # the API's ids are lower case
+            try:
+                return uuid, await look(uuid, deadline)
+            except (DeploymentNotFound, RequestRejected):
+                if not could_be_id(target):
+                    raise
         if could_be_id(target):
             try:
                 return target, await look(target, deadline)
             except (DeploymentNotFound, RequestRejected) as error:  # an id of no valid shape may be refused as such
-                if is_uuid(target):
+                if uuid:
                     raise
                 missing = error
         service_id = await self._search(target, deadline, missing)
@@ -189,6 +129,8 @@ class Directory:
                 except AlayaError as error:
                     if missing is None or error.retryable:
                         raise
+                    if isinstance(missing, DeploymentNotFound) and nearest(name, _themselves(self._aliases), 1):
+                        raise _not_found(name, {}, self._aliases, missing) from None
                     raise missing from None
                 service_id = self._the_one_called(name, rows, missing)
                 self._ids[name] = anyio.current_time(), service_id
@@ -200,7 +142,7 @@ class Directory:
     async def _rows_about(self, name: str, deadline: Deadline) -> list[Deployment]:
         """Every row of that name, and, where there is none, every other row too."""
         page = await self._fetch(1, LARGEST_PAGE, deadline, name)
-        has_all = page.total is not None and page.size >= page.total
+        has_all = page.total is not None and page.size >= page.total and not may_be_cut(page)
         if has_all and any(row.name == name for row in page.rows):
             return list(page.rows)
         # The filter may want the name in full, or in the same case.
@@ -216,7 +158,7 @@ class Directory:
         if not matches:
             if isinstance(missing, RequestRejected):
                 raise missing
-            raise _not_found(name, references(rows, self._aliases), missing)
+            raise _not_found(name, references(rows, self._aliases), self._aliases, missing)
         return str(matches[0].service_id)
 
 
@@ -257,17 +199,29 @@ def _ambiguous(name: str, matches: list[Deployment]) -> InvalidArguments:
     )
 
 
-def _not_found(name: str, known: Mapping[str, Deployment], missing: DeploymentNotFound | None) -> DeploymentNotFound:
+def _themselves(aliases: Iterable[str]) -> dict[str, list[str]]:
+    return {alias: [alias] for alias in aliases}
+
+
+def _not_found(
+    name: str, known: Mapping[str, Deployment], aliases: Mapping[str, str], missing: DeploymentNotFound | None
+) -> DeploymentNotFound:
     called = {key: [text for text in (row.name, row.service_id) if text] for key, row in known.items()}
-    alike = nearest(name, called, _CANDIDATES)
+    alike = nearest(name, called | _themselves(aliases), _CANDIDATES)
     candidates = alike or list(known)[:_CANDIDATES]
-    shown = described([known[each] for each in candidates], _CANDIDATES)
-    which = "Closest" if alike else f"None of the {len(known)} that there are is called like it, among them"
+    words = [
+        described([known[each]], 1) if each in known else f"{each}, an alias of {aliases[each]}" for each in candidates
+    ]
+    if alike:
+        instead = f" Did you mean {', or '.join(words)}?"
+    elif words:
+        instead = f" None of the {len(known)} that there are is called like it, among them: {', '.join(words)}."
+    else:
+        instead = " There are no deployments that this key pair can see."
     return DeploymentNotFound(
-        f"There is no deployment of the id or name {name}."
-        + (f" {which}: {shown}." if shown else " There are no deployments that this key pair can see."),
+        f'There is no deployment with the id or name "{name}".{instead}',
         next_step="Pass one of these as service_id, or call list_deployments for all of them."
-        if shown
+        if words
         else "Check in the Alaya NeW console whose key pair it is, and check ALAYA_BASE_URL.",
         plane="control",
         http_status=missing.http_status if missing else None,

@@ -1,0 +1,42 @@
+"""A place in the list of deployments, such that it is found again after the list has changed. Pure."""
+
+from dataclasses import dataclass
+from hashlib import blake2s
+from typing import Final
+
+LARGEST_PAGE: Final = 100
+"""API documentation, deployment list: size."""
+MOST_MARKS: Final = 8
+"""Rows by which a place is found again: as many as may be deleted in one stretch without its being lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the list, behind a row.
+
+    Attributes:
+        size: Rows on a page.
+        page: The page of that row, the first being 1.
+        skip: Rows of the page up to it.
+        came: Rows that have come so far, each once.
+        unread: Those of them that are no deployments.
+        counted: How many rows there were by `count` when the row came.
+        began: The same for the first row.
+        first: The first deployment of the list, by `mark`.
+        marks: The last deployments up to it, by `mark`.
+    """
+
+    size: int = LARGEST_PAGE
+    page: int = 1
+    skip: int = 0
+    came: int = 0
+    unread: int = 0
+    counted: int | None = None
+    began: int | None = None
+    first: str = ""
+    marks: tuple[str, ...] = ()
+
+
+def mark(service_id: str | None) -> str:
+    """Return a short hash of an id, by which a row is known again."""
+    return blake2s(str(service_id).encode(errors="replace"), digest_size=5).hexdigest()
