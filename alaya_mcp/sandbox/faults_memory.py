@@ -14,6 +14,7 @@ from alaya_mcp.sandbox.faults import find_fault
 from alaya_mcp.sandbox.faults_bodies import BODIES
 from alaya_mcp.sandbox.faults_control import BAD_URL, CONTROL
 from alaya_mcp.sandbox.faults_exchange import Exchange
+from alaya_mcp.sandbox.faults_lists import MODEL_LISTS
 from alaya_mcp.sandbox.faults_refusals import REFUSALS
 from alaya_mcp.sandbox.faults_script import read_script
 from alaya_mcp.sandbox.faults_streams import STREAMS
@@ -176,6 +177,12 @@ class Faults:
         if name == "rotated-key":
             return told | {deployment.key_field: _key(deployment, self._rotations[deployment.service_id])}
         return told
+
+    def change_models(self, deployment: Deployment, body: dict[str, object]) -> object:
+        """Give an engine's list of its models as its fault wants it."""
+        change = MODEL_LISTS.get(self._name(deployment.service_id))
+        cards = body["data"]
+        return change(cards) if change and isinstance(cards, list) else body
 
     @property
     def of_the_list(self) -> str:
