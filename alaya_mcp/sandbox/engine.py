@@ -81,7 +81,7 @@ class DataPlane:
         deployment = self._fleet.find(request.path_params["service_id"])
         if deployment is None:
             return _json({"detail": "Not Found"}, 404)
-        self._stats.count_request(deployment.service_id)
+        self._stats.count_request(deployment.service_id, chatting=path == _CHAT)
         if not self._faults.accepts(deployment, request.headers.get("apiKey", ""), chatting=path == _CHAT):
             return _json({"error": "Unauthorized"}, 401)
         instance = self._fleet.next_instance(deployment, path)

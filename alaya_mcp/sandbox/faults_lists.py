@@ -52,7 +52,7 @@ def list_page(fault: str, rows: list[Row], ask: Ask) -> dict[str, object]:
 MODEL_LISTS: Mapping[str, Callable[[list[object]], object]] = {
     "models-junk": lambda _: {"object": "list", "data": ["qwen3-8b", None, {"id": 7}, {"name": ["x"]}]},
     "models-empty": lambda _: {"object": "list", "data": []},
-    "models-part": lambda cards: {"object": "list", "data": [*cards[:1], "support-zh", {}]},
+    "models-part": lambda cards: {"object": "list", "data": [*cards[:1], "support-zh", 7]},
     "models-bare": lambda cards: cards,
     # Ollama's list of its own API, which some gateways pass on as it is; assumed.
     "models-ollama": lambda _: {"models": [{"name": "qwen3-8b", "model": "qwen3-8b"}]},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from contextlib import nullcontext, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -181,8 +181,7 @@ class Faults:
     def change_models(self, deployment: Deployment, body: dict[str, object]) -> object:
         """Give an engine's list of its models as its fault wants it."""
         change = MODEL_LISTS.get(self._name(deployment.service_id))
-        cards = body["data"]
-        return change(cards) if change and isinstance(cards, list) else body
+        return change(cast("list[object]", body["data"])) if change else body
 
     @property
     def of_the_list(self) -> str:
