@@ -87,7 +87,7 @@ async def _one(client: Client, sandbox: Sandbox, name: str, seen: dict[str, Seen
     arguments = {"service_id": service_id, "prompt": "x", "timeout_seconds": BUDGET}
     with anyio.fail_after(BUDGET + SPARE):
         result = await client.call_tool(CHAT, arguments, progress_callback=keep)
-    seen[name] = Seen(result, sandbox.stats.requests[service_id], sandbox.stats.lookups[service_id], notes)
+    seen[name] = Seen(result, sandbox.stats.chat_requests[service_id], sandbox.stats.lookups[service_id], notes)
 
 
 async def _all(names: Iterable[str], at_once: int) -> dict[str, Seen]:

@@ -442,17 +442,19 @@ async def test_a_list_that_grew_in_front_says_that_more_are_counted() -> None:
 @pytest.mark.parametrize("where", ["deleted before", "deleted behind", "added"])
 async def test_a_list_that_changes_within_one_call_loses_and_repeats_none(where: str) -> None:
     async with Upstream() as upstream, connected(upstream.settings()) as client:
-        registry = Registry(upstream, *(row(number) for number in range(250)))
+        rows = [row(number, status="stopped" if number % 5 == 0 else "running") for number in range(250)]
+        registry = Registry(upstream, *rows)
 
-        def change(query: dict[str, str], page: dict[str, Any]) -> dict[str, Any]:
-            if query["page"] == "1" and len(registry.pages) == 1:
+        def change(_: dict[str, str], page: dict[str, Any]) -> dict[str, Any]:
+            if len(registry.pages) == 1:
                 insert(registry, 3) if where == "added" else delete(registry, 3 if where == "deleted before" else 240)
             return page
 
         registry.alter = change
-        found, _ = await walked(client, name="name", limit=100)
+        found, results = await walked(client, status="stopped", limit=100)
 
-    assert found == [number for number in range(250) if where != "deleted behind" or number != 240]
+    assert len(results) == 1
+    assert found == [number for number in range(0, 250, 5) if where != "deleted behind" or number != 240]
 
 
 @pytest.mark.parametrize("rows", [[], None])
@@ -520,6 +522,42 @@ async def test_larger_pages_than_asked_for_are_read_whole_and_are_no_news(count:
 
     assert found == list(range(12))
     assert [warning for result in results for warning in result["warnings"]] == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "warned"),
+    [
+        ("list-int-count", ""),
+        ("list-no-count", ""),
+        ("list-page-count", "counts 5 deployments, but 15 came"),
+        ("list-high-count", "counts 115 deployments, but 15 came"),
+        ("list-small-pages", ""),
+        ("list-large-pages", ""),
+        ("list-growing", "The list changed while it was read"),
+        ("list-junk-rows", "Rows of the list without an id are left out"),
+        ("list-repeated-id", "repeat the id of another row"),
+        ("list-same-page", "repeats pages of the list"),
+        ("list-empty-page", "Page 2 of the list came empty"),
+        ("list-null-page", "Page 2 of the list came empty"),
+    ],
+)
+async def test_an_odd_list_of_the_sandbox_comes_whole_or_says_what_is_missing(fault: str, warned: str) -> None:
+    async with Sandbox(token_delay=0, fault=fault) as sandbox, connected(over(sandbox)) as client:
+        results = [content_of(await client.call_tool(TOOL, {"limit": 5}))]
+        while "next_cursor" in results[-1]:
+            again = {"limit": 5, "cursor": results[-1]["next_cursor"]}
+            results.append(content_of(await client.call_tool(TOOL, again)))
+            assert len(results) < 9, "the list never ends"
+        found = [service_id for result in results for service_id in ids(result)]
+        missing = {"list-same-page": slice(5, 15), "list-empty-page": slice(5, 10), "list-null-page": slice(5, 10)}
+        expected = [
+            each for each in sandbox.service_ids if each not in sandbox.service_ids[missing.get(fault, slice(0))]
+        ]
+
+    assert [each for each in found if not each.startswith("sandbox-new-")] == expected
+    assert len(found) == len(set(found))
+    told = [warning for result in results for warning in result["warnings"]]
+    assert any(warned in warning for warning in told) if warned else told == []
 
 
 async def test_rows_that_are_no_deployments_are_told_and_change_no_count() -> None:

@@ -206,6 +206,15 @@ async def test_a_deployment_that_is_not_there_is_an_error() -> None:
     assert error_of(result)["code"] == "deployment_not_found"
 
 
+@pytest.mark.parametrize("fault", ["models-junk", "models-empty", "models-part", "models-bare", "models-ollama"])
+async def test_an_odd_list_of_the_sandbox_calls_no_adapter_missing(fault: str) -> None:
+    async with Sandbox(token_delay=0) as sandbox:
+        content = content_of(await call(over(sandbox), TOOL, service_id=f"fault-{fault}", verify=True))
+
+    assert [row["name"] for row in content["lora_models"]] == ["support-zh"]
+    assert "does not list" not in content["summary"]
+
+
 async def test_the_sandbox_has_one_after_a_hot_load() -> None:
     async with Sandbox(token_delay=0) as sandbox:
         content = content_of(await call(over(sandbox), TOOL, service_id="hot-load", verify=True))

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from alaya_mcp.sandbox.answers import encode
 from alaya_mcp.sandbox.deployments import STARTING
+from alaya_mcp.sandbox.faults_lists import Ask, list_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from alaya_mcp.sandbox.deployments import Deployment
+    from alaya_mcp.sandbox.faults_lists import Row
     from alaya_mcp.sandbox.faults_memory import Faults
     from alaya_mcp.sandbox.fleet import Fleet
     from alaya_mcp.sandbox.stats import Stats
@@ -25,7 +27,6 @@ ACCESS_KEY: Final = "sandbox-access-key"
 SECRET_KEY: Final = "sandbox-secret-key"
 
 _LARGEST_PAGE = 100
-_SMALL_PAGE = 10
 _EXTENSION = "extensions."
 _SPELLINGS = {STARTING: "starting", "stoping": "stopping", "stoped": "stopped"}
 
@@ -41,6 +42,7 @@ class ControlPlane:
         self._stats = stats
         self._faults = faults
         self._origin = origin
+        self._lists = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -122,18 +124,12 @@ class ControlPlane:
             return _failure(403, "this key pair may not list deployments")
         if fault == "list-null-rows":
             return _json({"code": "0", "data": None, "msg": ""})
-        page = 1 if fault == "list-same-page" else page
-        size = min(size, _SMALL_PAGE) if fault == "list-small-pages" else size
         rows = [self._row(each) for each in self._fleet.all() if self._matches(each, query)]
-        shown = rows[(page - 1) * size : page * size]
-        data: dict[str, object] = {"count": len(rows) if fault == "list-int-count" else str(len(rows)), "rows": shown}
-        if fault == "list-no-count":
-            del data["count"]
-        if fault == "list-wrong-shape":
-            data["rows"] = {}
+        data = list_page(fault, rows, Ask(page, size, self._lists))
+        self._lists += 1
         return _json({"code": "0", "data": data, "msg": ""})
 
-    def _row(self, deployment: Deployment) -> dict[str, object]:
+    def _row(self, deployment: Deployment) -> Row:
         name = deployment.served_name or ""
         told = self._common(deployment) | {"servedName": name if isinstance(name, str) else name[0]}
         row = self._faults.change_row(deployment, told)

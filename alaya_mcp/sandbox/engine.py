@@ -81,7 +81,7 @@ class DataPlane:
         deployment = self._fleet.find(request.path_params["service_id"])
         if deployment is None:
             return _json({"detail": "Not Found"}, 404)
-        self._stats.count_request(deployment.service_id)
+        self._stats.count_request(deployment.service_id, chatting=path == _CHAT)
         if not self._faults.accepts(deployment, request.headers.get("apiKey", ""), chatting=path == _CHAT):
             return _json({"error": "Unauthorized"}, 401)
         instance = self._fleet.next_instance(deployment, path)
@@ -93,7 +93,9 @@ class DataPlane:
             return await self._relay(self._backend, request, path, send)
         if (misrouted := _misrouted(request, path, deployment)) is None and path == _CHAT:
             return await self._chat(request, send, deployment, instance)
-        return misrouted or _about(path, deployment, instance)
+        if misrouted is None and path == "v1/models":
+            return _json(self._faults.change_models(deployment, list_models(deployment, instance)))
+        return misrouted or _about(path)
 
     async def _relay(self, backend: Backend, request: Request, path: str, send: Send) -> Response | None:
         if not path.startswith("v1/") and path not in _METHODS:
@@ -175,10 +177,8 @@ def _misrouted(request: Request, path: str, deployment: Deployment) -> Response 
     return _json({"detail": "Not Found"}, 404)
 
 
-def _about(path: str, deployment: Deployment, instance: Instance) -> Response:
-    """Answer what an engine says about itself (recorded: models, version, health)."""
-    if path == "v1/models":
-        return _json(list_models(deployment, instance))
+def _about(path: str) -> Response:
+    """Answer what an engine says about itself (recorded: version, health)."""
     return _json({"version": VLLM_VERSION}) if path == "version" else Response()
 
 

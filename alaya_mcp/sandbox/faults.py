@@ -19,7 +19,11 @@ _NEAREST = 5
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault. On the plane `data` it meets chats; on `address` and `control`, look-ups of the deployment."""
+    """One fault.
+
+    On the plane `data` it meets chats or the engine's list of models; on `address` and `control`, look-ups of the
+    deployment.
+    """
 
     name: str
     summary: str
@@ -157,11 +161,27 @@ _CONTROL = {
 _LISTS = {
     "list-int-count": "the list says its count as a number",
     "list-no-count": "the list does not say its count",
+    "list-page-count": "the list says the rows of the page as its count",
+    "list-high-count": "the list counts 100 rows that never come",
     "list-small-pages": "the list has at most 10 rows a page, whatever size was asked for",
+    "list-large-pages": "the list has all rows on every page",
+    "list-empty-page": "the second page of the list is empty",
+    "list-null-page": "the second page of the list says null where its rows would be",
+    "list-growing": "each time a page of the list is asked for, one more deployment stands in front",
+    "list-junk-rows": "each page of the list ends with rows that are no deployments",
+    "list-repeated-id": "each page of the list ends with the id of its first row, under another name",
     "list-same-page": "the list is always at its first page",
     "list-null-rows": "the list says null where its data would be",
     "list-wrong-shape": "the list has an object where its rows would be",
     "list-forbidden": "403 for the list alone",
+}
+
+_MODELS = {
+    "models-junk": "/v1/models lists words, numbers and null",
+    "models-empty": "/v1/models lists nothing",
+    "models-part": "/v1/models lists the first model, then what cannot be read",
+    "models-bare": "/v1/models is the list itself, in no object",
+    "models-ollama": "/v1/models has Ollama's shape",
 }
 
 _CATALOGUE = {
@@ -170,7 +190,7 @@ _CATALOGUE = {
         *(Fault(name, summary, "address") for name, summary in _ADDRESSES.items()),
         *(
             Fault(name, summary)
-            for group in (_BEFORE_AN_ANSWER, _STREAMS, _GATEWAYS, _BODIES, _STATUSES, _IN_TURN)
+            for group in (_BEFORE_AN_ANSWER, _STREAMS, _GATEWAYS, _BODIES, _STATUSES, _IN_TURN, _MODELS)
             for name, summary in group.items()
         ),
         *(Fault(name, summary, "control") for name, summary in (_CONTROL | _LISTS).items()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from contextlib import nullcontext, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -15,6 +15,7 @@ from alaya_mcp.sandbox.faults_bodies import BODIES
 from alaya_mcp.sandbox.faults_control import BAD_URL, CONTROL
 from alaya_mcp.sandbox.faults_exchange import Exchange
 from alaya_mcp.sandbox.faults_gateways import GATEWAYS
+from alaya_mcp.sandbox.faults_lists import MODEL_LISTS
 from alaya_mcp.sandbox.faults_refusals import REFUSALS
 from alaya_mcp.sandbox.faults_script import read_script
 from alaya_mcp.sandbox.faults_streams import STREAMS
@@ -177,6 +178,11 @@ class Faults:
         if name == "rotated-key":
             return told | {deployment.key_field: _key(deployment, self._rotations[deployment.service_id])}
         return told
+
+    def change_models(self, deployment: Deployment, body: dict[str, object]) -> object:
+        """Give an engine's list of its models as its fault wants it."""
+        change = MODEL_LISTS.get(self._name(deployment.service_id))
+        return change(cast("list[object]", body["data"])) if change else body
 
     @property
     def of_the_list(self) -> str:

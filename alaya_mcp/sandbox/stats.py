@@ -26,12 +26,14 @@ class Chat:
 class Stats:
     """Live counters. A refused request counts in `requests` only; a chat starts once it is accepted.
 
-    `requests` counts data-plane requests by deployment, `control_requests` those of the control plane.
+    `requests` counts data-plane requests by deployment and `chat_requests` those of them that ask for a chat,
+    `control_requests` counts those of the control plane.
     `lookups` counts the control plane's requests for one deployment's detail, by deployment.
     """
 
     def __init__(self) -> None:
         self.requests: Counter[str] = Counter()
+        self.chat_requests: Counter[str] = Counter()
         self.lookups: Counter[str] = Counter()
         self.control_requests = 0
         self.chats_started = 0
@@ -44,9 +46,10 @@ class Stats:
         """Chats that have started and neither finished nor been aborted."""
         return self.chats_started - self.chats_finished - self.chats_aborted
 
-    def count_request(self, service_id: str) -> None:
+    def count_request(self, service_id: str, *, chatting: bool) -> None:
         """Count one data-plane request to a deployment."""
         self.requests[service_id] += 1
+        self.chat_requests[service_id] += chatting
         self._notify()
 
     def count_control_request(self, path: str) -> None:

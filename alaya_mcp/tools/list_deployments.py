@@ -4,7 +4,7 @@ import binascii
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import asdict
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,13 +21,10 @@ from alaya_mcp.tools.subject import Reading
 from alaya_mcp.tools.text import deployment_list_text
 from alaya_mcp.tools.tool import Arguments, Tool
 from alaya_mcp.upstream.directory import MOST_ROWS
-from alaya_mcp.upstream.position import LARGEST_PAGE, MOST_MARKS, Position
+from alaya_mcp.upstream.position import LARGEST_PAGE, MARK_LENGTH, MOST_MARKS, Position
 
 _CURSOR_LENGTH: Final = 2_000
 """A name of 256 characters, each of four bytes, in base64, and the rest."""
-
-
-_Mark = Annotated[str, Field(pattern=r"^[0-9a-f]{10}$")]
 
 
 class ListDeploymentsArguments(Arguments):
@@ -74,15 +71,16 @@ class _Cursor(BaseModel):
     unread: int = Field(0, ge=0, le=10**9)
     counted: int | None = Field(None, ge=0)
     began: int | None = Field(None, ge=0)
-    first: _Mark | Literal[""] = ""
-    marks: tuple[_Mark, ...] = Field(min_length=1, max_length=MOST_MARKS)
+    first: str = Field("", pattern=rf"^(?:[0-9a-f]{{{MARK_LENGTH}}})?$")
+    marks: str = Field(pattern=rf"^(?:[0-9a-f]{{{MARK_LENGTH}}}){{1,{MOST_MARKS}}}$")
     status: Status | None = None
     kind: Kind | None = None
     name: str | None = None
 
     @property
     def position(self) -> Position:
-        return Position(**self.model_dump(exclude={"status", "kind", "name"}))
+        marks = tuple(self.marks[at : at + MARK_LENGTH] for at in range(0, len(self.marks), MARK_LENGTH))
+        return Position(**self.model_dump(exclude={"status", "kind", "name", "marks"}), marks=marks)
 
     @classmethod
     def decoded(cls, text: str) -> "_Cursor":
@@ -96,7 +94,8 @@ class _Cursor(BaseModel):
 
     @classmethod
     def encoded(cls, position: Position, filters: Filters) -> str:
-        fields = {key: value for key, value in (asdict(position) | asdict(filters)).items() if value is not None}
+        place = asdict(position) | {"marks": "".join(position.marks)}
+        fields = {key: value for key, value in (place | asdict(filters)).items() if value not in (None, "")}
         return (
             urlsafe_b64encode(json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode())
             .decode()

@@ -17,8 +17,10 @@ _ROUND: Final = 10
 """Page sizes that an API forces upon its callers are multiples of it; the documented default is 10."""
 _LOOKS: Final = (-1, 1, -2, 2)
 """Pages at which a place is looked for, by their distance from where it was, once it is not there."""
-_MOST_FRUITLESS: Final = 3
-"""Pages on end that may bring nothing new."""
+_MOST_FRUITLESS: Final = MOST_MARKS + 1
+"""Pages on end that may bring nothing new: where a page is one row, each mark may stand on one."""
+_MOST_EMPTY: Final = 2
+"""Pages on end that may be empty."""
 _MOST_STEPS_BACK: Final = 3
 
 
@@ -31,7 +33,7 @@ class FetchPage(Protocol):
 
 
 def may_be_cut(page: Page) -> bool:
-    """Return whether a page may be as long as pages can be, so that its `count` may be that of its own rows."""
+    """Return whether a page may be as long as pages can be, so that it is no last one for being short."""
     return page.size > 0 and page.size % _ROUND == 0
 
 
@@ -248,14 +250,13 @@ class Walk:
             self._empty.append(number)
             was_full = self._before is not None and self._is_full(self._before, number - 1)
             may_be_a_gap = self._more_are_counted or (was_full and counted != self._came)
-            return self._fruitless < _MOST_FRUITLESS - 1 and may_be_a_gap
+            return self._fruitless < _MOST_EMPTY and may_be_a_gap
         if not has_fresh:
             is_the_same = self._before is not None and _ids(self._before.rows) == _ids(page.rows)
             goes_on = self._fruitless < _MOST_FRUITLESS and not (is_the_same and page.size > 1)
             self._repeats = not goes_on and self._may_hide_more(page)
             return goes_on
-        is_doubtful = number == 1 and counted == page.size and may_be_cut(page)
-        return counted != self._came or page.size >= self._start.size or is_doubtful
+        return counted != self._came or page.size >= self._start.size or may_be_cut(page)
 
     def _may_hide_more(self, page: Page) -> bool:
         """Whether there may be deployments behind a page that came again in place of the next one."""

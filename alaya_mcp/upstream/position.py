@@ -6,8 +6,10 @@ from typing import Final
 
 LARGEST_PAGE: Final = 100
 """API documentation, deployment list: size."""
-MOST_MARKS: Final = 8
+MOST_MARKS: Final = 5
 """Rows by which a place is found again: as many as may be deleted in one stretch without its being lost."""
+MARK_LENGTH: Final = 10
+"""Characters of a mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,4 +41,4 @@ class Position:
 
 def mark(service_id: str | None) -> str:
     """Return a short hash of an id, by which a row is known again."""
-    return blake2s(str(service_id).encode(errors="replace"), digest_size=5).hexdigest()
+    return blake2s(str(service_id).encode(errors="replace"), digest_size=MARK_LENGTH // 2).hexdigest()

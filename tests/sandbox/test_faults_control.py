@@ -26,10 +26,19 @@ LISTS = {
     "list-no-count": {"count": None, "rows": 15},
     "list-small-pages": {"count": "15", "rows": 10},
     "list-same-page": {"count": "15", "rows": 15},
+    "list-page-count": {"count": "15", "rows": 15},
+    "list-high-count": {"count": "115", "rows": 15},
+    "list-large-pages": {"count": "15", "rows": 15},
+    "list-empty-page": {"count": "15", "rows": 15},
+    "list-null-page": {"count": "15", "rows": 15},
+    "list-growing": {"count": "16", "rows": 16},
+    "list-junk-rows": {"count": "15", "rows": 18},
+    "list-repeated-id": {"count": "15", "rows": 16},
 }
 WRONG_LISTS = ("list-null-rows", "list-wrong-shape", "list-forbidden")
 OTHERS = ("control-hang", "control-huge", "control-endless", "control-gzip-bomb", "control-empty", "control-once")
-COVERED = {*ANSWERED, *BROKEN, *DETAILS, *LISTS, *WRONG_LISTS, *OTHERS}
+MODELS = ("models-junk", "models-empty", "models-part", "models-bare", "models-ollama")
+COVERED = {*ANSWERED, *BROKEN, *DETAILS, *LISTS, *WRONG_LISTS, *OTHERS, *MODELS}
 
 
 @pytest.mark.parametrize("name", ANSWERED)
@@ -218,6 +227,36 @@ async def test_a_fault_of_the_list_leaves_details_and_chats_alone(name: str) -> 
     async with sandboxed() as each:
         text_of(await each.chat(f"fault-{name}"))
         assert isinstance(body_of(await each.control("deployment/list"))["data"]["rows"], list)
+
+
+async def test_a_page_half_way_is_empty_or_null_or_counts_its_own_rows() -> None:
+    pages: dict[str, list[object]] = {}
+    for name in ("list-empty-page", "list-null-page", "list-page-count"):
+        async with sandboxed(fault=name) as each:
+            datas = [body_of(await each.control(f"deployment/list?size=6&page={page}"))["data"] for page in (1, 2, 3)]
+            key = "count" if name == "list-page-count" else "rows"
+            pages[name] = [data[key] if key == "count" or not data[key] else len(data[key]) for data in datas]
+    assert pages == {"list-empty-page": [6, [], 3], "list-null-page": [6, None, 3], "list-page-count": ["6", "6", "3"]}
+
+
+async def test_a_list_grows_in_front_each_time_that_it_is_asked_for() -> None:
+    async with sandboxed(fault="list-growing") as each:
+        firsts = [
+            [row["serviceId"] for row in body_of(await each.control("deployment/list?size=3"))["data"]["rows"]]
+            for _ in range(2)
+        ]
+    assert firsts[0][:2] == ["sandbox-new-0", "sandbox-qwen3"]
+    assert firsts[1] == ["sandbox-new-1", *firsts[0][:2]]
+
+
+@pytest.mark.parametrize("name", MODELS)
+async def test_a_list_of_models_is_odd_and_its_engine_answers(caller: Caller, name: str) -> None:
+    good = body_of(await caller.engine("v1/models", "fault-hang"))
+    odd = body_of(await caller.engine("v1/models", f"fault-{name}"))
+    text_of(await caller.chat(f"fault-{name}"))
+    assert set(good) == {"object", "data"}
+    assert isinstance(odd, list if name == "models-bare" else dict)
+    assert odd != good
 
 
 async def test_a_list_is_none() -> None:
