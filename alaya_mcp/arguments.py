@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 from alaya_mcp import __version__
-from alaya_mcp.suggestions import nearest
 
 Add = Callable[..., argparse.ArgumentParser]
 """Adds one command."""
@@ -49,6 +48,8 @@ _OPTION: Final = re.compile(r"--[a-z][a-z0-9-]*")
 
 
 def _guess(word: str, known: list[str]) -> str:
+    from alaya_mcp.suggestions import nearest  # noqa: PLC0415 loaded where something is wrong
+
     near = nearest(word, known)
     return f"; did you mean {near}?" if near else ""
 

@@ -494,7 +494,8 @@ async def test_a_name_that_is_asked_for_again_and_again_is_not_searched_for_each
         for _ in range(3):
             error_of(await client.call_tool(GET, {"service_id": "nobody at all"}))
 
-    assert len([page for page in registry.pages if "name" not in page]) == 3
+    # The third page has 50 rows, which may be as many as pages can have, so a fourth one is asked for.
+    assert len([page for page in registry.pages if "name" not in page]) == 4
 
 
 async def test_no_more_than_a_thousand_names_are_kept() -> None:

@@ -94,7 +94,7 @@ async def test_a_missing_key_is_not_configured_and_says_which_variable(era: Era)
     result = await call(problem.value, "get_deployment", era, service_id=SERVICE)
 
     assert error_of(result) == {"code": "not_configured", "retryable": False}
-    assert "ALAYA_SECRET_KEY holds an unexpanded" in text_of(result)
+    assert "ALAYA_SECRET_KEY holds a reference that was not replaced" in text_of(result)
     assert "ALAYA_ACCESS_KEY is" not in text_of(result)
 
 

@@ -172,7 +172,7 @@ async def test_waiting_to_ask_again_is_told_as_that() -> None:
         notes, _ = await notes_of(upstream.settings())
 
     words = [message for _, message, _ in notes]
-    waiting = words.index("the engine cannot take it now (HTTP 429), asking again in 1 s")
+    waiting = words.index("the engine limits requests (HTTP 429); trying again in 1 s")
     assert "waiting for the first token" in words[waiting:]
 
 

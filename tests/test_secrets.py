@@ -114,7 +114,7 @@ async def test_no_secret_reaches_stdout_or_stderr(level: str, newline: str) -> N
         assert "[redacted]" in answers[3]["result"]["content"][0]["text"]
         assert [row["name"] for row in answers[9]["result"]["structuredContent"]["deployments"]] == ["scripted"]
         assert answers[10]["result"]["structuredContent"]["service_id"] == SERVICE
-        assert "could not be asked" in answers[12]["result"]["structuredContent"]["warnings"][-1]
+        assert "could not be read" in answers[12]["result"]["structuredContent"]["warnings"][-1]
         assert "scripted" in answers[15]["result"]["completion"]["values"]
     said = bytes(server.raw)
     assert said.count(SERVICE.encode()) > 0 or level == "nonsense"

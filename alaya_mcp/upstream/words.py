@@ -107,7 +107,7 @@ def is_foreign_not_found(body: bytes) -> bool:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return True
-    return not (isinstance(value, dict) and _ENVELOPE & cast("dict[str, Any]", value).keys())
+    return not (isinstance(value, dict) and (not value or _ENVELOPE & cast("dict[str, Any]", value).keys()))
 
 
 def says_not_found(text: str | None) -> bool:
