@@ -36,6 +36,7 @@ class ProgressNotes:
         self._phase: Phase = "waiting"
         self._words, self._detail = words, ""
         self._unsent: list[str] = []
+        self._thoughts = 0
         self._last_progress = -1.0
         self._wake = anyio.Event()
         self._finished = anyio.Event()
@@ -46,6 +47,11 @@ class ProgressNotes:
         if self._phase != "writing" and (phase, words, detail) != (self._phase, self._words, self._detail):
             self._phase, self._words, self._detail = phase, words, detail
             self._wake_up()
+
+    def think(self) -> None:
+        """Tell that the model thinks; by the clock, with how much: "words, 12 s, about 340 tokens"."""
+        self._thoughts += 1
+        self.status("thinking", "the model is thinking")
 
     def write(self, text: str) -> None:
         """Add text of the reply."""
@@ -111,7 +117,10 @@ class ProgressNotes:
             if not self._is_writing() and not self._finished.is_set():
                 by_the_clock = timer.cancelled_caught or self._elapsed() >= STATUS_SECONDS
                 elapsed = f"{self._elapsed():.0f} s" if by_the_clock or self._detail else ""
-                await self._send(", ".join(filter(None, (self._words, elapsed, self._detail))), self._phase)
+                detail = self._detail
+                if self._phase == "thinking" and by_the_clock:
+                    detail = f"about {self._thoughts} tokens"  # engines send one in each piece
+                await self._send(", ".join(filter(None, (self._words, elapsed, detail))), self._phase)
 
     def _is_writing(self) -> bool:
         return self._phase == "writing"

@@ -9,6 +9,7 @@ import mcp_types as types
 import pytest
 from mcp import Client
 
+from alaya_mcp import progress
 from alaya_mcp.errors import UpstreamUnavailable
 from alaya_mcp.progress import Phase, ProgressNotes
 from alaya_mcp.server import create_server
@@ -89,6 +90,27 @@ async def test_thinking_is_told_as_a_status_and_never_quoted(tagged: bool) -> No
     assert text_in(notes) == "hello"
 
 
+async def test_thinking_that_goes_on_is_told_with_how_much_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "STATUS_SECONDS", 0.02)
+    recorder = Recorder()
+    notes = ProgressNotes(recorder, interval=0)
+
+    async def work() -> None:
+        for _ in range(340):
+            notes.think()
+        while not recorder.has(" s, about 340 tokens"):
+            await anyio.lowlevel.checkpoint()
+        notes.write("Hi")
+
+    with anyio.fail_after(10):
+        await notes.during(work)
+
+    thinking = [message for _, message, phase in recorder.notes if phase == "thinking"]
+    assert all(message.startswith("the model is thinking") for message in thinking)
+    assert len(thinking) < 340
+    assert text_in(recorder.notes) == "Hi"
+
+
 async def test_without_a_token_there_are_no_notes() -> None:
     seen: list[object] = []
 
@@ -114,6 +136,10 @@ class Recorder:
         self.notes.append((progress, message, phase))
         if phase == "writing":
             self.first_text.set()
+
+    def has(self, end: str) -> bool:
+        """Whether a note ended in this."""
+        return any(said.endswith(end) for _, said, _ in self.notes)
 
 
 async def test_the_first_text_is_told_at_once_and_the_rest_is_flushed_before_the_result() -> None:

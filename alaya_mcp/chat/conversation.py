@@ -216,7 +216,7 @@ class Chats:
             if decoder.reply.begun and times.first_token is None:
                 times.first_token = anyio.current_time()
             if delta.reasoning or decoder.reply.think.is_thinking:
-                notes.status("thinking", "the model is thinking")
+                notes.think()
             elif delta.calls_tool:
                 notes.status("waiting", "the model is writing a tool call")
             notes.write(window.feed(delta.content))

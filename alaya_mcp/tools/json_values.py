@@ -22,6 +22,8 @@ def _parsed(value: Any, kind: type) -> Any:  # noqa: ANN401 any JSON value may c
             parsed = json.loads(value)
         except (ValueError, RecursionError):
             return value
+        if parsed is None:  # null as JSON text: not given
+            return kind()
         return parsed if isinstance(parsed, kind) else value
     return value
 

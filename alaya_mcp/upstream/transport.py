@@ -93,11 +93,14 @@ class Transport:
             return known
         try:
             proxy = proxy_for(origin, proxies_in(self._environ), self._environ)
-            route = self._client(proxy, is_plain=origin.scheme == "http"), proxy
         except UnusableProxy as unusable:
             raise _unusable_proxy(unusable.source) from None
-        except (ImportError, ValueError, httpx2.InvalidURL):  # its text holds the proxy's URL, perhaps a password
-            raise _unusable_proxy("HTTPS_PROXY, HTTP_PROXY or ALL_PROXY") from None
+        try:
+            route = self._client(proxy, is_plain=origin.scheme == "http"), proxy
+        except (ImportError, ValueError, httpx2.InvalidURL):
+            if proxy is None:
+                raise
+            raise _unusable_proxy(proxy.source) from None  # the text holds the proxy's URL, perhaps a password
         except OSError:
             raise NotConfigured(
                 "The certificates to check servers by cannot be read.",
