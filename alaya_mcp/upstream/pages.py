@@ -256,7 +256,8 @@ class Walk:
             goes_on = self._fruitless < _MOST_FRUITLESS and not (is_the_same and page.size > 1)
             self._repeats = not goes_on and self._may_hide_more(page)
             return goes_on
-        return counted != self._came or page.size >= self._start.size or may_be_cut(page)
+        may_be_full = page.size >= self._longest and may_be_cut(page)  # an earlier page was longer: it is not cut
+        return counted != self._came or page.size >= self._start.size or may_be_full
 
     def _may_hide_more(self, page: Page) -> bool:
         """Whether there may be deployments behind a page that came again in place of the next one."""
