@@ -259,6 +259,54 @@ async def test_what_gateways_add_or_write_otherwise_changes_no_text(events: list
     assert (content["content"], content["truncated"], content["warnings"]) == ("Hello world", False, [])
 
 
+@pytest.mark.parametrize("delta", [{"role": "assistant", "content": ""}, {"content": None}, {}])
+async def test_a_message_beside_a_delta_that_adds_nothing_is_the_reply(delta: dict[str, Any]) -> None:
+    choice = {"index": 0, "delta": delta, "message": {"content": "Hello"}, "finish_reason": "stop"}
+
+    assert (await reply_to(streams({"choices": [choice]}, DONE)))["content"] == "Hello"
+
+
+async def test_the_text_of_older_completions_is_the_reply() -> None:
+    events = [{"choices": [{"index": 0, "text": text, "finish_reason": None}]} for text in ("Hel", "lo")]
+
+    assert (await reply_to(streams(*events, DONE)))["content"] == "Hello"
+
+
+async def test_a_field_with_a_misspelt_name_is_told() -> None:
+    good = [f"data: {json.dumps(chunk(text))}\n\n".encode() for text in ("a", "b")]
+
+    result = await reply_to(sends(good[0], b"a" + good[1][2:], b"data: [DONE]\n\n"))
+
+    assert any("could not be read" in warning for warning in result["warnings"])
+
+
+async def test_counts_are_not_replaced_by_none() -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+    nothing = dict.fromkeys(usage, 0)
+
+    result = await reply_to(streams(chunk("Hello", "stop", usage=usage), {"choices": [], "usage": nothing}, DONE))
+
+    assert result["usage"] == usage
+
+
+async def test_an_error_in_fields_of_its_own_ends_the_reply() -> None:
+    error = {"error_code": 17, "error_msg": "daily request limit reached"}
+
+    result = await reply_to(streams(chunk("Hi"), error, DONE))
+    async with Upstream(chat=streams(error, DONE)) as upstream:
+        alone = await call(upstream.settings(), CHAT, prompt="x")
+
+    assert (result["truncated"], result["truncated_reason"]) == (True, "upstream_error")
+    assert "daily request limit" in text_of(alone)
+
+
+@pytest.mark.parametrize("error", ["ok", "success", "False"])
+async def test_an_error_that_says_that_all_is_well_is_none(error: str) -> None:
+    result = await reply_to(streams(chunk("Hello ", error=error), chunk("there", "stop"), DONE))
+
+    assert (result["content"], result["truncated"]) == ("Hello there", False)
+
+
 async def test_a_real_error_beside_text_ends_the_reply_and_the_text_is_kept() -> None:
     error = {"message": "boom", "code": 500}
     content = await reply_to(streams(HELLO, {**WORLD, "error": error}, DONE))
@@ -340,6 +388,12 @@ async def test_a_reply_cut_at_the_deadline_has_the_count_so_far() -> None:
         ("content_filter", "content_filter"),
         ("sensitive", "content_filter"),
         ("SAFETY", "content_filter"),
+        ("RECITATION", "content_filter"),
+        ("PROHIBITED_CONTENT", "content_filter"),
+        ("guardrail_intervened", "content_filter"),
+        ("refusal", "content_filter"),
+        ("max_output_tokens", "max_tokens"),
+        ("model_context_window_exceeded", "max_tokens"),
         ("length", "max_tokens"),
         ("MAX_TOKENS", "max_tokens"),
         ("model_length", "max_tokens"),

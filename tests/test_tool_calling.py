@@ -34,7 +34,7 @@ def calls_chunk(*deltas: dict[str, Any]) -> dict[str, Any]:
     return chunk
 
 
-def piece(arguments: str, index: int | None = 0, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 any JSON value
+def piece(arguments: object, index: float | None = 0, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 any JSON value
     name = {"name": fields.pop("name")} if "name" in fields else {}
     return {**({} if index is None else {"index": index}), **fields, "function": {**name, "arguments": arguments}}
 
@@ -379,6 +379,40 @@ def collected(*deltas: object) -> list[tuple[str, str, str]]:
             id="an index as text and an id as a number",
         ),
         pytest.param([piece("{}", 0, id="a", name="f")], [("a", "f", "{}")], id="a call that is in no list"),
+        pytest.param([[piece([1], 0, id="a", name="f")]], [("a", "f", "[1]")], id="arguments that are a list"),
+        pytest.param([[piece([], 0, id="a", name="f")]], [("a", "f", "")], id="an empty object as PHP has it"),
+        pytest.param(
+            [
+                [piece(None, 0.0, id="a", name="f"), piece(None, 1.0, id="b", name="g")],
+                [piece('{"x":1}', 0.0), piece('{"y":1}', 1.0)],
+            ],
+            [("a", "f", '{"x":1}'), ("b", "g", '{"y":1}')],
+            id="indexes that are floats",
+        ),
+        pytest.param(
+            [[piece(None, 0, id="a", name="get_")], [piece("{}", 0, id="a", name="get_weather")]],
+            [("a", "get_weather", "{}")],
+            id="a name that grows",
+        ),
+        pytest.param(
+            [[piece('{"x":1}', 0, id="a", name="f")], [piece('{"x":1}', 0, id="a", name="f")]],
+            [("a", "f", '{"x":1}')],
+            id="all of it twice",
+        ),
+        pytest.param(
+            [[piece("{}", 0, id="a", name="f")], [piece('{"x":1}', 0)]],
+            [("a", "f", '{"x":1}')],
+            id="an empty object in place of what comes",
+        ),
+        pytest.param(
+            [[piece('{"x"', 0, id="a", name="f")], [piece('{"x":1', 0)], [piece('{"x":1}', 0)]],
+            [("a", "f", '{"x":1}')],
+            id="each piece says all so far",
+        ),
+        pytest.param([[{"id": "a", "name": "f", "arguments": '{"x":1}'}]], [("a", "f", '{"x":1}')], id="a flat call"),
+        pytest.param(
+            [[{"id": "a", "function": '{"name":"f","arguments":"{}"}'}]], [("a", "f", "{}")], id="a function as text"
+        ),
         pytest.param(
             [[piece('"\ud83d', 0, name="f")], [piece('\ude00"', 0)]], [("", "f", '"😀"')], id="halves of a character"
         ),
@@ -443,3 +477,18 @@ def test_nothing_that_an_engine_sends_as_calls_makes_it_fail(deltas: list[object
     for call_id, name, arguments in collected(*deltas):
         assert f"{call_id}{name}{arguments}".encode()
         assert name
+
+
+async def test_a_call_in_the_older_way_is_taken() -> None:
+    pieces: list[dict[str, str]] = [{"name": "f", "arguments": '{"x"'}, {"arguments": ":1}"}]
+    events = [{"choices": [{"index": 0, "delta": {"function_call": one}}]} for one in pieces]
+    end: dict[str, Any] = {"choices": [{"index": 0, "delta": {}, "finish_reason": "function_call"}]}
+
+    async def handler(_: Request, exchange: Exchange) -> None:
+        await exchange.events(*events, end, DONE)
+
+    async with Upstream(chat=handler) as upstream:
+        result = content_of(await call(upstream.settings(), CHAT, prompt="x", tools=[WEATHER]))
+
+    (made,) = result["tool_calls"]
+    assert made["function"] == {"name": "f", "arguments": '{"x":1}'}

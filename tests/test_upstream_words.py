@@ -182,6 +182,12 @@ def test_any_body_gives_a_message_or_none(body: bytes) -> None:
             id="llama.cpp",
         ),
         pytest.param("the request exceeds the available context size", None, None, id="no numbers"),
+        ("maximum context length is 4,096 tokens. However, you requested 5,000 tokens", 5000, 4096),
+        ("(9,000) exceeds the maximum (8,192) tokens context length", 9000, 8192),
+        ("input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000", 210000, 200000),
+        ("Your request exceeded model token limit: 8192 (requested: 9000)", 9000, 8192),
+        ("Input must have less than 4095 tokens. Given: 5000", 5000, 4095),
+        ("This model's maximum prompt length is 131072 but the request contains 150000 tokens", 150000, 131072),
     ],
 )
 def test_a_context_error_is_recognised_with_its_numbers(text: str, asked: int | None, limit: int | None) -> None:

@@ -30,7 +30,7 @@ async def test_both_sides_are_told_in_both_forms(era: Era) -> None:
 
     content = content_of(result)
     assert reported(content) == {"lora1": "both"}
-    assert "The control plane and the engine agree." in content["summary"]
+    assert "The control plane and the engine agree about the adapters." in content["summary"]
     assert "reported by the control plane and the engine" in text_of(result)
     assert content["summary"] in text_of(result)
 
@@ -104,7 +104,7 @@ async def test_an_engine_without_adapters_agrees_with_none() -> None:
         content = content_of(await call(upstream.settings(), TOOL, verify=True))
 
     assert content["lora_models"] == []
-    assert "The control plane and the engine agree." in content["summary"]
+    assert "The control plane and the engine agree about the adapters." in content["summary"]
 
 
 async def test_a_lora_service_is_compared_by_its_own_names_alone() -> None:
@@ -252,3 +252,10 @@ async def test_a_known_adapter_that_is_listed_without_its_parent_is_no_base_mode
 
     assert content["base_models"] == ["base", "base-alias"]
     assert reported(content) == {"lora1": "both"}
+
+
+async def test_a_base_model_under_another_name_at_the_engine_is_told() -> None:
+    async with Upstream(models=says(200, models("lora1", base=("renamed",)))) as upstream:
+        summary = content_of(await call(upstream.settings(), TOOL, verify=True))["summary"]
+
+    assert "the engine lists renamed where the control plane reports base" in summary

@@ -145,7 +145,7 @@ class EventSplitter:
         name = name.strip().removeprefix(_BOM).lower()
         if name == b"data":
             self._take(value.removeprefix(b" "), events)
-        elif not _FIELD_NAME.fullmatch(name):
+        elif not _FIELD_NAME.fullmatch(name) or value.lstrip().startswith(b"{"):
             self._take(line, events)  # whoever reads the data counts it as unreadable
         else:
             self._is_error |= name == b"event" and value.strip().lower() == b"error"

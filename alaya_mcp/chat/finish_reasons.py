@@ -8,17 +8,25 @@ from typing import Any, Final
 from alaya_mcp.deployment.lenient import printable
 from alaya_mcp.results import TruncatedReason
 
-_NONE: Final = frozenset({"", "null", "none"})
+_NONE: Final = frozenset({"", "null", "none", "undefined"})
 """Words for no reason yet: gateways put them into quotes."""
 
 _CUT_BY: Final[dict[str, TruncatedReason]] = {
     "length": "max_tokens",
     "max_tokens": "max_tokens",
     "model_length": "max_tokens",  # Mistral: the end of the context
+    "max_output_tokens": "max_tokens",  # OpenAI's Responses, through gateways
+    "model_context_window_exceeded": "max_tokens",  # Anthropic
     "content_filter": "content_filter",
+    "content_filtered": "content_filter",  # Bedrock
+    "guardrail_intervened": "content_filter",  # Bedrock
+    "refusal": "content_filter",  # Anthropic
     "content-filter": "content_filter",
     "sensitive": "content_filter",  # Zhipu
-    "safety": "content_filter",  # Gemini
+    "safety": "content_filter",  # Gemini, and the next three
+    "recitation": "content_filter",
+    "prohibited_content": "content_filter",
+    "blocklist": "content_filter",
     "abort": "upstream_error",  # SGLang: a generation that was given up
     "error": "upstream_error",  # OpenRouter
     "network_error": "upstream_error",  # Zhipu

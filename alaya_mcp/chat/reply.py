@@ -8,14 +8,14 @@ from typing import Any, Final, Literal, NamedTuple, cast
 from alaya_mcp.chat.finish_reasons import finish_reason
 from alaya_mcp.chat.thinking import ThinkSplitter
 from alaya_mcp.chat.tool_calls import PartialCall, ToolCallCollector
-from alaya_mcp.chat.usage import usage_in
+from alaya_mcp.chat.usage import is_empty, usage_in
 from alaya_mcp.deployment.lenient import encodable, printable
 from alaya_mcp.deployment.wire import is_failure
 from alaya_mcp.results import Usage
 from alaya_mcp.upstream.words import message_in
 
 _ERROR_STATUS = re.compile(r"[45][0-9]{2}")
-_ERROR_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+_ERROR_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SUCCESS: Final = frozenset({0, 200, "0", "200"})
 
 _MARK_LENGTH: Final = 100
@@ -153,7 +153,8 @@ class Reply:
             self.served_by = printable(model) or None
         if self.fingerprint is None and isinstance(mark := chunk.get("system_fingerprint"), str):
             self.fingerprint = printable(mark)[:_MARK_LENGTH] or None
-        self._usage = chunk.get("usage") or self._usage
+        if (usage := chunk.get("usage")) and not (self._usage and is_empty(usage)):
+            self._usage = usage
         choice = _first_choice(chunk.get("choices"))
         if not choice:
             return _NOTHING
@@ -191,16 +192,18 @@ class Reply:
     def _added(self, choice: dict[str, Any]) -> Delta:
         """What a choice adds: its delta, or a whole message where no delta has said the same already."""
         delta, message = choice.get("delta"), choice.get("message")
-        if isinstance(delta, dict) and delta:
-            added = self._take(cast("dict[str, Any]", delta))
-            self._has_deltas |= added is not _NOTHING
+        if isinstance(delta, dict) and (added := self._take(cast("dict[str, Any]", delta))) is not _NOTHING:
+            self._has_deltas = True
             return added
         if isinstance(message, dict) and not self._has_deltas:
             return self._take(cast("dict[str, Any]", message))
-        return _NOTHING
+        # As the older completions have it.
+        return _NOTHING if isinstance(delta, dict) else self._take({"content": choice.get("text")})
 
     def _take(self, message: dict[str, Any]) -> Delta:
         pieces = message.get("tool_calls")
+        if not pieces and (call := message.get("function_call")):  # OpenAI's older way, which some gateways keep
+            pieces = {"index": 0, "function": call}
         calls_tool = self._calls.add(pieces) if pieces else False
         # vLLM says reasoning, SGLang and older vLLM reasoning_content (recorded exchanges, SGLang's source).
         said, sent = message.get("reasoning") or message.get("reasoning_content"), message.get("content")
@@ -241,15 +244,16 @@ def engine_error(chunk: dict[str, Any]) -> EngineError | None:
     """The error in a chunk, in vLLM's, SGLang's or the envelope's shape; None where there is none."""
     error = chunk.get("error")
     flat = chunk.get("object") == "error"
-    envelope = not chunk.get("choices") and is_failure(chunk)
+    envelope = not chunk.get("choices") and (is_failure(chunk) or bool(chunk.get("error_code")))
     if not (flat or envelope) and _says_nothing(error):
         return None
     inside = cast("dict[str, Any]", error) if isinstance(error, dict) else chunk
-    code = inside.get("code", inside.get("status_code"))
+    code = next((inside[key] for key in ("code", "status_code", "error_code") if key in inside), None)
     if chunk.get("choices") and isinstance(code, int | str) and code in _SUCCESS:
         return None
     status = str(code)[:4] if isinstance(code, int | str) else ""
-    words_of_code = (text for text in (code, inside.get("type")) if isinstance(text, str))
+    word = error if isinstance(error, str) else inside.get("type")
+    words_of_code = (str(each) for each in (code, word) if isinstance(each, int | str))
     return EngineError(
         int(status) if _ERROR_STATUS.fullmatch(status) else None,
         encodable(message_in(error) or message_in(inside) or "") or None,
@@ -262,7 +266,7 @@ def _says_nothing(error: Any) -> bool:  # noqa: ANN401 any JSON value may come
     if isinstance(error, dict):
         return all(_says_nothing(value) for value in cast("dict[str, Any]", error).values())
     if isinstance(error, str):
-        return error.strip().casefold() in {"", "0", "null", "none"}
+        return error.strip().casefold() in {"", "0", "null", "none", "ok", "success", "false"}
     return not error
 
 

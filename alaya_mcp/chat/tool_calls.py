@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final, Literal, cast
 
 from alaya_mcp.deployment.lenient import encodable
@@ -35,8 +36,10 @@ class PartialCall:
 
     @property
     def arguments(self) -> str:
-        """The JSON text as far as it has come."""
-        return encodable("".join(self.pieces))
+        """The JSON text as far as it has come: the pieces together, or the last where each says all so far."""
+        joined, last = "".join(self.pieces), self.pieces[-1] if self.pieces else ""
+        says_all = len(self.pieces) > 1 and not _is_json(joined) and _is_json(last) and _each_goes_on(self.pieces)
+        return encodable(last if says_all else joined)
 
     def flaw(self, *, is_cut: bool) -> Flaw | None:
         """Why the call cannot be run, None where it can.
@@ -88,8 +91,7 @@ class ToolCallCollector:
         return added
 
     def _add(self, delta: dict[str, Any]) -> bool:
-        inside = delta.get("function")
-        function = cast("dict[str, Any]", inside) if isinstance(inside, dict) else {}
+        function = _function(delta)
         call_id, name = _name(delta.get("id")), _name(function.get("name"))
         arguments = _arguments(function.get("arguments"))
         if not (call_id or name or arguments):
@@ -103,7 +105,7 @@ class ToolCallCollector:
             self._by_index[index] = call
         call.call_id = call.call_id or call_id
         if name != call.name:  # some engines repeat it, others send it in pieces
-            call.name = (call.name + name)[:_NAME_LENGTH]
+            call.name = (name if name.startswith(call.name) else call.name + name)[:_NAME_LENGTH]
         # A last piece that says everything once more adds nothing.
         if arguments and not (len(call.pieces) > 1 and len(arguments) == call.length and arguments == call.arguments):
             call.pieces.append(arguments)
@@ -115,7 +117,7 @@ class ToolCallCollector:
         last = self._calls[-1] if self._calls else None
         here = last if index is None else self._by_index.get(index)
         if call_id:
-            same = (call for call in self._calls if call.call_id == call_id and name in ("", call.name))
+            same = (call for call in self._calls if call.call_id == call_id and _may_be_named(call, name))
             if known := next(same, None):
                 return known
             if here is None or (name and here.call_id):
@@ -142,6 +144,39 @@ def _goes_on(call: PartialCall, name: str) -> bool:
     return not call.pieces[-1].rstrip().endswith("}") or call.flaw(is_cut=True) == "cut"
 
 
+def _may_be_named(call: PartialCall, name: str) -> bool:
+    """Whether a name may be that of a call with the same id: some engines send it longer each time."""
+    return name in {"", call.name} or (not call.pieces and name.startswith(call.name))
+
+
+def _each_goes_on(pieces: list[str]) -> bool:
+    """Whether each piece is the one before it and more, or in place of an object that was whole."""
+    return all(after.startswith(before) or _is_json(before) for before, after in pairwise(pieces))
+
+
+def _is_json(text: str) -> bool:
+    """Whether a text is an object, whole."""
+    if not text.rstrip().endswith("}"):
+        return False
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _function(delta: dict[str, Any]) -> dict[str, Any]:
+    """The function in a call: inside it, as JSON text there, or flat."""
+    inside = delta.get("function")
+    if isinstance(inside, str):
+        try:
+            inside = json.loads(inside)
+        except (ValueError, RecursionError):
+            return {}
+    if inside is None:
+        return delta
+    return cast("dict[str, Any]", inside) if isinstance(inside, dict) else {}
+
+
 def _name(value: object) -> str:
     """An id or a function's name; numbers are taken as text."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -152,11 +187,13 @@ def _name(value: object) -> str:
 def _index(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value[:9])
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _arguments(value: object) -> str:
-    """JSON text; some engines send the object itself."""
-    if isinstance(value, dict):
-        return encodable(json.dumps(value, ensure_ascii=False))
-    return value if isinstance(value, str) else ""
+    """JSON text; some engines send the value itself, of which an empty list is PHP's empty object."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None or value == [] else encodable(json.dumps(value, ensure_ascii=False))

@@ -5,6 +5,7 @@ from typing import Any, Final, cast
 from alaya_mcp.results import Usage
 
 _DIGITS: Final = 15
+_TOTALS: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
 def usage_in(value: Any) -> Usage | None:  # noqa: ANN401 any JSON value may come
@@ -14,7 +15,7 @@ def usage_in(value: Any) -> Usage | None:  # noqa: ANN401 any JSON value may com
     have them.
     """
     fields = _object(value)
-    counts = {name: _count(fields.get(name)) for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
+    counts = {name: _count(fields.get(name)) for name in _TOTALS}
     if all(count is None for count in counts.values()):
         return None
     cached = _count(_object(fields.get("prompt_tokens_details")).get("cached_tokens"))
@@ -24,6 +25,11 @@ def usage_in(value: Any) -> Usage | None:  # noqa: ANN401 any JSON value may com
         cached_tokens=_count(fields.get("prompt_cache_hit_tokens")) if cached is None else cached,
         reasoning_tokens=_count(fields.get("reasoning_tokens")) if thought is None else thought,
     )
+
+
+def is_empty(value: Any) -> bool:  # noqa: ANN401 any JSON value may come
+    """Whether a `usage` counts nothing, as some gateways end a stream with."""
+    return not any(_object(value).get(name) for name in _TOTALS)
 
 
 def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401 any JSON value may come

@@ -69,10 +69,14 @@ def list_summary(
     """
     if rows:
         count = f"{len(rows)}{' more' if goes_on else ''}"
-        of_all = f"{count} of {total}" if total not in {None, len(rows)} else count
+        is_part = total not in {None, len(rows)}
+        of_all = f"{count} of {total}" if is_part else count
+        if filters.are_any and has_more and is_part:  # how many of all match is not known yet
+            of_all = f"So far {count} of {total}"
         deployments = f"{of_all} deployment{'' if of_all == '1' else 's'}"
         match = f" {'matches' if len(rows) == 1 else 'match'} {filters}" if filters.are_any else ""
-        running = "" if filters.status else f", {sum(row.status == 'running' for row in rows)} running"
+        of_these = " of these" if is_part and not filters.are_any else ""
+        running = "" if filters.status else f", {sum(row.status == 'running' for row in rows)}{of_these} running"
         more = " There may be more: pass next_cursor as cursor." if has_more else ""
         return f"{deployments}{match}{running}.{more}"
     if goes_on and not has_more:

@@ -37,7 +37,14 @@ def verified(deployment: Deployment, service_id: str, answers: Sequence[Names]) 
             for name in names.adapters
             if name not in known
         ]
-    agreement = _agreement(rows, len(answers), is_whole=all(answer.is_whole for answer in answers))
+    is_whole = all(answer.is_whole for answer in answers)
+    agreement = _agreement(rows, len(answers), is_whole=is_whole)
+    unheard = [] if names.is_lora_service else [name for name in deployment.served_names if not heard[name]]
+    if unheard and is_whole and (listed := [name for answer in answers for name in answer.base]):
+        agreement += (
+            f" But the engine lists {', '.join(dict.fromkeys(listed))} where the control plane reports "
+            f"{', '.join(unheard)}: a chat with that may be refused, so pass a name that the engine lists as model."
+        )
     return result.model_copy(update={"lora_models": rows, "summary": f"{result.summary} {agreement}"})
 
 
@@ -45,7 +52,7 @@ def _agreement(rows: list[LoraModel], asked: int, *, is_whole: bool) -> str:
     gone = [row.name for row in rows if row.reported_by == "control_plane"]
     loaded = [row.name for row in rows if row.reported_by == "engine"]
     if not gone and not loaded:
-        return "The control plane and the engine agree."
+        return "The control plane and the engine agree about the adapters."
     parts: list[str] = []
     if loaded:
         parts.append(f"the engine also serves {', '.join(loaded)}, which the control plane does not list")

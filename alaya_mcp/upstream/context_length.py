@@ -9,10 +9,13 @@ _ABOUT: Final = re.compile(
     r"context[ _](?:length|size|window)\b|max_model_len|longer than the model|maximum (?:sequence|input|allowed) length"
     r"|max(?:_completion)?_tokens\W{1,3}.{0,60}?too large|input (?:is )?too long|prompt is too long"
     r"|range of input length|max_new_tokens` must be <=|maximum number of (?:input )?tokens"
-    r"|max(?:imum)? input (?:length|tokens)|上下文(?:长度|窗口)|输入(?:长度|token).{0,40}?超",
+    r"|max(?:imum)? input (?:length|tokens)|context limit\b|model token limit|maximum prompt length"
+    r"|must have less than \d+ tokens"
+    r"|上下文(?:长度|窗口)|输入(?:长度|token).{0,40}?超",
     re.IGNORECASE | re.DOTALL,
 )
 _LIMIT: Final = r"context length (?:is|of) (?P<limit>\d+) tokens.{0,200}?"
+_THOUSANDS: Final = re.compile(r"(?<=\d)[,\u00a0\u202f](?=\d{3}(?!\d))")
 _NUMBERS: Final = tuple(
     re.compile(pattern, re.IGNORECASE | re.DOTALL)
     for pattern in (
@@ -28,6 +31,10 @@ _NUMBERS: Final = tuple(
         r"must be <= (?P<limit>\d+)\. Given: (?P<asked>\d+) .{0,40}?tokens and (?P<more>\d+) ",
         # SGLang, llama.cpp, Gemini, Anthropic, TensorRT-LLM, and whoever says that one number exceeds another
         r"(?P<asked>\d+)\s*(?:tokens)?[)\uff09]?\s*(?:is longer than|exceeds|>|超过了?|大于)[^\d]{0,80}(?P<limit>\d+)",
+        r"model token limit:? (?P<limit>\d+) \(requested:? (?P<asked>\d+)\)",
+        r"must have less than (?P<limit>\d+) tokens\. Given:? (?P<asked>\d+)",
+        r"maximum prompt length is (?P<limit>\d+) but the request contains (?P<asked>\d+)",
+        r"context limit:? (?P<asked>\d+) \+ (?P<more>\d+) > (?P<limit>\d+)",
         # a limit alone: DashScope, Mistral
         r"range of input length should be \[\d+,\s*(?P<limit>\d+)\]",
         r"(?:maximum context length (?:is|of)|max_model_len\s*=|context (?:length|size|window)\s*\()\s*(?P<limit>\d+)",
@@ -43,8 +50,9 @@ def is_about_context(text: str | None) -> bool:
 
 def context_numbers(text: str) -> tuple[str | None, str | None]:
     """(asked for, limit) with their units, as far as the message surely names them."""
+    read = _THOUSANDS.sub("", text[:READ])
     for pattern in _NUMBERS:
-        if found := pattern.search(text[:READ]):
+        if found := pattern.search(read):
             numbers = found.groupdict()
             asked, limit = sum(int(numbers.get(name) or 0) for name in ("asked", "more")), int(numbers["limit"])
             # vLLM counts a prompt that is far too long in characters, to spare itself the tokenizer (recorded).

@@ -16,7 +16,9 @@ _WORDS: Final[dict[Meaning, tuple[str, ...]]] = {
     "access": ("accessdenied", "permissiondenied", "permission", "insufficientpermissions", "1220"),
     "quota": (
         "insufficientquota",
+        "insufficientuserquota",
         "insufficientbalance",
+        "accountoverdue",
         "exceededcurrentquota",
         "quotaexceeded",
         "billinghardlimitreached",
@@ -58,6 +60,8 @@ _WORDS: Final[dict[Meaning, tuple[str, ...]]] = {
 _MEANINGS: Final[dict[str, Meaning]] = {word: meaning for meaning, words in _WORDS.items() for word in words}
 _FIELDS: Final = ("code", "type", "status", "error_code", "errorCode")
 _DEPTH: Final = 3
+_WORD_LENGTH: Final = 64
+"""Characters of an `error` that may be a word for its kind rather than a sentence."""
 
 
 def meaning_in_body(body: bytes) -> Meaning | None:
@@ -70,11 +74,15 @@ def meaning_in_body(body: bytes) -> Meaning | None:
 
 
 def meaning_of(*words: str | None) -> Meaning | None:
-    """What the first of some words that is known means."""
-    for word in words:
-        if word and (meaning := _MEANINGS.get(_plain(word))):
+    """What the first of some words that is known means; that the request is bad says least."""
+    meanings = (_MEANINGS.get(_plain(word)) for word in words if word)
+    least: Meaning | None = None
+    for meaning in meanings:
+        if meaning == "request":
+            least = meaning
+        elif meaning:
             return meaning
-    return None
+    return least
 
 
 def _plain(word: str) -> str:
@@ -90,6 +98,8 @@ def _words(value: Any, depth: int) -> Iterator[str]:  # noqa: ANN401 any JSON va
     fields = cast("dict[str, Any]", value)
     for inner in ("error", "detail"):
         yield from _words(fields.get(inner), depth - 1)
+        if isinstance(word := fields.get(inner), str) and len(word) <= _WORD_LENGTH:
+            yield word
     for name in _FIELDS:
         word = fields.get(name)
         if isinstance(word, str) or (isinstance(word, int) and name != "status"):

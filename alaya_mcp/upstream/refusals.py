@@ -13,7 +13,7 @@ from alaya_mcp.upstream.words import (
     is_about_tool_parser,
 )
 
-_BAD_REQUEST, _NOT_FOUND, _UNPROCESSABLE, _SERVER_ERROR = 400, 404, 422, 500
+_BAD_REQUEST, _NOT_FOUND, _TOO_LARGE, _UNPROCESSABLE, _SERVER_ERROR = 400, 404, 413, 422, 500
 
 _CANNOT: Final = (
     (
@@ -66,7 +66,8 @@ def engine_refusal(
             plane="data",
             http_status=status,
         )
-    if meaning == "context" or (is_refused and is_about_context(message)):
+    may_be_length = is_refused or status in {_TOO_LARGE, _SERVER_ERROR}
+    if meaning == "context" or (may_be_length and is_about_context(message)):
         return _context_too_long(status, message or "", words)
     if not is_refused and status != _SERVER_ERROR:  # llama.cpp says 500 to such mistakes (seen on b10434)
         return None

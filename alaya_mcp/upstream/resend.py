@@ -26,7 +26,7 @@ TRIES: Final = 4
 
 _READ_AGAIN_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
 _CHAT_AGAIN_STATUS: Final = frozenset({429, 503})
-_SECONDS: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,9})?")
+_SECONDS: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{0,9})?")
 """Some gateways send fractions, which the RFC does not have."""
 _BAD_REQUEST: Final = 400
 _NOT_FOUND: Final = 404

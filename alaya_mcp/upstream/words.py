@@ -26,10 +26,13 @@ _UNKNOWN_NAME = r".{0,160}?(?:not\s+exist|not\s+found|not\s+loaded|not\s+served|
 _ABOUT_MODEL = re.compile(rf"\b(?:model|lora|adapter)s?\b{_UNKNOWN_NAME}", re.IGNORECASE | re.DOTALL)
 _ABOUT_ADAPTER = re.compile(rf"\b(?:lora|adapter)s?\b{_UNKNOWN_NAME}", re.IGNORECASE | re.DOTALL)
 _ABOUT_MODEL_NAME = re.compile(
-    r"invalid model(?: name)?\b|model name .{0,80}?(?:invalid|not)|(?:no such|unknown) model"
+    r"invalid model(?: name)?\b|model name .{0,80}?(?:invalid|not)|(?:no such|unknown) model|not a valid model\b"
+    r"|unsupported model:"
     r"|\bmodel\b[^.]{0,120}?(?:does not exist|not found|not exist)|模型不存在|找不到模型|模型.{0,80}不存在",
     re.IGNORECASE | re.DOTALL,
 )
+_ABOUT_A_PART = re.compile(r"\b(?:tool|function|image|file|url)s?\b[^.]{0,80}?\bmodel\b", re.IGNORECASE)
+"""Something else that is missing, in a sentence that speaks of the model too."""
 _ABOUT_TOOL_PARSER = re.compile(
     r"tool[-_ ]call[-_ ]parser|enable-auto-tool-choice|tools param requires --jinja", re.IGNORECASE
 )
@@ -58,7 +61,7 @@ def message_in(value: Any) -> str | None:  # noqa: ANN401 any JSON value may com
         return "; ".join(details) or None
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
-        keys = ("error", "message", "msg", "detail")
+        keys = ("error", "message", "msg", "error_msg", "detail")
         found = next((found for key in keys if (found := message_in(fields.get(key)))), None)
         place = _place(fields.get("loc"))
         return f"{place}: {found}" if found and place else found
@@ -136,7 +139,8 @@ def is_about_model(text: str | None, status: int | None) -> bool:
     words = _without_paths(own_words(text))
     if status == 404:  # noqa: PLR2004 an HTTP status reads best as itself
         return bool(_ABOUT_MODEL.search(words))
-    return bool(_ABOUT_ADAPTER.search(words) or _ABOUT_MODEL_NAME.search(words))
+    is_of_name = _ABOUT_MODEL_NAME.search(words) and not _ABOUT_A_PART.search(words)
+    return bool(_ABOUT_ADAPTER.search(words) or is_of_name)
 
 
 def is_about_tool_parser(text: str | None) -> bool:
