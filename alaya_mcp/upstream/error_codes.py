@@ -75,13 +75,12 @@ def meaning_in_body(body: bytes) -> Meaning | None:
 
 def meaning_of(*words: str | None) -> Meaning | None:
     """What the first of some words that is known means; that the request is bad says least."""
-    meanings = (_MEANINGS.get(_plain(word)) for word in words if word)
     least: Meaning | None = None
-    for meaning in meanings:
-        if meaning == "request":
+    for word in words:
+        if word and (meaning := _MEANINGS.get(_plain(word))):
+            if meaning != "request":
+                return meaning
             least = meaning
-        elif meaning:
-            return meaning
     return least
 
 
