@@ -76,6 +76,7 @@ async def test_commands_hold_for_the_lines_after_them() -> None:
             "/thinking off",
             "two",
             "/system off",
+            "/model",
             "three",
             "/quit",
             "never",
@@ -83,15 +84,13 @@ async def test_commands_hold_for_the_lines_after_them() -> None:
 
         one, two, three = (request.json for request in upstream.chats)
     assert status == 0
-    assert [one["model"], two["model"], three["model"]] == ["base", "lora1", "lora1"]
+    assert [one["model"], two["model"], three["model"]] == ["base", "lora1", "base"]
     assert [len(sent["messages"]) for sent in (one, two, three)] == [1, 2, 1]
     assert two["messages"][0] == {"role": "system", "content": "Be brief."}
     assert two["chat_template_kwargs"]["enable_thinking"] is False
 
 
-@pytest.mark.parametrize(
-    "line", ["/save file.json", "/load file.json", "/etc/passwd", "/", "/model", "/clear x", "/thinking x"]
-)
+@pytest.mark.parametrize("line", ["/save file.json", "/load file.json", "/etc/passwd", "/", "/clear x", "/thinking x"])
 async def test_a_line_that_is_no_command_for_a_pipe_is_not_sent(line: str) -> None:
     async with Upstream(chat=replies("x")) as upstream:
         status, answers, beside = await answered(upstream.settings(), line, "two")

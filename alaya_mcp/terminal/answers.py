@@ -162,8 +162,8 @@ class PipedChat:
         match name, argument:
             case "clear", "":
                 self._conversation = Conversation(self._conversation.system)
-            case "model", str(model) if model:
-                manner.model = model
+            case "model", _:
+                manner.model = argument or None
             case "system", str(text) if text:
                 self._conversation = Conversation(None if text == "off" else text, self._conversation.messages)
             case "thinking", "auto" | "on" | "off":
