@@ -1,5 +1,6 @@
 """What all tests share: the event loop's backend, and telling asserts in the modules that tests share."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,3 +23,10 @@ def no_configuration_of_the_developers_own(tmp_path_factory: pytest.TempPathFact
         patch.setenv("XDG_CONFIG_HOME", str(folder))
         patch.setenv("LOCALAPPDATA", str(folder))
         yield folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def signals_as_in_a_terminal() -> None:
+    """SIGINT as it is by default: what a shell starts in the background ignores it, and so would subprocesses."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
