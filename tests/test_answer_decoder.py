@@ -339,3 +339,23 @@ def test_the_timer_for_silence_moves_in_steps_and_ends_with_the_deadline(
 ) -> None:
     """A cut at the deadline is told as that, so the timer must not go off a little before it."""
     assert moved_timer(timer, until, end) == moved
+
+
+def test_what_cannot_be_read_is_given_up_and_not_gone_through_again_and_again() -> None:
+    """The whole server waits while an event is read: this took minutes."""
+    decoder = AnswerDecoder()
+    lines = b"data: x\n" + b"[\n" * 200_000 + b"\n"
+
+    deltas = [*decoder.feed(lines), *decoder.finish()]
+
+    assert not any(delta.content for delta in deltas)
+    assert 1 <= decoder.unreadable <= 64
+
+
+def test_an_error_event_of_many_lines_is_one_error() -> None:
+    decoder = AnswerDecoder()
+
+    with pytest.raises(EngineError) as raised:
+        list(decoder.feed(b"event: error\n" + b"data: x\ndata: {}\n" * 20_000 + "é\n\n".encode()))
+
+    assert raised.value.message is None or len(raised.value.message) < 1_000_000

@@ -507,3 +507,57 @@ async def test_thinking_before_a_continuation_stays_thinking() -> None:
         content = content_of(await call(upstream.settings(), CHAT, messages=messages, continue_reply=True))
 
     assert (content["content"], content["reasoning"]) == ("753 BC.", "hm")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps(chunk("Hello", "stop")).encode() + b'{"choices":[{"delta":{"conte',
+        json.dumps(chunk("Hello", "stop")).encode() + b" trailing",
+    ],
+)
+async def test_what_could_be_read_of_json_with_more_behind_it_is_the_reply(body: bytes) -> None:
+    result = await reply_to(sends(body))
+
+    assert (result["content"], result["truncated"]) == ("Hello", False)
+    assert any("could not be read" in warning for warning in result["warnings"])
+
+
+async def test_json_that_is_cut_behind_a_chunk_keeps_it() -> None:
+    body = json.dumps(chunk("Hello")).encode() + b'{"choices":[{"delta":{"conte'
+
+    async def handler(_: Request, exchange: Exchange) -> None:
+        await exchange.send(HEAD.replace(b"connection: close", b"content-length: 9999"))
+        await exchange.send(body)
+
+    result = await reply_to(handler)
+
+    assert (result["content"], result["truncated_reason"]) == ("Hello", "stream_cut")
+
+
+async def test_text_before_an_error_event_without_a_blank_line_is_kept() -> None:
+    lines = f'data: {json.dumps(chunk("Hello"))}\nevent: error\ndata: {{"message":"boom"}}\n\n'
+
+    result = await reply_to(sends(lines.encode()))
+
+    assert (result["content"], result["truncated_reason"]) == ("Hello", "upstream_error")
+
+
+def deep(levels: int, inside: object = "x") -> object:
+    for _ in range(levels):
+        inside = {"a": inside}
+    return inside
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"choices": [], "error": deep(450)},
+        chunk("there", "stop", error=deep(450)),
+        {"choices": [{"index": 0, "delta": {"content": json.loads('[{"text":' * 400 + '"x"' + "}]" * 400)}}]},
+        {"choices": [{"index": 0, "delta": {"tool_calls": [{"function": {"name": "f", "arguments": deep(450)}}]}}]},
+    ],
+    ids=["error", "error beside text", "content", "arguments"],
+)
+async def test_nothing_is_too_deep_for_what_came_before_it(event: object) -> None:
+    assert (await reply_to(streams(chunk("Hello "), event, DONE)))["content"].startswith("Hello ")

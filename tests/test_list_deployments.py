@@ -16,7 +16,7 @@ from alaya_mcp.sandbox import Sandbox
 from alaya_mcp.tools.list_deployments import ListDeploymentsArguments
 from tests.calls import ERAS, Era, call, connected, content_of, error_of, over, text_of
 from tests.registry import Registry, row, uuid
-from tests.upstream import Upstream, says
+from tests.upstream import Exchange, Request, Upstream, says
 
 pytestmark = [pytest.mark.anyio]
 
@@ -591,3 +591,23 @@ async def test_a_counted_list_that_comes_empty_is_no_account_without_deployments
     assert content["summary"] == "No deployments came."
     assert "counts 7 deployments, but 0 came" in content["warnings"][0]
     assert "total" not in content
+
+
+async def test_rows_that_came_are_not_lost_where_looking_ahead_fails() -> None:
+    async with Upstream() as upstream:
+        registry = Registry(upstream, *(row(number) for number in range(12)))
+        registry.count = None
+        lists = registry.answer
+
+        async def denies_the_second_page(request: Request, exchange: Exchange) -> None:
+            if "page=2" in request.path:
+                await exchange.answer_json(403, {"code": 403, "msg": "no"})
+            else:
+                await lists(request, exchange)
+
+        upstream.control = denies_the_second_page
+        content = content_of(await call(upstream.settings(), "list_deployments", limit=10))
+
+    assert len(content["deployments"]) == 10
+    assert "could not be read to its end" in " ".join(content["warnings"])
+    assert content["next_cursor"]

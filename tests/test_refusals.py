@@ -277,6 +277,15 @@ CODES: list[tuple[int, dict[str, Any], str]] = [
     (500, {"error": {"type": "InternalServerError", "message": "m", "code": 500}}, "upstream_unavailable"),
     (429, {"error": {"code": "unheard_of", "message": "m"}}, "rate_limited"),
     (400, {"error": "rate_limit_exceeded"}, "rate_limited"),
+    *(
+        (status, {"error": {"type": "invalid_request_error", "code": None, "message": "m"}}, code)
+        for status, code in {
+            401: "credentials_rejected",
+            403: "access_denied",
+            429: "rate_limited",
+            503: "upstream_unavailable",
+        }.items()
+    ),
     (400, {"error": {"code": "invalid_request_error", "type": "rate_limit_error"}}, "rate_limited"),
     (429, {"error": {"code": "AccountOverdueError", "message": "m"}}, "access_denied"),
     (403, {"error": {"code": "insufficient_user_quota", "message": "m"}}, "access_denied"),

@@ -326,6 +326,10 @@ def test_a_parameter_that_is_named_after_the_context_is_not_about_its_length() -
     assert not is_about_context("Invalid value for parameter 'context_length_policy'")
 
 
+def test_a_number_that_is_no_count_is_not_told() -> None:
+    assert context_numbers(f"maximum context length is {'9' * 3000} tokens") == (None, None)
+
+
 def numbers(text: str) -> bool:
     return any(context_numbers(text))
 

@@ -26,6 +26,8 @@ _DRAIN_SECONDS: Final = 0.1
 """For the last bytes after [DONE], which let the connection be used again."""
 _SPACE: Final = re.compile(r"\s*")
 _JSON: Final = json.JSONDecoder()
+_MOST_UNREADABLE: Final = 64
+"""Stretches of one event that cannot be read, before the rest of it is given up."""
 _CHUNK_KEYS: Final = frozenset({"choices", "error"})
 _TIMER_SECONDS: Final = 0.05
 """How far the limit of silence moves before the event loop's timer does: setting it takes as long as a token."""
@@ -52,7 +54,7 @@ class AnswerDecoder:
         self.done = False
         self.unreadable = 0
         self._kind: BodyKind | None = None
-        self._is_one = False
+        self._is_one = self._has_newline = False
         self._buffer = bytearray()
         self._events = EventSplitter()
 
@@ -70,6 +72,7 @@ class AnswerDecoder:
             if self._kind is None:
                 return
             chunk = bytes(self._buffer)
+            chunk = chunk.removeprefix(b"\xef\xbb\xbf").lstrip() if self._kind == "json" else chunk
             self._buffer.clear()
         if self._kind == "events":
             try:
@@ -84,7 +87,7 @@ class AnswerDecoder:
             self._buffer += chunk
             if len(self._buffer) > JSON_BODY_CAP:
                 raise EventTooLarge
-            if self._has_bare_lines():
+            if self._has_bare_lines(chunk):
                 self._kind = "events"
                 lines = bytes(self._buffer)
                 self._buffer.clear()
@@ -111,10 +114,10 @@ class AnswerDecoder:
         """What plain JSON adds, or several chunks in a row that nothing parts."""
         self._buffer.clear()
         parts = _parts(body.decode("utf-8-sig", "replace"))
-        if len(parts) > 1 and None not in parts:
+        if len(parts) > 1 and any(_is_chunk(part) for part in parts):
             yield from self._add(parts)
             return
-        answer = json_object(body)
+        answer = parts[0] if len(parts) == 1 and isinstance(parts[0], dict) else json_object(body)
         if is_failure(answer) and not is_completion(answer) and "error" not in answer:
             raise EnvelopeFailure(failure_message(answer))
         yield from self._add([answer])
@@ -122,13 +125,15 @@ class AnswerDecoder:
             raise WrongShape("JSON of the wrong shape")
         self.done = True
 
-    def _has_bare_lines(self) -> bool:
-        """Whether the JSON is a line of several, each a chunk: asked once, when a second line has begun."""
-        first, newline, rest = bytes(self._buffer).lstrip().partition(b"\n")
-        if self._is_one or not newline or not rest.strip():
+    def _has_bare_lines(self, chunk: bytes) -> bool:
+        """Whether the JSON is a line of several, each a chunk: found out once, when a second line has begun."""
+        self._has_newline |= b"\n" in chunk
+        if self._is_one or not self._has_newline or not chunk.strip():
             return False
-        parts = _parts(first.decode("utf-8-sig", "replace"))
-        self._is_one = not all(isinstance(part, dict) and _CHUNK_KEYS & part.keys() for part in parts)
+        first, _, rest = bytes(self._buffer).partition(b"\n")
+        if not rest.strip():
+            return False
+        self._is_one = not all(_is_chunk(part) for part in _parts(first.decode("utf-8", "replace")))
         return not self._is_one
 
     def salvage(self) -> Iterator[Delta]:
@@ -139,6 +144,9 @@ class AnswerDecoder:
         """
         for data in self._events.salvage():
             yield from self._add(_parts(data))
+        if self._buffer:
+            parts = _parts(self._buffer.decode("utf-8", "replace"))
+            yield from self._add([part for part in parts if _is_chunk(part)])
         yield self.reply.finish()
 
     def _add(self, parts: list[dict[str, Any] | str | None]) -> Iterator[Delta]:
@@ -169,20 +177,25 @@ def _parts(data: str) -> list[dict[str, Any] | str | None]:
         parts: list[dict[str, Any] | str | None] = [cast("dict[str, Any]", value) if isinstance(value, dict) else None]
     except (ValueError, RecursionError):
         parts = _scanned(text)
-    return [_as_error(part, text) for part in parts] if isinstance(data, ErrorData) else parts
+    return [_error_among(parts, text)] if isinstance(data, ErrorData) else parts
 
 
-def _as_error(part: dict[str, Any] | str | None, text: str) -> dict[str, Any] | str | None:
+def _is_chunk(part: dict[str, Any] | str | None) -> bool:
+    return isinstance(part, dict) and bool(_CHUNK_KEYS & part.keys())
+
+
+def _error_among(parts: list[dict[str, Any] | str | None], text: str) -> dict[str, Any]:
     """An event called `error` is one, whatever its data look like."""
-    if isinstance(part, dict):
-        return part if part.get("error") else {"error": part}
-    return part or {"error": encodable(text)}
+    part = next((part for part in parts if part and isinstance(part, dict)), None)
+    if part is None:
+        return {"error": encodable(text)}
+    return part if part.get("error") else {"error": part}
 
 
 def _scanned(text: str) -> list[dict[str, Any] | str | None]:
     """As `_parts`, value by value; what cannot be read ends with its line."""
     parts: list[dict[str, Any] | str | None] = []
-    at = 0
+    at = unreadable = 0
     while space := _SPACE.match(text, at):
         at = space.end()
         if at == len(text):
@@ -194,8 +207,10 @@ def _scanned(text: str) -> list[dict[str, Any] | str | None]:
             try:
                 value, at = _JSON.raw_decode(text, at)
                 part = cast("dict[str, Any]", value) if isinstance(value, dict) else None
-            except (ValueError, RecursionError):
-                line_end = text.find("\n", at)
+            except (ValueError, RecursionError) as error:
+                unreadable += 1
+                is_hopeless = unreadable == _MOST_UNREADABLE or isinstance(error, RecursionError)
+                line_end = -1 if is_hopeless else text.find("\n", at)
                 at = len(text) if line_end < 0 else line_end
         if part is not None or parts[-1:] != [None]:
             parts.append(part)

@@ -148,7 +148,11 @@ class EventSplitter:
         elif not _FIELD_NAME.fullmatch(name) or value.lstrip().startswith(b"{"):
             self._take(line, events)  # whoever reads the data counts it as unreadable
         else:
-            self._is_error |= name == b"event" and value.strip().lower() == b"error"
+            is_error = name == b"event" and value.strip().lower() == b"error"
+            if is_error and any(b'"choices"' in piece for piece in self._data):  # what came before is no error
+                self._end_event(events)
+                self._size = len(line)
+            self._is_error |= is_error
             self._size -= len(line)
 
     def _take(self, piece: bytes, events: list[str]) -> None:

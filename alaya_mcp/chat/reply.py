@@ -19,6 +19,8 @@ _ERROR_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SUCCESS: Final = frozenset({0, 200, "0", "200"})
 
 _MARK_LENGTH: Final = 100
+_DEPTH: Final = 8
+"""Of what is looked into; nobody puts words deeper than that."""
 
 ReasoningAsReply = Literal["never", "any", "json"]
 """What of a reply that came as reasoning alone is the reply: nothing, whatever it is, or JSON."""
@@ -261,10 +263,10 @@ def engine_error(chunk: dict[str, Any]) -> EngineError | None:
     )
 
 
-def _says_nothing(error: Any) -> bool:  # noqa: ANN401 any JSON value may come
+def _says_nothing(error: Any, depth: int = _DEPTH) -> bool:  # noqa: ANN401 any JSON value may come
     """Whether an `error` beside an answer is none, as gateways fill it in: empty, or all empty inside."""
     if isinstance(error, dict):
-        return all(_says_nothing(value) for value in cast("dict[str, Any]", error).values())
+        return depth > 0 and all(_says_nothing(value, depth - 1) for value in cast("dict[str, Any]", error).values())
     if isinstance(error, str):
         return error.strip().casefold() in {"", "0", "null", "none", "ok", "success", "false"}
     return not error
@@ -289,11 +291,11 @@ def _looks_like_json(text: str) -> bool:
     return True
 
 
-def _text(value: Any) -> str:  # noqa: ANN401 any JSON value may come
+def _text(value: Any, depth: int = _DEPTH) -> str:  # noqa: ANN401 any JSON value may come
     """A string as it came, or the text of content parts; anything else is empty."""
-    if isinstance(value, list):
+    if isinstance(value, list) and depth:
         parts = (
             cast("dict[str, Any]", part).get("text") for part in cast("list[Any]", value) if isinstance(part, dict)
         )
-        return "".join(_text(part) for part in parts)
+        return "".join(_text(part, depth - 1) for part in parts)
     return value if isinstance(value, str) else ""

@@ -9,6 +9,8 @@ from alaya_mcp.deployment.lenient import encodable
 
 MOST_CALLS: Final = 128
 """In one reply, as many as tools may be offered."""
+_LARGE: Final = 65_536
+"""Characters of arguments from which on they are parsed again only once they are twice as long."""
 _NAME_LENGTH: Final = 256
 """Characters of a call's id or of a function's name."""
 
@@ -25,6 +27,7 @@ class PartialCall:
         name: The function's.
         pieces: JSON text, piece by piece.
         length: Characters of them.
+        length_seen: The same when they were last parsed.
         index: The place among the calls that it began with, where the engine told one.
     """
 
@@ -33,6 +36,7 @@ class PartialCall:
     name: str = ""
     pieces: list[str] = field(default_factory=list[str])
     length: int = 0
+    length_seen: int = 0
 
     @property
     def arguments(self) -> str:
@@ -141,7 +145,10 @@ def _goes_on(call: PartialCall, name: str) -> bool:
     if not call.name or call.name != name or not call.pieces:
         return not call.name or call.name == name
     # Only what may be whole is parsed, since there may be many pieces.
-    return not call.pieces[-1].rstrip().endswith("}") or call.flaw(is_cut=True) == "cut"
+    if not call.pieces[-1].rstrip().endswith("}") or _LARGE < call.length < 2 * call.length_seen:
+        return True
+    call.length_seen = call.length
+    return call.flaw(is_cut=True) == "cut"
 
 
 def _may_be_named(call: PartialCall, name: str) -> bool:
@@ -196,4 +203,7 @@ def _arguments(value: object) -> str:
     """JSON text; some engines send the value itself, of which an empty list is PHP's empty object."""
     if isinstance(value, str):
         return value
-    return "" if value is None or value == [] else encodable(json.dumps(value, ensure_ascii=False))
+    try:
+        return "" if value is None or value == [] else encodable(json.dumps(value, ensure_ascii=False))
+    except RecursionError:
+        return "{"  # so deep that it cannot be run, which is told

@@ -125,15 +125,16 @@ async def _listed(
     rows: list[DeploymentRow] = []
     looked_at = 0
     warnings: list[str] = []
-    has_more = True
+    has_more, is_full = True, False
     try:
         while len(rows) < limit and looked_at < MOST_ROWS and (row := await anext(walk, None)):
             looked_at += 1
             if filters.match(row):
                 rows.append(shown_row(row))
+        is_full = True
         has_more = await walk.has_more()
     except AlayaError as error:
-        if not (rows and error.retryable):
+        if not rows or not (error.retryable or is_full):  # looking ahead loses no row that came
             raise
         warnings.append(f"The list could not be read to its end: {error.message}")
     return DeploymentListResult(

@@ -16,6 +16,8 @@ _ABOUT: Final = re.compile(
 )
 _LIMIT: Final = r"context length (?:is|of) (?P<limit>\d+) tokens.{0,200}?"
 _THOUSANDS: Final = re.compile(r"(?<=\d)[,\u00a0\u202f](?=\d{3}(?!\d))")
+_NO_COUNT: Final = re.compile(r"\d{13,}")
+"""More digits than any count of tokens has."""
 _NUMBERS: Final = tuple(
     re.compile(pattern, re.IGNORECASE | re.DOTALL)
     for pattern in (
@@ -50,7 +52,7 @@ def is_about_context(text: str | None) -> bool:
 
 def context_numbers(text: str) -> tuple[str | None, str | None]:
     """(asked for, limit) with their units, as far as the message surely names them."""
-    read = _THOUSANDS.sub("", text[:READ])
+    read = _NO_COUNT.sub("…", _THOUSANDS.sub("", text[:READ]))
     for pattern in _NUMBERS:
         if found := pattern.search(read):
             numbers = found.groupdict()

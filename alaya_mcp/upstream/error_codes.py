@@ -59,6 +59,7 @@ _WORDS: Final[dict[Meaning, tuple[str, ...]]] = {
 }
 _MEANINGS: Final[dict[str, Meaning]] = {word: meaning for meaning, words in _WORDS.items() for word in words}
 _FIELDS: Final = ("code", "type", "status", "error_code", "errorCode")
+_TELLING: Final = frozenset({401, 402, 403, 404, 408, 429, 502, 503, 504})
 _DEPTH: Final = 3
 _WORD_LENGTH: Final = 64
 """Characters of an `error` that may be a word for its kind rather than a sentence."""
@@ -82,6 +83,11 @@ def meaning_of(*words: str | None) -> Meaning | None:
                 return meaning
             least = meaning
     return least
+
+
+def weighed(meaning: Meaning | None, status: int | None) -> Meaning | None:
+    """The meaning, None where the status says more: some engines call every error an invalid request."""
+    return None if meaning == "request" and status in _TELLING else meaning
 
 
 def _plain(word: str) -> str:

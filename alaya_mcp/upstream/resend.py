@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import anyio
 
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.upstream.error_codes import meaning_in_body
+from alaya_mcp.upstream.error_codes import meaning_in_body, weighed
 from alaya_mcp.upstream.failures import NOTHING_WAS_SENT, Failure
 from alaya_mcp.upstream.words import is_about_model, message_in_body
 
@@ -44,13 +44,18 @@ def read_may_be_resent(failure: BaseException) -> bool:
 def chat_may_be_resent(failure: BaseException) -> bool:
     """A chat is tried again only where no engine can have begun it."""
     return isinstance(failure, Failure) and (
-        failure.kind in NOTHING_WAS_SENT or (failure.status in _CHAT_AGAIN_STATUS and not _is_permanent(failure))
+        failure.kind in NOTHING_WAS_SENT
+        or (
+            failure.status in _CHAT_AGAIN_STATUS
+            and not _is_permanent(failure)
+            and meaning_in_body(failure.body) != "timeout"  # whoever gave up waiting may be generating all the same
+        )
     )
 
 
 def _is_permanent(failure: Failure) -> bool:
     """Whether the body names something that does not pass, whatever the status, as a quota that is used up."""
-    return meaning_in_body(failure.body) not in {None, "rate", "overloaded", "timeout"}
+    return weighed(meaning_in_body(failure.body), failure.status) not in {None, "rate", "overloaded", "timeout"}
 
 
 def partial_adapter_chat_may_be_resent(failure: BaseException) -> bool:

@@ -12,7 +12,7 @@ from alaya_mcp.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from alaya_mcp.upstream.error_codes import Meaning
+from alaya_mcp.upstream.error_codes import Meaning, weighed
 from alaya_mcp.upstream.refusals import engine_refusal
 from alaya_mcp.upstream.subject import LOOK, Subject, at_start, deployment_not_found, unexpected
 from alaya_mcp.upstream.words import quoted
@@ -52,6 +52,7 @@ def explain_status(
         meaning: What upstream's word for the kind of error means; it is worth more than the status.
     """
     words = quoted(message, subject.secrets)
+    meaning = weighed(meaning, status)
     if plane == "data" and (refusal := engine_refusal(status, message, words, meaning)):
         return refusal
     shown, status = f" (HTTP {status})" if status else "", status or _OK

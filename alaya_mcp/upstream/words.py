@@ -12,6 +12,7 @@ READ: Final = 4_000
 """Characters of a message that are looked at: what they are about stands at the beginning, and a body may be large."""
 
 _MOST_DETAILS: Final = 20
+_DEPTH: Final = 8
 _SECRET_MINIMUM: Final = 4
 """Shorter values would turn quotes into confetti and protect nothing."""
 
@@ -49,20 +50,22 @@ _ABOUT_GRAMMAR = re.compile(
 )
 
 
-def message_in(value: Any) -> str | None:  # noqa: ANN401 any JSON value may come
+def message_in(value: Any, depth: int = _DEPTH) -> str | None:  # noqa: ANN401 any JSON value may come
     """The human sentence in an error body of vLLM, SGLang, llama.cpp, a gateway or Alaya's envelope.
 
     Of a list of details all are told, each with the field that it is about (`loc`, as FastAPI has it).
     """
     if isinstance(value, str):
         return value or None
+    if not depth:
+        return None
     if isinstance(value, list):
-        details = (found for item in cast("list[Any]", value)[:_MOST_DETAILS] if (found := message_in(item)))
+        details = (found for item in cast("list[Any]", value)[:_MOST_DETAILS] if (found := message_in(item, depth - 1)))
         return "; ".join(details) or None
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
         keys = ("error", "message", "msg", "error_msg", "detail")
-        found = next((found for key in keys if (found := message_in(fields.get(key)))), None)
+        found = next((found for key in keys if (found := message_in(fields.get(key), depth - 1))), None)
         place = _place(fields.get("loc"))
         return f"{place}: {found}" if found and place else found
     return None
