@@ -44,7 +44,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("upstream.explain",),
     ("upstream.client", "upstream.lookups", "upstream.directory", "upstream.pages"),
     ("chat.request", "chat.events", "chat.thinking", "chat.tool_calls", "chat.size", "chat.continuation"),
-    ("chat.finish_reasons", "chat.usage"),
+    ("chat.finish_reasons", "chat.usage", "chat.engine_errors", "chat.event_data"),
     ("chat.reply", "chat.answer"),
     ("chat.structured", "chat.schema_check", "chat.kept_replies"),
     ("chat.model_choice",),

@@ -1,20 +1,19 @@
 """From the bytes of one answer to a reply and the way it ended."""
 
-import json
 import math
-import re
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Final
 
 import anyio
 import httpx2
 
-from alaya_mcp.chat.events import DONE, BodyKind, ErrorData, EventSplitter, EventTooLarge, body_kind
-from alaya_mcp.chat.reply import Delta, EngineError, Reply, engine_error, is_completion
+from alaya_mcp.chat.engine_errors import EngineError, engine_error
+from alaya_mcp.chat.event_data import Part, is_chunk, parts_of
+from alaya_mcp.chat.events import DONE, BodyKind, EventSplitter, EventTooLarge, body_kind
+from alaya_mcp.chat.reply import Delta, Reply, is_completion
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.lenient import encodable
 from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape, failure_message, is_failure, json_object, not_json
 from alaya_mcp.results import TruncatedReason
 from alaya_mcp.upstream.failures import Failure
@@ -24,11 +23,6 @@ _GRACE_SECONDS: Final = 5.0
 """For usage and the end of the stream, once the engine has said why it stopped."""
 _DRAIN_SECONDS: Final = 0.1
 """For the last bytes after [DONE], which let the connection be used again."""
-_SPACE: Final = re.compile(r"\s*")
-_JSON: Final = json.JSONDecoder()
-_MOST_UNREADABLE: Final = 64
-"""Stretches of one event that cannot be read, before the rest of it is given up."""
-_CHUNK_KEYS: Final = frozenset({"choices", "error"})
 _TIMER_SECONDS: Final = 0.05
 """How far the limit of silence moves before the event loop's timer does: setting it takes as long as a token."""
 
@@ -79,10 +73,10 @@ class AnswerDecoder:
                 events = self._events.feed(chunk)
             except EventTooLarge as large:
                 for data in large.events:
-                    yield from self._add(_parts(data))
+                    yield from self._add(parts_of(data))
                 raise
             for data in events:
-                yield from self._add(_parts(data))
+                yield from self._add(parts_of(data))
         elif self._kind == "json":
             self._buffer += chunk
             if len(self._buffer) > JSON_BODY_CAP:
@@ -105,7 +99,7 @@ class AnswerDecoder:
         """
         if self._kind == "events":
             for data in self._events.finish():
-                yield from self._add(_parts(data))
+                yield from self._add(parts_of(data))
         elif self._buffer:
             yield from self._whole(bytes(self._buffer))
         yield self.reply.finish()
@@ -113,8 +107,8 @@ class AnswerDecoder:
     def _whole(self, body: bytes) -> Iterator[Delta]:
         """What plain JSON adds, or several chunks in a row that nothing parts."""
         self._buffer.clear()
-        parts = _parts(body.decode("utf-8-sig", "replace"))
-        if len(parts) > 1 and any(_is_chunk(part) for part in parts):
+        parts = parts_of(body.decode("utf-8-sig", "replace"))
+        if len(parts) > 1 and any(is_chunk(part) for part in parts):
             yield from self._add(parts)
             return
         answer = parts[0] if len(parts) == 1 and isinstance(parts[0], dict) else json_object(body)
@@ -133,7 +127,7 @@ class AnswerDecoder:
         first, _, rest = bytes(self._buffer).partition(b"\n")
         if not rest.strip():
             return False
-        self._is_one = not all(_is_chunk(part) for part in _parts(first.decode("utf-8", "replace")))
+        self._is_one = not all(is_chunk(part) for part in parts_of(first.decode("utf-8", "replace")))
         return not self._is_one
 
     def salvage(self) -> Iterator[Delta]:
@@ -143,13 +137,13 @@ class AnswerDecoder:
             EngineError: as `feed`.
         """
         for data in self._events.salvage():
-            yield from self._add(_parts(data))
+            yield from self._add(parts_of(data))
         if self._buffer:
-            parts = _parts(self._buffer.decode("utf-8", "replace"))
-            yield from self._add([part for part in parts if _is_chunk(part)])
+            parts = parts_of(self._buffer.decode("utf-8", "replace"))
+            yield from self._add([part for part in parts if is_chunk(part)])
         yield self.reply.finish()
 
-    def _add(self, parts: list[dict[str, Any] | str | None]) -> Iterator[Delta]:
+    def _add(self, parts: list[Part]) -> Iterator[Delta]:
         for part in parts:
             if self.done:
                 return
@@ -162,59 +156,6 @@ class AnswerDecoder:
                 self.done = True
             else:
                 self.unreadable += 1
-
-
-def _parts(data: str) -> list[dict[str, Any] | str | None]:
-    """What an event's data holds: objects, `DONE`, and None for each stretch that cannot be read.
-
-    It is several of them where what parts events is missing.
-    """
-    text = data.strip()
-    if not text or text == DONE:
-        return [DONE] if text else []
-    try:
-        value = json.loads(text)
-        parts: list[dict[str, Any] | str | None] = [cast("dict[str, Any]", value) if isinstance(value, dict) else None]
-    except (ValueError, RecursionError):
-        parts = _scanned(text)
-    return [_error_among(parts, text)] if isinstance(data, ErrorData) else parts
-
-
-def _is_chunk(part: dict[str, Any] | str | None) -> bool:
-    return isinstance(part, dict) and bool(_CHUNK_KEYS & part.keys())
-
-
-def _error_among(parts: list[dict[str, Any] | str | None], text: str) -> dict[str, Any]:
-    """An event called `error` is one, whatever its data look like."""
-    part = next((part for part in parts if part and isinstance(part, dict)), None)
-    if part is None:
-        return {"error": encodable(text)}
-    return part if part.get("error") else {"error": part}
-
-
-def _scanned(text: str) -> list[dict[str, Any] | str | None]:
-    """As `_parts`, value by value; what cannot be read ends with its line."""
-    parts: list[dict[str, Any] | str | None] = []
-    at = unreadable = 0
-    while space := _SPACE.match(text, at):
-        at = space.end()
-        if at == len(text):
-            break
-        part: dict[str, Any] | str | None = None
-        if text.startswith(DONE, at):
-            part, at = DONE, at + len(DONE)
-        else:
-            try:
-                value, at = _JSON.raw_decode(text, at)
-                part = cast("dict[str, Any]", value) if isinstance(value, dict) else None
-            except (ValueError, RecursionError) as error:
-                unreadable += 1
-                is_hopeless = unreadable == _MOST_UNREADABLE or isinstance(error, RecursionError)
-                line_end = -1 if is_hopeless else text.find("\n", at)
-                at = len(text) if line_end < 0 else line_end
-        if part is not None or parts[-1:] != [None]:
-            parts.append(part)
-    return parts
 
 
 async def read_answer(

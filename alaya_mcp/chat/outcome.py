@@ -2,6 +2,7 @@
 
 import json
 
+from alaya_mcp.chat.engine_errors import EngineError
 from alaya_mcp.chat.exchange import Asked, Exchange, Timestamps
 from alaya_mcp.chat.finish_reasons import cut_by
 from alaya_mcp.chat.kept_replies import KeptReplies
@@ -12,7 +13,7 @@ from alaya_mcp.chat.remarks import (
     about_the_text,
     about_tool_calls,
 )
-from alaya_mcp.chat.reply import EngineError, Reply
+from alaya_mcp.chat.reply import Reply
 from alaya_mcp.chat.request import Turn
 from alaya_mcp.chat.size import size_of
 from alaya_mcp.deployment.names import served_by_surprise

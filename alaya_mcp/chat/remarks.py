@@ -3,8 +3,8 @@
 Each thing is said by one function: what cut a reply, what is missing in it and what brings more by `about_the_ending`.
 """
 
+from alaya_mcp.chat.engine_errors import EngineError
 from alaya_mcp.chat.exchange import Exchange
-from alaya_mcp.chat.reply import EngineError
 from alaya_mcp.chat.size import size_of
 from alaya_mcp.chat.tool_calls import Flaw
 from alaya_mcp.deployment.wire import EnvelopeFailure

@@ -1,0 +1,71 @@
+"""What the data of one event, or a line of JSON, holds: objects, the end, and what cannot be read. Pure."""
+
+import json
+import re
+from typing import Any, Final, cast
+
+from alaya_mcp.chat.events import DONE, ErrorData
+from alaya_mcp.deployment.lenient import encodable
+
+Part = dict[str, Any] | str | None
+"""An object, `DONE`, or None for a stretch that cannot be read."""
+
+_SPACE: Final = re.compile(r"\s*")
+_JSON: Final = json.JSONDecoder()
+_MOST_UNREADABLE: Final = 64
+"""Stretches of one event that cannot be read, before the rest of it is given up."""
+_CHUNK_KEYS: Final = frozenset({"choices", "error"})
+
+
+def parts_of(data: str) -> list[Part]:
+    """What an event's data holds: objects, `DONE`, and None for each stretch that cannot be read.
+
+    It is several of them where what parts events is missing.
+    """
+    text = data.strip()
+    if not text or text == DONE:
+        return [DONE] if text else []
+    try:
+        value = json.loads(text)
+        parts: list[Part] = [cast("dict[str, Any]", value) if isinstance(value, dict) else None]
+    except (ValueError, RecursionError):
+        parts = _scanned(text)
+    return [_error_among(parts, text)] if isinstance(data, ErrorData) else parts
+
+
+def is_chunk(part: Part) -> bool:
+    """Whether it is a chunk of an answer, or an error in place of one."""
+    return isinstance(part, dict) and bool(_CHUNK_KEYS & part.keys())
+
+
+def _error_among(parts: list[Part], text: str) -> dict[str, Any]:
+    """An event called `error` is one, whatever its data look like."""
+    part = next((part for part in parts if part and isinstance(part, dict)), None)
+    if part is None:
+        return {"error": encodable(text)}
+    return part if part.get("error") else {"error": part}
+
+
+def _scanned(text: str) -> list[Part]:
+    """As `parts_of`, value by value; what cannot be read ends with its line."""
+    parts: list[Part] = []
+    at = unreadable = 0
+    while space := _SPACE.match(text, at):
+        at = space.end()
+        if at == len(text):
+            break
+        part: Part = None
+        if text.startswith(DONE, at):
+            part, at = DONE, at + len(DONE)
+        else:
+            try:
+                value, at = _JSON.raw_decode(text, at)
+                part = cast("dict[str, Any]", value) if isinstance(value, dict) else None
+            except (ValueError, RecursionError) as error:
+                unreadable += 1
+                is_hopeless = unreadable == _MOST_UNREADABLE or isinstance(error, RecursionError)
+                line_end = -1 if is_hopeless else text.find("\n", at)
+                at = len(text) if line_end < 0 else line_end
+        if part is not None or parts[-1:] != [None]:
+            parts.append(part)
+    return parts
