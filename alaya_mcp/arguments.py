@@ -48,10 +48,9 @@ _OPTION: Final = re.compile(r"--[a-z][a-z0-9-]*")
 
 
 def _guess(word: str, known: list[str]) -> str:
-    from alaya_mcp.suggestions import nearest  # noqa: PLC0415 loaded where something is wrong
+    from alaya_mcp.suggestions import did_you_mean  # noqa: PLC0415 loaded where something is wrong
 
-    near = nearest(word, known)
-    return f"; did you mean {near}?" if near else ""
+    return did_you_mean(word, known, "; did you mean {}?")
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:

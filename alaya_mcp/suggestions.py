@@ -24,7 +24,13 @@ def _folded(word: str) -> str:
     return word.casefold().replace("-", "_")
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A question to put behind a sentence, with a space before it; empty where nothing known is near."""
+def did_you_mean(word: str, known: Iterable[str], question: str = " Did you mean {}?") -> str:
+    """Return a question to append to a sentence; empty where nothing known is near.
+
+    Args:
+        word: The misspelt one.
+        known: What it may be.
+        question: How to ask, with `{}` for the known word.
+    """
     near = nearest(word, known)
-    return f" Did you mean {near}?" if near else ""
+    return question.format(near) if near else ""

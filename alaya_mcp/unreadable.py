@@ -1,4 +1,4 @@
-"""What to do about a line that is no JSON-RPC message: the host still waits where it asked, or was asked, something.
+"""Answers to lines that are not JSON-RPC messages: the host waits for one where its line has an id.
 
 The SDK passes such lines over. The decoder's error holds the line, or what it read of it; where it could not be read
 as JSON, a scan finds the ids (numbers of more than 4,300 digits and deep nesting are JSON that no decoder here takes).
@@ -54,7 +54,7 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """What follows from such a line.
+    """The replies to such a line.
 
     Attributes:
         refusals: For the host, one for each request.
@@ -154,7 +154,7 @@ def _why(failure: ValidationError, envelope: Envelope, *, is_batch: bool) -> typ
 
 
 def _input(failure: Exception) -> object:
-    """The line where it is no JSON, else what stands in it."""
+    """Return the line itself where it is not valid JSON, else the decoded value."""
     if not isinstance(failure, ValidationError):
         return None
     whole = (error["input"] for error in failure.errors(include_url=False) if error["type"] in _ABOUT_THE_WHOLE)

@@ -189,7 +189,7 @@ async def test_a_401_where_no_key_is_told_says_that_one_is_missing() -> None:
         result = await call(upstream.settings(), CHAT, prompt="x")
 
     assert error_of(result)["code"] == "credentials_rejected"
-    assert "tells none for this deployment" in text_of(result)
+    assert "reports none for this deployment" in text_of(result)
 
 
 @pytest.mark.parametrize("status", [401, 403, 503])

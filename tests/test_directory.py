@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.reference import checked_reference, could_be_id, folded, is_uuid, nearest
+from alaya_mcp.deployment.reference import checked_reference, could_be_id, folded, is_uuid, most_like
 from alaya_mcp.deployment.wire import Page, parse_page
 from alaya_mcp.sandbox import Sandbox
 from alaya_mcp.settings import Settings
@@ -476,7 +476,7 @@ def test_a_uuid_is_known_by_its_shape_in_any_case() -> None:
     ],
 )
 def test_the_nearest_names_are_those_like_it(wanted: str, names: list[str], expected: list[str]) -> None:
-    assert nearest(wanted, {name: [name] for name in names}, 3) == expected
+    assert most_like(wanted, {name: [name] for name in names}, 3) == expected
 
 
 async def test_an_alias_of_what_is_not_there_is_named_too() -> None:

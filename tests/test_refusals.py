@@ -189,6 +189,15 @@ async def test_each_detail_is_quoted_with_its_place() -> None:
     assert "body.messages.0.content: Field required; body.top_k: Input should be a number" in text_of(result)
 
 
+async def test_a_chat_is_not_sent_again_where_a_gateway_gave_up_waiting() -> None:
+    body = {"error": {"type": "timeout_error", "message": "m"}}
+    async with Upstream(chat=says(503, body)) as upstream:
+        result = await call(upstream.settings(), CHAT, prompt="x")
+
+        assert len(upstream.chats) == 1
+    assert error_of(result)["code"] == "upstream_timeout"
+
+
 async def test_a_fraction_of_a_second_is_waited_for() -> None:
     busy = says(429, {}, retry_after="0.05")
     async with Upstream(chat=in_turn(busy, replies("Hello"))) as upstream:

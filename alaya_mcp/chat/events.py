@@ -146,7 +146,7 @@ class EventSplitter:
         if name == b"data":
             self._take(value.removeprefix(b" "), events)
         elif not _FIELD_NAME.fullmatch(name) or value.lstrip().startswith(b"{"):
-            self._take(line, events)  # whoever reads the data counts it as unreadable
+            self._take(line, events)  # counted as unreadable where the data are read
         else:
             is_error = name == b"event" and value.strip().lower() == b"error"
             if is_error and any(b'"choices"' in piece for piece in self._data):  # what came before is no error

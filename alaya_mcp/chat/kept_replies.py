@@ -82,7 +82,7 @@ class KeptReplies:
         if match is None:
             raise InvalidArguments(
                 "read_on: is not the URI of a kept reply.",
-                next_step="Pass the read_on of an earlier result, exactly as it stands there.",
+                next_step="Pass the read_on of an earlier result, exactly as returned.",
             )
         kept = self._kept.get(match[1])
         if kept is None:

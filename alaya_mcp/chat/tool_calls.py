@@ -28,7 +28,7 @@ class PartialCall:
         pieces: JSON text, piece by piece.
         length: Characters of them.
         length_seen: The same when they were last parsed.
-        index: The place among the calls that it began with, where the engine told one.
+        index: The place among the calls that it began with, where the engine sent one.
     """
 
     index: int | None = None
@@ -42,7 +42,8 @@ class PartialCall:
     def arguments(self) -> str:
         """The JSON text as far as it has come: the pieces together, or the last where each says all so far."""
         joined, last = "".join(self.pieces), self.pieces[-1] if self.pieces else ""
-        says_all = len(self.pieces) > 1 and not _is_json(joined) and _is_json(last) and _each_goes_on(self.pieces)
+        may_say_all = len(self.pieces) > 1 and last.lstrip().startswith("{") and _is_json(last)
+        says_all = may_say_all and not _is_json(joined) and _each_goes_on(self.pieces)
         return encodable(last if says_all else joined)
 
     def flaw(self, *, is_cut: bool) -> Flaw | None:
@@ -206,4 +207,4 @@ def _arguments(value: object) -> str:
     try:
         return "" if value is None or value == [] else encodable(json.dumps(value, ensure_ascii=False))
     except RecursionError:
-        return "{"  # so deep that it cannot be run, which is told
+        return "{"  # too deep to be run: a flaw

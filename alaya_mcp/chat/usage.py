@@ -11,7 +11,7 @@ _TOTALS: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
 def usage_in(value: Any) -> Usage | None:  # noqa: ANN401 any JSON value may come
     """The counts in an answer's `usage`, None where there are none.
 
-    Details stand where OpenAI has them, or flat as SGLang (`reasoning_tokens`) and DeepSeek (`prompt_cache_hit_tokens`)
+    Details are where OpenAI has them, or flat as SGLang (`reasoning_tokens`) and DeepSeek (`prompt_cache_hit_tokens`)
     have them.
     """
     fields = _object(value)

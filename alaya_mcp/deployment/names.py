@@ -10,7 +10,7 @@ from typing import Final
 
 from alaya_mcp.deployment.launch import Engine, engine_in, engine_of, shown_flags
 from alaya_mcp.deployment.lenient import printable
-from alaya_mcp.deployment.reference import nearest
+from alaya_mcp.deployment.reference import most_like
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import ModelNotServed
 
@@ -173,9 +173,9 @@ def suggestion(wanted: str, served: Iterable[str]) -> tuple[str, tuple[str, ...]
     known = tuple(dict.fromkeys(served))
     head, _, tail = wanted.rpartition(":")  # base:adapter is about the adapter
     called = {name: (name, name.rpartition(":")[2]) for name in known}
-    near = nearest(tail, called, _MOST_NAMES)
+    near = most_like(tail, called, _MOST_NAMES)
     if head and not near:
-        near = nearest(wanted, {name: [name] for name in known if name != head}, _MOST_NAMES)
+        near = most_like(wanted, {name: [name] for name in known if name != head}, _MOST_NAMES)
     candidates = tuple(dict.fromkeys([*near, *known]))[:_MOST_NAMES]
     question = f'Did you mean "{near[0]}"? ' if near else ""
     more = f", and {len(known) - len(candidates)} more" if len(known) > len(candidates) else ""

@@ -70,7 +70,7 @@ def folded(name: str) -> str:
     return " ".join(normalize("NFKC", normalize("NFKC", name).casefold()).split())
 
 
-def nearest(wanted: str, called: Mapping[str, Iterable[str]], most: int) -> list[str]:
+def most_like(wanted: str, called: Mapping[str, Iterable[str]], most: int) -> list[str]:
     """The keys of what is called like `wanted`, the closest first."""
     target = folded(wanted)
     matcher = SequenceMatcher(autojunk=False)

@@ -10,11 +10,12 @@ from pydantic import ValidationError
 
 from alaya_mcp.deployment.lenient import printable
 from alaya_mcp.errors import AlayaError, InternalError, InvalidArguments
-from alaya_mcp.suggestions import nearest
+from alaya_mcp.suggestions import did_you_mean
 
 ERROR_META_KEY: Final = "com.alayanew.mcp/error"
 
 _OPTION = re.compile(r"'([^']*)'")
+_MEANT: Final = " (did you mean {}?)"
 _LINES: Final = 10
 """Wrong arguments that one error names."""
 
@@ -77,24 +78,19 @@ def invalid_arguments(invalid: ValidationError, known: list[str]) -> InvalidArgu
         where = ".".join(printable(str(part))[:64] for part in error["loc"])
         match error["type"]:
             case "extra_forbidden":
-                near = nearest(str(error["loc"][-1]), known) if len(error["loc"]) == 1 else None
-                lines.append(f"{where}: no such argument{_meant(near)}")
+                own = known if len(error["loc"]) == 1 else []
+                lines.append(f"{where}: no such argument{did_you_mean(str(error['loc'][-1]), own, _MEANT)}")
                 if len(error["loc"]) == 1:
                     next_step = f"Correct this and call again. The arguments are: {', '.join(known)}."
             case "missing":
                 lines.append(f"{where}: is required")
             case "literal_error":
                 options = _OPTION.findall(error.get("ctx", {}).get("expected", ""))
-                lines.append(
-                    f"{where}: must be one of {', '.join(options)}{_meant(nearest(str(error['input']), options))}"
-                )
+                meant = did_you_mean(str(error["input"]), options, _MEANT)
+                lines.append(f"{where}: must be one of {', '.join(options)}{meant}")
             case "too_long":
                 lines.append(f"{where}: at most {error.get('ctx', {}).get('max_length')} entries")
             case _:
                 lines.append(f"{where}: {error['msg'].removeprefix('Value error, ')}")
     more = f"; and {len(lines) - _LINES} more" if len(lines) > _LINES else ""
     return InvalidArguments(f"{'; '.join(lines[:_LINES])}{more}.", next_step=next_step)
-
-
-def _meant(near: str | None) -> str:
-    return f" (did you mean {near}?)" if near else ""

@@ -129,8 +129,8 @@ def _form(options: Sequence[str]) -> dict[str, Any]:
 
 def _chosen(answer: object) -> str:
     match answer:
-        case types.ElicitResult(action="accept", content={"deployment": str(choice)}):
-            return choice
+        case types.ElicitResult(action="accept", content=dict(content)) if isinstance(content.get(_FIELD), str):
+            return str(content[_FIELD])
         case types.ElicitResult(action="decline"):
             raise NothingChosen("the host declined the question")
         case types.ElicitResult(action="cancel"):

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import anyio
 
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.reference import REFERENCE_LENGTH, as_uuid, could_be_id, folded, is_uuid, nearest
+from alaya_mcp.deployment.reference import REFERENCE_LENGTH, as_uuid, could_be_id, folded, is_uuid, most_like
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments, RequestRejected
 from alaya_mcp.upstream.explain import timed_out
@@ -129,7 +129,7 @@ class Directory:
                 except AlayaError as error:
                     if missing is None or error.retryable:
                         raise
-                    if isinstance(missing, DeploymentNotFound) and nearest(name, _themselves(self._aliases), 1):
+                    if isinstance(missing, DeploymentNotFound) and most_like(name, _themselves(self._aliases), 1):
                         raise _not_found(name, {}, self._aliases, missing) from None
                     raise missing from None
                 service_id = self._the_one_called(name, rows, missing)
@@ -207,7 +207,7 @@ def _not_found(
     name: str, known: Mapping[str, Deployment], aliases: Mapping[str, str], missing: DeploymentNotFound | None
 ) -> DeploymentNotFound:
     called = {key: [text for text in (row.name, row.service_id) if text] for key, row in known.items()}
-    alike = nearest(name, called | _themselves(aliases), _CANDIDATES)
+    alike = most_like(name, called | _themselves(aliases), _CANDIDATES)
     candidates = alike or list(known)[:_CANDIDATES]
     words = [
         described([known[each]], 1) if each in known else f"{each}, an alias of {aliases[each]}" for each in candidates

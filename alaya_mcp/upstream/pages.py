@@ -1,7 +1,7 @@
 """Walking the list of deployments page by page, also where it changes meanwhile, is miscounted or repeats itself.
 
 What the API promises of its pages is not documented, so what came counts for more than what `count` says: pages are
-read on while they are full, and what does not fit is told in `Walk.warnings` (docs/decisions/names.md).
+read on while they are full, and inconsistencies are reported in `Walk.warnings` (docs/decisions/names.md).
 """
 
 from collections import deque
@@ -173,7 +173,7 @@ class Walk:
             self._accept(number, page, behind)
 
     async def _place(self) -> tuple[int, Page, int]:
-        """Return the page where the last deployments that came stand now, and how many of its rows lie behind."""
+        """Return the page that now holds the last deployments read, and how many of its rows were read."""
         start = self._start
         page = await self._fetch(start.page, start.size, self._deadline)
         moved = 0 if page.total is None or start.counted is None else page.total - start.counted

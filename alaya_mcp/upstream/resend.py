@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import anyio
 
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.upstream.error_codes import meaning_in_body, weighed
+from alaya_mcp.upstream.error_codes import Meaning, meaning_in_body, weighed
 from alaya_mcp.upstream.failures import NOTHING_WAS_SENT, Failure
 from alaya_mcp.upstream.words import is_about_model, message_in_body
 
@@ -26,6 +26,9 @@ TRIES: Final = 4
 
 _READ_AGAIN_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
 _CHAT_AGAIN_STATUS: Final = frozenset({429, 503})
+_NOT_BEGUN: Final = frozenset[Meaning | None]({None, "rate", "overloaded"})
+_PASSES: Final = _NOT_BEGUN | {"timeout"}
+"""What a body may name that passes, whatever the status; a quota that is used up does not."""
 _SECONDS: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{0,9})?")
 """Some gateways send fractions, which the RFC does not have."""
 _BAD_REQUEST: Final = 400
@@ -37,7 +40,7 @@ def read_may_be_resent(failure: BaseException) -> bool:
     return isinstance(failure, Failure) and (
         failure.kind in NOTHING_WAS_SENT
         or failure.kind == "reset"
-        or (failure.status in _READ_AGAIN_STATUS and not _is_permanent(failure))
+        or (failure.status in _READ_AGAIN_STATUS and _meaning(failure) in _PASSES)
     )
 
 
@@ -47,15 +50,13 @@ def chat_may_be_resent(failure: BaseException) -> bool:
         failure.kind in NOTHING_WAS_SENT
         or (
             failure.status in _CHAT_AGAIN_STATUS
-            and not _is_permanent(failure)
-            and meaning_in_body(failure.body) != "timeout"  # whoever gave up waiting may be generating all the same
+            and _meaning(failure) in _NOT_BEGUN  # after a time-out the engine may be generating all the same
         )
     )
 
 
-def _is_permanent(failure: Failure) -> bool:
-    """Whether the body names something that does not pass, whatever the status, as a quota that is used up."""
-    return weighed(meaning_in_body(failure.body), failure.status) not in {None, "rate", "overloaded", "timeout"}
+def _meaning(failure: Failure) -> Meaning | None:
+    return weighed(meaning_in_body(failure.body), failure.status)
 
 
 def partial_adapter_chat_may_be_resent(failure: BaseException) -> bool:

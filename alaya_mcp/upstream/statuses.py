@@ -62,7 +62,7 @@ def explain_status(
         case 402:
             return AccessDenied(
                 f"{at_start(plane)} says that the quota or the balance is used up{shown}.{words}",
-                next_step="Look into the quota and the balance in the console of whoever runs the engine.",
+                next_step="Look into the quota and the balance in the console of the engine's provider.",
                 plane=plane,
                 http_status=status,
             )
@@ -140,8 +140,8 @@ def _rejected_credentials(plane: Plane, subject: Subject, status: int, shown: st
         )
     if not subject.has_api_key:
         return CredentialsRejected(
-            f"The deployment's engine wants an apikey{shown}, and the control plane tells none for this deployment; "
-            "the account's key pair was accepted.",
+            f"The deployment's engine requires an apikey{shown}, and the control plane reports none for this "
+            "deployment; the account's key pair was accepted.",
             next_step="Look up the deployment's apikey in the Alaya NeW console; it may have to be made first.",
             plane=plane,
             http_status=status,

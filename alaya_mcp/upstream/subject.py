@@ -22,7 +22,7 @@ class Subject:
         service_id: The deployment asked for; empty where the list of them was.
         secrets: Values that must not be quoted back, should upstream echo them.
         key_pair: What holds the account's key pair, for the one who has to correct it.
-        has_api_key: Whether the control plane told a key for the deployment's engine.
+        has_api_key: Whether the control plane reported a key for the deployment's engine.
     """
 
     service_id: str
@@ -58,7 +58,7 @@ def unexpected(plane: Plane, what: str, http_status: int | None = None, words: s
     """Something answered that does not speak this API."""
     return UnexpectedResponse(
         f"{at_start(plane)} answered with {what}.{words}",
-        next_step="Check that ALAYA_BASE_URL is the serverless-infer base, and that no portal stands in between."
+        next_step="Check that ALAYA_BASE_URL is the serverless-infer base, and that no login portal intercepts it."
         if plane == "control"
         else "Check the deployment's endpoint with get_deployment: it must be the base of an OpenAI-compatible engine.",
         plane=plane,

@@ -53,7 +53,7 @@ _ABOUT_GRAMMAR = re.compile(
 def message_in(value: Any, depth: int = _DEPTH) -> str | None:  # noqa: ANN401 any JSON value may come
     """The human sentence in an error body of vLLM, SGLang, llama.cpp, a gateway or Alaya's envelope.
 
-    Of a list of details all are told, each with the field that it is about (`loc`, as FastAPI has it).
+    All details of a list are returned, each with the field that it is about (`loc`, as FastAPI has it).
     """
     if isinstance(value, str):
         return value or None
