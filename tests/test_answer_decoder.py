@@ -342,15 +342,15 @@ def test_the_timer_for_silence_moves_in_steps_and_ends_with_the_deadline(
     assert moved_timer(timer, until, end) == moved
 
 
-def test_what_cannot_be_read_is_given_up_and_not_gone_through_again_and_again() -> None:
-    """The whole server waits while an event is read: this took minutes."""
+def test_an_event_with_much_that_cannot_be_read_is_given_up() -> None:
+    """The whole server waits while an event is read: a megabyte of `[` took minutes."""
     decoder = AnswerDecoder()
-    lines = b"data: x\n" + b"[\n" * 200_000 + b"\n"
+    lines = b"data: x\n" + b"[\n{}\n" * 1_000 + b"\n"
 
     deltas = [*decoder.feed(lines), *decoder.finish()]
 
     assert not any(delta.content for delta in deltas)
-    assert 1 <= decoder.unreadable <= 64
+    assert 1 < decoder.unreadable <= 64
 
 
 def test_an_error_event_of_many_lines_is_one_error() -> None:

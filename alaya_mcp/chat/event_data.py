@@ -61,10 +61,9 @@ def _scanned(text: str) -> list[Part]:
             try:
                 value, at = _JSON.raw_decode(text, at)
                 part = cast("dict[str, Any]", value) if isinstance(value, dict) else None
-            except (ValueError, RecursionError) as error:
+            except (ValueError, RecursionError):
                 unreadable += 1
-                is_hopeless = unreadable == _MOST_UNREADABLE or isinstance(error, RecursionError)
-                line_end = -1 if is_hopeless else text.find("\n", at)
+                line_end = text.find("\n", at) if unreadable < _MOST_UNREADABLE else -1
                 at = len(text) if line_end < 0 else line_end
         if part is not None or parts[-1:] != [None]:
             parts.append(part)
