@@ -103,7 +103,8 @@ def test_an_answer_is_the_same_in_every_dress_and_cut_anywhere(dress: tuple[Answ
 def test_an_answer_cut_off_anywhere_is_a_beginning_of_it(dress: tuple[Answer, bytes], cut: int) -> None:
     answer, body = dress
     decoder = AnswerDecoder()
-    told = [*decoder.feed(body[:cut]), *decoder.salvage()]
+    role = b'data: {"choices": [{"index": 0, "delta": {"role": "assistant"}}]}\n\n'  # as every engine begins
+    told = [*decoder.feed(role + body[:cut]), *decoder.salvage()]
 
     assert "".join(answer.content).startswith(decoder.reply.content)
     assert "".join(answer.reasoning).startswith(decoder.reply.reasoning)

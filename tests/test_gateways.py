@@ -134,6 +134,9 @@ HELLO, WORLD, END = chunk("Hello "), chunk("world"), chunk(None, "stop")
         pytest.param(
             b"event: message\n" + data(HELLO) + b"\r\n\r\n" + bare(WORLD) + b"\r\n\r\n" + bare(END), id="CRLF"
         ),
+        pytest.param(b"".join(b"data: " + data(part) + b"\n\n" for part in (HELLO, WORLD, END)), id="the field twice"),
+        pytest.param(bare([HELLO, WORLD, END]), id="a list"),
+        pytest.param(data([HELLO, WORLD]) + b"\n\n" + data([END]) + b"\n\n", id="an event of a list"),
     ],
 )
 @pytest.mark.parametrize("step", [1_000_000, 7], ids=["at once", "in pieces"])
@@ -541,6 +544,34 @@ async def test_text_before_an_error_event_without_a_blank_line_is_kept() -> None
     result = await reply_to(sends(lines.encode()))
 
     assert (result["content"], result["truncated_reason"]) == ("Hello", "upstream_error")
+
+
+async def test_a_raw_tab_in_a_string_is_taken() -> None:
+    content = await reply_to(sends(data(chunk("a-b", "stop")).replace(b"a-b", b"a\tb") + b"\n\n"))
+
+    assert (content["content"], content["warnings"]) == ("a\tb", [])
+
+
+def numbered(content: str | None, index: object, reason: str | None = None) -> dict[str, Any]:
+    """A chunk whose one choice has an index."""
+    event = chunk(content, reason)
+    event["choices"][0]["index"] = index
+    return event
+
+
+@pytest.mark.parametrize(
+    ("events", "text"),
+    [
+        ([numbered("Hello ", 1), numbered("world", 1), numbered(None, 1, "stop")], "Hello world"),
+        ([numbered("no", 1), numbered("Hello ", 0), numbered("no", 1), numbered("world", 0, "stop")], "Hello world"),
+        ([numbered("Hello", 2), numbered("no", 1), numbered("!", "2", "stop")], "Hello!"),
+    ],
+    ids=["counted from 1", "two choices", "others only"],
+)
+async def test_one_choice_is_the_reply_whatever_its_index(events: list[dict[str, Any]], text: str) -> None:
+    content = await reply_to(streams(*events, DONE))
+
+    assert (content["content"], content["finish_reason"], content["truncated"]) == (text, "stop", False)
 
 
 def deep(levels: int, inside: object = "x") -> object:

@@ -146,6 +146,8 @@ STREAM_OPTIONS_REFUSED: dict[str, tuple[int, Any]] = {
     ),
     "its own field": (400, {"message": "continuous_usage_stats is not supported"}),
     "text": (400, "unsupported: include_usage"),
+    "param": (400, {"error": {"message": "Unknown parameter", "param": "stream_options", "type": "invalid"}}),
+    "path": (422, {"errors": [{"path": ["body", "stream_options", "x"], "message": "not permitted"}]}),
 }
 
 

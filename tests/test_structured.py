@@ -67,6 +67,14 @@ async def test_json_in_a_code_fence_is_taken() -> None:
     assert content["parsed"] == {"city": "Rome"}
 
 
+@pytest.mark.parametrize("end", ["</s>", "<|im_end|>", "\n<|eot_id|>\n", "<end_of_turn>", "<|im_end|><|endoftext|>"])
+async def test_a_token_that_ends_the_turn_is_no_part_of_the_data(end: str) -> None:
+    async with Upstream(chat=replies(f'{{"city": "Rome</s>"}}{end}')) as upstream:
+        content = content_of(await call(upstream.settings(), CHAT, prompt="x", response_schema=SCHEMA))
+
+    assert content["parsed"] == {"city": "Rome</s>"}
+
+
 def cut_off(*words: str) -> Handler:
     async def handler(_: Request, exchange: Exchange) -> None:
         await exchange.events(*map(text_chunk, words), text_chunk(finish_reason="length"), DONE)

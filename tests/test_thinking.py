@@ -346,6 +346,11 @@ async def test_thinking_before_json_is_parted_and_the_json_is_read(text: str) ->
     assert (content["content"], content["parsed"]) == ('{"a": 1}', {"a": 1})
 
 
+@pytest.mark.parametrize("text", ["42", "-1.5", "true", "null", '"yes"', "[1]"])
+def test_any_json_behind_a_closing_tag_is_the_reply_where_json_was_asked_for(text: str) -> None:
+    assert part_orphan(f"hm</think>{text}", before_json=True) == ("hm", text)
+
+
 @pytest.mark.anyio
 async def test_a_closing_tag_inside_of_json_is_text() -> None:
     text = json.dumps({"a": "</think>", "b": "</think>\n"})

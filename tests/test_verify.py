@@ -173,6 +173,7 @@ async def test_a_list_in_which_no_name_can_be_read_proves_nothing(listed: object
         {"data": [{"id": "base"}, {"id": 1}]},
         {"models": [{"name": "base", "model": "base"}]},
         {"models": [{"id": "base"}]},
+        {"data": [{"id": "base"}], "has_more": True},
         [{"id": "base"}],
     ],
     ids=lambda listed: repr(listed)[:40],

@@ -11,7 +11,8 @@ Part = dict[str, Any] | str | None
 """An object, `DONE`, or None for a stretch that cannot be read."""
 
 _SPACE: Final = re.compile(r"\s*")
-_JSON: Final = json.JSONDecoder()
+_JSON: Final = json.JSONDecoder(strict=False)
+"""Strings may hold raw tabs and the like, as some gateways send them."""
 _MOST_UNREADABLE: Final = 64
 """Stretches of one event that cannot be read, before the rest of it is given up."""
 _CHUNK_KEYS: Final = frozenset({"choices", "error"})
@@ -26,8 +27,7 @@ def parts_of(data: str) -> list[Part]:
     if not text or text == DONE:
         return [DONE] if text else []
     try:
-        value = json.loads(text)
-        parts: list[Part] = [cast("dict[str, Any]", value) if isinstance(value, dict) else None]
+        parts = _objects_in(_JSON.decode(text))
     except (ValueError, RecursionError):
         parts = _scanned(text)
     return [_error_among(parts, text)] if isinstance(data, ErrorData) else parts
@@ -54,17 +54,25 @@ def _scanned(text: str) -> list[Part]:
         at = space.end()
         if at == len(text):
             break
-        part: Part = None
+        found: list[Part] = [None]
         if text.startswith(DONE, at):
-            part, at = DONE, at + len(DONE)
+            found[0], at = DONE, at + len(DONE)
         else:
             try:
                 value, at = _JSON.raw_decode(text, at)
-                part = cast("dict[str, Any]", value) if isinstance(value, dict) else None
+                found = _objects_in(value)
             except (ValueError, RecursionError):
                 unreadable += 1
                 line_end = text.find("\n", at) if unreadable < _MOST_UNREADABLE else -1
                 at = len(text) if line_end < 0 else line_end
-        if part is not None or parts[-1:] != [None]:
-            parts.append(part)
+        if found != [None] or parts[-1:] != [None]:
+            parts += found
     return parts
+
+
+def _objects_in(value: Any) -> list[Part]:  # noqa: ANN401 any JSON value may come
+    """One object, or several chunks in a list; None for anything else."""
+    if isinstance(value, dict):
+        return [cast("dict[str, Any]", value)]
+    rows = cast("list[Any]", value) if isinstance(value, list) else []
+    return list(rows) if rows and all(is_chunk(row) for row in rows) else [None]

@@ -23,7 +23,7 @@ _FIELD_NAME: Final = re.compile(rb"(?!error)[a-z0-9_.-]*")
 """Fields that the format says to pass over."""
 _SNIFF: Final = 4096
 
-_ONE_EVENT: Final = re.compile(rb"data: ([^\r\n]*)\n\n")
+_ONE_EVENT: Final = re.compile(rb"data: (?!data:)([^\r\n]*)\n\n")
 """What nearly every chunk of an engine is: one event, whole."""
 
 BodyKind = Literal["json", "events", "other"]
@@ -158,6 +158,8 @@ class EventSplitter:
     def _take(self, piece: bytes, events: list[str]) -> None:
         """Add a line to the event's data, or begin another event: inside of JSON no `{` follows on a `}`."""
         text = piece.strip()
+        while text.startswith(b"data:"):  # some gateways write it twice
+            piece = text = text[5:].lstrip()
         if self._data and (text == _DONE or (text.startswith(b"{") and self._data[-1].rstrip().endswith(b"}"))):
             self._end_event(events)
             self._size = len(piece)

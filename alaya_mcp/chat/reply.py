@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, NamedTuple, cast
 
 from alaya_mcp.chat.finish_reasons import finish_reason
 from alaya_mcp.chat.thinking import ThinkSplitter
-from alaya_mcp.chat.tool_calls import PartialCall, ToolCallCollector
+from alaya_mcp.chat.tool_calls import PartialCall, ToolCallCollector, index_in
 from alaya_mcp.chat.usage import is_empty, usage_in
 from alaya_mcp.deployment.lenient import encodable, printable
 from alaya_mcp.results import Usage
@@ -88,6 +88,7 @@ class Reply:
     _usage: Any = None
     _ending: _Ending = field(default_factory=_Ending)
     _has_deltas: bool = False
+    _others: list[dict[str, Any]] | None = field(default_factory=list[dict[str, Any]])
 
     @property
     def content(self) -> str:
@@ -135,9 +136,10 @@ class Reply:
             self.fingerprint = printable(mark)[:_MARK_LENGTH] or None
         if (usage := chunk.get("usage")) and not (self._usage and is_empty(usage)):
             self._usage = usage
-        choice = _first_choice(chunk.get("choices"))
-        if not choice:
-            return _NOTHING
+        choice = self._first_choice(chunk.get("choices"))
+        return self._chosen(choice) if choice else _NOTHING
+
+    def _chosen(self, choice: dict[str, Any]) -> Delta:
         delta = self._added(choice)
         said = choice.get("finish_reason")
         reason = finish_reason(said) if said else None
@@ -151,12 +153,37 @@ class Reply:
 
     def finish(self) -> Delta:
         """Take what was held back, when no more will come."""
+        others = self._from_others()
         rest = dict.fromkeys(self._halves, "\ufffd")
         self._halves.clear()
         thought, content = self.think.feed(rest["content"]) if "content" in rest else ("", "")
         last_thought, last_content = self.think.finish(stopped=self.finish_reason == "stop")
         last = self._keep(rest.get("reasoning", "") + thought + last_thought, content + last_content)
-        return self._moved(last)
+        last = self._moved(last)
+        return Delta(others.content + last.content, others.reasoning + last.reasoning, others.calls_tool)
+
+    def _first_choice(self, choices: Any) -> dict[str, Any]:  # noqa: ANN401 any JSON value may come
+        """The choice with index 0: only one is ever asked for. Others are kept until it has come."""
+        for choice in cast("list[Any]", choices) if isinstance(choices, list) else []:
+            if isinstance(choice, dict):
+                fields = cast("dict[str, Any]", choice)
+                index = fields.get("index")
+                if index == 0 or not index_in(index):
+                    self._others = None
+                    return fields
+                if self._others is not None:
+                    self._others.append(fields)
+        return {}
+
+    def _from_others(self) -> Delta:
+        """What the choices under another index add, where none came under 0: some engines begin to count at 1."""
+        others, self._others = self._others or [], None
+        deltas = [self._chosen(other) for other in others if index_in(other["index"]) == index_in(others[0]["index"])]
+        return Delta(
+            "".join(delta.content for delta in deltas),
+            "".join(delta.reasoning for delta in deltas),
+            any(delta.calls_tool for delta in deltas),
+        )
 
     def _moved(self, last: Delta) -> Delta:
         """The last delta, with the reasoning as content where that alone came and is the reply."""
@@ -218,14 +245,6 @@ class Reply:
 def is_completion(answer: dict[str, Any]) -> bool:
     """Whether a JSON answer has the shape of a chat completion at all."""
     return isinstance(answer.get("choices"), list)
-
-
-def _first_choice(choices: Any) -> dict[str, Any]:  # noqa: ANN401 any JSON value may come
-    """The choice with index 0: only one is ever asked for."""
-    for choice in cast("list[Any]", choices) if isinstance(choices, list) else []:
-        if isinstance(choice, dict) and cast("dict[str, Any]", choice).get("index") in (0, None, "0", ""):
-            return cast("dict[str, Any]", choice)
-    return {}
 
 
 def _looks_like_json(text: str) -> bool:

@@ -5,6 +5,7 @@ ever, and neither a thread nor a regular expression can be stopped. A `$ref` is 
 """
 
 import json
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,11 @@ _LAST_CHECK_SECONDS: Final = 1.0
 """For a reply that is there when the deadline has come."""
 _DEPTH: Final = 100
 """Nesting of a reply's JSON, below what any JSON library on the way to a model refuses."""
+
+_END_OF_TURN: Final = re.compile(
+    r"(?:\s*(?:</s>|<\|(?:im_end|endoftext|eot_id|end|end_of_text|return|user)\|>|<end_of_turn>))+$"
+)
+"""Tokens that end a turn, which an engine without `skip_special_tokens` leaves behind the JSON."""
 
 
 class SchemaRefused(ValueError):
@@ -170,7 +176,7 @@ def _parsed(text: str) -> Any:  # noqa: ANN401 any JSON value may come
     Raises:
         ValueError: not JSON, or not fit to be sent on; the text quotes nothing of it.
     """
-    body = text.strip()
+    body = _END_OF_TURN.sub("", text.strip())
     if body.startswith("```") and body.endswith("```") and "\n" in body:
         body = body[body.index("\n") : -3]
     try:

@@ -25,6 +25,7 @@ _CLOSING: Final = tuple(_CLOSED_BY.values())
 _ANY_CLOSING: Final = re.compile("|".join(map(re.escape, _CLOSING)))
 _BLANK: Final = 1_000
 """Characters of nothing but space at the beginning, after which no tag is waited for."""
+_JSON_BEGINS: Final = re.compile(r"""\s*(?:[{\["]|```|-?\d|(?:true|false|null)\b)""")
 _ALWAYS_THINKS = re.compile(
     r"qwen3[^/]*-thinking(?!-(?:off|no))|deepseek[-_]?r1\b|\bqwq\b|minimax-m[12]\b", re.IGNORECASE
 )
@@ -58,7 +59,7 @@ def part_orphan(content: str, *, before_json: bool = False) -> tuple[str, str] |
         return None
     thinking, reply = content[: closing.start()].rstrip(), content[closing.end() :]
     ends_its_line = not reply or reply.startswith(("\n", "\r"))
-    if ends_its_line or (before_json and reply.lstrip().startswith(("{", "[", '"', "```"))):
+    if ends_its_line or (before_json and _JSON_BEGINS.match(reply)):
         return thinking, reply.lstrip()
     return None
 

@@ -101,7 +101,7 @@ class ToolCallCollector:
         arguments = _arguments(function.get("arguments"))
         if not (call_id or name or arguments):
             return False
-        index = _index(delta.get("index"))
+        index = index_in(delta.get("index"))
         call = self._begun(index, call_id, name, arguments) or self._new(index)
         if call is None:
             self.left_out += 1
@@ -192,7 +192,8 @@ def _name(value: object) -> str:
     return encodable(value)[:_NAME_LENGTH] if isinstance(value, str) else ""
 
 
-def _index(value: object) -> int | None:
+def index_in(value: object) -> int | None:
+    """An index, as a number or as text; None for anything else."""
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value[:9])
     if isinstance(value, float) and value.is_integer():

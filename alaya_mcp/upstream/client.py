@@ -37,7 +37,7 @@ from alaya_mcp.upstream.resend import (
 )
 from alaya_mcp.upstream.subject import Subject, unexpected
 from alaya_mcp.upstream.transport import Transport
-from alaya_mcp.upstream.words import is_about_stream_options, message_in_body
+from alaya_mcp.upstream.words import is_about_stream_options
 
 _OK: Final = 200
 _REFUSED: Final = frozenset({400, 422})
@@ -198,7 +198,7 @@ class AlayaClient:
         try:
             response = await resending(send, may_be_resent, deadline, tell_wait)
         except Failure as refusal:
-            if refusal.status not in _REFUSED or not is_about_stream_options(message_in_body(refusal.body)):
+            if refusal.status not in _REFUSED or not is_about_stream_options(refusal.body):
                 raise
             # This server added them, so the caller could do nothing about it.
             body = {name: value for name, value in body.items() if name != "stream_options"}
@@ -245,7 +245,7 @@ def _names_in(body: bytes) -> Names:
             owner = owner or str(model.get("owned_by") or "")
     if not base and not adapters:
         raise WrongShape("a list in which no model's name can be read")
-    is_whole = key == "data" and len(base) + len(adapters) == len(rows)
+    is_whole = key == "data" and not fields.get("has_more") and len(base) + len(adapters) == len(rows)
     engine = engine_in(owner)
     if engine == "sglang" and not adapters:  # it has one served name; what else it lists without a parent hangs on that
         base, adapters = base[:1], base[1:]

@@ -44,6 +44,9 @@ _ABOUT_IMAGES = re.compile(
     re.IGNORECASE,
 )
 _ABOUT_STREAM_OPTIONS = re.compile(r"stream_options|include_usage|continuous_usage_stats", re.IGNORECASE)
+_NAMES_STREAM_OPTIONS = re.compile(
+    rb"""["'](?:param|path|field|pointer|property)["']\s*:\s*[\["'][^{}:]{0,80}?stream_options""", re.IGNORECASE
+)
 _ABOUT_PARSING = re.compile(r"failed to parse (?:tools|messages|input|content)|parse_error", re.IGNORECASE)
 _ABOUT_GRAMMAR = re.compile(
     r"grammar error|(?:invalid|unsupported|unrecognized) (?:json )?(?:schema|grammar)|guided decoding", re.IGNORECASE
@@ -169,6 +172,11 @@ def is_about_grammar(text: str | None) -> bool:
     return bool(text and _ABOUT_GRAMMAR.search(own_words(text)))
 
 
-def is_about_stream_options(text: str | None) -> bool:
-    """Whether a refusal is about `stream_options`, which this server adds to what was asked."""
-    return bool(text and _ABOUT_STREAM_OPTIONS.search(own_words(text)))
+def is_about_stream_options(body: bytes) -> bool:
+    """Whether a refusal is about `stream_options`, which this server adds to what was asked.
+
+    Its message says so, or the field that it names (`param`, as OpenAI has it, or a path).
+    """
+    message = message_in_body(body)
+    in_words = message and _ABOUT_STREAM_OPTIONS.search(own_words(message))
+    return bool(in_words or _NAMES_STREAM_OPTIONS.search(body[:READ]))
