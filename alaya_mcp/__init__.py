@@ -6,8 +6,8 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from alaya_mcp.server import create_server
-    from alaya_mcp.settings import Settings, load_settings
+    from alaya_mcp.config.settings import Settings, load_settings
+    from alaya_mcp.serving.server import create_server
 
 __version__ = "0.1.0"
 
@@ -16,11 +16,11 @@ __all__ = ["Settings", "__version__", "create_server", "load_settings"]
 
 def __getattr__(name: str) -> object:
     if name == "create_server":
-        from alaya_mcp.server import create_server  # noqa: PLC0415 importing a submodule must not load the rest
+        from alaya_mcp.serving.server import create_server  # noqa: PLC0415 importing a submodule must not load the rest
 
         return create_server
     if name in {"Settings", "load_settings"}:
-        from alaya_mcp import settings  # noqa: PLC0415 as above
+        from alaya_mcp.config import settings  # noqa: PLC0415 as above
 
         return getattr(settings, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

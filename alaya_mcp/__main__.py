@@ -2,7 +2,7 @@
 
 import sys
 
-from alaya_mcp.cli import main
+from alaya_mcp.cli.main import main
 
 # A worker process that checks schemas imports this module under another name.
 if __name__ == "__main__":

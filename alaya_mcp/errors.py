@@ -1,4 +1,4 @@
-"""What can go wrong, as types with fields; `boundary` renders them once."""
+"""What can go wrong, as types with fields; `serving.errors` renders them for hosts."""
 
 import math
 from typing import ClassVar, Literal, Self

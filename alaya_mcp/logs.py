@@ -2,9 +2,9 @@
 
 import logging
 import sys
-from typing import Final
+from typing import Final, Literal
 
-from alaya_mcp.settings import LogLevel
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 _OTHERS: Final = ("httpx2", "httpcore2", "mcp", "asyncio", "uvicorn", "tenacity")
 """Libraries that stay at WARNING whatever is asked for: below it they print headers or messages."""

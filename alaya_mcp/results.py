@@ -7,8 +7,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from alaya_mcp.deployment.launch import Engine
-from alaya_mcp.deployment.wire import Status
+Status = Literal["starting", "running", "stopping", "stopped", "failed", "unknown"]
+Kind = Literal["base", "lora"]
+Engine = Literal["vllm", "sglang", "unknown"]
 
 Scalar = Any
 """A number, or text where upstream's text is no number; typed so that the schema needs no union."""
@@ -117,7 +118,7 @@ class DeploymentResult(ResultModel):
     mode: str | None = Field(default=None, description="expert or quickStart, as sent")
     model_id: str | None = Field(default=None, description="Model id in Alaya")
     base_service_id: str | None = Field(default=None, description="The base deployment of a LoRA service")
-    kind: Literal["base", "lora"] = Field(description="lora for an adapter deployed onto a base deployment")
+    kind: Kind = Field(description="lora for an adapter deployed onto a base deployment")
     status: Status = Field(description="Normalised state")
     status_raw: str | None = Field(default=None, description="State exactly as sent")
     ready: bool = Field(description="Whether a chat can be answered now")
@@ -145,7 +146,7 @@ class DeploymentRow(ResultModel):
 
     service_id: str = Field(description="Deployment id")
     name: str | None = Field(default=None, description="Display name")
-    kind: Literal["base", "lora"] = Field(description="lora for an adapter deployed onto a base deployment")
+    kind: Kind = Field(description="lora for an adapter deployed onto a base deployment")
     status: Status = Field(description="Normalised state")
     ready: bool | None = Field(default=None, description="Whether a chat can be answered now; absent where not known")
     models: list[str] = Field(description="Names it answers to, as far as the list has them")

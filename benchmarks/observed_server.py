@@ -9,7 +9,7 @@ from argparse import Namespace
 
 import anyio
 
-from alaya_mcp.commands.serve import run
+from alaya_mcp.cli.serve import run
 
 
 def _tell() -> None:

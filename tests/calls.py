@@ -8,11 +8,11 @@ import anyio
 import mcp_types as types
 from mcp import Client
 
+from alaya_mcp.config.settings import Settings, load_settings
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.sandbox import Sandbox
-from alaya_mcp.server import create_server
-from alaya_mcp.settings import Settings, load_settings
-from alaya_mcp.tools.boundary import ERROR_META_KEY
+from alaya_mcp.serving.errors import ERROR_META_KEY
+from alaya_mcp.serving.server import create_server
 
 Era = Literal["auto", "legacy"]
 ERAS: tuple[Era, ...] = ("auto", "legacy")

@@ -10,8 +10,8 @@ from typing import Any, TypedDict, Unpack
 
 import pytest
 
-from alaya_mcp.commands.install import install
-from alaya_mcp.commands.uninstall import uninstall
+from alaya_mcp.cli.install import install
+from alaya_mcp.cli.uninstall import uninstall
 from alaya_mcp.hosts.catalogue import Machine
 from alaya_mcp.hosts.transaction import Request, Terminal
 

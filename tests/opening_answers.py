@@ -13,9 +13,9 @@ import mcp_types as types
 from mcp.shared.message import SessionMessage
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
-from alaya_mcp.opening import ANSWERS, DEFAULT_DEPLOYMENT
-from alaya_mcp.server import create_server
-from alaya_mcp.settings import load_settings
+from alaya_mcp.config.settings import load_settings
+from alaya_mcp.serving.server import create_server
+from alaya_mcp.serving.stdio.opening import ANSWERS, DEFAULT_DEPLOYMENT
 from tests.stdio_host import MODERN
 
 KEYS = {"ALAYA_ACCESS_KEY": "ak", "ALAYA_SECRET_KEY": "sk"}
@@ -43,7 +43,7 @@ async def results(environ: dict[str, str], *requests: dict[str, Any]) -> list[st
 
 
 async def answers() -> dict[str, Any]:
-    """The data of `alaya_mcp.opening`."""
+    """The data of `alaya_mcp.serving.stdio.opening`."""
     texts: list[str] = []
 
     def place(text: str) -> int:

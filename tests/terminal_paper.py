@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import anyio
 from rich.console import Console
 
+from alaya_mcp.accounts import open_session
 from alaya_mcp.chat.request import Thinking
+from alaya_mcp.config.settings import Settings
 from alaya_mcp.sandbox import Sandbox
-from alaya_mcp.session import open_session
-from alaya_mcp.settings import Settings
+from alaya_mcp.terminal.chat_session import Manner, Respondent
 from alaya_mcp.terminal.dialogue import Dialogue
 from alaya_mcp.terminal.interruption import Interruption
-from alaya_mcp.terminal.respondent import Manner, Respondent
 from alaya_mcp.terminal.screen import Screen
 from tests.calls import over
 

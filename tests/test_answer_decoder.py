@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from alaya_mcp.chat.answer import AnswerDecoder, moved_timer
-from alaya_mcp.chat.engine_errors import EngineError
-from alaya_mcp.chat.events import EventTooLarge
-from alaya_mcp.chat.reply import Delta
+from alaya_mcp.chat.stream.decoder import AnswerDecoder, moved_timer
+from alaya_mcp.chat.stream.engine_errors import EngineError
+from alaya_mcp.chat.stream.events import EventTooLarge
+from alaya_mcp.chat.stream.reply import Delta
 from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape
 from alaya_mcp.upstream.transport import JSON_BODY_CAP
 

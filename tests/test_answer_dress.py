@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alaya_mcp.chat.answer import AnswerDecoder
+from alaya_mcp.chat.stream.decoder import AnswerDecoder
 
 Chunk = dict[str, Any]
 

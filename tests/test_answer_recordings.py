@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from alaya_mcp.chat.answer import AnswerDecoder
+from alaya_mcp.chat.stream.decoder import AnswerDecoder
 from tests.recordings import Recording, chats, recording
 
 Chunk = dict[str, Any]

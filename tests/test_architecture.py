@@ -14,93 +14,41 @@ PACKAGE = Path(alaya_mcp.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 LINE_BUDGET = 300
 
-# Lower layers first: a module imports from its own layer or from one before it.
-LAYERS: tuple[tuple[str, ...], ...] = (
-    (
-        "errors",
-        "deadline",
-        "origins",
-        "descriptors",
-        "sdk",
-        "environment",
-        "replacement",
-        "wrapping",
-        "suggestions",
-        "host_limits",
-        "deployment.lenient",
-        "deployment.launch",
-    ),
-    ("deployment.reference", "config_place"),
-    ("config_file",),
-    ("sources",),
-    ("settings", "progress", "logs", "console", "deployment.wire"),
-    ("deployment.names", "deployment.readiness", "results", "upstream.position"),
-    ("deployment.views", "deployment.listing", "deployment.waiting"),
-    ("deployment.verification",),
-    ("upstream.error_codes", "upstream.failures", "upstream.proxies", "upstream.words", "upstream.auth"),
-    ("upstream.context_length", "upstream.resend", "upstream.transport"),
-    ("upstream.refusals", "upstream.subject"),
-    ("upstream.statuses",),
-    ("upstream.explain",),
-    ("upstream.client", "upstream.lookups", "upstream.directory", "upstream.pages"),
-    ("chat.request", "chat.events", "chat.thinking", "chat.tool_calls", "chat.size", "chat.continuation"),
-    ("chat.finish_reasons", "chat.usage", "chat.engine_errors", "chat.event_data"),
-    ("chat.reply", "chat.answer"),
-    ("chat.structured", "chat.schema_check", "chat.kept_replies"),
-    ("chat.model_choice",),
-    ("chat.second_chance", "chat.exchange"),
-    ("chat.remarks",),
-    ("chat.outcome",),
-    ("chat.conversation",),
-    ("session",),
-    (
-        "terminal.commands",
-        "terminal.conversation",
-        "terminal.facts",
-        "terminal.interruption",
-        "terminal.lines",
-        "terminal.screen",
-    ),
-    ("terminal.prompt", "terminal.respondent", "terminal.selection", "terminal.transcript"),
-    ("terminal.answers", "terminal.dialogue"),
-    ("tools.schema", "tools.boundary", "tools.text", "tools.json_values", "tools.caller"),
-    ("tools.tool", "tools.messages", "tools.subject"),
-    ("tools.chat_arguments",),
-    ("tools.list_deployments", "tools.get_deployment", "tools.list_lora_models", "tools.chat_with_deployment"),
-    ("context.prompts", "context.resources"),
-    ("context.completions",),
-    ("server",),
-    ("backpressure", "unreadable", "opening", "pipes", "stdio"),
-    ("hosts.catalogue", "hosts.json_text", "hosts.documents"),
-    ("hosts.entries", "hosts.references", "hosts.writing"),
-    ("hosts.changes", "hosts.differences", "hosts.files"),
-    ("hosts.own_commands", "hosts.findings"),
-    ("hosts.transaction",),
-    ("doctor.check", "doctor.causes", "doctor.network"),
-    ("doctor.configuration", "doctor.connection", "doctor.deployment", "doctor.hosts", "doctor.report"),
-    ("doctor.control_plane", "doctor.engine", "doctor.transcript"),
-    ("doctor.interview",),
-    ("doctor.examination",),
-    ("commands.embedded_sandbox",),
-    ("commands.serve", "commands.sandbox", "commands.demo", "commands.chat", "commands.doctor", "commands.install"),
-    ("commands.uninstall",),
-    ("arguments",),
-    ("cli",),
-    ("__main__",),
+SHARED = frozenset(
+    {"atomic_file", "deadline", "errors", "logs", "origins", "printable", "progress", "results", "suggestions"}
 )
-MCP_ONLY_IN = ("tools.", "context.", "server", "pipes", "stdio", "unreadable", "commands.demo")
-HTTP_ONLY_IN = ("upstream.", "chat.answer", "doctor.network", "sandbox.")
-RICH_ONLY_IN = ("console", "wrapping", "commands.chat", "commands.demo", "doctor.report", "terminal.screen")
+"""Modules that every room may use; among them, as inside of a room, only circles are forbidden."""
+ROOMS: dict[str, frozenset[str]] = {
+    "config": frozenset({"deployment"}),
+    "deployment": frozenset(),
+    "upstream": frozenset({"config", "deployment"}),
+    "chat": frozenset({"deployment", "upstream"}),
+    "accounts": frozenset({"chat", "config", "upstream"}),
+    "serving": frozenset({"accounts", "chat", "config", "deployment", "upstream"}),
+    "terminal": frozenset({"accounts", "chat", "config", "deployment", "upstream"}),
+    "hosts": frozenset({"config"}),
+    "doctor": frozenset({"accounts", "chat", "config", "deployment", "hosts", "upstream"}),
+    "cli": frozenset(
+        {"accounts", "config", "deployment", "doctor", "hosts", "sandbox", "serving", "terminal", "upstream"}
+    ),
+    "sandbox": frozenset(),
+}
+"""Who may import whom."""
+INNER_ROOMS: dict[str, frozenset[str]] = {
+    "chat.stream": frozenset({"deployment", "upstream"}),
+    "serving.stdio": frozenset(),
+}
+"""Parts of a room that know nothing of the rest of it."""
+
+MCP_ONLY_IN = ("serving.", "cli.demo")
+HTTP_ONLY_IN = ("upstream.", "chat.stream.decoder", "doctor.network", "sandbox.")
+RICH_ONLY_IN = ("cli.chat", "cli.demo", "doctor.report", "terminal.console", "terminal.screen", "terminal.wrapping")
 PROMPT_TOOLKIT_ONLY_IN = ("terminal.prompt",)
 
 
 def name_of(path: Path) -> str:
     """A module's dotted name inside the package."""
     return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
-
-
-LAYERED = [path for path in MODULES if path.name != "__init__.py" and not name_of(path).startswith("sandbox.")]
-SANDBOX = [path for path in MODULES if name_of(path).startswith("sandbox.")]
 
 
 def imports_of(path: Path) -> set[str]:
@@ -115,23 +63,57 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
-def layer_of(name: str) -> int:
-    return next(index for index, layer in enumerate(LAYERS) if name in layer)
+NAMES = {name_of(path) for path in MODULES}
 
 
-@pytest.mark.parametrize("path", LAYERED, ids=name_of)
-def test_a_module_imports_from_its_own_layer_or_below(path: Path) -> None:
-    ours = {module.removeprefix("alaya_mcp.") for module in imports_of(path) if module.startswith("alaya_mcp.")}
-    for imported in ours - {"__version__", "sandbox"}:
-        assert layer_of(imported) <= layer_of(name_of(path)), f"{name_of(path)} imports {imported}"
-    assert "sandbox" not in ours or name_of(path).startswith("commands.")
+def ours(path: Path) -> set[str]:
+    """The modules of this package that a file imports."""
+    return {module for full in imports_of(path) if (module := full.removeprefix("alaya_mcp.")) != full} & NAMES
 
 
-@pytest.mark.parametrize("path", SANDBOX, ids=name_of)
-def test_the_sandbox_shares_nothing_with_the_client(path: Path) -> None:
-    ours = {module for module in imports_of(path) if module.startswith("alaya_mcp")}
+def room_of(name: str) -> str:
+    """The room that a module is in, or itself where it stands beside them."""
+    return name.split(".", maxsplit=1)[0]
 
-    assert all(module.startswith("alaya_mcp.sandbox") for module in ours)
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_room_imports_what_the_table_says_and_nothing_else(path: Path) -> None:
+    name = name_of(path)
+    room = room_of(name)
+    used = {room_of(module) for module in ours(path)} - {room}
+    above = {"__init__": frozenset({"config", "serving"}), "__main__": frozenset({"cli"})}
+    shared: frozenset[str] = frozenset() if room == "sandbox" else SHARED
+    allowed = (ROOMS | above).get(room, frozenset()) | shared
+
+    assert used <= allowed, f"{name} imports {used - allowed}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_an_inner_room_knows_nothing_of_the_rest(path: Path) -> None:
+    name = name_of(path)
+    for inner, rooms in INNER_ROOMS.items():
+        if name.startswith(f"{inner}."):
+            allowed = rooms | SHARED
+            assert all(module.startswith(f"{inner}.") or room_of(module) in allowed for module in ours(path)), name
+
+
+def test_there_is_no_circle_between_modules() -> None:
+    left = {name_of(path): ours(path) - {name_of(path)} for path in MODULES}
+    while free := {name for name, imported in left.items() if not imported & left.keys()}:
+        left = {name: imported for name, imported in left.items() if name not in free}
+
+    assert not left, f"imported in a circle, or on top of one: {sorted(left)}"
+
+
+def test_each_package_says_in_one_line_what_it_is() -> None:
+    for path in MODULES:
+        if path.name == "__init__.py" and path.parent not in {PACKAGE, PACKAGE / "sandbox"}:
+            (said,) = path.read_text(encoding="utf-8").splitlines()
+            assert said.startswith('"""')
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if room_of(name_of(path)) == "sandbox"], ids=name_of)
+def test_the_sandbox_does_not_know_the_protocol(path: Path) -> None:
     assert not any(module.split(".")[0] in {"mcp", "mcp_types"} for module in imports_of(path))
 
 
@@ -166,23 +148,24 @@ def loaded_after(statement: str) -> set[str]:
 
 def test_importing_one_module_does_not_load_the_others() -> None:
     assert {name for name in loaded_after("import alaya_mcp") if name.startswith("alaya_mcp")} == {"alaya_mcp"}
-    loaded = loaded_after("import alaya_mcp.chat.events")
+    loaded = loaded_after("import alaya_mcp.chat.stream.events")
     ours = {name for name in loaded if name.startswith("alaya_mcp")}
-    assert ours == {"alaya_mcp", "alaya_mcp.chat", "alaya_mcp.chat.events"}
+    assert ours == {"alaya_mcp", "alaya_mcp.chat", "alaya_mcp.chat.stream", "alaya_mcp.chat.stream.events"}
     assert "pydantic" not in loaded
 
 
 def test_the_stdio_server_loads_nothing_that_it_does_not_use() -> None:
-    loaded = loaded_after("import alaya_mcp.commands.serve")
+    loaded = loaded_after("import alaya_mcp.cli.serve")
 
-    others = ("sandbox", "console", "context", "config_file", "doctor", "hosts", "terminal")
+    others = ("sandbox", "config.file", "doctor", "hosts", "terminal")
+    others += tuple(f"serving.{name}" for name in ("prompts", "resources", "completions"))
     unused = (*(f"alaya_mcp.{name}" for name in others), "rich", "prompt_toolkit", "platformdirs", "socksio")
     assert not [name for name in loaded if name.startswith(unused)]
-    assert not [name for name in loaded if name.startswith("alaya_mcp.commands.") and not name.endswith("serve")]
+    assert not [name for name in loaded if name.startswith("alaya_mcp.cli.") and not name.endswith("serve")]
 
 
 def test_the_server_checks_schemas_in_a_worker_and_never_loads_the_validator_for_it() -> None:
-    ours = {name for name in loaded_after("import alaya_mcp.commands.serve") if name.startswith("alaya_mcp.")}
+    ours = {name for name in loaded_after("import alaya_mcp.cli.serve") if name.startswith("alaya_mcp.")}
 
     assert "alaya_mcp.chat.structured" in ours
     assert "alaya_mcp.chat.schema_check" not in ours

@@ -5,12 +5,12 @@ import logging
 
 import pytest
 
+from alaya_mcp.accounts import Session, open_session
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.progress import Phase
 from alaya_mcp.results import DeploymentResult
-from alaya_mcp.session import Session, open_session
-from alaya_mcp.tools.caller import Caller
-from alaya_mcp.tools.get_deployment import GET_DEPLOYMENT, GetDeploymentArguments
+from alaya_mcp.serving.elicitation import Caller
+from alaya_mcp.serving.tools.get_deployment import GET_DEPLOYMENT, GetDeploymentArguments
 from tests.calls import error_of, text_of
 from tests.upstream import Upstream
 

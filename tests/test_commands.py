@@ -139,7 +139,7 @@ def test_a_reader_that_has_seen_enough_ends_it_without_a_traceback(arguments: li
 @pytest.mark.skipif(os.name == "nt", reason="there is no such signal")
 def test_a_console_does_not_let_a_peer_that_leaves_end_the_program() -> None:
     script = (
-        "import socket\nfrom alaya_mcp.console import open_console\nopen_console()\n"
+        "import socket\nfrom alaya_mcp.terminal.console import open_console\nopen_console()\n"
         "one, other = socket.socketpair()\nother.close()\n"
         "try:\n    one.send(b'x')\nexcept BrokenPipeError:\n    print('lives')"
     )

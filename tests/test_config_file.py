@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from alaya_mcp.config_place import config_path, default_config_path
+from alaya_mcp.config.place import config_path, default_config_path
+from alaya_mcp.config.precedence import gather
+from alaya_mcp.config.settings import DEFAULT_BASE_URL, VARIABLES, load_settings
 from alaya_mcp.errors import NotConfigured
-from alaya_mcp.opening import is_plain
-from alaya_mcp.settings import DEFAULT_BASE_URL, VARIABLES, load_settings
-from alaya_mcp.sources import gather
+from alaya_mcp.serving.stdio.opening import is_plain
 from tests.stdio_host import host
 from tests.test_settings import KEYS
 from tests.upstream import SERVICE, Upstream

@@ -8,10 +8,10 @@ import mcp_types as types
 import pytest
 from mcp.shared.exceptions import MCPError
 
-from alaya_mcp.context.prompts import PROMPTS
+from alaya_mcp.config.settings import Settings
 from alaya_mcp.deployment.reference import folded
 from alaya_mcp.errors import NotConfigured
-from alaya_mcp.settings import Settings
+from alaya_mcp.serving.prompts import PROMPTS
 from tests.calls import ERAS, Era, connected, content_of
 from tests.registry import Registry, row, uuid
 from tests.upstream import Upstream, says

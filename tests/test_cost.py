@@ -9,8 +9,8 @@ from typing import Self
 import anyio
 import pytest
 
-from alaya_mcp.chat.answer import AnswerDecoder
-from alaya_mcp.settings import load_settings
+from alaya_mcp.chat.stream.decoder import AnswerDecoder
+from alaya_mcp.config.settings import load_settings
 from tests.calls import CHAT, connected
 from tests.stdio_host import host
 from tests.test_architecture import PACKAGE, loaded_after
@@ -51,7 +51,7 @@ async def counted(work: Callable[[], Awaitable[object]]) -> int:
 
 
 def test_the_first_answers_need_few_modules() -> None:
-    loaded = loaded_after("import alaya_mcp.cli, alaya_mcp.opening") - loaded_after("pass")
+    loaded = loaded_after("import alaya_mcp.cli.main, alaya_mcp.serving.stdio.opening") - loaded_after("pass")
 
     assert len(loaded) <= 25 * SPARE
     assert not {"asyncio", "anyio", "pydantic", "mcp_types", "dataclasses", "pathlib", "logging"} & loaded

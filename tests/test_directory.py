@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alaya_mcp.config.settings import Settings
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.reference import checked_reference, could_be_id, folded, is_uuid, most_like
 from alaya_mcp.deployment.wire import Page, parse_page
 from alaya_mcp.sandbox import Sandbox
-from alaya_mcp.settings import Settings
-from alaya_mcp.upstream.directory import Directory
+from alaya_mcp.upstream.deployment_names import Directory
 from tests.calls import CHAT, ERAS, Era, call, connected, content_of, error_of, over, text_of
 from tests.registry import Registry, row, uuid
 from tests.upstream import Upstream, replies, says

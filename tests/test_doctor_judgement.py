@@ -5,7 +5,8 @@ from typing import get_args
 import pytest
 from pydantic import SecretStr
 
-from alaya_mcp.deployment.names import Names
+from alaya_mcp.config.settings import load_settings
+from alaya_mcp.deployment.model_names import Names
 from alaya_mcp.deployment.wire import parse_deployment
 from alaya_mcp.doctor.causes import cause_of
 from alaya_mcp.doctor.control_plane import judged
@@ -13,7 +14,6 @@ from alaya_mcp.doctor.deployment import none_named
 from alaya_mcp.doctor.engine import Evidence, about_api_key, about_first_token, about_served_names, about_service_url
 from alaya_mcp.errors import AlayaError, CredentialsRejected, DeploymentNotReady
 from alaya_mcp.origins import Origin
-from alaya_mcp.settings import load_settings
 from alaya_mcp.upstream.auth import ApiKeyAuth
 from alaya_mcp.upstream.client import Engine
 from alaya_mcp.upstream.explain import explain, timed_out

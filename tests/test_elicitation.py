@@ -12,13 +12,13 @@ from mcp import Client
 from mcp.client import ClientRequestContext
 from mcp.shared.exceptions import MCPError
 
+from alaya_mcp.accounts import open_session
+from alaya_mcp.config.settings import Settings
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.progress import Phase, ProgressNotes
-from alaya_mcp.server import create_server
-from alaya_mcp.session import open_session
-from alaya_mcp.settings import Settings
-from alaya_mcp.tools.caller import Caller
-from alaya_mcp.tools.subject import reference
+from alaya_mcp.serving.elicitation import Caller
+from alaya_mcp.serving.server import create_server
+from alaya_mcp.serving.tools.subject import reference
 from tests.calls import CHAT, ERAS, Era, content_of, error_of, text_of
 from tests.registry import Registry, row, uuid
 from tests.stdio_host import MODERN, Host, host

@@ -4,8 +4,8 @@ import gzip
 
 import pytest
 
+from alaya_mcp.config.settings import load_settings
 from alaya_mcp.errors import NotConfigured
-from alaya_mcp.settings import load_settings
 from tests.calls import CHAT, ERAS, Era, call, error_of, text_of
 from tests.upstream import SERVICE, Exchange, Handler, Request, Upstream, in_turn, replies, says, text_chunk
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from alaya_mcp.chat.events import EventSplitter, EventTooLarge, body_kind
+from alaya_mcp.chat.stream.events import EventSplitter, EventTooLarge, body_kind
 from tests.recordings import chats
 
 BOM = b"\xef\xbb\xbf"

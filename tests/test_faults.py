@@ -10,10 +10,10 @@ import anyio
 import pytest
 from mcp import Client
 
+from alaya_mcp.config.settings import load_settings
 from alaya_mcp.sandbox import FAULTS, Sandbox
-from alaya_mcp.server import create_server
-from alaya_mcp.settings import load_settings
-from alaya_mcp.tools.boundary import ERROR_META_KEY
+from alaya_mcp.serving.errors import ERROR_META_KEY
+from alaya_mcp.serving.server import create_server
 from tests.calls import CHAT, environ_of, text_of
 from tests.stdio_host import host
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from alaya_mcp import arguments
+from alaya_mcp.cli import arguments
 from alaya_mcp.hosts.catalogue import HOSTS, VSCODE, project_file, user_file, user_files
 from alaya_mcp.hosts.changes import unfit
 from alaya_mcp.hosts.documents import read_document

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from alaya_mcp.config.settings import VARIABLES
 from alaya_mcp.hosts.differences import difference, hidden_values, masked_words
 from alaya_mcp.hosts.documents import read_document
 from alaya_mcp.hosts.entries import KEY_VARIABLES
 from alaya_mcp.hosts.json_text import with_element, with_member
 from alaya_mcp.hosts.writing import back_up, replace
-from alaya_mcp.settings import VARIABLES
 from tests.host_machine import posix_only
 
 OWN = ("mcpServers", "alaya")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from alaya_mcp.settings import VARIABLES
+from alaya_mcp.config.settings import VARIABLES
 from tests.host_machine import ACCESS, KEYS, SECRET, Desk, Person, desk_in
 
 DESKTOP = ".config/Claude/claude_desktop_config.json"

@@ -14,7 +14,7 @@ from alaya_mcp.chat.kept_replies import KeptReplies
 from alaya_mcp.chat.size import ReplyWindow, cut, size_of
 from alaya_mcp.errors import InvalidArguments
 from alaya_mcp.results import ChatResult, Timing
-from alaya_mcp.server import create_server
+from alaya_mcp.serving.server import create_server
 from tests.calls import CHAT, ERAS, Era, call, connected, content_of, error_of, text_of
 from tests.upstream import DONE, Exchange, Request, Upstream, replies, text_chunk
 

@@ -13,7 +13,7 @@ from mcp import Client
 from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape, parse_page
 from alaya_mcp.errors import InvalidArguments
 from alaya_mcp.sandbox import Sandbox
-from alaya_mcp.tools.list_deployments import ListDeploymentsArguments
+from alaya_mcp.serving.tools.list_deployments import ListDeploymentsArguments
 from tests.calls import ERAS, Era, call, connected, content_of, error_of, over, text_of
 from tests.registry import Registry, row, uuid
 from tests.upstream import Exchange, Request, Upstream, says

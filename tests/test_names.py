@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alaya_mcp.deployment.launch import Engine
-from alaya_mcp.deployment.names import Model, Names, deployment_names, not_served, served_by_surprise
+from alaya_mcp.deployment.model_names import Model, Names, deployment_names, not_served, served_by_surprise
 from alaya_mcp.deployment.wire import Deployment, parse_deployment
+from alaya_mcp.results import Engine
 
 VLLM = Names("vllm", ("base", "alias"), ("lora1", "lora2"))
 SGLANG = Names("sglang", ("base", "alias"), ("lora1", "lora2"))

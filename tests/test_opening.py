@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
-from alaya_mcp import opening
-from alaya_mcp.descriptors import Descriptors
-from alaya_mcp.opening import ANSWERS, Opening, Script, is_plain
-from alaya_mcp.settings import load_settings
+from alaya_mcp.config.settings import load_settings
+from alaya_mcp.serving.stdio import opening
+from alaya_mcp.serving.stdio.opening import ANSWERS, Opening, Script, is_plain
+from alaya_mcp.serving.stdio.stdout_guard import Descriptors
 from tests.opening_answers import CLIENT, KEYS, answers, results
 from tests.stdio_host import MODERN, Host, host, own_environ
 from tests.upstream import SERVICE, Upstream
@@ -160,7 +160,8 @@ async def test_a_host_sees_no_difference(messages: list[object]) -> None:
 
 async def test_without_its_data_all_is_the_same(tmp_path: Path) -> None:
     script = (
-        f"import sys\nfrom alaya_mcp import cli, opening\nopening.ANSWERS = {str(tmp_path / 'none')!r}\n"
+        "import sys\nfrom alaya_mcp.cli import main as cli\nfrom alaya_mcp.serving.stdio import opening\n"
+        f"opening.ANSWERS = {str(tmp_path / 'none')!r}\n"
         "sys.argv = ['alayanew-mcp']\nsys.exit(cli.main())"
     )
     with anyio.fail_after(30):

@@ -21,8 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp.shared.message import SessionMessage
 
-from alaya_mcp.descriptors import Descriptors
-from alaya_mcp.pipes import Input, Output, Pipes
+from alaya_mcp.serving.stdio.pipes import Input, Output, Pipes
+from alaya_mcp.serving.stdio.stdout_guard import Descriptors
 from tests.stdio_host import Host, host, own_environ
 from tests.upstream import Exchange, Request, Upstream, replies, text_chunk
 
@@ -305,7 +305,7 @@ class Prints:
 sys.meta_path.insert(0, Prints())
 atexit.register(print, "stray")
 sys.argv = ["alayanew-mcp"]
-from alaya_mcp.cli import main
+from alaya_mcp.cli.main import main
 sys.exit(main())
 """
 

@@ -10,11 +10,11 @@ import pytest
 from mcp import Client
 
 from alaya_mcp import progress
+from alaya_mcp.config.settings import Settings
 from alaya_mcp.errors import UpstreamUnavailable
 from alaya_mcp.progress import Phase, ProgressNotes
-from alaya_mcp.server import create_server
-from alaya_mcp.settings import Settings
-from alaya_mcp.tools.caller import PHASE_META_KEY
+from alaya_mcp.serving.elicitation import PHASE_META_KEY
+from alaya_mcp.serving.server import create_server
 from tests.calls import CHAT, content_of
 from tests.upstream import DONE, Exchange, Request, Upstream, in_turn, replies, says, text_chunk
 

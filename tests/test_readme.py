@@ -11,10 +11,10 @@ import anyio
 import pytest
 
 from alaya_mcp import errors
-from alaya_mcp.arguments import parsers
-from alaya_mcp.config_place import CONFIG_VARIABLE, PROFILE_VARIABLE
-from alaya_mcp.server import TOOLS
-from alaya_mcp.settings import DEFAULT_BASE_URL, VARIABLES, Settings
+from alaya_mcp.cli.arguments import parsers
+from alaya_mcp.config.place import CONFIG_VARIABLE, PROFILE_VARIABLE
+from alaya_mcp.config.settings import DEFAULT_BASE_URL, VARIABLES, Settings
+from alaya_mcp.serving.server import TOOLS
 from tests.readme_output import OUTPUTS, READMES
 from tests.readme_output import blocks as output_blocks
 

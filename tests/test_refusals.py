@@ -14,7 +14,7 @@ import brotli  # type: ignore[reportMissingTypeStubs] # it ships none
 import pytest
 from mcp import Client
 
-from alaya_mcp.server import create_server
+from alaya_mcp.serving.server import create_server
 from tests.calls import CHAT, call, content_of, error_of, text_of
 from tests.upstream import DONE, SERVICE, Exchange, Handler, Request, Upstream, in_turn, replies, says, text_chunk
 

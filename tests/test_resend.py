@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alaya_mcp.upstream.failures import Failure, Kind
-from alaya_mcp.upstream.resend import (
+from alaya_mcp.upstream.retry import (
     chat_may_be_resent,
     partial_adapter_chat_may_be_resent,
     read_may_be_resent,

@@ -13,9 +13,9 @@ def after(statement: str) -> list[str]:
 
 LOAD = """
 import json, sys
-from alaya_mcp.sdk import defer_packages
+from alaya_mcp.serving.stdio.sdk import defer_packages
 defer_packages()
-import alaya_mcp.commands.serve
+import alaya_mcp.cli.serve
 """
 
 
@@ -28,7 +28,7 @@ def test_neither_the_client_nor_the_framework_of_the_sdk_is_loaded() -> None:
 
 def test_afterwards_the_packages_are_whole_and_the_classes_the_same() -> None:
     same = after(
-        f"{LOAD}\nfrom alaya_mcp.server import Server as ours\nimport mcp\nfrom mcp.server import Server\n"
+        f"{LOAD}\nfrom alaya_mcp.serving.server import Server as ours\nimport mcp\nfrom mcp.server import Server\n"
         "from mcp.server.lowlevel import Server as low\n"
         "print(json.dumps([Server is ours is low, hasattr(mcp, 'Client')]))"
     )
@@ -48,8 +48,8 @@ def test_modules_are_found_in_their_packages_as_ever() -> None:
 
 def test_packages_that_are_loaded_already_are_left_alone() -> None:
     kept = after(
-        "import json, sys, mcp\nfrom alaya_mcp.sdk import defer_packages\nbefore = sys.modules['mcp']\n"
-        "defer_packages()\nimport alaya_mcp.commands.serve\n"
+        "import json, sys, mcp\nfrom alaya_mcp.serving.stdio.sdk import defer_packages\nbefore = sys.modules['mcp']\n"
+        "defer_packages()\nimport alaya_mcp.cli.serve\n"
         "print(json.dumps([sys.modules['mcp'] is before]))"
     )
 

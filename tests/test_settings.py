@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alaya_mcp.environment import value_of
+from alaya_mcp.config.environment import value_of
+from alaya_mcp.config.settings import DEFAULT_BASE_URL, load_settings, log_level
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.origins import Origin
-from alaya_mcp.settings import DEFAULT_BASE_URL, load_settings, log_level
 
 KEYS = {"ALAYA_ACCESS_KEY": "AKplanted", "ALAYA_SECRET_KEY": "SKplanted"}
 

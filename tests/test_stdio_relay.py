@@ -12,10 +12,10 @@ from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 from pydantic import TypeAdapter, ValidationError
 
-from alaya_mcp.server import create_server
-from alaya_mcp.settings import load_settings
-from alaya_mcp.stdio import Relay
-from alaya_mcp.unreadable import Unreadable, envelopes, unreadable
+from alaya_mcp.config.settings import load_settings
+from alaya_mcp.serving.server import create_server
+from alaya_mcp.serving.stdio.transport import Relay
+from alaya_mcp.serving.stdio.unreadable import Unreadable, envelopes, unreadable
 from tests.stdio_host import MODERN, host
 
 SETTINGS = load_settings({"ALAYA_ACCESS_KEY": "ak", "ALAYA_SECRET_KEY": "sk"})

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from alaya_mcp.chat.request import Turn
+from alaya_mcp.serving.tools.chat_arguments import ChatArguments
 from alaya_mcp.terminal.conversation import Conversation, Reply
 from alaya_mcp.terminal.transcript import FileRefused, load, markdown, parse_messages, path_of, save
-from alaya_mcp.tools.chat_arguments import ChatArguments
 
 ASKED, ANSWERED = Turn("user", "How far?"), Turn("assistant", "Four")
 CUT = Conversation("Be brief.").answered(ASKED, Reply("Four", "qwen3-8b", "max_tokens"))

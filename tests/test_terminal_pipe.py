@@ -13,14 +13,14 @@ import anyio
 import pytest
 from anyio.abc import Process
 
+from alaya_mcp.accounts import open_session
+from alaya_mcp.config.settings import Settings
 from alaya_mcp.errors import AccessDenied, InvalidArguments
 from alaya_mcp.sandbox import Sandbox
-from alaya_mcp.session import open_session
-from alaya_mcp.settings import Settings
 from alaya_mcp.terminal.answers import PipedChat, TextReport
+from alaya_mcp.terminal.chat_session import Manner, Respondent
 from alaya_mcp.terminal.interruption import Interruption
 from alaya_mcp.terminal.lines import LineInterrupted, PipedLine, piped_lines
-from alaya_mcp.terminal.respondent import Manner, Respondent
 from alaya_mcp.terminal.selection import reference
 from tests.calls import environ_of, over
 from tests.stdio_host import own_environ

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp import Client
 
-from alaya_mcp.chat.thinking import Prefilled, ThinkSplitter, part_orphan, prefilled
-from alaya_mcp.server import create_server
-from alaya_mcp.tools.caller import PHASE_META_KEY
+from alaya_mcp.chat.stream.thinking import Prefilled, ThinkSplitter, part_orphan, prefilled
+from alaya_mcp.serving.elicitation import PHASE_META_KEY
+from alaya_mcp.serving.server import create_server
 from tests.calls import CHAT, call, content_of, text_of
 from tests.upstream import DONE, Exchange, Handler, Request, Upstream, replies, text_chunk
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alaya_mcp.chat.tool_calls import MOST_CALLS, Flaw, ToolCallCollector
+from alaya_mcp.chat.stream.tool_calls import MOST_CALLS, Flaw, ToolCallCollector
 from tests.calls import CHAT, call, connected, content_of, error_of, text_of
 from tests.upstream import DONE, Exchange, Handler, Request, Upstream, replies, says, text_chunk
 

@@ -11,9 +11,9 @@ from mcp import Client
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
+from alaya_mcp.config.settings import load_settings
 from alaya_mcp.sandbox import CATALOGUE
-from alaya_mcp.server import TOOLS, create_server, instructions
-from alaya_mcp.settings import load_settings
+from alaya_mcp.serving.server import TOOLS, create_server, instructions
 from tests.calls import ERAS, Era
 
 SETTINGS = load_settings({"ALAYA_ACCESS_KEY": "ak", "ALAYA_SECRET_KEY": "sk"})

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alaya_mcp.upstream.context_length import context_numbers, is_about_context
-from alaya_mcp.upstream.words import (
+from alaya_mcp.upstream.error_text import (
     QUOTE_LIMIT,
     is_about_grammar,
     is_about_images,

@@ -9,7 +9,7 @@ import pytest
 from alaya_mcp.deployment.views import deployment_result, lora_list_result
 from alaya_mcp.deployment.wire import Deployment, parse_deployment
 from alaya_mcp.results import DeploymentResult, LoraListResult
-from alaya_mcp.tools.text import deployment_text, lora_list_text
+from alaya_mcp.serving.tools.text import deployment_text, lora_list_text
 
 NODE: dict[str, Any] = {
     "image": "registry.example/vllm-openai:v0.9.1",

@@ -10,7 +10,7 @@ from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.waiting import poll_interval, ready_instances, wait_until_ready
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, UpstreamUnavailable
-from alaya_mcp.server import create_server
+from alaya_mcp.serving.server import create_server
 from tests.calls import CHAT, call, connected, content_of, error_of, text_of
 from tests.upstream import Exchange, Handler, Request, Upstream, in_turn, replies, says
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from alaya_mcp.wrapping import WordWrap
+from alaya_mcp.terminal.wrapping import WordWrap
 
 
 def wrapped(*pieces: str, width: int | None = 10) -> str:

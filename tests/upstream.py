@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from alaya_mcp.settings import Settings, load_settings
+from alaya_mcp.config.settings import Settings, load_settings
 
 SERVICE = "svc-1"
 API_KEY = "deployment-apikey-0"

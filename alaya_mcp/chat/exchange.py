@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from alaya_mcp.chat.answer import AnswerDecoder, Ending
 from alaya_mcp.chat.continuation import starts_over
-from alaya_mcp.chat.finish_reasons import cut_by
 from alaya_mcp.chat.model_choice import Choice
 from alaya_mcp.chat.request import Features, Turn
 from alaya_mcp.chat.size import ReplyWindow, cut, size_of
+from alaya_mcp.chat.stream.decoder import AnswerDecoder, Ending
+from alaya_mcp.chat.stream.finish_reasons import cut_by
+from alaya_mcp.chat.stream.thinking import part_orphan
+from alaya_mcp.chat.stream.tool_calls import Flaw
 from alaya_mcp.chat.structured import Structured
-from alaya_mcp.chat.thinking import part_orphan
-from alaya_mcp.chat.tool_calls import Flaw
 from alaya_mcp.results import FunctionCall, ToolCall, TruncatedReason
 from alaya_mcp.upstream.subject import Subject
 

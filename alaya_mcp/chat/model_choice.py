@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.names import ASK_FOR_ONE, Model, Names, deployment_names, not_served, suggestion, together
+from alaya_mcp.deployment.model_names import (
+    ASK_FOR_ONE,
+    Model,
+    Names,
+    deployment_names,
+    not_served,
+    suggestion,
+    together,
+)
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, ModelNotServed, UnexpectedResponse
 from alaya_mcp.upstream.client import AlayaClient, Engine

@@ -2,9 +2,7 @@
 
 import json
 
-from alaya_mcp.chat.engine_errors import EngineError
 from alaya_mcp.chat.exchange import Asked, Exchange, Timestamps
-from alaya_mcp.chat.finish_reasons import cut_by
 from alaya_mcp.chat.kept_replies import KeptReplies
 from alaya_mcp.chat.remarks import (
     about_continuing,
@@ -13,14 +11,17 @@ from alaya_mcp.chat.remarks import (
     about_the_text,
     about_tool_calls,
 )
-from alaya_mcp.chat.reply import Reply
 from alaya_mcp.chat.request import Turn
 from alaya_mcp.chat.size import size_of
-from alaya_mcp.deployment.names import served_by_surprise
+from alaya_mcp.chat.stream.engine_errors import EngineError
+from alaya_mcp.chat.stream.finish_reasons import cut_by
+from alaya_mcp.chat.stream.reply import Reply
+from alaya_mcp.deployment.model_names import served_by_surprise
 from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape
 from alaya_mcp.errors import AlayaError, UpstreamUnavailable
 from alaya_mcp.results import ChatResult, ConversationMessage, Timing, ToolCall
 from alaya_mcp.upstream.error_codes import meaning_of
+from alaya_mcp.upstream.error_text import quoted
 from alaya_mcp.upstream.explain import (
     explain,
     explain_envelope,
@@ -30,7 +31,6 @@ from alaya_mcp.upstream.explain import (
 from alaya_mcp.upstream.failures import Failure
 from alaya_mcp.upstream.statuses import explain_status
 from alaya_mcp.upstream.subject import unexpected
-from alaya_mcp.upstream.words import quoted
 
 _OK = 200
 _WHOLE_SHARE = 4 / 3

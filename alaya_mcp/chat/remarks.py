@@ -3,12 +3,12 @@
 Each thing is said by one function: what cut a reply, what is missing in it and what brings more by `about_the_ending`.
 """
 
-from alaya_mcp.chat.engine_errors import EngineError
 from alaya_mcp.chat.exchange import Exchange
 from alaya_mcp.chat.size import size_of
-from alaya_mcp.chat.tool_calls import Flaw
+from alaya_mcp.chat.stream.engine_errors import EngineError
+from alaya_mcp.chat.stream.tool_calls import Flaw
 from alaya_mcp.deployment.wire import EnvelopeFailure
-from alaya_mcp.upstream.words import quoted
+from alaya_mcp.upstream.error_text import quoted
 
 ABOUT_A_CUT = ("The reply was cut", "The reply ends at")
 """How what `about_the_ending` says of a cut begins, for those who say it in words of their own."""

@@ -11,7 +11,7 @@ from referencing import Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012, EMPTY_REGISTRY
 
-from alaya_mcp.chat.structured import Verdict
+from alaya_mcp.chat.schema_verdict import Verdict
 
 _NAMED_GROUP: Final = re.compile(r"\(\?<(?![=!])")
 _NAMED_REFERENCE: Final = re.compile(r"\\k<(\w+)>")

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, NoReturn, cast
 import anyio
 import anyio.to_process
 
+from alaya_mcp.chat.schema_verdict import Verdict
 from alaya_mcp.deadline import Deadline
 
 SCHEMA_BYTES: Final = 64 * 2**10
@@ -64,19 +65,6 @@ class Structured:
     is_json: bool = True
     is_checked: bool = True
     is_alone: bool = False
-    unchecked: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the worker found out.
-
-    Attributes:
-        problem: What is wrong, a clause; None where nothing is.
-        unchecked: Patterns that Python's regular expressions do not know, which were passed over.
-    """
-
-    problem: str | None = None
     unchecked: tuple[str, ...] = ()
 
 

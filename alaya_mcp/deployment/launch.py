@@ -4,9 +4,9 @@ import re
 import shlex
 from collections.abc import Iterable
 from itertools import zip_longest
-from typing import Final, Literal
+from typing import Final
 
-Engine = Literal["vllm", "sglang", "unknown"]
+from alaya_mcp.results import Engine
 
 SHOWN_WITH_VALUE: Final = frozenset(
     {

@@ -6,32 +6,18 @@ from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from alaya_mcp.printable import TEXT_LIMIT, printable
+
 Scalar = str | int | float
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
-_TEXT_LIMIT = 2_000
-"""Characters of one text field; more is no name, address or id."""
 
 
 class WireModel(BaseModel):
     """Base of what upstream sends: unknown fields pass, inputs never show in errors."""
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, frozen=True)
-
-
-def printable(text: str) -> str:
-    """`text` without control characters and lone surrogates, on one line, at most `_TEXT_LIMIT` characters."""
-    if not text.isprintable():
-        text = "".join(char if char.isprintable() else " " for char in text)
-    return text.strip()[:_TEXT_LIMIT]
-
-
-def encodable(text: str) -> str:
-    """`text` fit for UTF-8: halves of surrogate pairs are joined where they meet, else replaced."""
-    if text.isascii():
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _text(value: Any) -> str | None:  # noqa: ANN401 any JSON value may come
@@ -97,7 +83,7 @@ def _names(value: Any) -> list[str]:  # noqa: ANN401 any JSON value may come
 
 
 def _as_sent(value: Any) -> str | None:  # noqa: ANN401 any JSON value may come
-    return value[:_TEXT_LIMIT] if isinstance(value, str) else None
+    return value[:TEXT_LIMIT] if isinstance(value, str) else None
 
 
 Text = Annotated[str | None, BeforeValidator(_text)]

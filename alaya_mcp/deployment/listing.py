@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from alaya_mcp.deployment.readiness import readiness
 from alaya_mcp.deployment.reference import folded
-from alaya_mcp.deployment.wire import Deployment, Kind, Status
-from alaya_mcp.results import Cluster, DeploymentRow
+from alaya_mcp.deployment.wire import Deployment
+from alaya_mcp.results import Cluster, DeploymentRow, Kind, Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from alaya_mcp.deployment.lenient import printable
-from alaya_mcp.deployment.wire import Deployment, Status
+from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import DeploymentNotReady
+from alaya_mcp.printable import printable
+from alaya_mcp.results import Status
 
 
 @dataclass(frozen=True, slots=True)

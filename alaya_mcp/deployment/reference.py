@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 from typing import Final
 from unicodedata import category, normalize
 
-from alaya_mcp.deployment.lenient import printable
+from alaya_mcp.printable import printable
 
 REFERENCE_LENGTH: Final = 256
 """Characters of a reference; longer is no name."""

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import reduce
 
-from alaya_mcp.deployment.names import Names, deployment_names, together
+from alaya_mcp.deployment.model_names import Names, deployment_names, together
 from alaya_mcp.deployment.views import lora_list_result
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.results import LoraListResult, LoraModel

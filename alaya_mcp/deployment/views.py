@@ -3,7 +3,7 @@
 from typing import Any
 
 from alaya_mcp.deployment.launch import program, shown_flags, shown_image
-from alaya_mcp.deployment.names import Names, deployment_names, launch_name
+from alaya_mcp.deployment.model_names import Names, deployment_names, launch_name
 from alaya_mcp.deployment.readiness import Readiness, readiness
 from alaya_mcp.deployment.wire import Deployment, NodeConfig, QuickStart, Resource
 from alaya_mcp.origins import Origin, UrlRefused, is_link_local, shown_endpoint

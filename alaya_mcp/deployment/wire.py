@@ -5,14 +5,12 @@ Source of each field: API documentation, deployment detail (Expert, QuickStart, 
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 
 from pydantic import AliasChoices, Field, SecretStr
 
 from alaya_mcp.deployment.lenient import AsSent, Flag, Names, Number, OrEmpty, OrNone, Text, Texts, WireModel, Words
-
-Status = Literal["starting", "running", "stopping", "stopped", "failed", "unknown"]
-Kind = Literal["base", "lora"]
+from alaya_mcp.results import Kind, Status
 
 _STATUSES: dict[str, Status] = {
     "starting": "starting",

@@ -11,15 +11,15 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from alaya_mcp.config_file import ConfigFile, Profile, parsed, profile_of
-from alaya_mcp.config_place import CONFIG_VARIABLE, PROFILE_VARIABLE, config_bytes, config_path, unusable
+from alaya_mcp.config.environment import is_unexpanded, value_of, why_unset
+from alaya_mcp.config.file import ConfigFile, Profile, parsed, profile_of
+from alaya_mcp.config.place import CONFIG_VARIABLE, PROFILE_VARIABLE, config_bytes, config_path, unusable
+from alaya_mcp.config.precedence import KEYS, Sources, Value, gather
+from alaya_mcp.config.settings import DEFAULT_BASE_URL, VARIABLES, Settings, settings_from
 from alaya_mcp.doctor.check import Check, Fact, left_out
-from alaya_mcp.environment import is_unexpanded, value_of, why_unset
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.hosts.writing import is_readable_by_others
 from alaya_mcp.origins import is_loopback
-from alaya_mcp.settings import DEFAULT_BASE_URL, VARIABLES, Settings, settings_from
-from alaya_mcp.sources import KEYS, Sources, Value, gather
 
 _REFERENCE: Final = re.compile(r".*\$\{[^{}]*\}.*|\$[A-Za-z_]\w*|%[A-Za-z_]\w*%", re.DOTALL)
 """What some shell, but no host, replaces, and a reference inside a longer value."""

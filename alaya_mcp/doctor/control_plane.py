@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from alaya_mcp.config.settings import DEFAULT_BASE_URL, Settings
 from alaya_mcp.deployment.wire import EnvelopeFailure, Page, WrongShape
 from alaya_mcp.doctor.causes import cause_of, is_page
 from alaya_mcp.doctor.check import Check, Fact
@@ -10,7 +11,6 @@ from alaya_mcp.doctor.connection import distrusted
 from alaya_mcp.doctor.network import distrust_in
 from alaya_mcp.errors import AlayaError
 from alaya_mcp.origins import Origin
-from alaya_mcp.settings import DEFAULT_BASE_URL, Settings
 from alaya_mcp.upstream.failures import Failure, Kind
 
 _UNAUTHORISED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 401, 403, 404, 429, 500

@@ -3,7 +3,7 @@
 from typing import Final
 
 from alaya_mcp.deployment.readiness import Readiness, readiness
-from alaya_mcp.deployment.wire import Deployment, Status
+from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.doctor.check import Check, Fact
 from alaya_mcp.errors import (
     AccessDenied,
@@ -12,7 +12,8 @@ from alaya_mcp.errors import (
     InvalidArguments,
     UnexpectedResponse,
 )
-from alaya_mcp.upstream.directory import label, references
+from alaya_mcp.results import Status
+from alaya_mcp.upstream.deployment_names import label, references
 
 _MOST_SHOWN: Final = 10
 _NOT_FOUND: Final = 404

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from alaya_mcp.deployment.lenient import printable
-from alaya_mcp.deployment.names import Model, Names, deployment_names, served_by_surprise, together
+from alaya_mcp.deployment.model_names import Model, Names, deployment_names, served_by_surprise, together
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.doctor.check import LEFT_OUT, Check, Fact, left_out
 from alaya_mcp.doctor.connection import distrusted
@@ -21,6 +20,7 @@ from alaya_mcp.errors import (
     UpstreamUnavailable,
 )
 from alaya_mcp.origins import Origin
+from alaya_mcp.printable import printable
 from alaya_mcp.results import ChatResult
 from alaya_mcp.upstream.client import Engine
 from alaya_mcp.upstream.failures import Failure, Kind

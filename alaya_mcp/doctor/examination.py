@@ -6,6 +6,8 @@ from typing import Final, TypeVar
 
 import anyio
 
+from alaya_mcp.accounts import Session, open_session
+from alaya_mcp.config.settings import Settings
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.reference import checked_reference, could_be_id
 from alaya_mcp.deployment.wire import Deployment, Page
@@ -21,8 +23,6 @@ from alaya_mcp.doctor.transcript import Transcript
 from alaya_mcp.errors import AccessDenied, AlayaError, CredentialsRejected
 from alaya_mcp.hosts.catalogue import Host, Machine
 from alaya_mcp.origins import Origin
-from alaya_mcp.session import Session, open_session
-from alaya_mcp.settings import Settings
 from alaya_mcp.upstream.transport import Transport
 
 SECONDS: Final = 50.0

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from alaya_mcp.deployment.lenient import encodable, printable
 from alaya_mcp.doctor.check import Check, Fact, Level
 from alaya_mcp.hosts.catalogue import HOSTS, Host, Machine
 from alaya_mcp.hosts.changes import wrong_kind
 from alaya_mcp.hosts.files import HostFile, environment_of, host_files, our_servers, server_of
 from alaya_mcp.hosts.findings import Finding, Severity, host_findings
 from alaya_mcp.hosts.references import HIDDEN, unreplaced
+from alaya_mcp.printable import encodable, printable
 
 _LEVELS: Final[dict[Severity, Level]] = {"error": "failed", "warning": "warning", "info": "ok"}
 _SHELLS_OWN: Final = re.compile(r"ALAYA_.*|(?:https?|all|no)_proxy|SSL_CERT_(?:FILE|DIR)", re.IGNORECASE)

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import Final
 
-from alaya_mcp.chat.conversation import ChatRequest
+from alaya_mcp.accounts import Session
+from alaya_mcp.chat.chats import ChatRequest
 from alaya_mcp.chat.request import Sampling, Turn
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.wire import Deployment
@@ -13,7 +14,6 @@ from alaya_mcp.doctor.engine import Evidence, engine_dns_failed
 from alaya_mcp.errors import AlayaError, UnexpectedResponse
 from alaya_mcp.origins import Origin, UrlRefused, service_endpoint
 from alaya_mcp.progress import Phase, ProgressNotes
-from alaya_mcp.session import Session
 from alaya_mcp.upstream.client import Engine
 from alaya_mcp.upstream.failures import Failure
 

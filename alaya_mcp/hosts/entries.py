@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from alaya_mcp.config_place import CONFIG_VARIABLE, PROFILE_VARIABLE
+from alaya_mcp.config.place import CONFIG_VARIABLE, PROFILE_VARIABLE
+from alaya_mcp.config.settings import VARIABLES
 from alaya_mcp.hosts.catalogue import Host, Level
 from alaya_mcp.hosts.documents import members
 from alaya_mcp.hosts.references import is_reference
-from alaya_mcp.settings import VARIABLES
 
 KEY_VARIABLES: Final = ("ALAYA_ACCESS_KEY", "ALAYA_SECRET_KEY")
 OUR_VARIABLES: Final = frozenset({*VARIABLES, CONFIG_VARIABLE, PROFILE_VARIABLE})

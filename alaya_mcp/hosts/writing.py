@@ -6,8 +6,8 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
+from alaya_mcp.atomic_file import replace_file, usual_mode
 from alaya_mcp.hosts.documents import Document
-from alaya_mcp.replacement import replace_file, usual_mode
 
 PRIVATE: Final = 0o600
 

@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from alaya_mcp.sandbox.canned_replies import go_on, speak, think
 from alaya_mcp.sandbox.schema_answers import make_instance
 from alaya_mcp.sandbox.tokens import cut, skip, stop
 from alaya_mcp.sandbox.tool_calls import Call, fit_calls, make_calls
-from alaya_mcp.sandbox.voices import go_on, speak, think
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterable
 from typing import Any, Protocol
 
 from alaya_mcp.chat.request import Turn
-from alaya_mcp.deployment.lenient import encodable
 from alaya_mcp.errors import AlayaError
+from alaya_mcp.printable import encodable
+from alaya_mcp.terminal.chat_session import Received, Respondent
 from alaya_mcp.terminal.commands import IN_A_PIPE, Do, Say, Unknown, parse_line
 from alaya_mcp.terminal.conversation import Conversation, Reply
 from alaya_mcp.terminal.facts import answer_line, cut_line, doubts
 from alaya_mcp.terminal.lines import PipedLine
-from alaya_mcp.terminal.respondent import Received, Respondent
 from alaya_mcp.terminal.screen import Screen
 
 _NOT_TEXT = (

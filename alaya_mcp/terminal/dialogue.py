@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import Final
 
 from alaya_mcp.chat.request import Turn
-from alaya_mcp.deployment.lenient import encodable
 from alaya_mcp.deployment.readiness import not_ready, readiness
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError
+from alaya_mcp.printable import encodable
+from alaya_mcp.terminal.chat_session import Received, Respondent
 from alaya_mcp.terminal.commands import COMMANDS, LEAVING, Do, Say, Unknown, help_text, parse_line
 from alaya_mcp.terminal.conversation import Conversation, Reply
 from alaya_mcp.terminal.facts import (
@@ -22,7 +23,6 @@ from alaya_mcp.terminal.facts import (
 )
 from alaya_mcp.terminal.interruption import Interruption
 from alaya_mcp.terminal.lines import LineInterrupted, ReadLine
-from alaya_mcp.terminal.respondent import Received, Respondent
 from alaya_mcp.terminal.screen import Screen
 from alaya_mcp.terminal.transcript import FileRefused, load, path_of, save
 

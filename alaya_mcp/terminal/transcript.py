@@ -6,9 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
+from alaya_mcp.atomic_file import replace_file, usual_mode
 from alaya_mcp.chat.request import Role, Turn
-from alaya_mcp.deployment.lenient import encodable
-from alaya_mcp.replacement import replace_file, usual_mode
+from alaya_mcp.printable import encodable
 from alaya_mcp.terminal.conversation import Conversation, Message
 
 _BYTES: Final = 32 * 2**20

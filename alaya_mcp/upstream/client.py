@@ -10,10 +10,10 @@ from urllib.parse import quote, urlencode
 import anyio
 import httpx2
 
+from alaya_mcp.config.settings import Settings
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.launch import engine_in
-from alaya_mcp.deployment.lenient import printable
-from alaya_mcp.deployment.names import Names
+from alaya_mcp.deployment.model_names import Names
 from alaya_mcp.deployment.wire import (
     Deployment,
     EnvelopeFailure,
@@ -25,11 +25,12 @@ from alaya_mcp.deployment.wire import (
 )
 from alaya_mcp.errors import UnexpectedResponse
 from alaya_mcp.origins import Origin, UrlRefused, service_endpoint
-from alaya_mcp.settings import Settings
+from alaya_mcp.printable import printable
 from alaya_mcp.upstream.auth import AccessKeyAuth, ApiKeyAuth
+from alaya_mcp.upstream.error_text import is_about_stream_options
 from alaya_mcp.upstream.explain import explain, explain_envelope, timed_out
 from alaya_mcp.upstream.failures import Failure
-from alaya_mcp.upstream.resend import (
+from alaya_mcp.upstream.retry import (
     chat_may_be_resent,
     partial_adapter_chat_may_be_resent,
     read_may_be_resent,
@@ -37,7 +38,6 @@ from alaya_mcp.upstream.resend import (
 )
 from alaya_mcp.upstream.subject import Subject, unexpected
 from alaya_mcp.upstream.transport import Transport
-from alaya_mcp.upstream.words import is_about_stream_options
 
 _OK: Final = 200
 _REFUSED: Final = frozenset({400, 422})

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from alaya_mcp.upstream.words import READ, own_words
+from alaya_mcp.upstream.error_text import READ, own_words
 
 _ABOUT: Final = re.compile(
     r"context[ _](?:length|size|window)\b|max_model_len|longer than the model|maximum (?:sequence|input|allowed) length"

@@ -14,16 +14,16 @@ from alaya_mcp.errors import (
     UpstreamUnavailable,
 )
 from alaya_mcp.upstream.error_codes import meaning_in_body
-from alaya_mcp.upstream.failures import Failure, Kind
-from alaya_mcp.upstream.resend import retry_after_seconds
-from alaya_mcp.upstream.statuses import explain_status
-from alaya_mcp.upstream.subject import LOOK, WHERE, Subject, at_start, deployment_not_found, unexpected
-from alaya_mcp.upstream.words import (
+from alaya_mcp.upstream.error_text import (
     is_foreign_not_found,
     message_in_body,
     quoted,
     says_not_found,
 )
+from alaya_mcp.upstream.failures import Failure, Kind
+from alaya_mcp.upstream.retry import retry_after_seconds
+from alaya_mcp.upstream.statuses import explain_status
+from alaya_mcp.upstream.subject import LOOK, WHERE, Subject, at_start, deployment_not_found, unexpected
 
 _OK, _BAD_REQUEST, _NOT_FOUND, _SERVER_ERROR = 200, 400, 404, 500
 

@@ -5,7 +5,7 @@ from typing import Final
 from alaya_mcp.errors import AlayaError, ContextTooLong, ModelNotServed, RequestRejected
 from alaya_mcp.upstream.context_length import context_numbers, is_about_context
 from alaya_mcp.upstream.error_codes import Meaning
-from alaya_mcp.upstream.words import (
+from alaya_mcp.upstream.error_text import (
     is_about_grammar,
     is_about_images,
     is_about_model,

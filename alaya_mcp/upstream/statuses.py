@@ -13,9 +13,9 @@ from alaya_mcp.errors import (
     UpstreamUnavailable,
 )
 from alaya_mcp.upstream.error_codes import Meaning, weighed
+from alaya_mcp.upstream.error_text import quoted
 from alaya_mcp.upstream.refusals import engine_refusal
 from alaya_mcp.upstream.subject import LOOK, Subject, at_start, deployment_not_found, unexpected
-from alaya_mcp.upstream.words import quoted
 
 _OK, _MULTIPLE_CHOICES, _BAD_REQUEST, _NOT_FOUND, _SERVER_ERROR = 200, 300, 400, 404, 500
 

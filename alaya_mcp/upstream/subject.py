@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
+from alaya_mcp.config.precedence import KEY_PAIR_VARIABLES
 from alaya_mcp.errors import DeploymentNotFound, Plane, UnexpectedResponse
-from alaya_mcp.sources import KEY_PAIR_VARIABLES
-from alaya_mcp.upstream.words import quoted
+from alaya_mcp.upstream.error_text import quoted
 
 WHERE: Final[dict[Plane, str]] = {
     "control": "Alaya's control plane",

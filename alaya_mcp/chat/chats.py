@@ -1,0 +1,285 @@
+"""One chat from arguments to result: look up, wait, check, choose the name, send, read, say how it ended."""
+
+import math
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import anyio
+
+from alaya_mcp.chat.exchange import Asked, Exchange, Limits, Timestamps
+from alaya_mcp.chat.kept_replies import KeptReplies
+from alaya_mcp.chat.model_choice import Choice, ServedNames, choose_model, loaded_on
+from alaya_mcp.chat.outcome import chat_result
+from alaya_mcp.chat.recovery import SecondChance
+from alaya_mcp.chat.request import Features, Sampling, Turn, chat_body
+from alaya_mcp.chat.size import ReplyWindow
+from alaya_mcp.chat.stream.decoder import AnswerDecoder, read_answer
+from alaya_mcp.chat.stream.reply import Delta, ReasoningAsReply, Reply
+from alaya_mcp.chat.stream.thinking import Prefilled, ThinkSplitter, prefilled
+from alaya_mcp.chat.structured import SchemaChecks, SchemaRefused
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.deployment.model_names import parses_reasoning
+from alaya_mcp.deployment.readiness import not_ready, readiness
+from alaya_mcp.deployment.waiting import wait_until_ready
+from alaya_mcp.deployment.wire import Deployment
+from alaya_mcp.errors import InvalidArguments, UpstreamTimeout
+from alaya_mcp.progress import ProgressNotes
+from alaya_mcp.results import ChatResult
+from alaya_mcp.upstream.client import AlayaClient, Engine
+from alaya_mcp.upstream.deployment_cache import Lookups
+from alaya_mcp.upstream.deployment_names import Directory
+from alaya_mcp.upstream.explain import timed_out
+from alaya_mcp.upstream.failures import Failure
+
+_LAST_LOOK_SECONDS: Final = 5.0
+"""For the look at the end of a wait."""
+_SIGNS_OF_STALENESS: Final = frozenset({"idle", "stream_cut", "upstream_error"})
+"""Endings after which the deployment is looked up anew: its engine may be another by now."""
+_COUNT_ON_THE_WAY: Final = frozenset({"vllm", "sglang"})
+"""Engines that can say with each token how many there are (recorded exchanges, SGLang's source)."""
+_ABOUT_THE_REQUEST: Final = frozenset({400, 413, 422, 429})
+"""Refusals that tell nothing about the deployment."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What a caller wants of a deployment."""
+
+    turns: tuple[Turn, ...]
+    sampling: Sampling = field(default_factory=Sampling)
+    features: Features = field(default_factory=Features)
+    model: str | None = None
+    wait_seconds: float = 0
+    return_messages: bool = False
+    reply_bytes: int | None = None
+    """Most of a reply, in UTF-8, that the result shows; None for what is configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One chat under way."""
+
+    request: ChatRequest
+    service_id: str
+    deadline: Deadline
+    waiting: Deadline
+    notes: ProgressNotes
+
+
+class Chats:
+    """Chats with deployments, so many at a time.
+
+    Args:
+        client: Both planes.
+        lookups: Deployments, as lately seen.
+        directory: Which deployment is meant by a name.
+        max_concurrency: Chats in flight; more wait.
+        idle_seconds: Longest silence once an answer has begun.
+        reply_bytes: Most of a reply, in UTF-8, that one result shows.
+    """
+
+    def __init__(
+        self,
+        client: AlayaClient,
+        lookups: Lookups,
+        directory: Directory,
+        *,
+        max_concurrency: int,
+        idle_seconds: float,
+        reply_bytes: int,
+    ) -> None:
+        self._client = client
+        self._lookups = lookups
+        self._directory = directory
+        self._served = ServedNames(client)
+        self._places = anyio.Semaphore(max_concurrency)
+        self._idle_seconds = idle_seconds
+        self._reply_bytes = reply_bytes
+        self._checks = SchemaChecks()
+        self.kept = KeptReplies()
+
+    async def run(self, reference: str, request: ChatRequest, deadline: Deadline, notes: ProgressNotes) -> ChatResult:
+        """The reply of the deployment of that id, name or alias, whole or as much of it as came.
+
+        Raises:
+            AlayaError: nothing of a reply came; each row of docs/errors.md.
+        """
+        schema = request.features.response_schema
+        if schema is not None:
+            await self._make_sure(schema, deadline)
+        notes.status("waiting", "looking up the deployment")
+        waiting = deadline.sooner(request.wait_seconds)
+        service_id, found = await self._directory.find(reference, deadline, self._lookups.recent)
+        deployment, was_kept = found
+        call = _Call(request, service_id, deadline, waiting, notes)
+        exchange = await self._exchange(call, deployment, was_kept=was_kept)
+        if exchange.ending.cut in _SIGNS_OF_STALENESS:
+            self._lookups.forget(service_id)
+        if schema is not None:
+            structured = await self._checks.read(schema, exchange.texts_of_data, deadline)
+            exchange = replace(exchange, structured=structured)
+        return chat_result(exchange, self.kept)
+
+    async def _make_sure(self, schema: dict[str, Any], deadline: Deadline) -> None:
+        try:
+            await self._checks.refuse_unusable(schema, deadline)
+        except SchemaRefused as refusal:
+            raise InvalidArguments(
+                f"response_schema: {refusal}.",
+                next_step="Correct the schema (JSON Schema, draft 2020-12) and call again.",
+            ) from None
+
+    def read_on(self, uri: str, reply_bytes: int | None = None) -> ChatResult:
+        """The next part of a large reply that came earlier, at most so many bytes; nothing is sent.
+
+        Raises:
+            InvalidArguments: no such reply is kept.
+        """
+        return self.kept.part(uri, reply_bytes or self._reply_bytes)
+
+    @asynccontextmanager
+    async def _place(self, deadline: Deadline, notes: ProgressNotes) -> AsyncGenerator[bool]:
+        """One of the places for chats in flight, and whether it had to be waited for."""
+        has_queued = False
+        try:
+            self._places.acquire_nowait()
+        except anyio.WouldBlock:
+            has_queued = True
+            notes.status("queued", "queued in this server: as many chats as ALAYA_MAX_CONCURRENCY allows are running")
+            with anyio.CancelScope(deadline=deadline.at) as scope:
+                await self._places.acquire()
+            if scope.cancelled_caught:
+                raise _queued_too_long(deadline) from None
+        try:
+            if deadline.remaining() == 0:  # a place came free just as the time was over
+                raise _queued_too_long(deadline)
+            yield has_queued
+        finally:
+            self._places.release()
+
+    async def _exchange(self, call: _Call, deployment: Deployment, *, was_kept: bool) -> Exchange:
+        """Ask, and again where a fresh lookup shows that what was known is not true any more.
+
+        Waiting for a deployment takes no place: others may be ready meanwhile.
+        """
+        service_id = call.service_id
+        deployment = await self._ready(call, deployment)
+        chance = SecondChance(self._client, self._lookups, service_id, call.request.model, was_kept=was_kept)
+        while True:
+            async with self._place(call.deadline, call.notes) as has_queued:
+                if has_queued:
+                    call.notes.status("waiting", "looking up the deployment")
+                    deployment, _ = await self._lookups.recent(service_id, call.deadline)
+                if readiness(deployment).ready:
+                    try:
+                        return await self._ask(call, deployment)
+                    except Failure as failure:
+                        if failure.status not in _ABOUT_THE_REQUEST:
+                            self._lookups.forget(service_id)
+                        may_wait = call.waiting.remaining() > 0
+                        deployment = await chance.after(failure, deployment, call.deadline, may_wait=may_wait)
+            deployment = await self._ready(call, deployment)
+
+    async def _ready(self, call: _Call, deployment: Deployment) -> Deployment:
+        """The deployment once it is ready.
+
+        Raises:
+            DeploymentNotReady: it is not, and waiting does not help or was not asked for.
+        """
+
+        async def look() -> Deployment:
+            patience = max(call.waiting.remaining(), _LAST_LOOK_SECONDS)
+            return await self._lookups.fresh(call.service_id, call.deadline.sooner(patience))
+
+        def tell(state: str, instances: str) -> None:
+            call.notes.status("waiting", state, instances)
+
+        deployment = await wait_until_ready(deployment, look, call.waiting, tell)
+        if not readiness(deployment).ready:
+            raise not_ready(deployment, call.service_id, waited=call.request.wait_seconds)
+        return deployment
+
+    async def _ask(self, call: _Call, deployment: Deployment) -> Exchange:
+        request, deadline, notes = call.request, call.deadline, call.notes
+        engine = self._client.engine(deployment, call.service_id)
+        choice = await choose_model(request.model, deployment, engine, self._served, deadline)
+        loaded, ready = loaded_on(choice.model, deployment)
+        splitter = ThinkSplitter(_prefilled(request.features, choice, deployment))
+        decoder = AnswerDecoder(Reply(think=splitter, reasoning_as_reply=_reasoning_as_reply(request.features)))
+        reply_bytes = request.reply_bytes or self._reply_bytes
+        window = ReplyWindow(reply_bytes)
+        times = Timestamps()
+
+        def on_delta(delta: Delta) -> None:
+            if decoder.reply.begun and times.first_token is None:
+                times.first_token = anyio.current_time()
+            if delta.reasoning or decoder.reply.think.is_thinking:
+                notes.think()
+            elif delta.calls_tool:
+                notes.status("waiting", "the model is writing a tool call")
+            notes.write(window.feed(delta.content))
+
+        def tell(words: str) -> None:
+            notes.status("waiting", words)
+
+        with anyio.CancelScope(deadline=deadline.at) as opening:
+            body: dict[str, Any] = chat_body(
+                choice.model.sent,
+                request.turns,
+                request.sampling,
+                request.features,
+                counts_on_the_way=choice.names.engine in _COUNT_ON_THE_WAY,
+            )
+            sending = self._client.chat(engine, body, deadline, partial_adapter=0 < loaded < ready, tell=tell)
+            async with sending as (response, times.sent):
+                opening.deadline = math.inf  # from here on `read_answer` keeps the deadline, and what has arrived
+                ending = await read_answer(
+                    response, decoder, deadline=deadline, idle_seconds=self._idle_seconds, on_delta=on_delta
+                )
+            notes.write(window.finish())
+            times.ended = anyio.current_time()
+            return Exchange(
+                engine.subject,
+                Asked(request.turns, request.features, request.return_messages),
+                choice,
+                decoder,
+                window,
+                ending,
+                times,
+                Limits(deadline.budget, self._idle_seconds, reply_bytes),
+                not request.features.continues,
+                (*_cautions(engine), *choice.warnings),
+            )
+        raise timed_out("data", deadline.budget)
+
+
+def _prefilled(features: Features, choice: Choice, deployment: Deployment) -> Prefilled:
+    if features.continues or features.response_schema is not None:
+        return "no"  # neither begins with thinking: the one goes on, the other is held to JSON
+    names = [*choice.names.base, *([] if deployment.is_lora_service else [deployment.model_id or ""])]
+    return prefilled(features.thinking, names, has_parser=parses_reasoning(deployment))
+
+
+def _reasoning_as_reply(features: Features) -> ReasoningAsReply:
+    """A parser takes the continuation of a reply, or JSON, for thinking where no closing tag comes (seen on vLLM)."""
+    if features.response_schema is not None:
+        return "json"
+    return "any" if features.continues else "never"
+
+
+def _queued_too_long(deadline: Deadline) -> UpstreamTimeout:
+    return UpstreamTimeout(
+        f"The chat waited {deadline.budget:g} s in this server's own queue; nothing was sent.",
+        next_step="Call again with fewer chats at a time, or raise ALAYA_MAX_CONCURRENCY.",
+    )
+
+
+def _cautions(engine: Engine) -> list[str]:
+    cautions: list[str] = []
+    if engine.auth is None:
+        cautions.append("The control plane tells no apikey for this deployment, so none was sent.")
+    if engine.is_plain_http:
+        cautions.append("The engine is reached over plain http: the apikey and the conversation are not encrypted.")
+    return cautions

@@ -1,0 +1,103 @@
+"""What a failed chat means, and whether a fresh lookup gives it a second chance.
+
+A chat is asked again only where no engine can have begun it: the rule is in docs/errors.md.
+"""
+
+from typing import Final
+
+from alaya_mcp.chat.model_choice import listed_names, unserved
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.deployment.readiness import HELPS_ONCE, patience, readiness
+from alaya_mcp.deployment.wire import Deployment
+from alaya_mcp.errors import AlayaError, DeploymentNotReady, ModelNotServed
+from alaya_mcp.upstream.client import AlayaClient
+from alaya_mcp.upstream.deployment_cache import Lookups
+from alaya_mcp.upstream.explain import explain
+from alaya_mcp.upstream.failures import NOTHING_WAS_SENT, Failure
+
+_UNAUTHORIZED: Final = 401
+_FORBIDDEN: Final = 403
+_UNAVAILABLE: Final = 503
+
+
+class SecondChance:
+    """Looks into the failures of one chat.
+
+    Args:
+        client: For what errors may name.
+        lookups: Where the deployment is looked up afresh.
+        service_id: The deployment.
+        wanted: The model asked for, if any.
+        was_kept: Whether the chat went by a lookup that was kept from earlier.
+    """
+
+    def __init__(
+        self, client: AlayaClient, lookups: Lookups, service_id: str, wanted: str | None, *, was_kept: bool
+    ) -> None:
+        self._client = client
+        self._lookups = lookups
+        self._service_id = service_id
+        self._wanted = wanted
+        self._was_kept = was_kept
+        self._has_rotated = False
+
+    async def after(
+        self, failure: Failure, deployment: Deployment, deadline: Deadline, *, may_wait: bool
+    ) -> Deployment:
+        """The deployment as it is now, where it is worth asking again.
+
+        Args:
+            failure: What happened.
+            deployment: As the chat took it to be.
+            deadline: Of the call.
+            may_wait: Whether the caller waits for a deployment that becomes ready.
+
+        Raises:
+            AlayaError: what the failure means, where it is not.
+        """
+        was_kept, self._was_kept = self._was_kept, False
+        error = explain(failure, self._client.subject(self._service_id, deployment))
+        if failure.status == _UNAUTHORIZED and not self._has_rotated:
+            fresh = await self._fresh(error, deadline)
+            if fresh.api_key != deployment.api_key:
+                self._has_rotated = True
+                return fresh
+        elif failure.status == _UNAVAILABLE:
+            fresh = await self._fresh(error, deadline)
+            verdict = readiness(fresh)
+            if verdict.may_pass and may_wait:
+                return fresh
+            if not verdict.ready:
+                raise self._not_ready_any_more(fresh, error)
+        elif failure.status == _FORBIDDEN:
+            await self._fresh(error, deadline)  # a deployment that is gone is told so
+        elif failure.kind in NOTHING_WAS_SENT and was_kept:
+            fresh = await self._fresh(error, deadline)
+            if fresh.service_url != deployment.service_url or not readiness(fresh).ready:
+                return fresh
+        elif isinstance(error, ModelNotServed):
+            known = await self._fresh(error, deadline) if was_kept else deployment
+            listed = await listed_names(self._client, known, self._service_id, deadline)
+            raise unserved(self._wanted, known, error, listed)
+        raise error
+
+    async def _fresh(self, error: AlayaError, deadline: Deadline) -> Deployment:
+        """The deployment as it is now; where that cannot be had, the failure stands."""
+        try:
+            return await self._lookups.fresh(self._service_id, deadline)
+        except AlayaError as other:
+            if other.retryable:
+                raise error from None
+            raise
+
+    def _not_ready_any_more(self, fresh: Deployment, error: AlayaError) -> DeploymentNotReady:
+        verdict = readiness(fresh)
+        return DeploymentNotReady(
+            f"Deployment {self._service_id} is {verdict.state} now (its engine answered HTTP {_UNAVAILABLE}).",
+            next_step=patience() if verdict.may_pass else verdict.next_step,
+            retryable=verdict.may_pass,
+            helps_once=HELPS_ONCE if verdict.may_pass else None,
+            plane="data",
+            http_status=_UNAVAILABLE,
+            retry_after=error.retry_after,
+        )

@@ -1,0 +1,1 @@
+"""Reading one answer of an engine: from bytes to a reply."""

@@ -1,0 +1,123 @@
+"""Chat with a deployment in the terminal, or answer what is piped in."""
+
+import argparse
+import io
+import locale
+import os
+import signal
+import sys
+from collections.abc import Generator
+from contextlib import AsyncExitStack, contextmanager
+from typing import Final
+
+from rich.console import Console
+
+from alaya_mcp.accounts import Session, open_session
+from alaya_mcp.config.settings import Settings, load_settings, log_level
+from alaya_mcp.deployment.reference import checked_reference
+from alaya_mcp.errors import AlayaError, InvalidArguments
+from alaya_mcp.logs import start_logging
+from alaya_mcp.printable import encodable
+from alaya_mcp.terminal.answers import JsonReport, PipedChat, TextReport
+from alaya_mcp.terminal.chat_session import Manner, Respondent
+from alaya_mcp.terminal.console import open_console
+from alaya_mcp.terminal.dialogue import INTERRUPTED, Dialogue
+from alaya_mcp.terminal.interruption import Interruption
+from alaya_mcp.terminal.lines import piped_lines
+from alaya_mcp.terminal.screen import Aside, Screen
+from alaya_mcp.terminal.selection import reference
+
+_REPLY_BYTES: Final = 10_000_000
+"""No host stands between the reply and its reader."""
+
+
+async def run(arguments: argparse.Namespace) -> int:
+    """Chat until the person leaves, or until the pipe ends."""
+    start_logging(log_level(os.environ))
+    has_person = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty() and not arguments.json
+    console = open_console()
+    beside = console if has_person else Aside(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    screen = Screen(console, beside)
+    try:
+        async with AsyncExitStack() as owned:
+            settings = await _settings(arguments, owned)
+            session = await owned.enter_async_context(open_session(settings))
+            chat = _chat_with_person if has_person else _chat_with_pipe
+            return await chat(session, arguments, screen)
+    except AlayaError as error:
+        screen.fail(error)
+    return 1
+
+
+async def _settings(arguments: argparse.Namespace, owned: AsyncExitStack) -> Settings:
+    if arguments.over_sandbox:
+        from alaya_mcp.cli.embedded_sandbox import sandbox_settings  # noqa: PLC0415 loaded for --sandbox only
+
+        settings = await sandbox_settings(owned)
+    else:
+        settings = load_settings(os.environ)
+    return settings.model_copy(update={"max_reply_bytes": _REPLY_BYTES})
+
+
+async def _chat_with_person(session: Session, arguments: argparse.Namespace, screen: Screen) -> int:
+    from alaya_mcp.terminal.prompt import Prompt  # noqa: PLC0415 a line editor is loaded for a person only
+
+    interruption = Interruption()
+    with interruption.on_sigint():
+        named = ""
+        with interruption.block() as looking:
+            try:
+                named = await reference(session, _named(arguments), screen, Prompt(lambda: ()))
+            except EOFError:
+                return 1
+        if looking.cancelled_caught:
+            return INTERRUPTED
+        respondent = Respondent(session, named, _manner(arguments), screen, interruption)
+        prompt = Prompt(lambda: respondent.models)
+        return await Dialogue(respondent, screen, prompt, interruption, _text(arguments.system)).run()
+
+
+async def _chat_with_pipe(session: Session, arguments: argparse.Namespace, screen: Screen) -> int:
+    with _sigint_ends_at_once():
+        named = await reference(session, _named(arguments), screen)
+        nobody = Console(file=io.StringIO(), quiet=True)
+        shown = Screen(nobody, nobody) if arguments.json else screen
+        respondent = Respondent(session, named, _manner(arguments), shown, Interruption())
+        report = JsonReport(screen) if arguments.json else TextReport(screen)
+        is_conversation: bool = arguments.conversation
+        chat = PipedChat(respondent, screen, report, _text(arguments.system), is_conversation=is_conversation)
+        source = sys.stdin.buffer if sys.stdin is not None else io.BytesIO()
+        return await chat.run(piped_lines(source, locale.getencoding()))
+
+
+@contextmanager
+def _sigint_ends_at_once() -> Generator[None]:
+    """Python's own handler would wait for the thread that reads stdin, which ends with stdin only."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _named(arguments: argparse.Namespace) -> str | None:
+    """What the command line calls the deployment.
+
+    Raises:
+        InvalidArguments: it could be neither an id nor a name.
+    """
+    try:
+        return checked_reference(arguments.service) if arguments.service else None
+    except ValueError as wrong:
+        raise InvalidArguments(
+            f"SERVICE {wrong}.", next_step="Name a deployment: its id, its name or an alias."
+        ) from None
+
+
+def _manner(arguments: argparse.Namespace) -> Manner:
+    return Manner(arguments.timeout, _text(arguments.model), arguments.thinking)
+
+
+def _text(argument: str | None) -> str | None:
+    """An argument fit for UTF-8; None where it is empty."""
+    return encodable(argument) if argument else None

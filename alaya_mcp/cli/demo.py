@@ -1,0 +1,229 @@
+"""The demo: the real stdio server as a subprocess over the sandbox, driven by a real MCP client."""
+
+import argparse
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import mcp_types as types
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters
+from rich.console import Console
+
+from alaya_mcp.hosts.entries import launcher
+from alaya_mcp.sandbox import Sandbox
+from alaya_mcp.terminal.console import open_console
+from alaya_mcp.terminal.wrapping import WordWrap
+
+_RULER: Final = re.compile(r"^-{3,}\n", re.MULTILINE)
+_PHASE: Final = "com.alayanew.mcp/phase"
+_QUESTION: Final = "A customer asks why order 1042 has not arrived. What do you answer?"
+_LONG: Final = "sandbox: repeat 500 word"
+_NAME: Final = "qwen3-support"
+_SCHEMA: Final = {
+    "type": "object",
+    "properties": {"order": {"type": "integer"}, "urgent": {"type": "boolean"}, "summary": {"type": "string"}},
+    "required": ["order", "urgent", "summary"],
+}
+_STATES: Final = ("starting", "the model is thinking")
+_STARTING_SECONDS: Final = 3.0
+_CANCEL_SECONDS: Final = 10
+_DEMO_SECONDS: Final = 60
+
+_NEXT: Final = """\
+Next, with your own deployment:
+  1. In the Alaya NeW console make an Open API Key.
+  2. Run `alayanew-mcp install HOST` (claude-desktop, claude-code, vscode or cursor),
+     or put this into your MCP host's configuration yourself:
+
+{config}
+
+  3. Restart the host and ask it: "Which of my deployments are running?"
+If something does not work: `alayanew-mcp doctor`.
+README.md has the same for each host, and every setting."""
+
+
+class Notes:
+    """Prints text while it is being written, and keeps the pieces it came in."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._begun = anyio.Event()
+        self._wrap = WordWrap(console.width if console.is_terminal else None)
+        self.pieces: list[str] = []
+
+    async def show(self, message: object) -> None:
+        """Take one message of the server."""
+        if isinstance(message, types.ProgressNotification):
+            phase = (message.params.meta or {}).get(_PHASE)
+            words = message.params.message or ""
+            if phase == "writing":
+                self.add(words)
+            elif words.startswith(_STATES):
+                self._console.print(words, style="dim", markup=False)
+
+    def add(self, piece: str) -> None:
+        """Print one piece."""
+        if piece:
+            self.pieces.append(piece)
+            self._begun.set()
+            self._console.print(self._wrap.feed(piece), end="", markup=False, soft_wrap=True)
+
+    def end(self) -> None:
+        """Print what of the last word was held back."""
+        self._console.print(self._wrap.finish(), end="", markup=False, soft_wrap=True)
+
+    async def have_begun(self) -> None:
+        """Wait for the next piece."""
+        self._begun = anyio.Event()
+        await self._begun.wait()
+
+
+async def _asks_for_notes(progress: float, total: float | None, message: str | None) -> None:
+    """Its presence makes the client send a progress token; `Notes` prints what comes."""
+
+
+class Demo:
+    """One sitting: calls, and their answers as a terminal shows them."""
+
+    def __init__(self, console: Console, client: Client, notes: Notes) -> None:
+        self._console = console
+        self._client = client
+        self._notes = notes
+        self.as_expected = True
+
+    async def call(self, why: str, tool: str, arguments: dict[str, Any], *, fails: bool = False) -> None:
+        """Make one call and show it; text that is being written is shown as it comes."""
+        self._console.print()
+        self._console.print(why, style="bold cyan", markup=False)
+        shown = json.dumps(arguments, ensure_ascii=False)
+        self._console.print(f"> {tool} {shown}", style="bold", markup=False)
+
+        self._notes.pieces.clear()
+        result = await self._client.call_tool(tool, arguments, progress_callback=_asks_for_notes)
+        text = "\n".join(block.text for block in result.content if isinstance(block, types.TextContent))
+        self.as_expected &= result.is_error is fails
+        if result.is_error:
+            self._console.print(text, style="red", markup=False)
+        elif tool == "chat_with_deployment":
+            # The client hands notes to tasks of its own, so the last one may come after the result.
+            reply: str = result.structured_content["content"]
+            self._notes.add(reply.removeprefix("".join(self._notes.pieces)))
+            self._notes.end()
+            # The reply was shown as it came; the text form has it below the facts.
+            parts = [part.strip("\n") for part in _RULER.split(text) if part.strip() != reply.strip()]
+            facts = "\n".join(parts)
+            self._console.print(f"\ncame in {len(self._notes.pieces)} pieces; {facts}", style="dim", markup=False)
+        else:
+            self._console.print(text, markup=False)
+
+    async def cancelled(self, why: str, sandbox: Sandbox) -> None:
+        """Give a call up in the middle of its answer, and show that the engine was freed."""
+        self._console.print()
+        self._console.print(why, style="bold cyan", markup=False)
+        arguments = {"prompt": _LONG}
+        self._console.print(
+            f"> chat_with_deployment {json.dumps(arguments, ensure_ascii=False)}", style="bold", markup=False
+        )
+        aborted = sandbox.stats.chats_aborted
+
+        async def call() -> None:
+            await self._client.call_tool("chat_with_deployment", arguments, progress_callback=_asks_for_notes)
+
+        self._notes.pieces.clear()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call)
+            await self._notes.have_begun()
+            tasks.cancel_scope.cancel()
+        self._notes.end()
+        with anyio.fail_after(_CANCEL_SECONDS):
+            await sandbox.stats.wait_for(lambda stats: stats.chats_aborted > aborted)
+        self._console.print("\ncancelled; the engine's connection is closed and its generation ended:", style="dim")
+        stats = {name: value for name, value in sandbox.stats.snapshot().items() if name.startswith("chats_")}
+        self._console.print(json.dumps(stats), style="dim", markup=False)
+
+    async def tell(self, sandbox: Sandbox) -> None:
+        """The whole story."""
+        listed = await self._client.list_tools()
+        names = ", ".join(tool.name for tool in listed.tools)
+        self._console.print(f"The server speaks MCP {self._client.protocol_version} and offers {names}.", markup=False)
+        running = {"status": "running", "limit": 3}
+        await self.call("What there is. A few of the deployments that run:", "list_deployments", running)
+        named = {"service_id": _NAME}
+        await self.call("One of them, by its name: its state and launch configuration.", "get_deployment", named)
+        await self.call("Its LoRA adapters, with the string that reaches each.", "list_lora_models", named)
+        chat = "chat_with_deployment"
+        await self.call("A chat with the base model. The text comes in as it is written:", chat, {"prompt": _QUESTION})
+        await self.call("The same question to one of the adapters:", chat, {"prompt": _QUESTION, "model": "support-zh"})
+        await self.call(
+            "A mistake. The error says what an agent can do about it:",
+            chat,
+            {"prompt": _QUESTION, "model": "suport-zh"},
+            fails=True,
+        )
+        await self.call(
+            "A deployment that is still starting. The call waits for it and says how far it is:",
+            chat,
+            {"prompt": "Are you there?", "service_id": "sandbox-starting", "wait_seconds": 20},
+        )
+        await self.call(
+            "A thinking model. Its thinking comes apart from the reply:",
+            chat,
+            {"prompt": _QUESTION, "service_id": "sandbox-thinking"},
+        )
+        await self.call(
+            "A reply held to a JSON Schema, checked and returned as data:",
+            chat,
+            {"prompt": _QUESTION, "response_schema": _SCHEMA},
+        )
+        await self.cancelled("A call that is cancelled in the middle of its answer:", sandbox)
+
+
+def _config() -> str:
+    """What README.md shows, with the path of this installation's command."""
+    start = launcher(Path(sys.executable), sys.platform)
+    env = {
+        "ALAYA_ACCESS_KEY": "your access key",
+        "ALAYA_SECRET_KEY": "your secret key",
+        "ALAYA_SERVICE_ID": "your deployment's name or id",
+    }
+    entry = {"mcpServers": {"alaya": {"command": start.command, "args": list(start.args), "env": env}}}
+    return "\n".join(f"     {line}" for line in json.dumps(entry, indent=2, ensure_ascii=False).splitlines())
+
+
+async def run(arguments: argparse.Namespace) -> int:
+    """Show the demo; 0 when every call ended as it should."""
+    del arguments
+    console = open_console()
+
+    notes = Notes(console)
+    console.print("Starting the server as a host would: a subprocess on stdio, here over the sandbox.", markup=False)
+    with anyio.fail_after(_DEMO_SECONDS):
+        async with Sandbox(starting_seconds=_STARTING_SECONDS) as sandbox:
+            environ = _environment(sandbox)
+            server = StdioServerParameters(command=sys.executable, args=["-m", "alaya_mcp"], env=environ)
+            async with Client(server, message_handler=notes.show) as client:
+                demo = Demo(console, client, notes)
+                await demo.tell(sandbox)
+    console.print()
+    before, after = _NEXT.split("{config}")
+    console.print(before, end="", markup=False)
+    console.print(_config(), markup=False, soft_wrap=True)  # it is there to be copied
+    console.print(after.removeprefix("\n"), markup=False)
+    return 0 if demo.as_expected else 1
+
+
+def _environment(sandbox: Sandbox) -> dict[str, str]:
+    """This process's environment, with the sandbox in place of a real account's settings."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("ALAYA_")}
+    return {
+        **others,
+        "ALAYA_BASE_URL": sandbox.base_url,
+        "ALAYA_ACCESS_KEY": sandbox.access_key,
+        "ALAYA_SECRET_KEY": sandbox.secret_key,
+        "ALAYA_SERVICE_ID": sandbox.default_service_id,
+    }

@@ -1,0 +1,53 @@
+"""Find out why something does not work, from the configuration to the first token."""
+
+import argparse
+import os
+
+from alaya_mcp.config.settings import log_level
+from alaya_mcp.doctor.check import Check, exit_status
+from alaya_mcp.doctor.connection import Network
+from alaya_mcp.doctor.examination import Question, World, examine
+from alaya_mcp.doctor.hosts import nothing_passed, passed_by
+from alaya_mcp.doctor.network import system_addresses
+from alaya_mcp.doctor.report import as_json, show_check, show_end
+from alaya_mcp.hosts.catalogue import HOSTS, Machine
+from alaya_mcp.logs import start_logging
+from alaya_mcp.printable import encodable
+from alaya_mcp.terminal.console import open_console
+
+
+async def run(arguments: argparse.Namespace) -> int:
+    """Examine, and print what was found; the exit status by the worst of it."""
+    start_logging(log_level(os.environ))
+    console = open_console()
+    world = _world(arguments.host)
+    question = Question(arguments.service, encodable(arguments.model or "") or None, chats=not arguments.no_chat)
+
+    def tell(check: Check) -> None:
+        if not arguments.json:
+            show_check(console, check)
+
+    checks = await examine(question, world, tell)
+    if arguments.json:
+        console.out(as_json(checks), highlight=False)
+    else:
+        show_end(console, checks)
+    return exit_status(checks)
+
+
+def _world(host_name: str | None) -> World:
+    """What there is to look at; with a host's name, what its server would see."""
+    machine = _machine()
+    host = HOSTS[host_name] if host_name else None
+    passed = (passed_by(host, machine) if machine else nothing_passed(host, os.environ)) if host else None
+    environ = dict(passed.environ if passed else os.environ)
+    return World(environ, Network(environ, system_addresses), machine, host, passed)
+
+
+def _machine() -> Machine | None:
+    """This machine; None where there is no home folder or no working directory."""
+    try:
+        present = Machine.present()
+    except (RuntimeError, OSError):
+        return None
+    return Machine(present.platform, present.home, dict(present.environ), present.directory)

@@ -1,0 +1,270 @@
+"""Enter this server into a host's configuration: by the host's own command where it has one, else in its file."""
+
+import argparse
+import getpass
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from alaya_mcp.config.environment import value_of
+from alaya_mcp.config.file import parsed, profile_of
+from alaya_mcp.config.place import CONFIG_VARIABLE, PROFILE_VARIABLE, config_bytes, config_path
+from alaya_mcp.config.precedence import gather
+from alaya_mcp.config.settings import VARIABLES, Settings, settings_from
+from alaya_mcp.errors import NotConfigured
+from alaya_mcp.hosts.catalogue import Machine
+from alaya_mcp.hosts.changes import holds, installed, is_installed, snippet, unfit, wrong_kind
+from alaya_mcp.hosts.differences import printable
+from alaya_mcp.hosts.entries import (
+    KEY_VARIABLES,
+    PLACEHOLDERS,
+    KeyPair,
+    Wanted,
+    launcher,
+    literal_keys,
+    merged,
+    takes_literal_keys,
+    wanted_sandbox,
+    wanted_server,
+)
+from alaya_mcp.hosts.own_commands import Call, adding, can_be_passed, not_taken, removing
+from alaya_mcp.hosts.transaction import Refused, Request, Terminal, Transaction
+from alaya_mcp.terminal.console import open_console
+
+Which = Callable[[str], str | None]
+"""`shutil.which`."""
+
+_KEYS_ARE_NEEDED: Final = """\
+The two halves of your Open API Key are needed: set ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY in the environment, or run \
+this on a terminal, which asks for them. The key is made in the Alaya NeW console; --sandbox does without one."""
+
+_FILE_STAYS: Final = """\
+The entry keeps its envFile, which this command does not read: an ALAYA_ variable in it counts beside the new keys."""
+
+
+async def run(arguments: argparse.Namespace) -> int:
+    """Install as the command line says."""
+    return install(
+        requested(arguments), Machine.present(), open_terminal("install"), which=shutil.which, executable=sys.executable
+    )
+
+
+def requested(arguments: argparse.Namespace) -> Request:
+    """What a command line of `install` or `uninstall` asks for."""
+    project: str | None = arguments.project
+    return Request(
+        host=arguments.host,
+        name=arguments.name,
+        project=None if project is None else Path(project),
+        is_sandbox=getattr(arguments, "over_sandbox", False),
+        is_dry=arguments.dry_run,
+        is_agreed=arguments.yes,
+    )
+
+
+def open_terminal(command: str) -> Terminal:
+    """The terminal that this process runs on; one that asks nothing where input or output is none."""
+    console = open_console()
+    # While a question waits, the event loop's own handler would only take note of Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def write(text: str, style: str) -> None:
+        console.print(printable(text), style=style or None, markup=False, soft_wrap=True)
+
+    def warn(text: str) -> None:
+        sys.stderr.write(f"alayanew-mcp {command}: {printable(text)}\n")
+
+    def answer(question: str) -> str:
+        try:
+            return input(question)
+        except EOFError:
+            return ""
+
+    is_terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+    return Terminal(write, warn, answer, getpass.getpass) if is_terminal else Terminal(write, warn)
+
+
+def install(request: Request, machine: Machine, terminal: Terminal, *, which: Which, executable: str) -> int:
+    """Install; the exit status.
+
+    Args:
+        request: What was asked for.
+        machine: Where.
+        terminal: Whom to ask.
+        which: Finds a host's own command on the PATH.
+        executable: The interpreter.
+    """
+    try:
+        transaction = Transaction.begin(request, machine, terminal)
+        return _install(transaction, which, executable)
+    except Refused as refusal:
+        terminal.warn(str(refusal))
+    except NotConfigured as problem:
+        terminal.warn(f"{problem.message} {problem.next_step}")
+    return 1
+
+
+def _install(transaction: Transaction, which: Which, executable: str) -> int:
+    terminal, host, document = transaction.terminal, transaction.host, transaction.document
+    transaction.spare_another("Pass --name OTHER to install this one beside it. Nothing was changed.")
+    program = which(host.command) if host.command and transaction.level == "user" else None
+    preview = _wanted(transaction, executable, lambda: PLACEHOLDERS)
+    is_for_command = host.reads_comments and document.state == "commented"
+    why = wrong_kind(document, host) if program and is_for_command else unfit(document, host)
+    if why:
+        return _left_alone(transaction, why, preview)
+
+    wanted = _wanted(transaction, executable, lambda: _keys(transaction))
+    if is_installed(document, host, wanted) and not document.has_mark:
+        terminal.say(f"{host.title} has {wanted.name} already, and it says the same. Nothing was changed.")
+        return 0
+    entry = merged(wanted, transaction.present)
+    addition = adding(host, wanted, entry)
+    program = _usable(program, transaction, entry, addition)
+    if not program and is_for_command:
+        return _left_alone(transaction, unfit(document, host), preview)
+    if "envFile" in entry:
+        terminal.say(_FILE_STAYS)
+    if program:
+        removal = removing(host, wanted.name) if transaction.present is not None else None
+        calls = [removal, addition] if removal else [addition]
+        is_done = transaction.command(program, calls, entry=entry, is_right=lambda now: holds(now, host, wanted, entry))
+    else:
+        is_done = transaction.edit(installed(document, host, wanted), is_private=bool(literal_keys(entry)))
+    if is_done:
+        for line in _next_steps(transaction, wanted):
+            terminal.say(line)
+    return 0
+
+
+def _usable(program: str | None, transaction: Transaction, entry: Mapping[str, object], addition: Call) -> str | None:
+    """The host's own command, None where the file is to be edited; the person is told why."""
+    why = ""
+    if transaction.document.has_mark:
+        mark = "begins with a byte order mark, which is left out, since hosts may refuse the file because of it"
+        transaction.terminal.say(f"{transaction.document.path} {mark}.")
+        return None
+    if program and (others := not_taken(transaction.host, entry)):
+        why = f"{program} would lose what the entry says of {', '.join(others)}"
+    elif program and not can_be_passed(program, addition.arguments):
+        why = f"A value has a character that {program} would not pass on"
+    if why:
+        transaction.terminal.say(f"{why}, so the file is edited.")
+    return None if why else program
+
+
+def _left_alone(transaction: Transaction, why: str | None, preview: Wanted) -> int:
+    """Say that the file is not changed, and what belongs in it; the exit status."""
+    transaction.terminal.warn(f"{transaction.document.path} {why}. It is left alone. This belongs in it:")
+    transaction.terminal.say(snippet(transaction.host, preview))
+    return 1
+
+
+def _wanted(transaction: Transaction, executable: str, keys: Callable[[], KeyPair]) -> Wanted:
+    """The entry to install.
+
+    Args:
+        transaction: Where.
+        executable: The interpreter.
+        keys: Gives the keys, where they are needed.
+
+    Raises:
+        Refused: there are no keys, or a setting cannot be used.
+        NotConfigured: the configuration file cannot be used.
+    """
+    request, host, level = transaction.request, transaction.host, transaction.level
+    environ = transaction.machine.environ
+    start = launcher(Path(executable), transaction.machine.platform)
+    if request.is_sandbox:
+        return wanted_sandbox(host, request.name, start)
+    pair: KeyPair | None
+    if level == "user" and not _has_key_variables(environ) and _has_profile_with_keys(environ):
+        pair = None
+    elif takes_literal_keys(host, level):
+        pair = keys()
+    else:
+        pair = PLACEHOLDERS
+    settings = _carried_settings(environ, pair)
+    if level == "project":  # which profile, and where its file is, is each person's own
+        settings = {name: value for name, value in settings.items() if name not in {CONFIG_VARIABLE, PROFILE_VARIABLE}}
+    return wanted_server(host, level, request.name, start, pair=pair, settings=settings)
+
+
+def _has_key_variables(environ: Mapping[str, str]) -> bool:
+    return any(value_of(environ, name) for name in KEY_VARIABLES)
+
+
+def _keys(transaction: Transaction) -> KeyPair:
+    """The keys: from the environment, else from the person, whom a dry run does not ask.
+
+    Raises:
+        Refused: nobody is there to ask.
+    """
+    environ, terminal = transaction.machine.environ, transaction.terminal
+    if _has_key_variables(environ):
+        return KeyPair(*(value_of(environ, name) for name in KEY_VARIABLES))
+    if transaction.request.is_dry:
+        return PLACEHOLDERS
+    if terminal.ask_secret is None:
+        raise Refused(_KEYS_ARE_NEEDED)
+    try:
+        return KeyPair(*(terminal.ask_secret(f"{half}: ").strip() for half in ("Access key", "Secret key")))
+    except EOFError:
+        raise Refused(_KEYS_ARE_NEEDED) from None
+
+
+def _has_profile_with_keys(environ: Mapping[str, str]) -> bool:
+    """Whether both halves of a key stand in the chosen profile of our own configuration file.
+
+    Raises:
+        NotConfigured: the file cannot be used, or has no such profile.
+    """
+    text, path = config_bytes(environ), config_path(environ)
+    chosen = profile_of(parsed(text or b"", path), value_of(environ, PROFILE_VARIABLE), path)
+    return chosen is not None and bool(chosen[1].access_key and chosen[1].secret_key)
+
+
+def _carried_settings(environ: Mapping[str, str], pair: KeyPair | None) -> dict[str, str]:
+    """The variables beside the keys that a server started by the host needs to be as one started here.
+
+    Raises:
+        Refused: the server would not take one of them, or one of the keys.
+    """
+    names = [name for name in VARIABLES if name not in KEY_VARIABLES]
+    given = {name: value for name in (*names, PROFILE_VARIABLE) if (value := value_of(environ, name))}
+    if value_of(environ, CONFIG_VARIABLE):
+        given[CONFIG_VARIABLE] = str(config_path(environ).absolute())
+    keys = dict(zip(KEY_VARIABLES, (pair.access_key, pair.secret_key), strict=True)) if pair else {}
+    if pair == PLACEHOLDERS:
+        keys = dict.fromkeys(KEY_VARIABLES, "placeholder")
+    given_here = {**given, **keys}
+    try:
+        sources = gather(given_here, VARIABLES)
+        # What the environment has in a key's place tells why there is none.
+        settings = settings_from(sources, environ if _has_key_variables(environ) else given_here)
+    except NotConfigured as problem:
+        what = problem.message.removeprefix("This server is not configured: ")
+        raise Refused(f"The server could not be used so: {what} Nothing was changed.") from None
+    if sources.profile:  # a default may be there to outdo the profile
+        return given
+    fields = Settings.model_fields
+    return {
+        name: value
+        for name, value in given.items()
+        if name not in VARIABLES or getattr(settings, VARIABLES[name]) != fields[VARIABLES[name]].default
+    }
+
+
+def _next_steps(transaction: Transaction, wanted: Wanted) -> list[str]:
+    host = transaction.host
+    lines = [f"Next: {host.restart} {host.start}".rstrip()]
+    if wanted.inputs:
+        lines.append(f"{host.title} asks for both halves of the key when it first starts the server, and keeps them.")
+    elif transaction.level == "project" and not transaction.request.is_sandbox:
+        lines.append(f"{host.title} has to be started with {' and '.join(KEY_VARIABLES)} in its environment.")
+    if transaction.level == "project":
+        lines.append("The command's path is this machine's; others who use the project have their own.")
+    return lines

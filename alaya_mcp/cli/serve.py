@@ -1,0 +1,53 @@
+"""Serve MCP on stdin and stdout, over a real account or over the embedded sandbox."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, cast
+
+from alaya_mcp.config.settings import Settings, load_settings, log_level
+from alaya_mcp.errors import NotConfigured
+from alaya_mcp.logs import start_logging
+from alaya_mcp.serving.server import create_server
+from alaya_mcp.serving.stdio.transport import serve_stdio
+
+if TYPE_CHECKING:
+    from alaya_mcp.serving.stdio.opening import Opening
+
+_log = logging.getLogger(__name__)
+
+
+async def run(arguments: argparse.Namespace) -> int:
+    """Serve until the host closes stdin."""
+    start_logging(log_level(os.environ))
+    # Where a thread reads stdin (serving/stdio/transport.py), Python's own handler would wait for it, and it ends with stdin only.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # A stray print must reach its diverted descriptor at once, not the wire when the process exits.
+    if reconfigure := getattr(sys.stdout, "reconfigure", None):
+        reconfigure(line_buffering=True)
+    if sys.stdin.isatty():
+        sys.stderr.write("Waiting for an MCP host on stdin; Ctrl-C ends it. To watch it at work: alayanew-mcp demo\n")
+    async with AsyncExitStack() as owned:
+        settings: Settings | NotConfigured
+        try:
+            settings = await _settings(arguments, owned)
+        except NotConfigured as problem:
+            _log.warning("%s %s", problem.message, problem.next_step)
+            settings = problem
+        except ValueError as error:  # of the sandbox: there is no fault of that name
+            sys.stderr.write(f"alayanew-mcp --sandbox: {error}\n")
+            return 1
+        opening = cast("Opening | None", arguments.opening)
+        await serve_stdio(create_server(settings), opening.hand_over() if opening else None)
+    return 0
+
+
+async def _settings(arguments: argparse.Namespace, owned: AsyncExitStack) -> Settings:
+    if not arguments.sandbox:
+        return load_settings(os.environ)
+    from alaya_mcp.cli.embedded_sandbox import sandbox_settings  # noqa: PLC0415 loaded for --sandbox only
+
+    return await sandbox_settings(owned, arguments.sandbox_fault)

@@ -1,0 +1,111 @@
+"""The optional configuration file: aliases for deployments, and profiles of accounts. TOML.
+
+[aliases]
+support = "38fbfc3d-6a88-4c35-b8b6-9efc83949d47"
+
+[profiles.work]
+base_url = "https://..."
+access_key_env = "WORK_ACCESS_KEY"  # or access_key = "..."
+secret_key_env = "WORK_SECRET_KEY"  # or secret_key = "..."
+service_id = "support"
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from alaya_mcp.config.place import PROFILE_VARIABLE, unusable
+from alaya_mcp.deployment.reference import checked_reference, folded
+from alaya_mcp.errors import NotConfigured
+
+DEFAULT_PROFILE: Final = "default"
+"""Used where none is chosen."""
+
+Reference = Annotated[str, AfterValidator(checked_reference)]
+
+
+def _folded_names(aliases: dict[str, str]) -> dict[str, str]:
+    names = {folded(name): target for name, target in aliases.items()}
+    if "" in names or len(names) < len(aliases):
+        raise ValueError("two aliases are the same name in another spelling, or one is empty")
+    return names
+
+
+Aliases = Annotated[dict[str, Reference], AfterValidator(_folded_names)]
+"""References by their folded aliases."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Profile(_Table):
+    """One account. Each key is given itself, or as the name of an environment variable that holds it."""
+
+    base_url: str | None = None
+    access_key: SecretStr | None = None
+    access_key_env: str | None = None
+    secret_key: SecretStr | None = None
+    secret_key_env: str | None = None
+    service_id: str | None = None
+    aliases: Aliases = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _says_each_key_once(self) -> "Profile":
+        for key in ("access_key", "secret_key"):
+            if getattr(self, key) and getattr(self, f"{key}_env"):
+                raise ValueError(f"{key} and {key}_env are both given; one of them is enough")
+        return self
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether it says anything of a key pair."""
+        return any((self.access_key, self.access_key_env, self.secret_key, self.secret_key_env))
+
+
+class ConfigFile(_Table):
+    """What the file says; nothing where there is none."""
+
+    aliases: Aliases = Field(default_factory=dict)
+    profiles: dict[str, Profile] = Field(default_factory=dict)
+
+
+def parsed(text: bytes, path: Path) -> ConfigFile:
+    """What the file at a path says.
+
+    Raises:
+        NotConfigured: it cannot be understood; with the line or the entry.
+    """
+    try:
+        return ConfigFile.model_validate(tomllib.loads(text.decode("utf-8-sig")))
+    except UnicodeDecodeError:
+        raise unusable(path, "is not UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise unusable(path, f"is no TOML: {str(error)[:200]}") from None
+    except ValidationError as invalid:
+        (first, *_) = invalid.errors(include_input=False, include_url=False)
+        where = ".".join(map(str, first["loc"]))
+        message = "there is no such entry" if first["type"] == "extra_forbidden" else first["msg"]
+        raise unusable(path, f"has a wrong entry, {where}: {message.removeprefix('Value error, ')}") from None
+    except (ValueError, RecursionError):  # a number of thousands of digits, or endless nesting
+        raise unusable(path, "is no TOML that can be read") from None
+
+
+def profile_of(file: ConfigFile, chosen: str, path: Path) -> tuple[str, Profile] | None:
+    """The profile that is chosen, with its name; the one called default, or None, where none is.
+
+    Raises:
+        NotConfigured: there is none of the name that was chosen.
+    """
+    name = chosen or DEFAULT_PROFILE
+    if profile := file.profiles.get(name):
+        return name, profile
+    if not chosen:
+        return None
+    known = ", ".join(file.profiles) or "none"
+    raise NotConfigured(
+        f"{PROFILE_VARIABLE} chooses the profile {chosen[:60]!r}, which is not in {path}.",
+        next_step=f"The profiles there are: {known}. Correct {PROFILE_VARIABLE}, or add the profile.",
+    )

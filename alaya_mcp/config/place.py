@@ -1,0 +1,62 @@
+"""Where the configuration file is, and its bytes. What they say is for `config_file`, which most starts do not load."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from alaya_mcp.config.environment import value_of
+from alaya_mcp.errors import NotConfigured
+
+CONFIG_VARIABLE: Final = "ALAYA_CONFIG"
+PROFILE_VARIABLE: Final = "ALAYA_PROFILE"
+FILE_NAME: Final = "config.toml"
+FOLDER_NAME: Final = "alayanew-mcp"
+
+_BYTES: Final = 2**20
+
+
+def default_config_path() -> Path:
+    """In the platform's folder for configuration."""
+    from platformdirs import user_config_path  # noqa: PLC0415 not needed where ALAYA_CONFIG is set
+
+    return user_config_path(FOLDER_NAME, appauthor=False) / FILE_NAME
+
+
+def config_path(environ: Mapping[str, str]) -> Path:
+    """The file's place, whether there is one or not."""
+    given = value_of(environ, CONFIG_VARIABLE)
+    if not given:
+        return default_config_path()
+    try:
+        return Path(given).expanduser()
+    except RuntimeError:  # the home folder of a user that there is not
+        return Path(given)
+
+
+def config_bytes(environ: Mapping[str, str]) -> bytes | None:
+    """The file as it is; None where none was named and there is none.
+
+    Raises:
+        NotConfigured: it was named and is not there, or cannot be read.
+    """
+    path = config_path(environ)
+    try:
+        with path.open("rb") as file:
+            text = file.read(_BYTES + 1)
+    except FileNotFoundError:
+        if value_of(environ, CONFIG_VARIABLE):
+            raise unusable(path, f"is named by {CONFIG_VARIABLE} and is not there") from None
+        return None
+    except OSError as error:
+        raise unusable(path, f"cannot be read: {error.strerror or type(error).__name__}") from None
+    if len(text) > _BYTES:
+        raise unusable(path, f"is larger than {_BYTES // 2**20} MiB")
+    return text
+
+
+def unusable(path: Path, what: str) -> NotConfigured:
+    """The error about the file."""
+    return NotConfigured(
+        f"The configuration file {path} {what}.",
+        next_step=f"Correct it, or have {CONFIG_VARIABLE} name another, and have the host restart this server.",
+    )

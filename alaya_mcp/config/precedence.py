@@ -1,0 +1,93 @@
+"""Where each setting comes from: the environment first, then the chosen profile of the configuration file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from alaya_mcp.config.environment import value_of
+from alaya_mcp.config.place import PROFILE_VARIABLE, config_bytes, config_path
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from alaya_mcp.config.file import Profile
+
+KEYS: Final = ("access_key", "secret_key")
+KEY_PAIR_VARIABLES: Final = "ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One setting as it was found, not checked yet.
+
+    Attributes:
+        text: Secret for the keys; empty where an entry names a variable that is not set.
+        source: The variable, or the entry of a profile.
+    """
+
+    text: str = field(repr=False)
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Everything that was found.
+
+    Attributes:
+        values: By field of the settings.
+        aliases: References by folded alias.
+        profile: The one that was chosen, or None.
+        file: Where the configuration file is, or would be.
+        key_pair: What holds the key pair, for the one who has to correct it.
+    """
+
+    values: Mapping[str, Value]
+    aliases: Mapping[str, str]
+    profile: str | None
+    file: Path
+    key_pair: str
+
+
+def gather(environ: Mapping[str, str], variables: Mapping[str, str]) -> Sources:
+    """What is given for each field.
+
+    The key pair is taken whole from one source, the environment first. A profile's base URL and its own key pair go
+    together: no key is sent where another pair belongs.
+
+    Args:
+        environ: The environment.
+        variables: Fields by their environment variables.
+
+    Raises:
+        NotConfigured: the file cannot be used, or has no such profile.
+    """
+    path = config_path(environ)
+    own = {of: Value(text, name) for name, of in variables.items() if (text := value_of(environ, name))}
+    text, chosen = config_bytes(environ), value_of(environ, PROFILE_VARIABLE)
+    if text is None and not chosen:
+        return Sources(own, {}, None, path, KEY_PAIR_VARIABLES)
+    from alaya_mcp.config.file import Profile, parsed, profile_of  # noqa: PLC0415 most starts have no file
+
+    file = parsed(text or b"", path)
+    name, profile = profile_of(file, chosen, path) or (None, Profile())
+    has_own_pair = any(key in own for key in KEYS)
+    given: dict[str, Value] = {}
+    if profile.base_url and not (has_own_pair and profile.has_keys):
+        given["base_url"] = Value(profile.base_url.strip(), f"base_url of profile {name}")
+    if profile.service_id:
+        given["service_id"] = Value(profile.service_id, f"service_id of profile {name}")
+    if not has_own_pair:
+        given |= {key: value for key in KEYS if (value := _key(environ, profile, name, key))}
+    key_pair = f"profile {name} of {path}" if profile.has_keys and not has_own_pair else KEY_PAIR_VARIABLES
+    if profile.base_url and profile.has_keys and not has_own_pair:
+        own.pop("base_url", None)
+    return Sources(given | own, file.aliases | profile.aliases, name, path, key_pair)
+
+
+def _key(environ: Mapping[str, str], profile: "Profile", name: str | None, key: str) -> Value | None:
+    variable: str | None = getattr(profile, f"{key}_env")
+    literal: SecretStr | None = getattr(profile, key)
+    if variable:
+        return Value(value_of(environ, variable), f"{variable}, named by {key}_env of profile {name}")
+    return Value(literal.get_secret_value().strip(), f"{key} of profile {name}") if literal else None

@@ -1,0 +1,1 @@
+"""The MCP server: tools, resources, prompts, completions, and talking to the host."""

@@ -1,0 +1,116 @@
+"""Resources: the deployments, each of them, and replies that were too large for one result."""
+
+import json
+from typing import Final
+from urllib.parse import unquote
+
+import mcp_types as types
+from mcp.shared.exceptions import MCPError
+
+from alaya_mcp.accounts import Session
+from alaya_mcp.chat.kept_replies import REPLIES, URI_TEMPLATE, KeptReplies, KeptReply
+from alaya_mcp.config.settings import READ_BUDGET_SECONDS
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.deployment.reference import checked_reference
+from alaya_mcp.deployment.views import deployment_result
+from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments, NotConfigured
+from alaya_mcp.results import ResultModel
+from alaya_mcp.serving.errors import error_detail, error_text
+from alaya_mcp.serving.tools.list_deployments import first_deployments
+
+DEPLOYMENTS_URI: Final = "alaya://deployments"
+DEPLOYMENT_TEMPLATE: Final = DEPLOYMENTS_URI + "/{service_id}"
+
+_TEXT: Final = "text/plain"
+_JSON: Final = "application/json"
+
+
+def listed_templates() -> list[types.ResourceTemplate]:
+    """What kinds of resources there are."""
+    return [
+        types.ResourceTemplate(
+            name="deployment",
+            title="Deployment",
+            uri_template=DEPLOYMENT_TEMPLATE,
+            mime_type=_JSON,
+            description="One deployment by its id, name or alias, as get_deployment tells it.",
+        ),
+        types.ResourceTemplate(
+            name="reply",
+            title="Large reply",
+            uri_template=URI_TEMPLATE,
+            mime_type=_TEXT,
+            description="The whole of a reply that chat_with_deployment cut by size_cap; kept for half an hour.",
+        ),
+    ]
+
+
+def listed_resources(session: Session | NotConfigured) -> list[types.Resource]:
+    """The list of deployments, and the replies that are kept now."""
+    deployments = types.Resource(
+        name="deployments",
+        title="Deployments",
+        uri=DEPLOYMENTS_URI,
+        mime_type=_JSON,
+        description="The account's deployments, the first hundred, as list_deployments tells them.",
+    )
+    kept = [] if isinstance(session, NotConfigured) else session.chats.kept.all()
+    return [deployments, *map(_listed, kept)]
+
+
+def _listed(reply: KeptReply) -> types.Resource:
+    return types.Resource(
+        name=reply.uri.rpartition("/")[2],
+        title=f"Reply of {reply.facts.model}",
+        uri=reply.uri,
+        mime_type=_TEXT,
+        size=len(reply.text),
+    )
+
+
+async def read_resource(session: Session | NotConfigured, uri: str) -> types.ReadResourceResult:
+    """What stands at a URI.
+
+    Raises:
+        MCPError: with the URI and what a tool's error would say; invalid params where there is nothing of that name.
+    """
+    try:
+        if isinstance(session, NotConfigured):
+            raise session.with_traceback(None)
+        if uri == DEPLOYMENTS_URI:
+            text, mime_type = _dumped(await first_deployments(session)), _JSON
+        elif uri.startswith(f"{DEPLOYMENTS_URI}/"):
+            text, mime_type = _dumped(await _deployment(session, uri.removeprefix(f"{DEPLOYMENTS_URI}/"))), _JSON
+        elif uri.startswith(REPLIES):
+            text, mime_type = _reply(session.chats.kept, uri), _TEXT
+        else:
+            raise InvalidArguments(
+                "There is no such resource.",
+                next_step=f"The resources are {DEPLOYMENTS_URI}, {DEPLOYMENT_TEMPLATE} and {URI_TEMPLATE}.",
+            )
+    except AlayaError as error:
+        is_callers = isinstance(error, DeploymentNotFound | InvalidArguments | NotConfigured)
+        code = types.INVALID_PARAMS if is_callers else types.INTERNAL_ERROR
+        raise MCPError(code=code, message=error_text(error), data={"uri": uri, **error_detail(error)}) from None
+    return types.ReadResourceResult(contents=[types.TextResourceContents(uri=uri, mime_type=mime_type, text=text)])
+
+
+async def _deployment(session: Session, quoted: str) -> ResultModel:
+    try:
+        named = checked_reference(unquote(quoted))
+    except ValueError as invalid:
+        raise InvalidArguments(
+            f"service_id: {invalid}.", next_step=f"Read {DEPLOYMENTS_URI} for the deployments that there are."
+        ) from None
+    deadline = Deadline.after(READ_BUDGET_SECONDS)
+    service_id, deployment = await session.directory.find(named, deadline, session.lookups.fresh)
+    return deployment_result(deployment, service_id)
+
+
+def _reply(kept: KeptReplies, uri: str) -> str:
+    reply, start = kept.find(uri)
+    return reply.text[start:].decode("utf-8", "ignore")
+
+
+def _dumped(result: ResultModel) -> str:
+    return json.dumps(result.model_dump(mode="json", exclude_none=True), ensure_ascii=False)

@@ -1,0 +1,208 @@
+"""Serving on stdin and stdout, with two of the SDK's departures from what hosts do corrected.
+
+- Hosts have sent `server/discover` and then `initialize` on one pipe; the SDK takes the first as a decision for its
+  era and refuses the second. Here discover is answered without deciding anything.
+- A line that cannot be decoded gets no reply from the SDK; here it is answered, or ends a question, wherever it has
+  an id (unreadable.py).
+
+What this relies on in the SDK is stated in tests/test_stdio_relay.py.
+"""
+
+import logging
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Protocol, Self, cast
+
+import anyio
+import mcp_types as types
+from mcp.server.lowlevel import Server
+from mcp.shared.message import SessionMessage
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic_core import from_json
+
+from alaya_mcp.serving.stdio.backpressure import Outgoing, Sink
+from alaya_mcp.serving.stdio.opening import Handover
+from alaya_mcp.serving.stdio.pipes import Pipes
+from alaya_mcp.serving.stdio.stdout_guard import Descriptors, can_be_waited_for
+from alaya_mcp.serving.stdio.unreadable import Questions, unreadable, without_mark
+
+_log = logging.getLogger(__name__)
+
+
+async def serve_stdio(server: Server[Any], handover: Handover | None = None) -> None:
+    """Serve until stdin ends, from the beginning or from where an opening has led."""
+    if handover:
+        _log.info("the first answers were given before the server was loaded; it takes over")
+    async with _standard_streams(handover) as (incoming, sink):
+        questions = Questions(Unrepeated(sink, handover.given) if handover and handover.given else sink)
+        outgoing = Outgoing(questions)
+        relayed = Relayed(incoming, outgoing, Relay(server), questions)
+        await server.run(relayed, outgoing, server.create_initialization_options())
+
+
+@asynccontextmanager
+async def _standard_streams(handover: Handover | None) -> AsyncGenerator[tuple["Source", Sink]]:
+    """Stdin and stdout as messages: by the event loop where it can wait for them, the SDK's own way elsewhere."""
+    if handover or can_be_waited_for():
+        begun = Pipes(handover.descriptors, handover.unread, handover.unsent) if handover else Pipes(Descriptors())
+        async with begun as pipes:
+            yield pipes.input, pipes.output
+    else:
+        from mcp.server.stdio import stdio_server  # noqa: PLC0415 seldom needed
+
+        async with stdio_server() as streams:
+            yield streams
+
+
+class Source(Protocol):
+    """Where messages come from."""
+
+    async def receive(self) -> SessionMessage | Exception:
+        """The next one."""
+        ...
+
+    async def aclose(self) -> None:
+        """Take no more."""
+        ...
+
+
+class Unrepeated:
+    """A sink that leaves out the answers to requests that the host has answers to.
+
+    Args:
+        sink: Where everything else goes.
+        given: The results that the host has, as JSON, by request.
+    """
+
+    def __init__(self, sink: Sink, given: Mapping[int | str, str]) -> None:
+        self._sink = sink
+        self._given = dict(given)
+
+    async def send(self, item: SessionMessage, /) -> None:
+        """Write one message, but for those answers."""
+        message = item.message
+        if isinstance(message, types.JSONRPCResponse | types.JSONRPCError) and message.id in self._given:
+            given = from_json(self._given.pop(message.id))
+            if isinstance(message, types.JSONRPCError) or message.result != given:
+                _log.error("the server's answer at the opening differs from the one that was given for it")
+            return
+        await self._sink.send(item)
+
+    async def aclose(self) -> None:
+        """Write no more."""
+        await self._sink.aclose()
+
+
+class Relayed:
+    """A source of which the SDK sees only what the relay leaves to it.
+
+    Nothing is taken from a host that does not read what is written to it.
+    """
+
+    def __init__(self, source: Source, outgoing: Outgoing, relay: "Relay", questions: Questions) -> None:
+        self._source = source
+        self._outgoing = outgoing
+        self._relay = relay
+        self._questions = questions
+        self._ready: deque[SessionMessage] = deque()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> SessionMessage | Exception:
+        try:
+            return await self.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
+
+    async def receive(self) -> SessionMessage | Exception:
+        """The next message for the SDK.
+
+        Raises:
+            anyio.EndOfStream: there is no more.
+        """
+        while True:
+            await self._outgoing.drained()
+            item = self._ready.popleft() if self._ready else await self._source.receive()
+            if isinstance(item, Exception):
+                item = without_mark(item)
+            if isinstance(item, Exception):
+                await self._handle(item)
+                continue
+            self._questions.note(item)
+            reply = self._relay.reply_to(item)
+            if reply is None:
+                return item
+            await self._outgoing.send(SessionMessage(reply))
+
+    async def _handle(self, failure: Exception) -> None:
+        """Answer a line that could not be decoded, or let it answer."""
+        found = unreadable(failure, self._questions.open)
+        if not (found.refusals or found.endings):
+            _log.warning("a line on stdin was no JSON-RPC message and had no id to answer to")
+        for refusal in found.refusals:
+            await self._outgoing.send(SessionMessage(refusal))
+        self._ready.extend(found.endings)
+
+    async def aclose(self) -> None:
+        """Take no more."""
+        await self._source.aclose()
+
+
+class Relay:
+    """Decides which messages are answered before they reach the SDK. No I/O."""
+
+    def __init__(self, server: Server[Any]) -> None:
+        self._server = server
+        self._era_is_open = True
+
+    def reply_to(self, item: SessionMessage) -> types.JSONRPCResponse | None:
+        """The answer to a message that the SDK is not to see, None for one that it is."""
+        if not self._era_is_open or not isinstance(item.message, types.JSONRPCRequest):
+            return None
+        version = _discovers(item.message)
+        if version is None:
+            self._era_is_open = False
+            return None
+        return types.JSONRPCResponse(jsonrpc="2.0", id=item.message.id, result=self._discovery(version))
+
+    def _discovery(self, version: str) -> dict[str, Any]:
+        """What the SDK's own handler and its result pipeline would say."""
+        server = self._server
+        body = types.DiscoverResult(
+            supported_versions=list(MODERN_PROTOCOL_VERSIONS),
+            capabilities=server.get_capabilities(protocol_version=version),
+            instructions=server.instructions,
+        )
+        hint = server.cache_hints["server/discover"]
+        result = body.model_dump(by_alias=True, mode="json", exclude_none=True)
+        return {
+            **result,
+            "ttlMs": hint.ttl_ms,
+            "cacheScope": hint.scope,
+            "resultType": "complete",
+            "_meta": {types.SERVER_INFO_META_KEY: server.server_info_stamp},
+        }
+
+
+def _discovers(request: types.JSONRPCRequest) -> str | None:
+    """The protocol version of a well-formed `server/discover`, None for any other request."""
+    meta = (request.params or {}).get("_meta")
+    if request.method != "server/discover" or not isinstance(meta, dict):
+        return None
+    fields = cast("dict[str, Any]", meta)
+    version = fields.get(types.PROTOCOL_VERSION_META_KEY)
+    well_formed = version in MODERN_PROTOCOL_VERSIONS and isinstance(
+        fields.get(types.CLIENT_CAPABILITIES_META_KEY), dict
+    )
+    return version if well_formed else None

@@ -1,0 +1,56 @@
+"""chat_with_deployment: one question to a deployed model, or to one of its adapters."""
+
+from dataclasses import replace
+
+from alaya_mcp.accounts import Session
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.errors import InvalidArguments
+from alaya_mcp.progress import ProgressNotes
+from alaya_mcp.results import ChatResult
+from alaya_mcp.serving.elicitation import Caller
+from alaya_mcp.serving.host_limits import reply_bytes_for
+from alaya_mcp.serving.tools.chat_arguments import ChatArguments
+from alaya_mcp.serving.tools.subject import reference
+from alaya_mcp.serving.tools.text import chat_text
+from alaya_mcp.serving.tools.tool import Tool
+
+
+async def _run(session: Session, arguments: ChatArguments, caller: Caller) -> ChatResult:
+    settings = session.settings
+    is_set = "max_reply_bytes" in settings.model_fields_set
+    reply_bytes = reply_bytes_for(caller.name, settings.max_reply_bytes, is_set=is_set)
+    if arguments.read_on:
+        if arguments.prompt or arguments.messages:
+            raise InvalidArguments(
+                "read_on was given, and a question too.",
+                next_step="Give read_on alone to read on in an earlier reply, or leave it out to ask.",
+            )
+        return session.chats.read_on(arguments.read_on, reply_bytes)
+    budget = arguments.timeout_seconds or settings.timeout_seconds
+    request = replace(arguments.chat(budget), reply_bytes=reply_bytes)
+    deadline = Deadline.after(budget)
+    notes = ProgressNotes(caller.notify, settings.progress_interval_ms / 1000)
+
+    async def work() -> ChatResult:
+        named, until = await reference(session, arguments.service_id, caller, deadline, notes)
+        return await session.chats.run(named, request, until, notes)
+
+    return await notes.during(work)
+
+
+CHAT_WITH_DEPLOYMENT = Tool(
+    name="chat_with_deployment",
+    title="Chat with deployment",
+    description=(
+        "Ask a language model deployed on Alaya NeW, or one of its LoRA adapters (pass the adapter's name as model), "
+        "and get its reply with finish_reason, token usage and timing. prompt for one question, messages for a "
+        "conversation: nothing is remembered between calls. Can wait for a starting deployment, hold the reply to a "
+        "JSON Schema, offer tools, show images, go on from a cut reply. What came of a cut reply is returned, with "
+        "truncated and why. Costs tokens and sends the text to the deployment; changes nothing else."
+    ),
+    arguments=ChatArguments,
+    result=ChatResult,
+    run=_run,
+    text=chat_text,
+    idempotent=False,
+)

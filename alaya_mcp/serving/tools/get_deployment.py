@@ -1,0 +1,47 @@
+"""get_deployment: one deployment's state, names and launch configuration."""
+
+from pydantic import Field
+
+from alaya_mcp.accounts import Session
+from alaya_mcp.config.settings import READ_BUDGET_SECONDS
+from alaya_mcp.deployment.views import deployment_result
+from alaya_mcp.results import DeploymentResult
+from alaya_mcp.serving.elicitation import Caller
+from alaya_mcp.serving.tools.subject import Reading
+from alaya_mcp.serving.tools.text import deployment_text
+from alaya_mcp.serving.tools.tool import DeploymentArguments, Tool
+
+
+class GetDeploymentArguments(DeploymentArguments):
+    """The deployment, and how long to wait for it."""
+
+    wait_seconds: float = Field(
+        0,
+        ge=0,
+        le=READ_BUDGET_SECONDS,
+        description="0 to 20: wait for a deployment that is loading",
+    )
+
+
+async def _run(session: Session, arguments: GetDeploymentArguments, caller: Caller) -> DeploymentResult:
+    reading = Reading.begin(session, caller)
+    service_id, deployment = await reading.notes.during(
+        lambda: reading.deployment(arguments.service_id, arguments.wait_seconds)
+    )
+    return deployment_result(deployment, service_id)
+
+
+GET_DEPLOYMENT = Tool(
+    name="get_deployment",
+    title="Get deployment",
+    description=(
+        "Look at one model deployment on Alaya NeW: whether it is running and ready, every model name it answers to "
+        "(base and LoRA), its engine (vLLM or SGLang), endpoint, instances, GPUs and launch flags. "
+        "Use it before a first chat, and to find out why a chat failed. Changes nothing; secrets are never shown."
+    ),
+    arguments=GetDeploymentArguments,
+    result=DeploymentResult,
+    run=_run,
+    text=deployment_text,
+    idempotent=True,
+)

@@ -1,0 +1,160 @@
+"""list_deployments: what deployments there are, page by page."""
+
+import binascii
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import asdict
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from alaya_mcp.accounts import Session
+from alaya_mcp.config.settings import READ_BUDGET_SECONDS
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.deployment.listing import Filters, list_summary, shown_row
+from alaya_mcp.deployment.reference import checked_reference
+from alaya_mcp.errors import AlayaError, InvalidArguments
+from alaya_mcp.results import DeploymentListResult, DeploymentRow, Kind, Status
+from alaya_mcp.serving.elicitation import Caller
+from alaya_mcp.serving.tools.subject import Reading
+from alaya_mcp.serving.tools.text import deployment_list_text
+from alaya_mcp.serving.tools.tool import Arguments, Tool
+from alaya_mcp.upstream.deployment_names import MOST_ROWS
+from alaya_mcp.upstream.position import LARGEST_PAGE, MARK_LENGTH, MOST_MARKS, Position
+
+_CURSOR_LENGTH: Final = 2_000
+"""A name of 256 characters, each of four bytes, in base64, and the rest."""
+
+
+class ListDeploymentsArguments(Arguments):
+    """Which of them, and how many."""
+
+    status: Status | None = Field(None, description="Only those in this state")
+    kind: Kind | None = Field(None, description="Only these; lora: adapters deployed on a base")
+    name: Annotated[str, AfterValidator(checked_reference)] | None = Field(
+        None, description="Only those whose name has this in it, in any case"
+    )
+    limit: int = Field(20, ge=1, le=LARGEST_PAGE, description="Most of them in one result, 1 to 100")
+    cursor: str | None = Field(
+        None, max_length=_CURSOR_LENGTH, description="next_cursor of the result before, for the next ones"
+    )
+
+    def beginning(self) -> tuple[Filters, Position]:
+        """What is looked for, and from where on.
+
+        Raises:
+            InvalidArguments: no cursor of this server's, or one that goes with other filters.
+        """
+        asked = Filters(self.status, self.kind, self.name)
+        if self.cursor is None:
+            return asked, Position(LARGEST_PAGE if asked.are_any else self.limit)
+        begun = _Cursor.decoded(self.cursor)
+        filters = Filters(begun.status, begun.kind, begun.name)
+        if asked.are_any and asked != filters:
+            raise InvalidArguments(
+                f"cursor: goes on with the filters that it began with ({filters or 'none'}).",
+                next_step="Pass cursor alone to go on, or leave it out to begin with other filters.",
+            )
+        return filters, begun.position
+
+
+class _Cursor(BaseModel):
+    """A position and the filters that led there, as agents hand it back."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    size: int = Field(ge=1, le=LARGEST_PAGE)
+    page: int = Field(ge=1, le=10**6)
+    skip: int = Field(ge=0, le=10**6)
+    came: int = Field(ge=0, le=10**9)
+    unread: int = Field(0, ge=0, le=10**9)
+    counted: int | None = Field(None, ge=0)
+    began: int | None = Field(None, ge=0)
+    first: str = Field("", pattern=rf"^(?:[0-9a-f]{{{MARK_LENGTH}}})?$")
+    marks: str = Field(pattern=rf"^(?:[0-9a-f]{{{MARK_LENGTH}}}){{1,{MOST_MARKS}}}$")
+    status: Status | None = None
+    kind: Kind | None = None
+    name: str | None = None
+
+    @property
+    def position(self) -> Position:
+        marks = tuple(self.marks[at : at + MARK_LENGTH] for at in range(0, len(self.marks), MARK_LENGTH))
+        return Position(**self.model_dump(exclude={"status", "kind", "name", "marks"}), marks=marks)
+
+    @classmethod
+    def decoded(cls, text: str) -> "_Cursor":
+        try:
+            return cls.model_validate_json(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        except (ValidationError, binascii.Error, ValueError):
+            raise InvalidArguments(
+                "cursor: is none that this server gave.",
+                next_step="Pass next_cursor of an earlier result as it is, or leave cursor out to begin anew.",
+            ) from None
+
+    @classmethod
+    def encoded(cls, position: Position, filters: Filters) -> str:
+        place = asdict(position) | {"marks": "".join(position.marks)}
+        fields = {key: value for key, value in (place | asdict(filters)).items() if value not in (None, "")}
+        return (
+            urlsafe_b64encode(json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode())
+            .decode()
+            .rstrip("=")
+        )
+
+
+async def _run(session: Session, arguments: ListDeploymentsArguments, caller: Caller) -> DeploymentListResult:
+    filters, start = arguments.beginning()
+    reading = Reading.begin(session, caller, "listing the deployments")
+    return await reading.notes.during(lambda: _listed(session, filters, start, arguments.limit, reading.deadline))
+
+
+async def first_deployments(session: Session) -> DeploymentListResult:
+    """As many as one page of the API holds.
+
+    Raises:
+        AlayaError: each control-plane row of docs/errors.md.
+    """
+    return await _listed(session, Filters(), Position(), LARGEST_PAGE, Deadline.after(READ_BUDGET_SECONDS))
+
+
+async def _listed(
+    session: Session, filters: Filters, start: Position, limit: int, deadline: Deadline
+) -> DeploymentListResult:
+    walk = session.directory.walk(deadline, start)
+    rows: list[DeploymentRow] = []
+    looked_at = 0
+    warnings: list[str] = []
+    has_more, is_full = True, False
+    try:
+        while len(rows) < limit and looked_at < MOST_ROWS and (row := await anext(walk, None)):
+            looked_at += 1
+            if filters.match(row):
+                rows.append(shown_row(row))
+        is_full = True
+        has_more = await walk.has_more()
+    except AlayaError as error:
+        if not rows or not (error.retryable or is_full):  # looking ahead loses no row that came
+            raise
+        warnings.append(f"The list could not be read to its end: {error.message}")
+    return DeploymentListResult(
+        deployments=rows,
+        total=walk.total,
+        next_cursor=_Cursor.encoded(walk.position, filters) if has_more else None,
+        summary=list_summary(rows, filters, walk.total, goes_on=bool(start.marks), has_more=has_more),
+        warnings=[*walk.warnings, *warnings],
+    )
+
+
+LIST_DEPLOYMENTS = Tool(
+    name="list_deployments",
+    title="List deployments",
+    description=(
+        "List the account's model deployments on Alaya NeW, each with id, name, state and models. Use it to find the "
+        "deployment that the user means; every other tool takes its name or id as service_id. Changes nothing."
+    ),
+    arguments=ListDeploymentsArguments,
+    result=DeploymentListResult,
+    run=_run,
+    text=deployment_list_text,
+    idempotent=True,
+)

@@ -1,0 +1,83 @@
+"""list_lora_models: a deployment's adapters and the exact string that reaches each."""
+
+from typing import Final
+
+from pydantic import Field
+
+from alaya_mcp.accounts import Session
+from alaya_mcp.deployment.model_names import Names
+from alaya_mcp.deployment.readiness import not_ready, readiness
+from alaya_mcp.deployment.verification import verified
+from alaya_mcp.deployment.views import lora_list_result
+from alaya_mcp.deployment.wire import Deployment
+from alaya_mcp.errors import AlayaError
+from alaya_mcp.results import LoraListResult
+from alaya_mcp.serving.elicitation import Caller
+from alaya_mcp.serving.tools.subject import Reading
+from alaya_mcp.serving.tools.text import lora_list_text
+from alaya_mcp.serving.tools.tool import DeploymentArguments, Tool
+from alaya_mcp.upstream.explain import explain
+from alaya_mcp.upstream.failures import Failure
+
+_MOST_QUESTIONS: Final = 4
+"""To the engine of a deployment with several instances, of which each answer comes from one."""
+
+
+class ListLoraModelsArguments(DeploymentArguments):
+    """The deployment, and whether its engine is asked too."""
+
+    verify: bool = Field(
+        default=False, description="Ask the engine too and say of each adapter who reports it, e.g. after a load."
+    )
+
+
+async def _run(session: Session, arguments: ListLoraModelsArguments, caller: Caller) -> LoraListResult:
+    reading = Reading.begin(session, caller)
+
+    async def work() -> LoraListResult:
+        service_id, deployment = await reading.deployment(arguments.service_id)
+        if not arguments.verify:
+            return lora_list_result(deployment, service_id)
+        try:
+            return verified(deployment, service_id, await _answers(reading, deployment, service_id))
+        except AlayaError as error:  # what the control plane reports is worth having all the same
+            result = lora_list_result(deployment, service_id)
+            doubt = f"The engine's own list could not be read. {error.message}"
+            return result.model_copy(update={"warnings": [*result.warnings, doubt]})
+
+    return await reading.notes.during(work)
+
+
+async def _answers(reading: Reading, deployment: Deployment, service_id: str) -> list[Names]:
+    if not readiness(deployment).ready:
+        raise not_ready(deployment, service_id)
+    reading.notes.status("waiting", "asking the engine")
+    client = reading.session.client
+    engine = client.engine(deployment, service_id)
+    ready = sum(instance.base_model_ready is True for instance in deployment.instances)
+    answers: list[Names] = []
+    try:
+        for _ in range(min(max(ready, 1), _MOST_QUESTIONS)):
+            answers.append(await client.served_names(engine, reading.deadline))  # noqa: PERF401 what came is kept
+    except Failure as failure:
+        if not answers:
+            raise explain(failure, engine.subject) from None
+    except AlayaError:
+        if not answers:
+            raise
+    return answers
+
+
+LIST_LORA_MODELS = Tool(
+    name="list_lora_models",
+    title="List LoRA models",
+    description=(
+        "List the LoRA adapters of a deployment, each with the exact string to pass as model to "
+        "chat_with_deployment, and on how many instances it is loaded. An empty list says why. Changes nothing."
+    ),
+    arguments=ListLoraModelsArguments,
+    result=LoraListResult,
+    run=_run,
+    text=lora_list_text,
+    idempotent=True,
+)

@@ -1,0 +1,115 @@
+"""Which deployment a call is about, and looking at it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
+
+import anyio
+
+from alaya_mcp.accounts import Session
+from alaya_mcp.config.settings import READ_BUDGET_SECONDS
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.deployment.waiting import wait_until_ready
+from alaya_mcp.deployment.wire import Deployment
+from alaya_mcp.errors import AlayaError, InvalidArguments
+from alaya_mcp.progress import ProgressNotes
+from alaya_mcp.serving.elicitation import Caller, NothingChosen
+from alaya_mcp.upstream.deployment_names import described, label, references, running
+
+_MOST_OPTIONS: Final = 50
+_MOST_CANDIDATES: Final = 10
+
+
+async def reference(
+    session: Session, given: str | None, caller: Caller, deadline: Deadline, notes: ProgressNotes
+) -> tuple[str, Deadline]:
+    """What the caller calls the deployment, or the default, or what the host's user chooses among the running ones.
+
+    The deadline comes back put off by the time that the user took.
+
+    Raises:
+        InvalidArguments: none of these; with the running deployments, where they can be had.
+        AnswerAwaited: the host has to ask and call again.
+        AlayaError: the user cannot be asked for now, since the deployments cannot be had.
+    """
+    if named := given or session.settings.service_id:
+        return named, deadline
+    try:
+        rows = await session.directory.known(deadline)
+    except AlayaError as error:
+        if caller.choose and error.retryable:
+            raise
+        raise _nothing_named(f"which ones there are could not be found out: {error.message}") from None
+    offered = running(rows)
+    these = references(offered, session.settings.aliases)
+    if not (caller.choose and offered):
+        raise _nothing_named("no default deployment is configured", these)
+    options = [label(row) for row in offered[:_MOST_OPTIONS]]
+    left_out = len(offered) - len(options)
+    more = f" ({left_out} more run: to choose one of them, decline, and say its name)" if left_out else ""
+    notes.status("waiting", "the user is asked which deployment is meant")
+    began = anyio.current_time()
+    try:
+        chosen = await caller.choose(f"Which deployment is meant?{more}", options)
+    except NothingChosen as why:
+        raise _nothing_named(f"no default deployment is configured and no choice was made ({why})", these) from None
+    meant = next((row for row in rows if _is_meant(row, chosen)), None)
+    if meant is None:
+        raise _nothing_named("what was chosen is none of the deployments offered", these)
+    return str(meant.service_id), replace(deadline, at=deadline.at + anyio.current_time() - began)
+
+
+def _is_meant(row: Deployment, chosen: str) -> bool:
+    """Whether an option was this deployment's: it may have another name, or another state, by now."""
+    return chosen == label(row) or chosen.endswith(f"({row.service_id})")
+
+
+def _nothing_named(why: str, these: Mapping[str, Deployment] = MappingProxyType({})) -> InvalidArguments:
+    shown = f" These are: {described(list(these.values()), _MOST_CANDIDATES)}." if these else ""
+    return InvalidArguments(
+        f"service_id: is required, since {why}.{shown}",
+        next_step="Ask the user which deployment is meant and pass its name or id; list_deployments shows them all. "
+        "ALAYA_SERVICE_ID in the host's configuration sets a default.",
+        candidates=tuple(these)[:_MOST_CANDIDATES],
+    )
+
+
+@dataclass(slots=True)
+class Reading:
+    """One call that reads: how long it may take, and how it is told of.
+
+    Attributes:
+        session: The account.
+        caller: The host.
+        deadline: Of the call, put off by the time that the user takes to answer.
+        notes: What the host is told meanwhile.
+    """
+
+    session: Session
+    caller: Caller
+    deadline: Deadline
+    notes: ProgressNotes
+
+    @classmethod
+    def begin(cls, session: Session, caller: Caller, words: str = "looking up the deployment") -> "Reading":
+        """A reading that begins now."""
+        return cls(session, caller, Deadline.after(READ_BUDGET_SECONDS), ProgressNotes(caller.notify, 0, words))
+
+    async def deployment(self, given: str | None, wait: float = 0) -> tuple[str, Deployment]:
+        """The deployment that is meant, and its id; ready, if waiting so long brings that about.
+
+        Raises:
+            AlayaError: each control-plane row of docs/errors.md.
+            AnswerAwaited: as `reference`.
+        """
+        named, self.deadline = await reference(self.session, given, self.caller, self.deadline, self.notes)
+        service_id, deployment = await self.session.directory.find(named, self.deadline, self.session.lookups.fresh)
+
+        async def look() -> Deployment:
+            return await self.session.lookups.fresh(service_id, self.deadline)
+
+        def tell(state: str, instances: str) -> None:
+            self.notes.status("waiting", state, instances)
+
+        return service_id, await wait_until_ready(deployment, look, self.deadline.sooner(wait), tell)

@@ -1,0 +1,129 @@
+"""What a tool is, and how one call to it goes from raw arguments to a protocol result."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
+
+import mcp_types as types
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from alaya_mcp.accounts import Session
+from alaya_mcp.deployment.reference import REFERENCE_LENGTH, checked_reference
+from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments, NotConfigured
+from alaya_mcp.results import ResultModel
+from alaya_mcp.serving.elicitation import AnswerAwaited, Caller
+from alaya_mcp.serving.errors import error_result, internal_error, invalid_arguments
+from alaya_mcp.serving.tools.schema import portable_schema, result_schema
+
+
+class Arguments(BaseModel):
+    """Base of a tool's arguments: unknown ones are refused by name, none is required by the schema."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, allow_inf_nan=False, frozen=True)
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any]) -> "Arguments":
+        """Validated arguments; models fill optionals in, so empty ones count as not given.
+
+        Raises:
+            InvalidArguments: one line for each argument that is wrong.
+        """
+        known = list(cls.model_fields)
+        given = {name: value for name, value in raw.items() if name not in known or value not in (None, "", [], {})}
+        try:
+            return cls.model_validate(given)
+        except ValidationError as invalid:
+            raise invalid_arguments(invalid, known) from None
+
+
+class DeploymentArguments(Arguments):
+    """Base of the arguments of a tool that is about one deployment."""
+
+    service_id: Annotated[str, AfterValidator(checked_reference)] | None = Field(
+        default=None,
+        description="The deployment's id, name or alias; default: ALAYA_SERVICE_ID, where set",
+        json_schema_extra={"maxLength": REFERENCE_LENGTH},
+    )
+
+
+ArgumentsT = TypeVar("ArgumentsT", bound=Arguments)
+ResultT = TypeVar("ResultT", bound=ResultModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Tool(Generic[ArgumentsT, ResultT]):
+    """One MCP tool.
+
+    Attributes:
+        name: As hosts call it.
+        title: As hosts show it.
+        description: For the agent that chooses among tools.
+        arguments: Their model, which is the input schema.
+        result: Its model, which is the output schema.
+        run: The work itself.
+        text: The text form of a result.
+        idempotent: Whether calling twice is the same as calling once.
+    """
+
+    name: str
+    title: str
+    description: str
+    arguments: type[ArgumentsT]
+    result: type[ResultT]
+    run: Callable[[Session, ArgumentsT, Caller], Awaitable[ResultT]]
+    text: Callable[[ResultT], str]
+    idempotent: bool
+
+    def listed(self) -> types.Tool:
+        """As `tools/list` gives it. Why every tool counts as read-only: docs/decisions/annotations.md."""
+        return types.Tool(
+            name=self.name,
+            title=self.title,
+            description=self.description,
+            input_schema=portable_schema(self.arguments, "validation"),
+            output_schema=result_schema(self.result),
+            annotations=types.ToolAnnotations(
+                title=self.title,
+                read_only_hint=True,
+                destructive_hint=False,
+                idempotent_hint=self.idempotent,
+                open_world_hint=True,
+            ),
+        )
+
+    async def call(
+        self, session: Session | NotConfigured, raw: Mapping[str, Any] | None, caller: Caller
+    ) -> types.CallToolResult:
+        """One call; every failure is a result that the agent can read.
+
+        Raises:
+            AnswerAwaited: the host's user is to be asked first, and the call made again.
+        """
+        try:
+            arguments = self.arguments.parse(raw or {})
+            if isinstance(session, NotConfigured):
+                return error_result(session)
+            result = await self.run(session, arguments, caller)  # type: ignore[arg-type] # parse returns its own class
+            return types.CallToolResult(
+                content=[types.TextContent(type="text", text=self.text(result))],
+                structured_content=result.model_dump(mode="json", exclude_none=True),
+            )
+        except AnswerAwaited:
+            raise
+        except AlayaError as error:
+            named = (raw or {}).get("service_id")
+            default = None if named or isinstance(session, NotConfigured) else session.settings.service_id
+            return error_result(_of_the_default(error, default) if default else error)
+        except Exception as bug:  # noqa: BLE001 the boundary: a bug costs one call, not the process
+            return error_result(internal_error(self.name, bug))
+
+
+def _of_the_default(error: AlayaError, default: str) -> AlayaError:
+    """An error of a call that named no deployment; where it is about the default one, it says so."""
+    is_unclear = isinstance(error, InvalidArguments) and error.candidates
+    if not (isinstance(error, DeploymentNotFound) or is_unclear):
+        return error
+    return error.saying(
+        f"{default} is the default deployment (ALAYA_SERVICE_ID, or a profile's service_id).",
+        next_step="The user should correct the default.",
+    )

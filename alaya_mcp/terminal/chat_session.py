@@ -1,0 +1,192 @@
+"""The deployment at the other end: looked up, waited for, asked for its models, and for answers."""
+
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from alaya_mcp.accounts import Session
+from alaya_mcp.chat.chats import ChatRequest
+from alaya_mcp.chat.model_choice import Choice, ServedNames, choose_model
+from alaya_mcp.chat.request import Features, Thinking, Turn
+from alaya_mcp.config.settings import READ_BUDGET_SECONDS
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.deployment.model_names import deployment_names
+from alaya_mcp.deployment.readiness import readiness
+from alaya_mcp.deployment.verification import verified
+from alaya_mcp.deployment.views import lora_list_result
+from alaya_mcp.deployment.waiting import wait_until_ready
+from alaya_mcp.deployment.wire import Deployment
+from alaya_mcp.errors import AlayaError
+from alaya_mcp.progress import Phase, ProgressNotes
+from alaya_mcp.results import ChatResult, LoraListResult
+from alaya_mcp.terminal.interruption import Interruption
+from alaya_mcp.terminal.screen import Screen
+from alaya_mcp.upstream.explain import explain
+from alaya_mcp.upstream.failures import Failure
+
+_INTERVAL_SECONDS: Final = 0.03
+"""Between pieces of text, so that a fast answer does not keep the terminal busy."""
+_LIST_SECONDS: Final = 5.0
+"""For the engine's own list, which a healthy one gives in milliseconds."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class Manner:
+    """How the deployment is asked; a person changes it on the way.
+
+    Attributes:
+        timeout: Seconds, the whole budget of one answer.
+        model: The name to ask for; None for the base model.
+        thinking: Whether a model that can think does so.
+    """
+
+    timeout: float
+    model: str | None = None
+    thinking: Thinking = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came of an answer.
+
+    Attributes:
+        text: Of the reply.
+        result: All about it; None where it was interrupted.
+    """
+
+    text: str
+    result: ChatResult | None
+
+
+class Respondent:
+    """One deployment.
+
+    Args:
+        session: The account.
+        reference: Its id, name or alias.
+        manner: How it is asked.
+        screen: Where its answers appear.
+        interruption: What ends them early.
+    """
+
+    def __init__(
+        self, session: Session, reference: str, manner: Manner, screen: Screen, interruption: Interruption
+    ) -> None:
+        self._session = session
+        self._reference = reference
+        self._screen = screen
+        self._interruption = interruption
+        self._served = ServedNames(session.client)
+        self.manner = manner
+        self.models: tuple[str, ...] = ()
+        """The names that can be asked for, as far as they are known."""
+
+    async def look(self) -> tuple[str, Deployment]:
+        """Its id, and the deployment as it is now.
+
+        Raises:
+            AlayaError: each control-plane row of docs/errors.md.
+        """
+        service_id, deployment = await self._told(lambda _: self._find())
+        self.models = self.models or deployment_names(deployment).models
+        return service_id, deployment
+
+    async def awaited(self, deployment: Deployment) -> Deployment:
+        """The deployment once it is ready, or as it was last seen when waiting does not help.
+
+        Raises:
+            AlayaError: each control-plane row of docs/errors.md.
+        """
+
+        async def look() -> Deployment:
+            _, seen = await self._find()
+            return seen
+
+        def wait(notes: ProgressNotes) -> Awaitable[Deployment]:
+            def tell(state: str, instances: str) -> None:
+                notes.status("waiting", state, instances)
+
+            return wait_until_ready(deployment, look, Deadline(math.inf, math.inf), tell)
+
+        return deployment if readiness(deployment).ready else await self._told(wait)
+
+    async def choose(self, wanted: str | None, service_id: str, deployment: Deployment) -> Choice:
+        """The model that a name stands for, or the one that answers where none is named.
+
+        Raises:
+            ModelNotServed: there is none of that name; with the nearest.
+            AlayaError: no name is known and the engine could not be asked.
+        """
+        engine = self._session.client.engine(deployment, service_id)
+        deadline = Deadline.after(READ_BUDGET_SECONDS)
+        try:
+            choice = await choose_model(wanted, deployment, engine, self._served, deadline)
+        except Failure as failure:
+            raise explain(failure, engine.subject) from None
+        self.models = choice.names.models
+        return choice
+
+    async def listed(self, service_id: str, deployment: Deployment) -> LoraListResult:
+        """The models that can be asked, with those that the engine alone tells, where it can be asked.
+
+        Raises:
+            AlayaError: the engine's address cannot be used.
+        """
+        client = self._session.client
+        engine = client.engine(deployment, service_id)
+        try:
+            served = await client.served_names(engine, Deadline.after(_LIST_SECONDS))
+            result = verified(deployment, service_id, [served])
+        except (AlayaError, Failure):  # what the control plane tells is worth having all the same
+            result = lora_list_result(deployment, service_id)
+        self.models = (*result.base_models, *(row.model for row in result.lora_models)) or self.models
+        return result
+
+    async def reply(self, turns: tuple[Turn, ...], *, continues: bool = False) -> Received:
+        """The answer to a conversation, shown as it comes; as much of it as came where it is interrupted.
+
+        Raises:
+            AlayaError: nothing of a reply came; each row of docs/errors.md.
+        """
+        manner, pieces = self.manner, list[str]()
+        request = ChatRequest(
+            turns,
+            features=Features(thinking=manner.thinking, continues=continues),
+            model=manner.model,
+            wait_seconds=manner.timeout,
+        )
+
+        def chat(notes: ProgressNotes) -> Awaitable[ChatResult]:
+            return self._session.chats.run(self._reference, request, Deadline.after(manner.timeout), notes)
+
+        with self._interruption.block():
+            result = await self._told(chat, pieces)
+            return Received(result.content, result)
+        return Received("".join(pieces), None)
+
+    async def _find(self) -> tuple[str, Deployment]:
+        deadline = Deadline.after(READ_BUDGET_SECONDS)
+        return await self._session.directory.find(self._reference, deadline, self._session.lookups.fresh)
+
+    async def _told(self, work: Callable[[ProgressNotes], Awaitable[_T]], pieces: list[str] | None = None) -> _T:
+        """What `work` comes to, with its progress on the screen and its text in `pieces`."""
+
+        async def notify(progress: float, message: str, phase: Phase) -> None:
+            del progress
+            if phase == "writing":
+                self._screen.write(message)
+                if pieces is not None:
+                    pieces.append(message)
+                if not self._screen.is_read:
+                    self._interruption.interrupt()
+            else:
+                self._screen.status(message)
+
+        notes = ProgressNotes(notify, _INTERVAL_SECONDS)
+        try:
+            return await notes.during(lambda: work(notes))
+        finally:
+            self._screen.end()

@@ -1,0 +1,147 @@
+"""Whether a failed exchange is sent again, and after how long.
+
+The rule is in docs/errors.md: a chat that may be generating is never sent twice.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import anyio
+
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.upstream.error_codes import Meaning, meaning_in_body, weighed
+from alaya_mcp.upstream.error_text import is_about_model, message_in_body
+from alaya_mcp.upstream.failures import NOTHING_WAS_SENT, Failure
+
+if TYPE_CHECKING:
+    from tenacity import AsyncRetrying, RetryCallState
+
+_T = TypeVar("_T")
+
+TRIES: Final = 4
+"""Sends of one request at most, the first included."""
+
+_READ_AGAIN_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
+_CHAT_AGAIN_STATUS: Final = frozenset({429, 503})
+_NOT_BEGUN: Final = frozenset[Meaning | None]({None, "rate", "overloaded"})
+_PASSES: Final = _NOT_BEGUN | {"timeout"}
+"""What a body may name that passes, whatever the status; a quota that is used up does not."""
+_SECONDS: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{0,9})?")
+"""Some gateways send fractions, which the RFC does not have."""
+_BAD_REQUEST: Final = 400
+_NOT_FOUND: Final = 404
+
+
+def read_may_be_resent(failure: BaseException) -> bool:
+    """Control-plane reads change nothing, so anything that may pass is tried again."""
+    return isinstance(failure, Failure) and (
+        failure.kind in NOTHING_WAS_SENT
+        or failure.kind == "reset"
+        or (failure.status in _READ_AGAIN_STATUS and _meaning(failure) in _PASSES)
+    )
+
+
+def chat_may_be_resent(failure: BaseException) -> bool:
+    """A chat is tried again only where no engine can have begun it."""
+    return isinstance(failure, Failure) and (
+        failure.kind in NOTHING_WAS_SENT
+        or (
+            failure.status in _CHAT_AGAIN_STATUS
+            and _meaning(failure) in _NOT_BEGUN  # after a time-out the engine may be generating all the same
+        )
+    )
+
+
+def _meaning(failure: Failure) -> Meaning | None:
+    return weighed(meaning_in_body(failure.body), failure.status)
+
+
+def partial_adapter_chat_may_be_resent(failure: BaseException) -> bool:
+    """As `chat_may_be_resent`, and where an instance does not know the adapter: another may hold it.
+
+    vLLM says so with a 404 (recorded exchanges), SGLang with a 400 that names the adapter (its source).
+    """
+    if not isinstance(failure, Failure) or chat_may_be_resent(failure):
+        return chat_may_be_resent(failure)
+    return failure.status == _NOT_FOUND or (
+        failure.status == _BAD_REQUEST and is_about_model(message_in_body(failure.body), _BAD_REQUEST)
+    )
+
+
+def retry_after_seconds(header: str | None, now: datetime) -> float | None:
+    """Seconds from a Retry-After header (RFC 9110, 10.2.3: seconds or a date), None where it has no sense."""
+    if header is None:
+        return None
+    text = header.strip()
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    try:
+        at = parsedate_to_datetime(text)
+        return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())
+    except (ValueError, OverflowError):
+        return None
+
+
+async def resending(
+    send: Callable[[], Awaitable[_T]],
+    may_be_resent: Callable[[BaseException], bool],
+    deadline: Deadline,
+    tell: Callable[[Failure, float], None] | None = None,
+) -> _T:
+    """What `send` brings, sent again as `may_be_resent` allows.
+
+    It gives up, raising the last failure, when the wait does not fit the deadline. `tell` takes each failure that is
+    waited for, and for how many seconds.
+    """
+    try:
+        return await send()
+    except Failure as failure:
+        if not may_be_resent(failure):
+            raise
+        first = [failure]
+
+    async def first_failure_or_send() -> _T:
+        if first:
+            raise first.pop()
+        return await send()
+
+    return await _policy(may_be_resent, deadline, tell)(first_failure_or_send)
+
+
+def _policy(
+    may_be_resent: Callable[[BaseException], bool],
+    deadline: Deadline,
+    tell: Callable[[Failure, float], None] | None,
+) -> "AsyncRetrying":
+    from tenacity import AsyncRetrying, retry_if_exception, wait_random_exponential  # noqa: PLC0415 seldom needed
+
+    backoff = wait_random_exponential(multiplier=0.25, max=4, min=0.05)
+
+    def wait(state: "RetryCallState") -> float:
+        failure = _failure(state)
+        header = failure.retry_after_header if isinstance(failure, Failure) else None
+        asked = retry_after_seconds(header, datetime.now(UTC))
+        return backoff(state) if asked is None else asked
+
+    def stop(state: "RetryCallState") -> bool:
+        return state.attempt_number >= TRIES or state.upcoming_sleep >= deadline.remaining()
+
+    def before_sleep(state: "RetryCallState") -> None:
+        if tell and isinstance(failure := _failure(state), Failure):
+            tell(failure, state.upcoming_sleep)
+
+    return AsyncRetrying(
+        retry=retry_if_exception(may_be_resent),
+        wait=wait,
+        stop=stop,
+        sleep=anyio.sleep,
+        before_sleep=before_sleep,
+        reraise=True,
+    )
+
+
+def _failure(state: "RetryCallState") -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
