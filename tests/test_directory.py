@@ -498,6 +498,27 @@ async def test_a_name_that_is_asked_for_again_and_again_is_not_searched_for_each
     assert len([page for page in registry.pages if "name" not in page]) == 3
 
 
+async def test_a_search_that_hangs_holds_up_no_search_for_another_name() -> None:
+    async def fetch(page: int, size: int, deadline: Deadline, name: str | None = None) -> Page:
+        del page, size, deadline
+        if name == "this one hangs":
+            await anyio.sleep_forever()
+        return parse_page(json.dumps({"count": 1, "rows": [row(1, name)]}).encode())
+
+    async def look(service_id: str, deadline: Deadline) -> str:
+        del deadline
+        return service_id
+
+    directory = Directory(fetch, {})
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(directory.find, "this one hangs", Deadline.after(600), look)
+        await anyio.wait_all_tasks_blocked()
+        found, _ = await directory.find("another one", Deadline.after(600), look)
+        tasks.cancel_scope.cancel()
+
+    assert found == uuid(1)
+
+
 async def test_no_more_than_a_thousand_names_are_kept() -> None:
     async def fetch(page: int, size: int, deadline: Deadline, name: str | None = None) -> Page:
         del page, size, deadline

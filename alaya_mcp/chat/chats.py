@@ -30,8 +30,8 @@ from alaya_mcp.results import ChatResult
 from alaya_mcp.upstream.client import AlayaClient, Engine
 from alaya_mcp.upstream.deployment_cache import Lookups
 from alaya_mcp.upstream.deployment_names import Directory
-from alaya_mcp.upstream.explain import timed_out
 from alaya_mcp.upstream.failures import Failure
+from alaya_mcp.upstream.time_limit import within
 
 _LAST_LOOK_SECONDS: Final = 5.0
 """For the look at the end of a wait."""
@@ -224,7 +224,7 @@ class Chats:
         def tell(words: str) -> None:
             notes.status("waiting", words)
 
-        with anyio.CancelScope(deadline=deadline.at) as opening:
+        with within(deadline, "data") as opening:
             body: dict[str, Any] = chat_body(
                 choice.model.sent,
                 request.turns,
@@ -252,7 +252,6 @@ class Chats:
                 not request.features.continues,
                 (*_cautions(engine), *choice.warnings),
             )
-        raise timed_out("data", deadline.budget)
 
 
 def _prefilled(features: Features, choice: Choice, deployment: Deployment) -> Prefilled:

@@ -1,4 +1,4 @@
-"""The arguments of the command line. Each command says here what it takes, and in the module of its name what it does."""
+"""The arguments of the command line. What a command does is in the module of its name."""
 
 import argparse
 import re

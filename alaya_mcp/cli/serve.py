@@ -23,7 +23,8 @@ _log = logging.getLogger(__name__)
 async def run(arguments: argparse.Namespace) -> int:
     """Serve until the host closes stdin."""
     start_logging(log_level(os.environ))
-    # Where a thread reads stdin (serving/stdio/transport.py), Python's own handler would wait for it, and it ends with stdin only.
+    # Where a thread reads stdin (serving/stdio/transport.py), Python's own handler would wait for that thread, which
+    # ends with stdin only.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # A stray print must reach its diverted descriptor at once, not the wire when the process exits.
     if reconfigure := getattr(sys.stdout, "reconfigure", None):

@@ -28,7 +28,7 @@ from alaya_mcp.origins import Origin, UrlRefused, service_endpoint
 from alaya_mcp.printable import printable
 from alaya_mcp.upstream.auth import AccessKeyAuth, ApiKeyAuth
 from alaya_mcp.upstream.error_text import is_about_stream_options
-from alaya_mcp.upstream.explain import explain, explain_envelope, timed_out
+from alaya_mcp.upstream.explain import explain, explain_envelope
 from alaya_mcp.upstream.failures import Failure
 from alaya_mcp.upstream.retry import (
     chat_may_be_resent,
@@ -37,6 +37,7 @@ from alaya_mcp.upstream.retry import (
     resending,
 )
 from alaya_mcp.upstream.subject import Subject, unexpected
+from alaya_mcp.upstream.time_limit import within
 from alaya_mcp.upstream.transport import Transport
 
 _OK: Final = 200
@@ -99,7 +100,7 @@ class AlayaClient:
 
     async def _read(self, path: str, parse: Callable[[bytes], _T], subject: Subject, deadline: Deadline) -> _T:
         url = f"{self._settings.base_url}/{path}"
-        with anyio.CancelScope(deadline=deadline.at):
+        with within(deadline, "control"):
             try:
                 ask = partial(self._transport.json_body, "control", url, auth=self._auth, deadline=deadline)
                 return parse(await resending(ask, read_may_be_resent, deadline))
@@ -109,7 +110,6 @@ class AlayaClient:
                 raise explain_envelope("control", refusal.message, subject) from None
             except WrongShape as wrong:
                 raise unexpected("control", str(wrong), _OK) from None
-        raise timed_out("control", deadline.budget)
 
     def subject(self, service_id: str, deployment: Deployment | None = None) -> Subject:
         """What errors about a deployment may name, and what they must not quote."""
@@ -154,7 +154,7 @@ class AlayaClient:
             Failure: no answer with status 200, after what the rule for chats allows to send again.
             AlayaError: an answer in which no model's name can be read, or none before the deadline.
         """
-        with anyio.CancelScope(deadline=deadline.at):
+        with within(deadline, "data"):
             url = f"{engine.url}/v1/models"
             ask = partial(self._transport.json_body, "data", url, auth=engine.auth, deadline=deadline)
             body = await resending(ask, chat_may_be_resent, deadline)
@@ -162,7 +162,6 @@ class AlayaClient:
                 return _names_in(body)
             except WrongShape as wrong:
                 raise unexpected("data", str(wrong), _OK) from None
-        raise timed_out("data", deadline.budget)
 
     @asynccontextmanager
     async def chat(

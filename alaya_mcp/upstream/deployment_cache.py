@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Final
 
 import anyio
@@ -10,8 +9,8 @@ import anyio
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.readiness import readiness
 from alaya_mcp.deployment.wire import Deployment
-from alaya_mcp.errors import AlayaError, UpstreamTimeout
-from alaya_mcp.upstream.explain import timed_out
+from alaya_mcp.errors import AlayaError
+from alaya_mcp.upstream.single_flight import Flight, SingleFlight
 
 KEPT_SECONDS: Final = 30.0
 """How long a ready deployment is taken as it was."""
@@ -19,16 +18,6 @@ _MOST: Final = 1_000
 """Deployments kept at a time."""
 
 Fetch = Callable[[str, Deadline], Awaitable[Deployment]]
-
-
-@dataclass(slots=True)
-class _Flight:
-    """One request under way."""
-
-    began: float
-    landed: anyio.Event = field(default_factory=anyio.Event)
-    is_stale: bool = False
-    outcome: Deployment | AlayaError | None = None
 
 
 class Lookups:
@@ -42,7 +31,7 @@ class Lookups:
     def __init__(self, fetch: Fetch, seconds: float = KEPT_SECONDS) -> None:
         self._fetch = fetch
         self._seconds = seconds
-        self._flights: dict[str, _Flight] = {}
+        self._flights = SingleFlight[Deployment]()
         self._kept: OrderedDict[str, tuple[float, Deployment]] = OrderedDict()
 
     async def recent(self, service_id: str, deadline: Deadline) -> tuple[Deployment, bool]:
@@ -68,42 +57,22 @@ class Lookups:
     def forget(self, service_id: str) -> None:
         """Drop what is kept, at any sign that it is not true any more."""
         self._kept.pop(service_id, None)
-        if flight := self._flights.get(service_id):  # it began before the sign, so it may not know of it
-            flight.is_stale = True
+        self._flights.mark_stale(service_id)  # it began before the sign, so it may not know of it
 
     async def _shared(self, service_id: str, deadline: Deadline, since: float) -> Deployment:
-        """The outcome of a request that began at `since` or later: one under way, or a new one."""
-        while flight := self._flights.get(service_id):
-            with anyio.CancelScope(deadline=deadline.at) as waiting:
-                await flight.landed.wait()
-            if waiting.cancelled_caught:
-                raise timed_out("control", deadline.budget)
-            if flight.began < since or flight.outcome is None:
-                continue
-            if isinstance(flight.outcome, AlayaError):
-                raise flight.outcome.with_traceback(None) from None
-            return flight.outcome
-        return await self._lead(service_id, deadline)
+        async def fetch() -> Deployment:
+            try:
+                return await self._fetch(service_id, deadline)
+            except AlayaError as error:
+                if not error.retryable:
+                    self.forget(service_id)
+                raise
 
-    async def _lead(self, service_id: str, deadline: Deadline) -> Deployment:
-        flight = self._flights[service_id] = _Flight(anyio.current_time())
-        try:
-            flight.outcome = deployment = await self._fetch(service_id, deadline)
-        except AlayaError as error:
-            if not (isinstance(error, UpstreamTimeout) and error.http_status is None):
-                flight.outcome = error  # a local time-out is this caller's: whoever waits asks for itself
-            if not error.retryable:
-                self.forget(service_id)
-            raise
-        finally:  # a cancelled leader leaves no outcome, and the next one that waits takes over
-            del self._flights[service_id]
-            flight.landed.set()
-        self._keep(service_id, flight, deployment)
-        return deployment
+        def keep(deployment: Deployment, flight: Flight[Deployment]) -> None:
+            self._kept.pop(service_id, None)
+            if readiness(deployment).ready and not flight.is_stale:
+                self._kept[service_id] = (flight.began, deployment)
+                if len(self._kept) > _MOST:
+                    self._kept.popitem(last=False)
 
-    def _keep(self, service_id: str, flight: _Flight, deployment: Deployment) -> None:
-        self._kept.pop(service_id, None)
-        if readiness(deployment).ready and not flight.is_stale:
-            self._kept[service_id] = (flight.began, deployment)
-            if len(self._kept) > _MOST:
-                self._kept.popitem(last=False)
+        return await self._flights.share(service_id, fetch, deadline, since, keep)

@@ -13,9 +13,10 @@ from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.reference import REFERENCE_LENGTH, as_uuid, could_be_id, folded, is_uuid, most_like
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments, RequestRejected
-from alaya_mcp.upstream.explain import timed_out
 from alaya_mcp.upstream.pages import FetchPage, Walk, may_be_cut
 from alaya_mcp.upstream.position import LARGEST_PAGE, Position
+from alaya_mcp.upstream.single_flight import Flight, SingleFlight
+from alaya_mcp.upstream.time_limit import within
 
 MOST_ROWS: Final = 2_000
 """Looked at for one question."""
@@ -42,8 +43,8 @@ class Directory:
         self._aliases = aliases
         self._ids: dict[str, tuple[float, str]] = {}
         self._known: tuple[float, list[Deployment]] | None = None
-        self._searching = anyio.Lock()
-        self._listing = anyio.Lock()
+        self._listings = SingleFlight[list[Deployment]]()
+        self._searches = SingleFlight[str]()
 
     def walk(self, deadline: Deadline, start: Position | None = None) -> Walk:
         """Return the deployments from a position on."""
@@ -55,18 +56,23 @@ class Directory:
         Raises:
             AlayaError: each control-plane row of docs/errors.md.
         """
-        with anyio.CancelScope(deadline=deadline.at):
-            async with self._listing:
-                now = anyio.current_time()
-                if self._known is None or self._known[0] < now - seconds:
-                    rows: list[Deployment] = []
-                    async for row in self.walk(deadline):
-                        rows.append(row)
-                        if len(rows) == MOST_ROWS:
-                            break
-                    self._known = now, rows
-                return self._known[1]
-        raise timed_out("control", deadline.budget)
+        since = anyio.current_time() - seconds
+        if self._known and self._known[0] >= since:
+            return self._known[1]
+
+        async def fetch() -> list[Deployment]:
+            rows: list[Deployment] = []
+            with within(deadline, "control"):
+                async for row in self.walk(deadline):
+                    rows.append(row)
+                    if len(rows) == MOST_ROWS:
+                        break
+            return rows
+
+        def keep(rows: list[Deployment], flight: Flight[list[Deployment]]) -> None:
+            self._known = flight.began, rows
+
+        return await self._listings.share("", fetch, deadline, since, keep)
 
     async def find(
         self, reference: str, deadline: Deadline, look: Callable[[str, Deadline], Awaitable[_T]]
@@ -119,25 +125,26 @@ class Directory:
         return service_id if found > anyio.current_time() - KEPT_SECONDS else None
 
     async def _search(self, name: str, deadline: Deadline, missing: DeploymentNotFound | RequestRejected | None) -> str:
-        """The id of the one deployment of that name; callers at once share one search."""
-        with anyio.CancelScope(deadline=deadline.at):
-            async with self._searching:
-                if kept := self._kept_id(name):
-                    return kept
-                try:
+        """The id of the one deployment of that name; callers at once share one search for it."""
+
+        async def fetch() -> str:
+            try:
+                with within(deadline, "control"):
                     rows = await self._rows_about(name, deadline)
-                except AlayaError as error:
-                    if missing is None or error.retryable:
-                        raise
-                    if isinstance(missing, DeploymentNotFound) and most_like(name, _themselves(self._aliases), 1):
-                        raise _not_found(name, {}, self._aliases, missing) from None
-                    raise missing from None
-                service_id = self._the_one_called(name, rows, missing)
-                self._ids[name] = anyio.current_time(), service_id
-                if len(self._ids) > _MOST_NAMES:
-                    del self._ids[next(iter(self._ids))]
-                return service_id
-        raise timed_out("control", deadline.budget)
+            except AlayaError as error:
+                if missing is None or error.retryable:
+                    raise
+                if isinstance(missing, DeploymentNotFound) and most_like(name, _themselves(self._aliases), 1):
+                    raise _not_found(name, {}, self._aliases, missing) from None
+                raise missing from None
+            return self._the_one_called(name, rows, missing)
+
+        def keep(service_id: str, flight: Flight[str]) -> None:
+            self._ids[name] = flight.began, service_id
+            if len(self._ids) > _MOST_NAMES:
+                del self._ids[next(iter(self._ids))]
+
+        return await self._searches.share(name, fetch, deadline, anyio.current_time() - KEPT_SECONDS, keep)
 
     async def _rows_about(self, name: str, deadline: Deadline) -> list[Deployment]:
         """Every row of that name, and, where there is none, every other row too."""

@@ -1,0 +1,86 @@
+"""One request at a time for each key, shared by all who ask for the same meanwhile."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import anyio
+
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.errors import AlayaError, UpstreamTimeout
+from alaya_mcp.upstream.time_limit import within
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Flight(Generic[T]):
+    """One request under way.
+
+    Attributes:
+        began: On the event loop's clock.
+        landed: Set at its end.
+        is_stale: Whether what it brings is known to be out of date already.
+        outcome: What it brought; None where it was cancelled, or ran into its own caller's deadline.
+    """
+
+    began: float
+    landed: anyio.Event = field(default_factory=anyio.Event)
+    is_stale: bool = False
+    outcome: T | AlayaError | None = None
+
+
+class SingleFlight(Generic[T]):
+    """Requests under way, by key. The caller that finds none makes it, the others wait for it."""
+
+    def __init__(self) -> None:
+        self._flights: dict[str, Flight[T]] = {}
+
+    def mark_stale(self, key: str) -> None:
+        """Let what is under way for a key be used by those who wait for it, and not be kept."""
+        if flight := self._flights.get(key):
+            flight.is_stale = True
+
+    async def share(
+        self,
+        key: str,
+        fetch: Callable[[], Awaitable[T]],
+        deadline: Deadline,
+        since: float,
+        keep: Callable[[T, Flight[T]], None],
+    ) -> T:
+        """The outcome of a request that began at `since` or later: one under way, or a new one.
+
+        Args:
+            key: What is asked for.
+            fetch: Asks for it, within the caller's own deadline.
+            deadline: Of this caller.
+            since: On the event loop's clock.
+            keep: Takes what a new request brought, before the others see it.
+
+        Raises:
+            AlayaError: what the request failed with, or this caller's deadline has come.
+        """
+        while flight := self._flights.get(key):
+            with within(deadline, "control"):
+                await flight.landed.wait()
+            if flight.began < since or flight.outcome is None:
+                continue
+            if isinstance(flight.outcome, AlayaError):
+                raise flight.outcome.with_traceback(None) from None
+            return flight.outcome
+        return await self._lead(key, fetch, keep)
+
+    async def _lead(self, key: str, fetch: Callable[[], Awaitable[T]], keep: Callable[[T, Flight[T]], None]) -> T:
+        flight = self._flights[key] = Flight[T](anyio.current_time())
+        try:
+            flight.outcome = outcome = await fetch()
+            keep(outcome, flight)
+        except AlayaError as error:
+            if not (isinstance(error, UpstreamTimeout) and error.http_status is None):
+                flight.outcome = error  # a local time-out is this caller's: whoever waits asks for itself
+            raise
+        finally:  # a cancelled leader leaves no outcome, and the next one that waits takes over
+            del self._flights[key]
+            flight.landed.set()
+        return outcome
