@@ -1,21 +1,32 @@
-"""What everything that talks to one account works with, alive as long as a block runs."""
+"""One account and all that is its own; many accounts over what they share."""
 
 import os
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
 
-from alaya_mcp.chat.chats import Chats
+from alaya_mcp.chat.chats import ChatResources, Chats
+from alaya_mcp.chat.kept_replies import KEPT_SECONDS, ReplyStore
+from alaya_mcp.chat.places import Places
+from alaya_mcp.chat.structured import SchemaChecks
+from alaya_mcp.clock import Clock
 from alaya_mcp.config.settings import Settings
+from alaya_mcp.errors import RateLimited
 from alaya_mcp.upstream.client import AlayaClient
 from alaya_mcp.upstream.deployment_cache import Lookups
 from alaya_mcp.upstream.deployment_names import Directory
 from alaya_mcp.upstream.transport import Transport
 
+MOST_ACCOUNTS: Final = 1_000
+_CLOCK: Final = Clock()
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One account.
+    """All that belongs to one credential.
 
     Attributes:
         settings: How it is reached.
@@ -32,25 +43,125 @@ class Session:
     chats: Chats
 
 
-@asynccontextmanager
-async def open_session(settings: Settings, environ: Mapping[str, str] = os.environ) -> AsyncGenerator[Session]:
-    """A session; nothing is sent until something is asked of it.
+class Shared:
+    """What accounts share: connections, places for chats, workers that check schemas, room for large replies.
 
     Args:
-        settings: How the account is reached.
-        environ: What names proxies and files of certificates.
+        max_concurrency: Chats in flight, of all accounts together.
+        transport: Connections to both planes.
+        clock: Time and chance.
     """
-    async with Transport(environ) as transport:
-        transport.warm_up(settings.control_plane)
-        client = AlayaClient(settings, transport)
-        lookups = Lookups(client.deployment)
-        directory = Directory(client.deployments, settings.aliases)
+
+    def __init__(self, max_concurrency: int, transport: Transport, clock: Clock = _CLOCK) -> None:
+        self.transport = transport
+        self.clock = clock
+        self._resources = ChatResources(Places(max_concurrency), SchemaChecks(), ReplyStore(now=clock.now))
+
+    async def __aenter__(self) -> Self:
+        await self.transport.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.transport.__aexit__(exc_type, exc, tb)
+
+    def account(self, settings: Settings) -> Session:
+        """A new account over all this; nothing is sent until something is asked of it."""
+        now = self.clock.now
+        client = AlayaClient(settings, self.transport, self.clock)
+        lookups = Lookups(client.deployment, now=now)
+        directory = Directory(client.deployments, settings.aliases, now)
         chats = Chats(
             client,
             lookups,
             directory,
-            max_concurrency=settings.max_concurrency,
+            resources=self._resources,
+            account=settings.credential,
             idle_seconds=settings.idle_seconds,
             reply_bytes=settings.max_reply_bytes,
         )
-        yield Session(settings, client, directory, lookups, chats)
+        return Session(settings, client, directory, lookups, chats)
+
+
+@dataclass(slots=True)
+class _Held:
+    """An account that is kept.
+
+    Attributes:
+        account: Itself.
+        calls: So many are using it now.
+        left: When the last one ended, on the event loop's clock.
+    """
+
+    account: Session
+    calls: int = 0
+    left: float = 0.0
+
+
+class Accounts:
+    """One account for each credential, at most so many; those that were idle for long go first.
+
+    Args:
+        shared: What they share.
+        most: Accounts kept at a time.
+        idle_seconds: After which one that no call uses is closed; large replies are kept for no longer.
+    """
+
+    def __init__(self, shared: Shared, *, most: int = MOST_ACCOUNTS, idle_seconds: float = KEPT_SECONDS) -> None:
+        self._shared = shared
+        self._most = most
+        self._idle_seconds = idle_seconds
+        self._held: OrderedDict[str, _Held] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    @contextmanager
+    def using(self, settings: Settings) -> Generator[Session]:
+        """The account of the settings' credential, which is not closed as long as the block runs.
+
+        Raises:
+            RateLimited: as many others are in use as there may be.
+        """
+        credential = settings.credential
+        held = self._held.get(credential)
+        if held is None:
+            self._make_room()
+            held = self._held[credential] = _Held(self._shared.account(settings))
+        self._held.move_to_end(credential)
+        held.calls += 1
+        try:
+            yield held.account
+        finally:
+            held.calls -= 1
+            held.left = self._shared.clock.now()
+
+    def _make_room(self) -> None:
+        """Close what has been idle for long and, where there are too many still, the one used least lately."""
+        long_ago = self._shared.clock.now() - self._idle_seconds
+        idle = [(name, held) for name, held in self._held.items() if not held.calls]
+        gone = [name for name, held in idle if held.left < long_ago]
+        if not gone and len(self._held) >= self._most:
+            gone = [name for name, _ in idle[:1]]
+        for name in gone:
+            del self._held[name]
+        if len(self._held) >= self._most:
+            raise RateLimited(
+                f"This server has {self._most} accounts in use, as many as it takes at a time.",
+                next_step="Call again in a moment.",
+            )
+
+
+@asynccontextmanager
+async def open_session(settings: Settings, environ: Mapping[str, str] = os.environ) -> AsyncGenerator[Session]:
+    """One account alone, for as long as the block runs.
+
+    Args:
+        settings: How it is reached.
+        environ: What names proxies and files of certificates.
+    """
+    async with Shared(settings.max_concurrency, Transport(environ)) as shared:
+        shared.transport.warm_up(settings.control_plane)
+        with Accounts(shared).using(settings) as account:
+            yield account

@@ -510,6 +510,7 @@ async def test_a_search_that_hangs_holds_up_no_search_for_another_name() -> None
         return service_id
 
     directory = Directory(fetch, {})
+    found = ""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(directory.find, "this one hangs", Deadline.after(600), look)
         await anyio.wait_all_tasks_blocked()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp import Client, MCPError
 
-from alaya_mcp.chat.kept_replies import KeptReplies
+from alaya_mcp.chat.kept_replies import KeptReplies, ReplyStore
 from alaya_mcp.chat.size import ReplyWindow, cut, size_of
 from alaya_mcp.errors import InvalidArguments
 from alaya_mcp.results import ChatResult, Timing
@@ -172,7 +172,7 @@ FACTS = ChatResult(service_id="s", model="m", content="", truncated=True, timing
 
 
 async def test_the_oldest_go_when_the_budget_is_full() -> None:
-    kept = KeptReplies(budget=100)
+    kept = KeptReplies(ReplyStore(budget=100), "mine")
     first, second, third = (kept.keep(char * 40, FACTS, None) for char in "abc")
     assert first
     assert second
@@ -186,7 +186,7 @@ async def test_the_oldest_go_when_the_budget_is_full() -> None:
 
 
 async def test_they_go_when_their_time_is_over() -> None:
-    kept = KeptReplies(seconds=0.01)
+    kept = KeptReplies(ReplyStore(seconds=0.01), "mine")
     entry = kept.keep("text", FACTS, None)
     assert entry
     await anyio.sleep(0.02)  # longer than it is kept: the claim is about time
@@ -197,7 +197,7 @@ async def test_they_go_when_their_time_is_over() -> None:
 
 
 async def test_reading_past_the_end_is_refused() -> None:
-    kept = KeptReplies()
+    kept = KeptReplies(ReplyStore(), "mine")
     entry = kept.keep("abc", FACTS, None)
     assert entry
 
@@ -207,7 +207,7 @@ async def test_reading_past_the_end_is_refused() -> None:
 
 @pytest.mark.parametrize("start", range(9))
 async def test_reading_may_start_anywhere(start: int) -> None:
-    kept = KeptReplies()
+    kept = KeptReplies(ReplyStore(), "mine")
     entry = kept.keep("a你👩b", FACTS, None)
     assert entry
 
@@ -262,7 +262,7 @@ def test_a_cut_fits_and_is_a_beginning(text: str, room: int) -> None:
 
 @pytest.mark.parametrize("start", range(1, 8))
 async def test_reading_on_from_the_middle_of_a_character_misses_and_repeats_nothing(start: int) -> None:
-    kept = KeptReplies()
+    kept = KeptReplies(ReplyStore(), "mine")
     text = "你好世界" * 100
     entry = kept.keep(text, FACTS, None)
     assert entry
@@ -274,7 +274,7 @@ async def test_reading_on_from_the_middle_of_a_character_misses_and_repeats_noth
 
 
 async def test_every_part_of_any_text_is_read_once() -> None:
-    kept = KeptReplies()
+    kept = KeptReplies(ReplyStore(), "mine")
     text = ("word " * 50 + "你好，世界。" * 30 + "👩‍🚀" * 40) * 9  # noqa: RUF001 Chinese punctuation
     entry = kept.keep(text, FACTS, None)
     assert entry

@@ -9,9 +9,10 @@ from typing import Any, Final
 import anyio
 
 from alaya_mcp.chat.exchange import Asked, Exchange, Limits, Timestamps
-from alaya_mcp.chat.kept_replies import KeptReplies
+from alaya_mcp.chat.kept_replies import KeptReplies, ReplyStore
 from alaya_mcp.chat.model_choice import Choice, ServedNames, choose_model, loaded_on
 from alaya_mcp.chat.outcome import chat_result
+from alaya_mcp.chat.places import Places
 from alaya_mcp.chat.recovery import SecondChance
 from alaya_mcp.chat.request import Features, Sampling, Turn, chat_body
 from alaya_mcp.chat.size import ReplyWindow
@@ -58,6 +59,21 @@ class ChatRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ChatResources:
+    """What the chats of all accounts share.
+
+    Attributes:
+        places: For chats in flight; more wait.
+        checks: Workers that check schemas, and replies by them.
+        replies: Large replies, within one budget.
+    """
+
+    places: Places
+    checks: SchemaChecks
+    replies: ReplyStore
+
+
+@dataclass(frozen=True, slots=True)
 class _Call:
     """One chat under way."""
 
@@ -75,7 +91,8 @@ class Chats:
         client: Both planes.
         lookups: Deployments, as lately seen.
         directory: Which deployment is meant by a name.
-        max_concurrency: Chats in flight; more wait.
+        resources: What the chats of all accounts share.
+        account: Whose chats these are.
         idle_seconds: Longest silence once an answer has begun.
         reply_bytes: Most of a reply, in UTF-8, that one result shows.
     """
@@ -86,7 +103,8 @@ class Chats:
         lookups: Lookups,
         directory: Directory,
         *,
-        max_concurrency: int,
+        resources: ChatResources,
+        account: str,
         idle_seconds: float,
         reply_bytes: int,
     ) -> None:
@@ -94,11 +112,12 @@ class Chats:
         self._lookups = lookups
         self._directory = directory
         self._served = ServedNames(client)
-        self._places = anyio.Semaphore(max_concurrency)
+        self._account = account
+        self._places = resources.places
         self._idle_seconds = idle_seconds
         self._reply_bytes = reply_bytes
-        self._checks = SchemaChecks()
-        self.kept = KeptReplies()
+        self._checks = resources.checks
+        self.kept = KeptReplies(resources.replies, account)
 
     async def run(self, reference: str, request: ChatRequest, deadline: Deadline, notes: ProgressNotes) -> ChatResult:
         """The reply of the deployment of that id, name or alias, whole or as much of it as came.
@@ -142,22 +161,19 @@ class Chats:
     @asynccontextmanager
     async def _place(self, deadline: Deadline, notes: ProgressNotes) -> AsyncGenerator[bool]:
         """One of the places for chats in flight, and whether it had to be waited for."""
-        has_queued = False
-        try:
-            self._places.acquire_nowait()
-        except anyio.WouldBlock:
-            has_queued = True
+        has_queued = not self._places.take_nowait(self._account)
+        if has_queued:
             notes.status("queued", "queued in this server: as many chats as ALAYA_MAX_CONCURRENCY allows are running")
             with anyio.CancelScope(deadline=deadline.at) as scope:
-                await self._places.acquire()
+                await self._places.take(self._account)
             if scope.cancelled_caught:
-                raise _queued_too_long(deadline) from None
+                raise _queued_too_long(deadline)
         try:
             if deadline.remaining() == 0:  # a place came free just as the time was over
                 raise _queued_too_long(deadline)
             yield has_queued
         finally:
-            self._places.release()
+            self._places.give_back(self._account)
 
     async def _exchange(self, call: _Call, deployment: Deployment, *, was_kept: bool) -> Exchange:
         """Ask, and again where a fresh lookup shows that what was known is not true any more.

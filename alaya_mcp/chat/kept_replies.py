@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +27,7 @@ class KeptReply:
     """One whole reply.
 
     Attributes:
+        account: Whose it is.
         uri: Its name as a resource.
         text: In UTF-8.
         facts: The result that it came with, without what is large in it.
@@ -33,6 +35,7 @@ class KeptReply:
         until: On the event loop's clock.
     """
 
+    account: str
     uri: str
     text: bytes
     facts: ChatResult
@@ -40,16 +43,22 @@ class KeptReply:
     until: float
 
 
-class KeptReplies:
-    """The last large replies, within a budget of bytes; the oldest go first."""
+class ReplyStore:
+    """The last large replies of all accounts, within one budget of bytes; the oldest go first."""
 
-    def __init__(self, budget: int = BUDGET_BYTES, seconds: float = KEPT_SECONDS) -> None:
+    def __init__(
+        self,
+        budget: int = BUDGET_BYTES,
+        seconds: float = KEPT_SECONDS,
+        now: Callable[[], float] = anyio.current_time,
+    ) -> None:
         self._budget = budget
         self._seconds = seconds
+        self._now = now
         self._kept: OrderedDict[str, KeptReply] = OrderedDict()
         self._size = 0
 
-    def keep(self, content: str, facts: ChatResult, ended: TruncatedReason | None) -> KeptReply | None:
+    def keep(self, account: str, content: str, facts: ChatResult, ended: TruncatedReason | None) -> KeptReply | None:
         """Keep a reply; None where it is larger than the whole budget."""
         self._drop_old()
         text = content.encode()
@@ -61,15 +70,45 @@ class KeptReplies:
         # What is large of the rest was told with the first part; usage, that it is not counted twice.
         gone = dict.fromkeys(("parsed", "tool_calls", "reasoning", "usage", "messages"))
         facts = facts.model_copy(update={**gone, "content": "", "warnings": []})
-        kept = KeptReply(f"{REPLIES}{reply_id}", text, facts, ended, anyio.current_time() + self._seconds)
+        kept = KeptReply(account, f"{REPLIES}{reply_id}", text, facts, ended, self._now() + self._seconds)
         self._kept[reply_id] = kept
         self._size += len(text)
         return kept
 
+    def all(self, account: str) -> list[KeptReply]:
+        """What is kept of an account's now, the oldest first."""
+        self._drop_old()
+        return [kept for kept in self._kept.values() if kept.account == account]
+
+    def find(self, account: str, reply_id: str) -> KeptReply | None:
+        """An account's reply of that id, if it is kept still."""
+        self._drop_old()
+        kept = self._kept.get(reply_id)
+        return kept if kept and kept.account == account else None
+
+    def _drop_old(self) -> None:
+        now = self._now()
+        for reply_id in [reply_id for reply_id, kept in self._kept.items() if kept.until <= now]:
+            self._drop(reply_id)
+
+    def _drop(self, reply_id: str) -> None:
+        self._size -= len(self._kept.pop(reply_id).text)
+
+
+class KeptReplies:
+    """The large replies of one account."""
+
+    def __init__(self, store: ReplyStore, account: str) -> None:
+        self._store = store
+        self._account = account
+
+    def keep(self, content: str, facts: ChatResult, ended: TruncatedReason | None) -> KeptReply | None:
+        """Keep a reply; None where it is larger than the whole budget."""
+        return self._store.keep(self._account, content, facts, ended)
+
     def all(self) -> list[KeptReply]:
         """What is kept now, the oldest first."""
-        self._drop_old()
-        return list(self._kept.values())
+        return self._store.all(self._account)
 
     def find(self, uri: str) -> tuple[KeptReply, int]:
         """The reply that a URI names, and the byte that reading starts from.
@@ -77,14 +116,13 @@ class KeptReplies:
         Raises:
             InvalidArguments: no such URI, or the reply is not kept any more.
         """
-        self._drop_old()
         match = _URI.fullmatch(uri)
         if match is None:
             raise InvalidArguments(
                 "read_on: is not the URI of a kept reply.",
                 next_step="Pass the read_on of an earlier result, exactly as returned.",
             )
-        kept = self._kept.get(match[1])
+        kept = self._store.find(self._account, match[1])
         if kept is None:
             raise InvalidArguments(
                 "That reply is not kept any more: large replies are kept for half an hour, fewer when newer ones need "
@@ -121,11 +159,3 @@ class KeptReplies:
                 "warnings": [note],
             }
         )
-
-    def _drop_old(self) -> None:
-        now = anyio.current_time()
-        for reply_id in [reply_id for reply_id, kept in self._kept.items() if kept.until <= now]:
-            self._drop(reply_id)
-
-    def _drop(self, reply_id: str) -> None:
-        self._size -= len(self._kept.pop(reply_id).text)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -65,6 +66,12 @@ class Settings(BaseModel):
     def control_plane(self) -> Origin:
         """The origin that the key pair is bound to."""
         return Origin.of(self.base_url)
+
+    @property
+    def credential(self) -> str:
+        """What tells the key pair and its API from any other, and tells nothing of them."""
+        parts = (self.base_url, self.access_key.get_secret_value(), self.secret_key.get_secret_value())
+        return sha256("\0".join(parts).encode()).hexdigest()
 
 
 _NO_VARIABLES: Final = {"aliases", "key_pair", "sandbox_ids"}

@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote, urlencode
 
-import anyio
 import httpx2
 
+from alaya_mcp.clock import Clock
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.launch import engine_in
@@ -69,9 +69,10 @@ class Engine:
 class AlayaClient:
     """Reads deployments and talks to their engines, with one account's key pair."""
 
-    def __init__(self, settings: Settings, transport: Transport) -> None:
+    def __init__(self, settings: Settings, transport: Transport, clock: Clock) -> None:
         self._settings = settings
         self._transport = transport
+        self._clock = clock
         self._auth = AccessKeyAuth(settings.control_plane, settings.access_key, settings.secret_key)
 
     async def deployment(self, service_id: str, deadline: Deadline) -> Deployment:
@@ -103,7 +104,7 @@ class AlayaClient:
         with within(deadline, "control"):
             try:
                 ask = partial(self._transport.json_body, "control", url, auth=self._auth, deadline=deadline)
-                return parse(await resending(ask, read_may_be_resent, deadline))
+                return parse(await resending(ask, read_may_be_resent, deadline, clock=self._clock))
             except Failure as failure:
                 raise explain(failure, subject) from None
             except EnvelopeFailure as refusal:
@@ -157,7 +158,7 @@ class AlayaClient:
         with within(deadline, "data"):
             url = f"{engine.url}/v1/models"
             ask = partial(self._transport.json_body, "data", url, auth=engine.auth, deadline=deadline)
-            body = await resending(ask, chat_may_be_resent, deadline)
+            body = await resending(ask, chat_may_be_resent, deadline, clock=self._clock)
             try:
                 return _names_in(body)
             except WrongShape as wrong:
@@ -187,7 +188,7 @@ class AlayaClient:
         async def send() -> httpx2.Response:
             nonlocal sent
             tell("waiting for the first token")
-            sent = anyio.current_time()
+            sent = self._clock.now()
             return await self._transport.open("data", "POST", url, auth=engine.auth, deadline=deadline, json=body)
 
         def tell_wait(failure: Failure, seconds: float) -> None:
@@ -195,13 +196,13 @@ class AlayaClient:
             tell(again_words(failure, again))
 
         try:
-            response = await resending(send, may_be_resent, deadline, tell_wait)
+            response = await resending(send, may_be_resent, deadline, tell_wait, self._clock)
         except Failure as refusal:
             if refusal.status not in _REFUSED or not is_about_stream_options(refusal.body):
                 raise
             # This server added them, so the caller could do nothing about it.
             body = {name: value for name, value in body.items() if name != "stream_options"}
-            response = await resending(send, may_be_resent, deadline, tell_wait)
+            response = await resending(send, may_be_resent, deadline, tell_wait, self._clock)
         try:
             yield response, sent
         finally:

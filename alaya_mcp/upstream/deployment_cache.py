@@ -26,12 +26,16 @@ class Lookups:
     Args:
         fetch: Asks for one, for as long as a deadline allows.
         seconds: How long a ready one is kept.
+        now: The event loop's clock.
     """
 
-    def __init__(self, fetch: Fetch, seconds: float = KEPT_SECONDS) -> None:
+    def __init__(
+        self, fetch: Fetch, seconds: float = KEPT_SECONDS, now: Callable[[], float] = anyio.current_time
+    ) -> None:
         self._fetch = fetch
         self._seconds = seconds
-        self._flights = SingleFlight[Deployment]()
+        self._now = now
+        self._flights = SingleFlight[Deployment](now)
         self._kept: OrderedDict[str, tuple[float, Deployment]] = OrderedDict()
 
     async def recent(self, service_id: str, deadline: Deadline) -> tuple[Deployment, bool]:
@@ -40,7 +44,7 @@ class Lookups:
         Raises:
             AlayaError: each control-plane row of docs/errors.md.
         """
-        since = anyio.current_time() - self._seconds
+        since = self._now() - self._seconds
         began, kept = self._kept.get(service_id, (0.0, None))
         if kept is not None and began > since:
             return kept, True
@@ -52,7 +56,7 @@ class Lookups:
         Raises:
             AlayaError: each control-plane row of docs/errors.md.
         """
-        return await self._shared(service_id, deadline, anyio.current_time())
+        return await self._shared(service_id, deadline, self._now())
 
     def forget(self, service_id: str) -> None:
         """Drop what is kept, at any sign that it is not true any more."""

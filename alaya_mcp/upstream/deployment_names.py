@@ -36,15 +36,19 @@ class Directory:
     Args:
         fetch: Asks for a page.
         aliases: References by folded alias.
+        now: The event loop's clock.
     """
 
-    def __init__(self, fetch: FetchPage, aliases: Mapping[str, str]) -> None:
+    def __init__(
+        self, fetch: FetchPage, aliases: Mapping[str, str], now: Callable[[], float] = anyio.current_time
+    ) -> None:
         self._fetch = fetch
         self._aliases = aliases
+        self._now = now
         self._ids: dict[str, tuple[float, str]] = {}
         self._known: tuple[float, list[Deployment]] | None = None
-        self._listings = SingleFlight[list[Deployment]]()
-        self._searches = SingleFlight[str]()
+        self._listings = SingleFlight[list[Deployment]](now)
+        self._searches = SingleFlight[str](now)
 
     def walk(self, deadline: Deadline, start: Position | None = None) -> Walk:
         """Return the deployments from a position on."""
@@ -56,7 +60,7 @@ class Directory:
         Raises:
             AlayaError: each control-plane row of docs/errors.md.
         """
-        since = anyio.current_time() - seconds
+        since = self._now() - seconds
         if self._known and self._known[0] >= since:
             return self._known[1]
 
@@ -122,7 +126,7 @@ class Directory:
 
     def _kept_id(self, name: str) -> str | None:
         found, service_id = self._ids.get(name, (0.0, None))
-        return service_id if found > anyio.current_time() - KEPT_SECONDS else None
+        return service_id if found > self._now() - KEPT_SECONDS else None
 
     async def _search(self, name: str, deadline: Deadline, missing: DeploymentNotFound | RequestRejected | None) -> str:
         """The id of the one deployment of that name; callers at once share one search for it."""
@@ -144,7 +148,7 @@ class Directory:
             if len(self._ids) > _MOST_NAMES:
                 del self._ids[next(iter(self._ids))]
 
-        return await self._searches.share(name, fetch, deadline, anyio.current_time() - KEPT_SECONDS, keep)
+        return await self._searches.share(name, fetch, deadline, self._now() - KEPT_SECONDS, keep)
 
     async def _rows_about(self, name: str, deadline: Deadline) -> list[Deployment]:
         """Every row of that name, and, where there is none, every other row too."""

@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import anyio
-
+from alaya_mcp.clock import Clock
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.upstream.error_codes import Meaning, meaning_in_body, weighed
 from alaya_mcp.upstream.error_text import is_about_model, message_in_body
@@ -23,6 +22,11 @@ _T = TypeVar("_T")
 
 TRIES: Final = 4
 """Sends of one request at most, the first included."""
+
+_SHORTEST_SECONDS: Final = 0.05
+_FIRST_SECONDS: Final = 0.25
+_LONGEST_SECONDS: Final = 4.0
+_CLOCK: Final = Clock()
 
 _READ_AGAIN_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
 _CHAT_AGAIN_STATUS: Final = frozenset({429, 503})
@@ -85,11 +89,22 @@ def retry_after_seconds(header: str | None, now: datetime) -> float | None:
         return None
 
 
+def backoff_seconds(tries: int, chance: float) -> float:
+    """Seconds before the next try, where upstream names none: a random part of a limit that doubles, to spread callers.
+
+    Args:
+        tries: So many so far.
+        chance: From 0 to 1.
+    """
+    return max(_SHORTEST_SECONDS, min(_LONGEST_SECONDS, _FIRST_SECONDS * 2 ** (tries - 1)) * chance)
+
+
 async def resending(
     send: Callable[[], Awaitable[_T]],
     may_be_resent: Callable[[BaseException], bool],
     deadline: Deadline,
     tell: Callable[[Failure, float], None] | None = None,
+    clock: Clock = _CLOCK,
 ) -> _T:
     """What `send` brings, sent again as `may_be_resent` allows.
 
@@ -108,23 +123,22 @@ async def resending(
             raise first.pop()
         return await send()
 
-    return await _policy(may_be_resent, deadline, tell)(first_failure_or_send)
+    return await _policy(may_be_resent, deadline, tell, clock)(first_failure_or_send)
 
 
 def _policy(
     may_be_resent: Callable[[BaseException], bool],
     deadline: Deadline,
     tell: Callable[[Failure, float], None] | None,
+    clock: Clock,
 ) -> "AsyncRetrying":
-    from tenacity import AsyncRetrying, retry_if_exception, wait_random_exponential  # noqa: PLC0415 seldom needed
-
-    backoff = wait_random_exponential(multiplier=0.25, max=4, min=0.05)
+    from tenacity import AsyncRetrying, retry_if_exception  # noqa: PLC0415 seldom needed
 
     def wait(state: "RetryCallState") -> float:
         failure = _failure(state)
         header = failure.retry_after_header if isinstance(failure, Failure) else None
-        asked = retry_after_seconds(header, datetime.now(UTC))
-        return backoff(state) if asked is None else asked
+        asked = retry_after_seconds(header, clock.date())
+        return backoff_seconds(state.attempt_number, clock.chance()) if asked is None else asked
 
     def stop(state: "RetryCallState") -> bool:
         return state.attempt_number >= TRIES or state.upcoming_sleep >= deadline.remaining()
@@ -137,7 +151,7 @@ def _policy(
         retry=retry_if_exception(may_be_resent),
         wait=wait,
         stop=stop,
-        sleep=anyio.sleep,
+        sleep=clock.sleep,
         before_sleep=before_sleep,
         reraise=True,
     )

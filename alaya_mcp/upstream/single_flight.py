@@ -33,7 +33,8 @@ class Flight(Generic[T]):
 class SingleFlight(Generic[T]):
     """Requests under way, by key. The caller that finds none makes it, the others wait for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
         self._flights: dict[str, Flight[T]] = {}
 
     def mark_stale(self, key: str) -> None:
@@ -72,7 +73,7 @@ class SingleFlight(Generic[T]):
         return await self._lead(key, fetch, keep)
 
     async def _lead(self, key: str, fetch: Callable[[], Awaitable[T]], keep: Callable[[T, Flight[T]], None]) -> T:
-        flight = self._flights[key] = Flight[T](anyio.current_time())
+        flight = self._flights[key] = Flight[T](self._now())
         try:
             flight.outcome = outcome = await fetch()
             keep(outcome, flight)

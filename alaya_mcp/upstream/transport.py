@@ -6,7 +6,8 @@ import os
 import ssl
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -54,10 +55,12 @@ class Transport:
 
     Args:
         environ: What names proxies and files of certificates; by default this process's environment.
+        wire: What carries requests in place of connections, where nothing is to leave the process.
     """
 
-    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, environ: Mapping[str, str] = os.environ, wire: httpx2.AsyncBaseTransport | None = None) -> None:
         self._environ = environ
+        self._wire = wire
         self._owned = AsyncExitStack()
         self._clients: dict[tuple[str, bool], httpx2.AsyncClient] = {}
         self._routes: dict[Origin, tuple[httpx2.AsyncClient, Proxy | None]] = {}
@@ -115,7 +118,7 @@ class Transport:
     def _client(self, proxy: Proxy | None, *, is_plain: bool) -> httpx2.AsyncClient:
         kind = proxy.url if proxy else "", is_plain
         if kind not in self._clients:
-            needs_no_tls = is_plain and not (proxy and proxy.scheme == "https")
+            needs_tls = not self._wire and not (is_plain and not (proxy and proxy.scheme == "https"))
             client = httpx2.AsyncClient(
                 follow_redirects=False,
                 limits=httpx2.Limits(
@@ -124,11 +127,27 @@ class Transport:
                 proxy=proxy.url if proxy else None,
                 trust_env=False,  # the proxy and the certificates are chosen here
                 # A context without certificates trusts nobody; loading them takes longer than a call.
-                verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if needs_no_tls else _certificates(self._environ),
+                verify=self._certificates if needs_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+                transport=self._wire,
+                # One account's must not reach another.
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             )
             self._owned.push_async_callback(client.aclose)
             self._clients[kind] = client
         return self._clients[kind]
+
+    @cached_property
+    def _certificates(self) -> ssl.SSLContext:
+        """What servers are checked by: the environment's certificates, or the system's. Loading them takes some 40 ms.
+
+        Raises:
+            OSError: they cannot be read.
+        """
+        if file := self._environ.get("SSL_CERT_FILE"):
+            return ssl.create_default_context(cafile=file)
+        if folder := self._environ.get("SSL_CERT_DIR"):
+            return ssl.create_default_context(capath=folder)
+        return httpx2.create_ssl_context(trust_env=False)
 
     async def open(
         self,
@@ -213,19 +232,6 @@ async def body_chunks(plane: Plane, response: httpx2.Response, cap: int) -> Asyn
             if size > cap:
                 raise Failure(plane, "too_large")
             yield chunk
-
-
-def _certificates(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """What servers are checked by: the environment's certificates, or the system's.
-
-    Raises:
-        OSError: they cannot be read.
-    """
-    if file := environ.get("SSL_CERT_FILE"):
-        return ssl.create_default_context(cafile=file)
-    if folder := environ.get("SSL_CERT_DIR"):
-        return ssl.create_default_context(capath=folder)
-    return httpx2.create_ssl_context(trust_env=False)
 
 
 @lru_cache(maxsize=256)
