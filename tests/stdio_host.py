@@ -27,6 +27,7 @@ class Host:
     Attributes:
         lines: Every line of stdout, decoded; a line that is no JSON-RPC fails the test at once.
         raw: Every byte of stdout and stderr.
+        stderr: Every byte of stderr.
     """
 
     def __init__(self, process: Process) -> None:
@@ -37,6 +38,7 @@ class Host:
         self._stdout = BufferedByteReceiveStream(process.stdout)
         self.lines: list[dict[str, Any]] = []
         self.raw = bytearray()
+        self.stderr = bytearray()
 
     async def send(self, message: dict[str, Any] | bytes) -> None:
         """Send one line."""
@@ -110,6 +112,7 @@ async def host(*arguments: str, **environ: str) -> AsyncGenerator[Host]:
                 assert process.stderr is not None
                 async for chunk in process.stderr:
                     one.raw += chunk
+                    one.stderr += chunk
 
             tasks.start_soon(keep_stderr)
             yield one

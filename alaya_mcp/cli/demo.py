@@ -226,4 +226,5 @@ def _environment(sandbox: Sandbox) -> dict[str, str]:
         "ALAYA_ACCESS_KEY": sandbox.access_key,
         "ALAYA_SECRET_KEY": sandbox.secret_key,
         "ALAYA_SERVICE_ID": sandbox.default_service_id,
+        "ALAYA_LOG_LEVEL": "ERROR",  # the failure that is shown is none
     }

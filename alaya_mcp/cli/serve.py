@@ -8,7 +8,7 @@ import sys
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, cast
 
-from alaya_mcp.config.settings import Settings, load_settings, log_level
+from alaya_mcp.config.settings import Settings, load_settings, log_format, log_level
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.logs import start_logging
 from alaya_mcp.serving.server import create_server
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 async def run(arguments: argparse.Namespace) -> int:
     """Serve until the host closes stdin."""
-    start_logging(log_level(os.environ))
+    start_logging(log_level(os.environ), log_format(os.environ))
     # Where a thread reads stdin (serving/stdio/transport.py), Python's own handler would wait for that thread, which
     # ends with stdin only.
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -11,7 +11,7 @@ from alaya_mcp.config.environment import value_of, why_unset
 from alaya_mcp.config.precedence import KEY_PAIR_VARIABLES, KEYS, Sources, gather
 from alaya_mcp.deployment.reference import checked_reference
 from alaya_mcp.errors import NotConfigured
-from alaya_mcp.logs import LogLevel
+from alaya_mcp.logs import LogFormat, LogLevel
 from alaya_mcp.origins import Origin, UrlRefused, base_url
 
 DEFAULT_BASE_URL: Final = "https://api.alayanew.com/api/serverless-infer/v1"
@@ -21,6 +21,8 @@ READ_BUDGET_SECONDS: Final = 20.0
 """Whole budget of one call that reads."""
 
 
+_FINGERPRINT: Final = 8
+"""Hexadecimal digits."""
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 
 
@@ -55,6 +57,7 @@ class Settings(BaseModel):
     max_concurrency: int = Field(64, ge=1, le=10_000)
     max_reply_bytes: int = Field(30_000, ge=4_000, le=10_000_000)
     log_level: LogLevel = "WARNING"
+    log_format: LogFormat = "text"
     aliases: dict[str, str] = Field(default_factory=dict)
     """References by folded alias."""
     key_pair: str = KEY_PAIR_VARIABLES
@@ -66,6 +69,11 @@ class Settings(BaseModel):
     def control_plane(self) -> Origin:
         """The origin that the key pair is bound to."""
         return Origin.of(self.base_url)
+
+    @property
+    def account(self) -> str:
+        """What tells the access key from others in logs: the beginning of its SHA-256, as the doctor shows it."""
+        return sha256(self.access_key.get_secret_value().encode()).hexdigest()[:_FINGERPRINT]
 
     @property
     def credential(self) -> str:
@@ -84,6 +92,11 @@ def log_level(environ: Mapping[str, str]) -> LogLevel:
     wanted = value_of(environ, "ALAYA_LOG_LEVEL").upper()
     levels: dict[str, LogLevel] = {"DEBUG": "DEBUG", "INFO": "INFO", "ERROR": "ERROR", "CRITICAL": "CRITICAL"}
     return levels.get(wanted, "WARNING")
+
+
+def log_format(environ: Mapping[str, str]) -> LogFormat:
+    """How our own log lines are written; as text where the variable is unset or no format."""
+    return "json" if value_of(environ, "ALAYA_LOG_FORMAT").lower() == "json" else "text"
 
 
 _ABOUT_THE_PAIR: Final = (
@@ -110,6 +123,8 @@ def settings_from(sources: Sources, environ: Mapping[str, str]) -> Settings:
     given: dict[str, Any] = {of: value.text for of, value in sources.values.items() if value.text}
     if "log_level" in given:
         given["log_level"] = given["log_level"].upper()
+    if "log_format" in given:
+        given["log_format"] = given["log_format"].lower()
     try:
         return Settings.model_validate({**given, "aliases": sources.aliases, "key_pair": sources.key_pair})
     except ValidationError as invalid:

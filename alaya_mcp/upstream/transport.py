@@ -18,6 +18,7 @@ from alaya_mcp import __version__
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.errors import NotConfigured, Plane
 from alaya_mcp.origins import Origin
+from alaya_mcp.telemetry import UpstreamRequest, count_request
 from alaya_mcp.upstream.failures import Failure, kind_of
 from alaya_mcp.upstream.proxies import Proxy, UnusableProxy, proxies_in, proxy_for
 
@@ -171,14 +172,17 @@ class Transport:
         timeout = httpx2.Timeout(
             connect=min(_CONNECT_SECONDS, deadline.remaining()), read=None, write=_WRITE_SECONDS, pool=None
         )
-        with _as_failures(plane, proxy.source if proxy else ""):
+        count_request()
+        began = anyio.current_time()
+        with _logged(plane, method, began), _as_failures(plane, proxy.source if proxy else ""):
             # Not by the client: it would merge its own defaults into each request, which takes as long as sending it.
             request = httpx2.Request(
                 method, _parsed(url), headers=_HEADERS, json=json, extensions={"timeout": timeout.as_dict()}
             )
             # An explicit scheme, or none: never one that the client finds by itself (netrc, userinfo).
             response = await client.send(request, auth=auth or httpx2.Auth(), stream=True)
-        _log.info("%s plane: %s: HTTP %d", plane, method, response.status_code)
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug(UpstreamRequest(plane, method, anyio.current_time() - began, status=response.status_code))
         if not _OK <= response.status_code < _MULTIPLE_CHOICES or response.status_code in _WITHOUT_BODY:
             try:
                 failure = await _status_failure(plane, response)
@@ -245,6 +249,16 @@ def _unusable_proxy(source: str) -> NotConfigured:
         next_step=f"Correct or remove {source} (an http, https, socks5 or socks5h URL), and have the host restart this "
         "server.",
     )
+
+
+@contextmanager
+def _logged(plane: Plane, method: str, began: float) -> Generator[None]:
+    """Tell of a request that got no answer."""
+    try:
+        yield
+    except Failure as failure:
+        _log.debug(UpstreamRequest(plane, method, anyio.current_time() - began, failure=failure.kind))
+        raise
 
 
 @contextmanager

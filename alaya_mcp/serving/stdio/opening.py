@@ -50,6 +50,7 @@ PLAIN: Final = {
     "ALAYA_MAX_CONCURRENCY": r"([1-9][0-9]{0,3})?",
     "ALAYA_MAX_REPLY_BYTES": r"([1-9][0-9]{4,6})?",
     "ALAYA_LOG_LEVEL": r"(DEBUG|INFO|WARNING|ERROR|CRITICAL)?",
+    "ALAYA_LOG_FORMAT": r"(text|json)?",
 }
 """Values that are certainly valid. Others may be, and are left to the server to judge."""
 

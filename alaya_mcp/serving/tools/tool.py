@@ -1,19 +1,27 @@
 """What a tool is, and how one call to it goes from raw arguments to a protocol result."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar, get_args
 
+import anyio
 import mcp_types as types
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from alaya_mcp.accounts import Session
 from alaya_mcp.deployment.reference import REFERENCE_LENGTH, checked_reference
-from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments, NotConfigured
+from alaya_mcp.errors import AlayaError, DeploymentNotFound, InternalError, InvalidArguments, NotConfigured
 from alaya_mcp.results import ResultModel
 from alaya_mcp.serving.elicitation import AnswerAwaited, Caller
 from alaya_mcp.serving.errors import error_result, internal_error, invalid_arguments
 from alaya_mcp.serving.tools.schema import portable_schema, result_schema
+from alaya_mcp.telemetry import Outcome, ToolCall, counted_requests
+
+_NO_FAILURES: Final = frozenset(get_args(Outcome))
+
+_log = logging.getLogger(__name__)
 
 
 class Arguments(BaseModel):
@@ -99,23 +107,65 @@ class Tool(Generic[ArgumentsT, ResultT]):
         Raises:
             AnswerAwaited: the host's user is to be asked first, and the call made again.
         """
+        with _logged(self.name, session) as log:
+            try:
+                arguments = self.arguments.parse(raw or {})
+                if isinstance(session, NotConfigured):
+                    log.outcome = session.code
+                    return error_result(session)
+                log.service_id = getattr(arguments, "service_id", None) or session.settings.service_id
+                result = await self.run(session, arguments, caller)  # type: ignore[arg-type] # parse returns its own class
+                log.result = result
+                return types.CallToolResult(
+                    content=[types.TextContent(type="text", text=self.text(result))],
+                    structured_content=result.model_dump(mode="json", exclude_none=True),
+                )
+            except AnswerAwaited:
+                log.outcome = "input_required"
+                raise
+            except AlayaError as error:
+                log.outcome = error.code
+                named = (raw or {}).get("service_id")
+                default = None if named or isinstance(session, NotConfigured) else session.settings.service_id
+                return error_result(_of_the_default(error, default) if default else error)
+            except Exception as bug:  # noqa: BLE001 the boundary: a bug costs one call, not the process
+                log.outcome = InternalError.code
+                return error_result(internal_error(self.name, bug))
+
+
+@dataclass(slots=True)
+class _Log:
+    """What is to be told of a call, as far as it is known."""
+
+    outcome: str | None = None
+    service_id: str | None = None
+    result: ResultModel | None = None
+
+
+@contextmanager
+def _logged(tool: str, session: Session | NotConfigured) -> Generator[_Log]:
+    """One line for a call, however it ends; a failure is a warning."""
+    log, began = _Log(), anyio.current_time()
+    with counted_requests() as requests:
         try:
-            arguments = self.arguments.parse(raw or {})
-            if isinstance(session, NotConfigured):
-                return error_result(session)
-            result = await self.run(session, arguments, caller)  # type: ignore[arg-type] # parse returns its own class
-            return types.CallToolResult(
-                content=[types.TextContent(type="text", text=self.text(result))],
-                structured_content=result.model_dump(mode="json", exclude_none=True),
-            )
-        except AnswerAwaited:
+            yield log
+        except BaseException:
+            log.outcome = log.outcome or "cancelled"
             raise
-        except AlayaError as error:
-            named = (raw or {}).get("service_id")
-            default = None if named or isinstance(session, NotConfigured) else session.settings.service_id
-            return error_result(_of_the_default(error, default) if default else error)
-        except Exception as bug:  # noqa: BLE001 the boundary: a bug costs one call, not the process
-            return error_result(internal_error(self.name, bug))
+        finally:
+            outcome = log.outcome or "ok"
+            level = logging.INFO if outcome in _NO_FAILURES else logging.WARNING
+            if _log.isEnabledFor(level):
+                event = ToolCall(
+                    tool,
+                    outcome,
+                    anyio.current_time() - began,
+                    requests.sent,
+                    service_id=getattr(log.result, "service_id", log.service_id),
+                    account=None if isinstance(session, NotConfigured) else session.settings.account,
+                    truncated=getattr(log.result, "truncated_reason", None),
+                )
+                _log.log(level, event)
 
 
 def _of_the_default(error: AlayaError, default: str) -> AlayaError:
