@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from alaya_mcp.chat.stream.answer_fields import EngineError
 from alaya_mcp.chat.stream.decoder import AnswerDecoder, moved_timer
-from alaya_mcp.chat.stream.engine_errors import EngineError
 from alaya_mcp.chat.stream.events import EventTooLarge
 from alaya_mcp.chat.stream.reply import Delta
 from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape

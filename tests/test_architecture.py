@@ -162,7 +162,13 @@ def test_importing_one_module_does_not_load_the_others() -> None:
     assert {name for name in loaded_after("import alaya_mcp") if name.startswith("alaya_mcp")} == {"alaya_mcp"}
     loaded = loaded_after("import alaya_mcp.chat.stream.events")
     ours = {name for name in loaded if name.startswith("alaya_mcp")}
-    assert ours == {"alaya_mcp", "alaya_mcp.chat", "alaya_mcp.chat.stream", "alaya_mcp.chat.stream.events"}
+    assert ours == {
+        "alaya_mcp",
+        "alaya_mcp.chat",
+        "alaya_mcp.chat.stream",
+        "alaya_mcp.chat.stream.events",
+        "alaya_mcp.printable",
+    }
     assert "pydantic" not in loaded
 
 

@@ -1,6 +1,7 @@
 """Replies larger than a host takes: cut at a boundary, kept whole for a while, read on part by part."""
 
 import json
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 from mcp import Client, MCPError
 
 from alaya_mcp.chat.kept_replies import KeptReplies, ReplyStore
-from alaya_mcp.chat.size import ReplyWindow, cut, size_of
+from alaya_mcp.chat.reply_window import ReplyWindow, cut, size_of
+from alaya_mcp.chat.stream.reply import Delta, Reply
 from alaya_mcp.errors import InvalidArguments
+from alaya_mcp.progress import Phase
 from alaya_mcp.results import ChatResult, Timing
 from alaya_mcp.serving.server import create_server
 from tests.calls import CHAT, ERAS, Era, call, connected, content_of, error_of, text_of
@@ -233,6 +236,23 @@ def test_a_cut_is_at_a_boundary(text: str, room: int, kept: str) -> None:
     assert cut(text, room) == kept
 
 
+@dataclass
+class Told:
+    """Keeps what a host would be told."""
+
+    text: list[str] = field(default_factory=list[str])
+
+    def status(self, phase: Phase, words: str) -> None:
+        """Not asked for here."""
+
+    def think(self) -> None:
+        """Not asked for here."""
+
+    def write(self, text: str) -> None:
+        """Keep it."""
+        self.text.append(text)
+
+
 TEXTS = st.lists(st.text(alphabet=st.characters(codec="utf-8"), max_size=400), max_size=30)
 
 
@@ -240,8 +260,12 @@ TEXTS = st.lists(st.text(alphabet=st.characters(codec="utf-8"), max_size=400), m
 @settings(max_examples=200, deadline=None)
 def test_the_window_shows_a_beginning_that_fits_however_the_text_comes(pieces: list[str], cap: int) -> None:
     whole = "".join(pieces)
-    window = ReplyWindow(cap)
-    given_out = "".join([window.feed(piece) for piece in pieces] + [window.finish()])
+    told = Told()
+    window = ReplyWindow(cap, Reply(), told)
+    for piece in pieces:
+        window.take(Delta(piece))
+    window.finish()
+    given_out = "".join(told.text)
 
     assert given_out == window.shown
     assert whole.startswith(given_out)

@@ -14,10 +14,10 @@ from alaya_mcp.chat.model_choice import Choice, ServedNames, choose_model, loade
 from alaya_mcp.chat.outcome import chat_result
 from alaya_mcp.chat.places import Places
 from alaya_mcp.chat.recovery import SecondChance
+from alaya_mcp.chat.reply_window import ReplyWindow
 from alaya_mcp.chat.request import Features, Sampling, Turn, chat_body
-from alaya_mcp.chat.size import ReplyWindow
 from alaya_mcp.chat.stream.decoder import AnswerDecoder, read_answer
-from alaya_mcp.chat.stream.reply import Delta, ReasoningAsReply, Reply
+from alaya_mcp.chat.stream.reply import ReasoningAsReply, Reply
 from alaya_mcp.chat.stream.thinking import Prefilled, ThinkSplitter, prefilled
 from alaya_mcp.chat.structured import SchemaChecks, SchemaRefused
 from alaya_mcp.deadline import Deadline
@@ -182,7 +182,7 @@ class Chats:
         """
         service_id = call.service_id
         deployment = await self._ready(call, deployment)
-        chance = SecondChance(self._client, self._lookups, service_id, call.request.model, was_kept=was_kept)
+        chance: SecondChance | None = None
         while True:
             async with self._place(call.deadline, call.notes) as has_queued:
                 if has_queued:
@@ -195,6 +195,9 @@ class Chats:
                         if failure.status not in _ABOUT_THE_REQUEST:
                             self._lookups.forget(service_id)
                         may_wait = call.waiting.remaining() > 0
+                        chance = chance or SecondChance(
+                            self._client, self._lookups, service_id, call.request.model, was_kept=was_kept
+                        )
                         deployment = await chance.after(failure, deployment, call.deadline, may_wait=may_wait)
             deployment = await self._ready(call, deployment)
 
@@ -204,6 +207,8 @@ class Chats:
         Raises:
             DeploymentNotReady: it is not, and waiting does not help or was not asked for.
         """
+        if readiness(deployment).ready:
+            return deployment
 
         async def look() -> Deployment:
             patience = max(call.waiting.remaining(), _LAST_LOOK_SECONDS)
@@ -225,17 +230,8 @@ class Chats:
         splitter = ThinkSplitter(_prefilled(request.features, choice, deployment))
         decoder = AnswerDecoder(Reply(think=splitter, reasoning_as_reply=_reasoning_as_reply(request.features)))
         reply_bytes = request.reply_bytes or self._reply_bytes
-        window = ReplyWindow(reply_bytes)
+        window = ReplyWindow(reply_bytes, decoder.reply, notes)
         times = Timestamps()
-
-        def on_delta(delta: Delta) -> None:
-            if decoder.reply.begun and times.first_token is None:
-                times.first_token = anyio.current_time()
-            if delta.reasoning or decoder.reply.think.is_thinking:
-                notes.think()
-            elif delta.calls_tool:
-                notes.status("waiting", "the model is writing a tool call")
-            notes.write(window.feed(delta.content))
 
         def tell(words: str) -> None:
             notes.status("waiting", words)
@@ -252,10 +248,10 @@ class Chats:
             async with sending as (response, times.sent):
                 opening.deadline = math.inf  # from here on `read_answer` keeps the deadline, and what has arrived
                 ending = await read_answer(
-                    response, decoder, deadline=deadline, idle_seconds=self._idle_seconds, on_delta=on_delta
+                    response, decoder, deadline=deadline, idle_seconds=self._idle_seconds, on_delta=window.take
                 )
-            notes.write(window.finish())
-            times.ended = anyio.current_time()
+            window.finish()
+            times.first_token, times.ended = window.began, anyio.current_time()
             return Exchange(
                 engine.subject,
                 Asked(request.turns, request.features, request.return_messages),

@@ -7,10 +7,10 @@ from typing import Final
 
 from alaya_mcp.chat.continuation import starts_over
 from alaya_mcp.chat.model_choice import Choice
+from alaya_mcp.chat.reply_window import ReplyWindow, cut, size_of
 from alaya_mcp.chat.request import Features, Turn
-from alaya_mcp.chat.size import ReplyWindow, cut, size_of
+from alaya_mcp.chat.stream.answer_fields import cut_by
 from alaya_mcp.chat.stream.decoder import AnswerDecoder, Ending
-from alaya_mcp.chat.stream.finish_reasons import cut_by
 from alaya_mcp.chat.stream.thinking import part_orphan
 from alaya_mcp.chat.stream.tool_calls import Flaw
 from alaya_mcp.chat.structured import Structured

@@ -9,7 +9,7 @@ from typing import Final
 
 import anyio
 
-from alaya_mcp.chat.size import cut
+from alaya_mcp.chat.reply_window import cut
 from alaya_mcp.errors import InvalidArguments
 from alaya_mcp.results import ChatResult, TruncatedReason
 

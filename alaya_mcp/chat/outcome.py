@@ -11,10 +11,9 @@ from alaya_mcp.chat.remarks import (
     about_the_text,
     about_tool_calls,
 )
+from alaya_mcp.chat.reply_window import size_of
 from alaya_mcp.chat.request import Turn
-from alaya_mcp.chat.size import size_of
-from alaya_mcp.chat.stream.engine_errors import EngineError
-from alaya_mcp.chat.stream.finish_reasons import cut_by
+from alaya_mcp.chat.stream.answer_fields import EngineError, cut_by
 from alaya_mcp.chat.stream.reply import Reply
 from alaya_mcp.deployment.model_names import served_by_surprise
 from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape

@@ -4,8 +4,8 @@ Each thing is said by one function: what cut a reply, what is missing in it and 
 """
 
 from alaya_mcp.chat.exchange import Exchange
-from alaya_mcp.chat.size import size_of
-from alaya_mcp.chat.stream.engine_errors import EngineError
+from alaya_mcp.chat.reply_window import size_of
+from alaya_mcp.chat.stream.answer_fields import EngineError
 from alaya_mcp.chat.stream.tool_calls import Flaw
 from alaya_mcp.deployment.wire import EnvelopeFailure
 from alaya_mcp.upstream.error_text import quoted

@@ -9,9 +9,17 @@ from typing import Final
 import anyio
 import httpx2
 
-from alaya_mcp.chat.stream.engine_errors import EngineError, engine_error
-from alaya_mcp.chat.stream.event_data import Part, is_chunk, parts_of
-from alaya_mcp.chat.stream.events import DONE, BodyKind, EventSplitter, EventTooLarge, body_kind
+from alaya_mcp.chat.stream.answer_fields import EngineError, engine_error
+from alaya_mcp.chat.stream.events import (
+    DONE,
+    BodyKind,
+    EventSplitter,
+    EventTooLarge,
+    Part,
+    body_kind,
+    is_chunk,
+    parts_of,
+)
 from alaya_mcp.chat.stream.reply import Delta, Reply, is_completion
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape, failure_message, is_failure, json_object, not_json

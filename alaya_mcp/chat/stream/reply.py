@@ -4,10 +4,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, cast
 
-from alaya_mcp.chat.stream.finish_reasons import finish_reason
+from alaya_mcp.chat.stream.answer_fields import finish_reason, is_empty, usage_in
 from alaya_mcp.chat.stream.thinking import ThinkSplitter
 from alaya_mcp.chat.stream.tool_calls import PartialCall, ToolCallCollector, index_in
-from alaya_mcp.chat.stream.usage import is_empty, usage_in
 from alaya_mcp.printable import encodable, printable
 from alaya_mcp.results import Usage
 
@@ -67,6 +66,7 @@ class Reply:
         served_by: The model's name in the answer.
         fingerprint: The engine's own mark in the answer.
         has_parser: Whether the engine has parted any thinking by itself.
+        is_thinking: Whether what arrives is, or may be, thinking between tags.
         moved: Whether what came as reasoning was taken for the reply.
         think: Parts the thinking from the reply.
         reasoning_as_reply: What of a reply that came as reasoning alone is the reply.
@@ -78,6 +78,7 @@ class Reply:
     served_by: str | None = None
     fingerprint: str | None = None
     has_parser: bool = False
+    is_thinking: bool = False
     moved: bool = False
     think: ThinkSplitter = field(default_factory=ThinkSplitter)
     reasoning_as_reply: ReasoningAsReply = "never"
@@ -88,6 +89,7 @@ class Reply:
     _usage: Any = None
     _ending: _Ending = field(default_factory=_Ending)
     _has_deltas: bool = False
+    _is_past_thinking: bool = False
     _others: list[dict[str, Any]] | None = field(default_factory=list[dict[str, Any]])
 
     @property
@@ -134,8 +136,10 @@ class Reply:
             self.served_by = printable(model) or None
         if self.fingerprint is None and isinstance(mark := chunk.get("system_fingerprint"), str):
             self.fingerprint = printable(mark)[:_MARK_LENGTH] or None
-        if (usage := chunk.get("usage")) and not (self._usage and is_empty(usage)):
-            self._usage = usage
+        if usage := chunk.get("usage"):
+            counts = isinstance(usage, dict) and cast("dict[str, Any]", usage).get("completion_tokens")
+            if counts or not self._usage or not is_empty(usage):
+                self._usage = usage
         choice = self._first_choice(chunk.get("choices"))
         return self._chosen(choice) if choice else _NOTHING
 
@@ -221,10 +225,13 @@ class Reply:
         if self._halves or not (thought.isascii() and content.isascii()):
             thought, content = self._joined("reasoning", thought), self._joined("content", content)
         self.begun = True
-        if thought:
+        if thought and not self.has_parser:
             self.has_parser = True
             self.think.parted()
-        split_thought, reply = self.think.feed(content) if content else ("", "")
+        if not content or self._is_past_thinking:
+            return self._keep(thought, content, calls_tool=calls_tool)
+        split_thought, reply = self.think.feed(content)
+        self.is_thinking, self._is_past_thinking = self.think.is_thinking, self.think.is_past
         return self._keep(thought + split_thought, reply, calls_tool=calls_tool)
 
     def _joined(self, channel: str, text: str) -> str:

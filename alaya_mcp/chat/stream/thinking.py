@@ -91,6 +91,11 @@ class ThinkSplitter:
         """Whether what arrives is, or may be, thinking."""
         return self._state in {"thinking", "undecided"}
 
+    @property
+    def is_past(self) -> bool:
+        """Whether all that comes is the reply, as it is."""
+        return self._state == "reply"
+
     def parted(self) -> None:
         """Take note that the engine parts the thinking by itself: only a closing tag that it leaves may still come."""
         self._prefilled = "no"

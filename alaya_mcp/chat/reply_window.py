@@ -1,11 +1,16 @@
-"""How much of a long reply a result shows, and where it is cut. Pure.
+"""How much of a long reply a result shows, where it is cut, and what the host is told while it comes.
 
 Hosts cut results at about 25,000 tokens (docs/decisions/large-replies.md). Sizes are bytes of UTF-8: a Latin character
 is one and about a quarter of a token, a Chinese one is three and about one token, so one cap fits both.
 """
 
 import unicodedata
-from typing import Final
+from typing import Final, Protocol
+
+import anyio
+
+from alaya_mcp.chat.stream.reply import Delta, Reply
+from alaya_mcp.progress import Phase
 
 _ZONE: Final = 1_000
 """Bytes before the cap in which a sensible boundary is looked for, and which are shown only once it is known."""
@@ -45,17 +50,42 @@ def _continues(char: str) -> bool:
     return char == _JOINER or unicodedata.combining(char) > 0 or "\ufe00" <= char <= "\ufe0f"
 
 
+class Notes(Protocol):
+    """Takes what a host is told of a reply while it comes."""
+
+    def status(self, phase: Phase, words: str) -> None:
+        """Tell what is being done."""
+        ...
+
+    def think(self) -> None:
+        """Tell that the model thinks."""
+        ...
+
+    def write(self, text: str) -> None:
+        """Tell text of the reply."""
+        ...
+
+
 class ReplyWindow:
     """Decides while a reply comes in what of it is shown.
 
-    What it gives out, joined, is the shown content: so notes written from it never run ahead of the result.
+    What it writes as notes, joined, is the shown content: so these never run ahead of the result.
+
+    Args:
+        cap: Most bytes that are shown.
+        reply: What has come, the piece that is taken included.
+        notes: What the host is told.
 
     Attributes:
+        began: When the first token came, on the event loop's clock.
         is_full: Whether the reply is larger than what is shown.
     """
 
-    def __init__(self, cap: int) -> None:
+    def __init__(self, cap: int, reply: Reply, notes: Notes) -> None:
         self._cap = cap
+        self._reply = reply
+        self._notes = notes
+        self.began: float | None = None
         self._size = 0
         self._shown: list[str] = []
         self._shown_size = 0
@@ -67,9 +97,21 @@ class ReplyWindow:
         """What has been given out."""
         return "".join(self._shown)
 
-    def feed(self, text: str) -> str:
+    def take(self, delta: Delta) -> None:
+        """Tell what a piece of the reply adds."""
+        if self.began is None and self._reply.begun:
+            self.began = anyio.current_time()
+        if delta.content:
+            if text := self._certain(delta.content):
+                self._notes.write(text)
+        elif delta.calls_tool:
+            self._notes.status("waiting", "the model is writing a tool call")
+        if delta.reasoning or self._reply.is_thinking:
+            self._notes.think()
+
+    def _certain(self, text: str) -> str:
         """What of the text so far is certain to be shown by now."""
-        if self.is_full or not text:
+        if self.is_full:
             return ""
         self._size += size_of(text)
         if self._size <= self._cap - _ZONE:
@@ -80,9 +122,9 @@ class ReplyWindow:
         self.is_full = True
         return self._show(cut(self._release(), self._cap - self._shown_size))
 
-    def finish(self) -> str:
-        """What was held back, when no more will come."""
-        return self._show(self._release())
+    def finish(self) -> None:
+        """Tell what was held back, when no more will come."""
+        self._notes.write(self._show(self._release()))
 
     def _release(self) -> str:
         held = "".join(self._held)
