@@ -148,6 +148,14 @@ def test_a_lora_service_shows_its_own_names() -> None:
     assert any("instances" in warning for warning in result.warnings)
 
 
+def test_a_service_that_is_lora_by_its_type_is_one_in_a_list_and_in_detail() -> None:
+    by_type = {**{name: value for name, value in LORA.items() if name != "baseServiceId"}, "type": "LoRA"}
+    result = shown(by_type)
+
+    assert (result.kind, result.base_service_id, result.models) == ("lora", None, ["own"])
+    assert "None" not in result.summary
+
+
 def with_gpus(head: object, worker: object, workers: object) -> dict[str, Any]:
     def config(count: object) -> object:
         return None if count is None else {"resource": {"gpu": {"count": count}}, "workers": workers}

@@ -40,7 +40,7 @@ def deployment_result(deployment: Deployment, service_id: str) -> DeploymentResu
         mode=deployment.mode,
         model_id=deployment.model_id,
         base_service_id=deployment.base_service_id,
-        kind="lora" if deployment.is_lora_service else "base",
+        kind=deployment.kind,
         status=deployment.status,
         status_raw=deployment.status_raw,
         ready=verdict.ready,
@@ -207,7 +207,8 @@ def _total_gpus(deployment: Deployment) -> int | None:
 def _deployment_summary(deployment: Deployment, names: Names, verdict: Readiness) -> str:
     title = deployment.name or "This deployment"
     if deployment.is_lora_service:
-        what = f"{title} is a LoRA service on base deployment {deployment.base_service_id}"
+        on = f" on base deployment {deployment.base_service_id}" if deployment.base_service_id else ""
+        what = f"{title} is a LoRA service{on}"
         what += f", answering as {', '.join(names.adapters)}" if names.adapters else ""
     else:
         kind = {"vllm": "a vLLM deployment", "sglang": "an SGLang deployment"}.get(names.engine, "a deployment")
@@ -240,10 +241,8 @@ def _lora_summary(deployment: Deployment, rows: list[LoraModel]) -> str:
     verdict = readiness(deployment)
     if not rows:
         if deployment.is_lora_service:
-            return (
-                "The control plane reports no served name of this LoRA service; "
-                f"look at base deployment {deployment.base_service_id}."
-            )
+            base = deployment.base_service_id or "that it is on"
+            return f"The control plane reports no served name of this LoRA service; look at the base deployment {base}."
         if not verdict.ready:
             return (
                 f"No adapters can be seen: the deployment is {verdict.state}, and only running instances report "

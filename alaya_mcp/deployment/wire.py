@@ -138,8 +138,8 @@ class Deployment(WireModel):
 
     @property
     def kind(self) -> Kind:
-        """What it is: by its base deployment in a detail, by its type in a list."""
-        return "lora" if self.is_lora_service or (self.service_type or "").lower() == "lora" else "base"
+        """What it is: by its base deployment, which a detail tells, or by its type, which a list tells."""
+        return "lora" if self.base_service_id is not None or (self.service_type or "").lower() == "lora" else "base"
 
     @property
     def status(self) -> Status:
@@ -149,7 +149,7 @@ class Deployment(WireModel):
     @property
     def is_lora_service(self) -> bool:
         """Whether this is an adapter deployed onto another service."""
-        return self.base_service_id is not None
+        return self.kind == "lora"
 
     @property
     def autoscaling(self) -> Scale | None:
