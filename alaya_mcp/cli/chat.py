@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import json
 import locale
 import os
 import signal
@@ -22,6 +23,7 @@ from alaya_mcp.terminal.answers import JsonReport, PipedChat, TextReport
 from alaya_mcp.terminal.chat_session import Manner, Respondent
 from alaya_mcp.terminal.console import open_console
 from alaya_mcp.terminal.dialogue import INTERRUPTED, Dialogue
+from alaya_mcp.terminal.error_steps import error_fields
 from alaya_mcp.terminal.interruption import Interruption
 from alaya_mcp.terminal.lines import piped_lines
 from alaya_mcp.terminal.screen import Aside, Screen
@@ -45,7 +47,10 @@ async def run(arguments: argparse.Namespace) -> int:
             chat = _chat_with_person if has_person else _chat_with_pipe
             return await chat(session, arguments, screen)
     except AlayaError as error:
-        screen.fail(error)
+        if arguments.json:
+            screen.record(json.dumps({"error": error_fields(error)}, ensure_ascii=False))
+        else:
+            screen.fail(error)
     return 1
 
 
@@ -109,9 +114,7 @@ def _named(arguments: argparse.Namespace) -> str | None:
     try:
         return checked_reference(arguments.service) if arguments.service else None
     except ValueError as wrong:
-        raise InvalidArguments(
-            f"SERVICE {wrong}.", next_step="Name a deployment: its id, its name or an alias."
-        ) from None
+        raise InvalidArguments("reference_unusable", source="SERVICE", detail=str(wrong)) from None
 
 
 def _manner(arguments: argparse.Namespace) -> Manner:

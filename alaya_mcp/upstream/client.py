@@ -36,7 +36,7 @@ from alaya_mcp.upstream.retry import (
     read_may_be_resent,
     resending,
 )
-from alaya_mcp.upstream.subject import Subject, unexpected
+from alaya_mcp.upstream.subject import Subject
 from alaya_mcp.upstream.transport import Transport
 
 _OK: Final = 200
@@ -108,8 +108,10 @@ class AlayaClient:
             except EnvelopeFailure as refusal:
                 raise explain_envelope("control", refusal.message, subject) from None
             except WrongShape as wrong:
-                raise unexpected("control", str(wrong), _OK) from None
-        raise timed_out("control", deadline.budget)
+                raise UnexpectedResponse(
+                    wrong.cause, plane="control", http_status=_OK, service_id=subject.service_id
+                ) from None
+        raise timed_out("control", deadline.budget, subject.service_id)
 
     def subject(self, service_id: str, deployment: Deployment | None = None) -> Subject:
         """What errors about a deployment may name, and what they must not quote."""
@@ -130,18 +132,16 @@ class AlayaClient:
             UnexpectedResponse: no serviceUrl, one that is refused, or a key that is no header value.
         """
         if deployment.service_url is None:
-            raise UnexpectedResponse(
-                f"Alaya's control plane tells no serviceUrl for {service_id}, so it cannot be chatted with.",
-                next_step="Look at the deployment in the Alaya NeW console: it may not be set up yet.",
-                plane="control",
-            )
+            raise UnexpectedResponse("service_url_missing", plane="control", service_id=service_id)
         try:
             url = service_endpoint(deployment.service_url, control_plane=self._settings.control_plane)
         except UrlRefused as refusal:
-            raise unexpected("control", f"a serviceUrl for {service_id} that is refused: {refusal}") from None
+            raise UnexpectedResponse(
+                "service_url_refused", plane="control", service_id=service_id, detail=str(refusal)
+            ) from None
         key = deployment.api_key
         if key and not all("\x21" <= char <= "\x7e" for char in key.get_secret_value()):
-            raise unexpected("control", f"an apikey for {service_id} that cannot be sent in a header")
+            raise UnexpectedResponse("apikey_unusable", plane="control", service_id=service_id)
         auth = ApiKeyAuth(Origin.of(url), key) if key else None
         return Engine(url, auth, self.subject(service_id, deployment))
 
@@ -161,8 +161,9 @@ class AlayaClient:
             try:
                 return _names_in(body)
             except WrongShape as wrong:
-                raise unexpected("data", str(wrong), _OK) from None
-        raise timed_out("data", deadline.budget)
+                service_id = engine.subject.service_id
+                raise UnexpectedResponse(wrong.cause, plane="data", http_status=_OK, service_id=service_id) from None
+        raise timed_out("data", deadline.budget, engine.subject.service_id)
 
     @asynccontextmanager
     async def chat(
@@ -232,7 +233,7 @@ def _names_in(body: bytes) -> Names:
     fields = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {"models": answer}
     key = "data" if "data" in fields else "models"
     if not isinstance(fields.get(key), list):
-        raise WrongShape("JSON of the wrong shape")
+        raise WrongShape("json_of_wrong_shape")
     rows = cast("list[Any]", fields[key])
     base: list[str] = []
     adapters: list[str] = []
@@ -244,7 +245,7 @@ def _names_in(body: bytes) -> Names:
             (adapters if model.get("parent") else base).append(printable(name))
             owner = owner or str(model.get("owned_by") or "")
     if not base and not adapters:
-        raise WrongShape("a list in which no model's name can be read")
+        raise WrongShape("model_names_unreadable")
     is_whole = key == "data" and not fields.get("has_more") and len(base) + len(adapters) == len(rows)
     engine = engine_in(owner)
     if engine == "sglang" and not adapters:  # it has one served name; what else it lists without a parent hangs on that

@@ -77,7 +77,7 @@ class Lookups:
             with anyio.CancelScope(deadline=deadline.at) as waiting:
                 await flight.landed.wait()
             if waiting.cancelled_caught:
-                raise timed_out("control", deadline.budget)
+                raise timed_out("control", deadline.budget, service_id)
             if flight.began < since or flight.outcome is None:
                 continue
             if isinstance(flight.outcome, AlayaError):
