@@ -147,10 +147,7 @@ class Accounts:
         for name in gone:
             del self._held[name]
         if len(self._held) >= self._most:
-            raise RateLimited(
-                f"This server has {self._most} accounts in use, as many as it takes at a time.",
-                next_step="Call again in a moment.",
-            )
+            raise RateLimited("accounts_full", count=self._most)
 
 
 @asynccontextmanager

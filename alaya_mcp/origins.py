@@ -13,7 +13,7 @@ _SPACE_OR_CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
 
 
 class UrlRefused(ValueError):
-    """A URL that is not used; the text says why and quotes none of it."""
+    """A URL that is not used; the text says why, as the end of a sentence about it, and quotes none of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +75,18 @@ def is_link_local(host: str) -> bool:
 
 def _parsed(url: str) -> SplitResult:
     if _SPACE_OR_CONTROL.search(url):
-        raise UrlRefused("it contains spaces, control characters or backslashes")
+        raise UrlRefused("has spaces, control characters or backslashes")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise UrlRefused("it is not a URL") from None
+        raise UrlRefused("is not a URL") from None
     if parts.scheme not in _DEFAULT_PORTS:
-        raise UrlRefused("it does not start with https:// or http://")
+        raise UrlRefused("does not start with https:// or http://")
     if not parts.hostname or port == 0:
-        raise UrlRefused("it names no host")
+        raise UrlRefused("names no host")
     if not parts.hostname.isascii():  # other scripts' dots and digits would hide an address from the checks below
-        raise UrlRefused("its host name is not ASCII; its xn-- form is needed")
+        raise UrlRefused("has a host name that is not ASCII, and needs its xn-- form")
     return parts
 
 
@@ -105,9 +105,9 @@ def base_url(text: str) -> str:
     """
     parts = _parsed(text.strip())
     if parts.username is not None or parts.query or parts.fragment:
-        raise UrlRefused("it has a user name, a query or a fragment")
+        raise UrlRefused("has a user name, a query or a fragment")
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-        raise UrlRefused("plain http is used on loopback only, since the keys would travel in the clear")
+        raise UrlRefused("must use https (http is allowed for loopback only)")
     return _without_extras(parts)
 
 
@@ -132,7 +132,7 @@ def service_endpoint(service_url: str, *, control_plane: Origin) -> str:
     url = shown_endpoint(service_url)
     host = Origin.of(url).host
     if is_link_local(host):
-        raise UrlRefused("it names a link-local address")
+        raise UrlRefused("names a link-local address")
     if is_loopback(host) and not control_plane.on_loopback:
-        raise UrlRefused("it names this machine, while the control plane is elsewhere")
+        raise UrlRefused("names this machine, while the control plane is elsewhere")
     return url

@@ -79,7 +79,7 @@ def says(*texts: str) -> Callable[[httpx2.Request], httpx2.Response]:
 
 async def chat(account: Session, prompt: str = "x", **more: Any) -> Any:  # noqa: ANN401 a result, or its absence
     request = ChatRequest((Turn("user", prompt),), **more)
-    return await account.chats.run(SERVICE, request, Deadline.after(600), notes())
+    return (await account.chats.run(SERVICE, request, Deadline.after(600), notes())).result
 
 
 async def test_a_chat_needs_no_socket() -> None:
@@ -180,7 +180,7 @@ async def test_a_large_reply_is_read_on_by_its_own_account_alone() -> None:
             with pytest.raises(InvalidArguments):
                 other.chats.read_on(first.read_on)
 
-            assert first.content + rest.content == "long " * 2_000
+            assert first.content + rest.result.content == "long " * 2_000
             assert (len(mine.chats.kept.all()), other.chats.kept.all()) == (1, [])
 
 

@@ -19,6 +19,8 @@ SHARED = frozenset(
         "atomic_file",
         "clock",
         "deadline",
+        "error_causes",
+        "error_sentences",
         "errors",
         "logs",
         "origins",
@@ -27,6 +29,7 @@ SHARED = frozenset(
         "results",
         "suggestions",
         "telemetry",
+        "validation",
     }
 )
 """Modules that every room may use; among them, as inside of a room, only circles are forbidden."""

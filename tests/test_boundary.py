@@ -46,7 +46,7 @@ async def test_a_bug_is_an_internal_error_that_shows_nothing(bug: Exception, cap
 
 
 async def test_a_server_without_settings_still_checks_arguments_first() -> None:
-    problem = NotConfigured("no keys", next_step="set them")
+    problem = NotConfigured("key_missing")
 
     wrong = await GET_DEPLOYMENT.call(problem, {"servce": 1}, Caller(quiet))
     right = await GET_DEPLOYMENT.call(problem, None, Caller(quiet))

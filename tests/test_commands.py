@@ -240,7 +240,7 @@ async def test_what_is_not_configured_stands_in_the_log_before_any_call_without_
         await server.initialize()
         await server.leave()
 
-    assert b"ALAYA_ACCESS_KEY: contains a space" in server.raw
+    assert b"ALAYA_ACCESS_KEY has a space" in server.raw
     assert b"ALAYA_LOG_LEVEL" in server.raw
     assert b"two words" not in server.raw
 
@@ -340,6 +340,22 @@ def test_a_slip_of_the_pen_is_told_what_may_have_been_meant(arguments: list[str]
 
     assert wrong.returncode == 2
     assert wrong.stderr.decode().rstrip().endswith(f"did you mean {meant}?")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["install", "--nmae", "mine", "cursor"], "--nmae"),
+        (["uninstall", "--projct", ".", "cursor"], "--projct"),
+        (["--falt", "hang"], "--falt"),
+        (["chat", "--modle", "x", "y"], "--modle"),
+    ],
+)
+def test_a_misspelt_option_is_named_rather_than_its_value(arguments: list[str], option: str) -> None:
+    wrong = run(*arguments)
+
+    assert wrong.returncode == 2
+    assert f"unrecognized arguments: {option}; did you mean --" in wrong.stderr.decode()
 
 
 @pytest.mark.parametrize("arguments", [["xyzzy"], ["chat", "--xyzzy"], ["install", "emacs"]])

@@ -10,6 +10,7 @@ from alaya_mcp.config.place import config_path, default_config_path
 from alaya_mcp.config.precedence import gather
 from alaya_mcp.config.settings import DEFAULT_BASE_URL, VARIABLES, load_settings
 from alaya_mcp.errors import NotConfigured
+from alaya_mcp.serving.errors import error_text
 from alaya_mcp.serving.stdio.opening import is_plain
 from tests.stdio_host import host
 from tests.test_settings import KEYS
@@ -55,7 +56,7 @@ def refusal(environ: Mapping[str, str]) -> str:
     with pytest.raises(NotConfigured) as raised:
         load_settings(environ)
     assert raised.value.__cause__ is None
-    return f"{raised.value.message} {raised.value.next_step}"
+    return error_text(raised.value)
 
 
 def test_a_profile_gives_the_pair_the_place_and_the_default(file: Path) -> None:
@@ -121,7 +122,7 @@ def test_half_a_pair_in_a_profile_is_never_completed_by_the_environment(tmp_path
 def test_a_profiles_variable_that_is_not_set_is_named(file: Path) -> None:
     said = refusal({"ALAYA_CONFIG": str(file), "ALAYA_PROFILE": "work", "WORK_SECRET": " "})
 
-    assert "WORK_SECRET, named by secret_key_env of profile work, is not set" in said
+    assert "WORK_SECRET (named by secret_key_env of profile work) is not set" in said
 
 
 def test_a_wrong_value_in_a_profile_is_named_and_not_shown(tmp_path: Path) -> None:
@@ -129,8 +130,8 @@ def test_a_wrong_value_in_a_profile_is_named_and_not_shown(tmp_path: Path) -> No
     path.write_text('[profiles.default]\nbase_url = "http://planted.example"\naccess_key = "a b"\nsecret_key = "c"\n')
     said = refusal({"ALAYA_CONFIG": str(path)})
 
-    assert "base_url of profile default: cannot be used: plain http" in said
-    assert "access_key of profile default: contains a space" in said
+    assert "base_url of profile default must use https" in said
+    assert "access_key of profile default has a space" in said
     assert "a b" not in said
     assert "planted" not in said
 
@@ -145,10 +146,10 @@ def test_a_wrong_value_in_a_profile_is_named_and_not_shown(tmp_path: Path) -> No
         ("[aliases]\nx = 'a'\nX = 'b'\n", "two aliases are the same name"),
         ("[aliases]\n'' = 'a'\n", "one is empty"),
         ("[profiles.x]\naccess_key = 'planted'\naccess_key_env = 'X'\n", "access_key and access_key_env are both"),
-        ("secret = planted\n", "is no TOML"),
+        ("secret = planted\n", "is not valid TOML"),
         ("x" * (2**20 + 1), "larger than 1 MiB"),
-        ("a = " + "9" * 5_000, "no TOML that can be read"),
-        ("a = " + "[" * 5_000, "is no TOML"),
+        ("a = " + "9" * 5_000, "is not valid TOML: it cannot be read"),
+        ("a = " + "[" * 5_000, "is not valid TOML"),
         (b"\xff\xfe", "is not UTF-8"),
     ],
 )
@@ -195,7 +196,7 @@ def test_each_value_knows_where_it_comes_from(file: Path) -> None:
     assert {field: value.source for field, value in sources.values.items()} == {
         "base_url": "base_url of profile work",
         "access_key": "access_key of profile work",
-        "secret_key": "WORK_SECRET, named by secret_key_env of profile work",
+        "secret_key": "WORK_SECRET (named by secret_key_env of profile work)",
         "service_id": "service_id of profile work",
         "timeout_seconds": "ALAYA_TIMEOUT_SECONDS",
     }

@@ -18,7 +18,7 @@ from tests.upstream import Upstream, says
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("era", ERAS)]
 
-UNCONFIGURED = NotConfigured("no keys", next_step="set them")
+UNCONFIGURED = NotConfigured("certificates_unusable")
 TEMPLATE = types.ResourceTemplateReference(uri="alaya://deployments/{service_id}")
 COMPARE = types.PromptReference(name="compare_lora")
 
@@ -97,7 +97,7 @@ async def test_without_settings_everything_is_listed_and_reading_says_what_is_mi
         assert len((await client.list_prompts()).prompts) == len(PROMPTS)
         completed = await client.complete(TEMPLATE, {"name": "service_id", "value": ""})
 
-    assert "not_configured: no keys" in error.message
+    assert "not_configured: The certificates" in error.message
     assert completed.completion.values == []
 
 

@@ -556,7 +556,7 @@ async def test_an_error_about_the_default_deployment_says_that_it_is_the_default
         named = text_of(await call(settings, tool, service_id=default, **arguments))
 
     assert f"{default} is the default deployment (ALAYA_SERVICE_ID" in unnamed
-    assert "should correct the default" in unnamed
+    assert "correct the default deployment" in unnamed
     assert "is the default deployment" not in named
 
 

@@ -189,3 +189,25 @@ def test_what_no_environment_can_hold_is_told_and_not_passed_on(desk: Desk, name
     assert (passed.check.level, passed.check.verdict) == ("failed", "host_env_unusable")
     assert "planted" not in passed.check.found
     assert set(passed.environ) == {"PATH"}
+
+
+def test_an_entry_that_is_another_servers_is_not_to_be_written_over(desk: Desk) -> None:
+    write(desk, FILE, {"command": "/usr/bin/other-program", "env": {"TOKEN": "x"}})
+    passed = passed_by(CURSOR, desk.machine)
+    checks = about_host_files(desk.machine, CURSOR, has_profile=False)
+
+    assert (passed.check.level, passed.check.verdict) == ("failed", "host_entry_missing")
+    assert "another server called alaya" in passed.check.found
+    steps = [passed.check.next_step, *(check.next_step for check in checks)]
+    assert all("--name OTHER" in step for step in steps if "alayanew-mcp install" in step)
+
+
+@pytest.mark.anyio
+async def test_a_host_without_keys_is_not_told_to_ask_for_that_host(desk: Desk) -> None:
+    write(desk, FILE, entry(desk, env={}))
+    passed = passed_by(CURSOR, desk.machine)
+    examined = await Patient(passed.environ, desk.machine, CURSOR, passed).examined()
+
+    step = examined.check("configuration").next_step
+    assert "doctor --host" not in step
+    assert "`alayanew-mcp install cursor`" in step

@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alaya_mcp.errors import AlayaError, Plane
+from alaya_mcp.error_causes import Plane
+from alaya_mcp.error_sentences import what_happened as happened
+from alaya_mcp.errors import AlayaError, UnexpectedResponse
+from alaya_mcp.serving.errors import error_text
 from alaya_mcp.upstream.explain import explain, explain_envelope, timed_out
 from alaya_mcp.upstream.failures import Failure, Kind, kind_of
 from alaya_mcp.upstream.statuses import explain_status
-from alaya_mcp.upstream.subject import Subject, unexpected
+from alaya_mcp.upstream.subject import Subject
 from tests.recordings import Recording, recording, refusals
 
 SERVICE = "38fbfc3d-6a88-4c35-b8b6-9efc83949d47"
@@ -45,7 +48,7 @@ CODES = {
 
 
 def told(error: AlayaError) -> str:
-    return f"{error.message} {error.next_step} {error} {error.candidates}"
+    return f"{error_text(error)} {error!r} {error.candidates}"
 
 
 def explained(one: Recording, plane: Plane = "data") -> AlayaError:
@@ -60,14 +63,13 @@ def test_each_status_of_each_plane_has_its_code(status: int, plane: Plane) -> No
     assert (error.code, error.plane, error.http_status) == (code, plane, status)
     assert error.retryable == (code in RETRYABLE)
     assert error.retry_after == (7 if error.retryable else None)
-    assert error.message
-    assert error.next_step
+    assert error_text(error)
 
 
 @pytest.mark.parametrize("plane", PLANES)
 @pytest.mark.parametrize("status", [400, 408, 413, 422, 429, 500, 502, 503, 504])
 def test_upstreams_words_are_quoted_and_marked(status: int, plane: Plane) -> None:
-    assert f'Upstream said: "{WORDS}"' in explain_status(plane, status, WORDS, SUBJECT).message
+    assert f'Upstream said: "{WORDS}"' in happened(explain_status(plane, status, WORDS, SUBJECT))
 
 
 @pytest.mark.parametrize("plane", PLANES)
@@ -77,7 +79,7 @@ def test_a_rejected_credential_never_quotes_upstream(status: int, plane: Plane) 
 
 
 def test_a_rejected_credential_says_which_key() -> None:
-    control, data = (explain_status(plane, 401, None, SUBJECT).message for plane in PLANES)
+    control, data = (happened(explain_status(plane, 401, None, SUBJECT)) for plane in PLANES)
     assert "ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY" in control
     assert "apikey" not in control
     assert "the deployment's own apikey" in data
@@ -103,7 +105,7 @@ def test_a_known_secret_that_upstream_echoes_is_not_told(status: int, plane: Pla
 def test_a_recorded_context_overflow_names_both_numbers(name: str, asked: str) -> None:
     error = explained(recording(name))
     assert (error.code, error.http_status, error.retryable) == ("context_too_long", 400, False)
-    before_the_quotation = error.message.partition("Upstream said")[0]
+    before_the_quotation = happened(error).partition("Upstream said")[0]
     assert asked in before_the_quotation
     assert "512" in before_the_quotation
 
@@ -112,7 +114,7 @@ def test_a_recorded_context_overflow_names_both_numbers(name: str, asked: str) -
 def test_a_recorded_unknown_model_is_not_served(name: str) -> None:
     error = explained(recording(name))
     assert (error.code, error.http_status, error.retryable) == ("model_not_served", 404, False)
-    assert "does not exist" in error.message
+    assert "does not exist" in happened(error)
 
 
 @pytest.mark.parametrize("name", ["unknown_path", "double_slash_path", "models_retrieve"])
@@ -124,7 +126,7 @@ def test_a_recorded_404_that_is_not_about_a_model_is_unexpected(name: str) -> No
 def test_a_recorded_redirect_is_unexpected() -> None:
     error = explained(recording("trailing_slash_path"))
     assert (error.code, error.http_status) == ("unexpected_response", 307)
-    assert "redirect" in error.message
+    assert "redirect" in happened(error)
 
 
 @pytest.mark.parametrize("name", ["no_key", "wrong_key", "wrong_key_stream"])
@@ -138,7 +140,7 @@ def test_every_other_recorded_400_is_a_rejected_request(one: Recording) -> None:
     code = "context_too_long" if one.name.startswith("context_overflow") else "request_rejected"
     error = explained(one)
     assert error.code == code
-    quotation = error.message.partition('Upstream said: "')[2].removesuffix('".')
+    quotation = happened(error).partition('Upstream said: "')[2].removesuffix('".')
     assert 10 < len(quotation) <= 300
 
 
@@ -154,8 +156,8 @@ def test_the_control_plane_never_speaks_of_contexts_or_models() -> None:
 
 def test_a_deployment_that_is_not_found_is_named_and_where_others_are() -> None:
     error = explain_status("control", 404, None, Subject(SERVICE))
-    assert SERVICE in error.message
-    assert "list_deployments" in error.next_step
+    assert SERVICE in happened(error)
+    assert "list_deployments" in error_text(error)
 
 
 def test_a_list_that_is_not_found_is_no_deployment() -> None:
@@ -164,7 +166,7 @@ def test_a_list_that_is_not_found_is_no_deployment() -> None:
     assert explain_envelope("control", "deployment does not exist", Subject("")).code == "request_rejected"
     failure = Failure("control", "status", status=500, body=b'{"code": -1, "msg": "deployment does not exist"}')
     assert explain(failure, Subject("")).code == "upstream_unavailable"
-    assert "the list of deployments" in explain_status("control", 403, None, Subject("")).message
+    assert "the list of deployments" in happened(explain_status("control", 403, None, Subject("")))
 
 
 def test_an_html_page_is_not_quoted() -> None:
@@ -197,11 +199,11 @@ def test_each_failure_without_a_status_has_its_code(kind: Kind, code: str, plane
     error = explain(Failure(plane, kind), SUBJECT)
     assert (error.code, error.plane, error.http_status) == (code, plane, None)
     assert error.retryable == (code in RETRYABLE)
-    assert error.next_step
+    assert error_text(error)
 
 
 def test_a_proxy_is_named_only_where_one_is_configured() -> None:
-    with_proxy, without = (explain(Failure("data", "reset", proxy=via), SUBJECT).message for via in ("all_proxy", ""))
+    with_proxy, without = (happened(explain(Failure("data", "reset", proxy=via), SUBJECT)) for via in ("all_proxy", ""))
     assert "the proxy in all_proxy" in with_proxy
     assert "proxy" not in without
 
@@ -222,17 +224,17 @@ def test_a_failure_code_under_http_200_is_explained_by_its_words(plane: Plane, m
     error = explain_envelope(plane, message, SUBJECT)
     assert (error.code, error.plane, error.http_status, error.retryable) == (code, plane, 200, False)
     if code == "request_rejected" and message:
-        assert message in error.message
+        assert message in happened(error)
 
 
 def test_a_time_out_is_retryable_and_names_its_budget() -> None:
     error = timed_out("data", 50)
     assert (error.code, error.retryable, error.plane) == ("upstream_timeout", True, "data")
-    assert "50 s" in error.message
+    assert "50 s" in happened(error)
 
 
 def test_an_unexpected_answer_is_not_retryable() -> None:
-    error = unexpected("control", "an HTML page", 200)
+    error = UnexpectedResponse("html_page", plane="control", http_status=200)
     assert (error.code, error.retryable, error.http_status) == ("unexpected_response", False, 200)
 
 
@@ -278,4 +280,4 @@ def test_a_failure_tells_no_body() -> None:
 def test_any_status_with_any_body_is_explained(plane: Plane, status: int, body: bytes, retry_after: str | None) -> None:
     error = explain(Failure(plane, "status", status=status, body=body, retry_after_header=retry_after), SUBJECT)
     assert error.http_status == status
-    assert error.message.isprintable()
+    assert happened(error).isprintable()

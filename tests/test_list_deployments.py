@@ -13,6 +13,7 @@ from mcp import Client
 from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape, parse_page
 from alaya_mcp.errors import InvalidArguments
 from alaya_mcp.sandbox import Sandbox
+from alaya_mcp.serving.errors import told
 from alaya_mcp.serving.tools.list_deployments import ListDeploymentsArguments
 from tests.calls import ERAS, Era, call, connected, content_of, error_of, over, text_of
 from tests.registry import Registry, row, uuid
@@ -195,7 +196,7 @@ def test_no_cursor_is_taken_for_a_bug(cursor: str) -> None:
     try:
         ListDeploymentsArguments.model_validate({"cursor": cursor}).beginning()
     except InvalidArguments as error:
-        assert "cursor" in error.message  # noqa: PT017 most are refused, and none may raise anything else
+        assert "cursor" in told(error)  # noqa: PT017 most are refused, and none may raise anything else
 
 
 @pytest.mark.parametrize(

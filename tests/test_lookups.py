@@ -67,7 +67,7 @@ async def test_callers_at_once_share_one_request() -> None:
 
 
 async def test_they_share_a_deployment_that_is_not_ready_and_a_refusal_too() -> None:
-    for outcome in ({"status": "stopped"}, AccessDenied("no", next_step="ask")):
+    for outcome in ({"status": "stopped"}, AccessDenied("deployment_denied")):
         plane = ControlPlane(outcome)
         found = await at_once(Lookups(plane), plane, 5)
 
@@ -131,7 +131,7 @@ async def test_another_caller_takes_over_from_one_that_was_cancelled() -> None:
 
 
 async def test_whoever_waits_longer_asks_again_after_a_time_out() -> None:
-    plane = ControlPlane(UpstreamTimeout("late", next_step="wait"), READY)
+    plane = ControlPlane(UpstreamTimeout("no_answer"), READY)
     found = await at_once(Lookups(plane), plane, 3)
 
     assert sum(isinstance(each, Deployment) for each in found) == 2
@@ -150,7 +150,7 @@ async def test_waiting_for_another_callers_request_ends_at_ones_own_deadline() -
 
 
 async def test_a_time_out_that_upstream_tells_is_shared() -> None:
-    plane = ControlPlane(UpstreamTimeout("late", next_step="wait", http_status=504))
+    plane = ControlPlane(UpstreamTimeout("gave_up_waiting", http_status=504))
     found = await at_once(Lookups(plane), plane, 20)
 
     assert plane.asked == 1
@@ -158,7 +158,7 @@ async def test_a_time_out_that_upstream_tells_is_shared() -> None:
 
 
 async def test_a_lookup_that_was_refused_drops_what_was_kept() -> None:
-    plane = ControlPlane(READY, AccessDenied("no", next_step="ask"))
+    plane = ControlPlane(READY, AccessDenied("deployment_denied"))
     plane.go.set()
     lookups = Lookups(plane)
     await lookups.recent("svc", soon())

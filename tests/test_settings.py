@@ -10,6 +10,7 @@ from alaya_mcp.config.environment import value_of
 from alaya_mcp.config.settings import DEFAULT_BASE_URL, load_settings, log_level
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.origins import Origin
+from alaya_mcp.serving.errors import error_text, told
 
 KEYS = {"ALAYA_ACCESS_KEY": "AKplanted", "ALAYA_SECRET_KEY": "SKplanted"}
 
@@ -22,7 +23,7 @@ def refusal(**environ: str) -> str:
     assert (error.code, error.retryable) == ("not_configured", False)
     assert error.__cause__ is None
     assert error.__context__ is None
-    return f"{error.message} {error.next_step} {error!r}"
+    return f"{error_text(error)} {error.settings!r}"
 
 
 def test_the_defaults_are_the_contracts() -> None:
@@ -88,16 +89,16 @@ def test_one_key_without_the_other_is_refused_by_name(missing: str, other: str, 
     environ = {other: KEYS[other], **({} if value is None else {missing: value})}
     with pytest.raises(NotConfigured) as raised:
         load_settings(environ)
-    assert missing in raised.value.message
-    assert other not in raised.value.message
-    assert "planted" not in f"{raised.value.message} {raised.value.next_step}"
+    assert missing in told(raised.value)
+    assert other not in told(raised.value)
+    assert "planted" not in error_text(raised.value)
 
 
 def test_a_missing_pair_says_so_of_both() -> None:
     with pytest.raises(NotConfigured) as raised:
         load_settings({"ALAYA_SECRET_KEY": "${SECRET}"})
-    assert "ALAYA_ACCESS_KEY is not set" in raised.value.message
-    assert "ALAYA_SECRET_KEY holds a reference that was not replaced" in raised.value.message
+    assert "ALAYA_ACCESS_KEY is not set" in told(raised.value)
+    assert "ALAYA_SECRET_KEY holds a reference that was not replaced" in told(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -179,6 +180,6 @@ def test_a_key_is_kept_as_it_is_or_refused_without_being_shown(head: str, tail: 
     if re.fullmatch(r"\$\{[^{}]*\}", key) or not re.fullmatch(r"[!-~]+", key):
         with pytest.raises(NotConfigured) as raised:
             load_settings(environ)
-        assert key not in raised.value.message
+        assert key not in told(raised.value)
     else:
         assert load_settings(environ).secret_key.get_secret_value() == key

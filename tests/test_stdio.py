@@ -136,7 +136,7 @@ async def test_a_number_that_is_not_finite_is_an_argument_error(number: str) -> 
         await server.send(f'{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{call}}}'.encode())
         answer = await server.answer(7)
 
-    assert "wait_seconds: Input should be a finite number" in answer["result"]["content"][0]["text"]
+    assert "wait_seconds: must be a finite number" in answer["result"]["content"][0]["text"]
 
 
 async def test_what_answers_nothing_of_ours_and_what_asks_nothing_is_not_answered() -> None:

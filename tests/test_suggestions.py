@@ -9,7 +9,7 @@ from tests.calls import CHAT, ERAS, Era, call, connected, error_of, text_of
 
 pytestmark = [pytest.mark.anyio]
 
-UNCONFIGURED = NotConfigured("no keys", next_step="set them")
+UNCONFIGURED = NotConfigured("certificates_unusable")
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ async def test_a_stopped_deployment_is_told_and_each_message_fails_without_endin
     text = await shown("hello", "/help", service="sandbox-stopped")
 
     assert text.count("is stopped; nothing was sent to it.") == 2
-    assert text.count("Trying again unchanged will not help. Start it in the Alaya NeW console") == 2
+    assert text.count("is stopped; nothing was sent to it.\nStart it in the Alaya NeW console") == 2
     assert "ask the last message again" in text
 
 
@@ -433,7 +433,7 @@ async def test_the_budget_of_an_answer_is_what_the_command_line_gave() -> None:
         text = await one.run()
 
     assert "1 s" in text
-    assert "Trying again can help." in text
+    assert "Ask again; for more time, start with a larger --timeout." in text
     assert sandbox.stats.chats_aborted == 1
 
 

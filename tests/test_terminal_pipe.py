@@ -15,10 +15,12 @@ from anyio.abc import Process
 
 from alaya_mcp.accounts import open_session
 from alaya_mcp.config.settings import Settings
+from alaya_mcp.error_sentences import what_happened
 from alaya_mcp.errors import AccessDenied, InvalidArguments
 from alaya_mcp.sandbox import Sandbox
 from alaya_mcp.terminal.answers import PipedChat, TextReport
 from alaya_mcp.terminal.chat_session import Manner, Respondent
+from alaya_mcp.terminal.error_steps import next_step
 from alaya_mcp.terminal.interruption import Interruption
 from alaya_mcp.terminal.lines import LineInterrupted, PipedLine, piped_lines
 from alaya_mcp.terminal.selection import reference
@@ -115,7 +117,7 @@ async def test_an_answer_that_fails_is_told_and_the_next_line_is_answered_all_th
     assert "line 1:" in beside
     assert "The model ended its reply without any text." in beside
     assert "no, not now" in beside
-    assert "Trying again unchanged will not help." in beside
+    assert "Change what is asked by what upstream said." in beside
 
 
 async def _refuses(_: Request, exchange: Exchange) -> None:
@@ -250,9 +252,10 @@ async def test_what_is_named_is_taken_without_a_question() -> None:
 
 async def test_without_anybody_to_ask_the_running_deployments_are_told() -> None:
     async with Sandbox() as sandbox, open_session(over(sandbox).model_copy(update={"service_id": None})) as session:
-        with pytest.raises(InvalidArguments, match="These run: ") as nothing:
+        with pytest.raises(InvalidArguments) as nothing:
             await reference(session, None, screen_on(Paper()))
 
+    assert "These run: " in what_happened(nothing.value)
     assert "qwen3-support" in nothing.value.candidates
     assert "switched-off" not in nothing.value.candidates
 
@@ -275,7 +278,7 @@ async def test_where_nothing_runs_that_is_told(rows: list[dict[str, str]], told:
         with pytest.raises(InvalidArguments) as nothing:
             await chosen(upstream.settings())
 
-    assert nothing.value.message.endswith(told)
+    assert what_happened(nothing.value).endswith(told)
 
 
 async def test_of_very_many_the_first_are_shown_and_any_can_be_named() -> None:
@@ -299,7 +302,7 @@ async def test_who_may_not_list_is_told_to_name_one() -> None:
         with pytest.raises(AccessDenied) as denied:
             await chosen(upstream.settings())
 
-    assert denied.value.next_step.endswith("alayanew-mcp chat NAME.")
+    assert next_step(denied.value).endswith("`alayanew-mcp chat NAME`.")
 
 
 async def test_the_command_answers_what_is_piped_in() -> None:
@@ -332,6 +335,17 @@ def test_what_keeps_it_from_beginning_ends_it_with_status_1(arguments: list[str]
     assert (done.returncode, done.stdout) == (1, b"")
     assert told in done.stderr.decode()
     assert b"Traceback" not in done.stderr
+
+
+def test_a_program_at_the_other_end_gets_what_keeps_it_from_beginning_as_json() -> None:
+    done = run(  # noqa: S603 our own command
+        [*COMMAND, "--json"], input=b"hello\n", capture_output=True, timeout=SECONDS, env=own_environ(), check=False
+    )
+    error = json.loads(done.stdout)["error"]
+
+    assert (done.returncode, error["code"], error["cause"]) == (1, "not_configured", "key_missing")
+    assert "`export ALAYA_ACCESS_KEY=...`" in error["message"]
+    assert error["retryable"] is False
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a pipe without a reader is another error there")

@@ -3,8 +3,8 @@
 import pytest
 from rich.console import Console
 
-from alaya_mcp.errors import AlayaError, DeploymentNotReady, RateLimited
-from alaya_mcp.terminal.facts import error_lines
+from alaya_mcp.errors import DeploymentNotReady, RateLimited
+from alaya_mcp.terminal.error_steps import error_lines
 from alaya_mcp.terminal.screen import Screen, without_controls
 from tests.terminal_paper import Paper, screen_on
 
@@ -81,13 +81,12 @@ def test_where_lines_cannot_be_wiped_each_status_has_its_own() -> None:
     assert beside.getvalue() == "starting\nstarting, 4 s\n1 token\n"
 
 
-@pytest.mark.parametrize(
-    ("error", "again"),
-    [
-        (DeploymentNotReady("It is stopped.", next_step="Start it."), "Trying again unchanged will not help."),
-        (RateLimited("Too many.", next_step="Start it."), "Trying again can help."),
-        (RateLimited("Too many.", next_step="Start it.", retry_after=7.4), "Trying again after 8 s can help."),
-    ],
-)
-def test_an_error_says_what_happened_and_what_to_do(error: AlayaError, again: str) -> None:
-    assert error_lines(error) == f"{error.message}\n{again} Start it."
+def test_an_error_says_what_happened_and_what_to_do() -> None:
+    error = DeploymentNotReady("deployment_stopped", service_id="svc-1")
+    assert error_lines(error) == (
+        "Deployment svc-1 is stopped; nothing was sent to it.\nStart it in the Alaya NeW console, then ask again."
+    )
+
+
+def test_a_wait_that_upstream_asks_for_is_told() -> None:
+    assert error_lines(RateLimited("rate_limited", plane="data", retry_after=7.4)).endswith("\nAsk again in 8 s.")

@@ -18,7 +18,7 @@ from alaya_mcp.upstream.error_text import (
     is_about_parsing,
     is_about_tool_parser,
     message_in_body,
-    quoted,
+    quotable,
     says_not_found,
 )
 from tests.recordings import Recording, recording, refusals
@@ -245,16 +245,16 @@ def test_not_found_is_understood_in_english_and_chinese(text: str | None, says: 
 
 
 def test_a_quotation_is_marked_as_upstreams() -> None:
-    assert quoted("out of memory") == ' Upstream said: "out of memory".'
+    assert quotable("out of memory.") == "out of memory"
 
 
 @pytest.mark.parametrize("nothing", [None, "", "  \n\t", "\x00\x1b"], ids=["none", "empty", "space", "control"])
 def test_nothing_is_quoted_as_nothing(nothing: str | None) -> None:
-    assert quoted(nothing) == ""
+    assert quotable(nothing) == ""
 
 
 def inside(text: str, secrets: tuple[str, ...] = ()) -> str:
-    return quoted(text, secrets).removeprefix(' Upstream said: "').removesuffix('".')
+    return quotable(text, secrets)
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,7 @@ def numbers(text: str) -> bool:
 
 
 def quotation(text: str) -> bool:
-    return "not found" in quoted(text)
+    return "not found" in quotable(text)
 
 
 @pytest.mark.parametrize(

@@ -223,7 +223,7 @@ async def wait(*looks: Deployment | AlayaError, seconds: float = 30) -> tuple[De
 
 async def test_a_look_that_fails_in_passing_does_not_end_the_wait() -> None:
     ready = deployment(status="running", instance=[{"baseModelReady": True}])
-    found, said = await wait(UpstreamUnavailable("down", next_step="wait"), ready)
+    found, said = await wait(UpstreamUnavailable("upstream_failing"), ready)
 
     assert found is ready
     assert len(said) == 2
@@ -231,7 +231,7 @@ async def test_a_look_that_fails_in_passing_does_not_end_the_wait() -> None:
 
 async def test_a_look_that_fails_for_good_ends_it() -> None:
     with pytest.raises(DeploymentNotFound):
-        await wait(DeploymentNotFound("gone", next_step="look"))
+        await wait(DeploymentNotFound("deployment_unknown"))
 
 
 async def test_a_deployment_that_fails_while_it_starts_is_given_back() -> None:

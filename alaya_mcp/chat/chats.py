@@ -11,9 +11,10 @@ import anyio
 from alaya_mcp.chat.exchange import Asked, Exchange, Limits, Timestamps
 from alaya_mcp.chat.kept_replies import KeptReplies, ReplyStore
 from alaya_mcp.chat.model_choice import Choice, ServedNames, choose_model, loaded_on
-from alaya_mcp.chat.outcome import chat_result
+from alaya_mcp.chat.outcome import outcome_of
 from alaya_mcp.chat.places import Places
 from alaya_mcp.chat.recovery import SecondChance
+from alaya_mcp.chat.remark import Outcome, Remark
 from alaya_mcp.chat.reply_window import ReplyWindow
 from alaya_mcp.chat.request import Features, Sampling, Turn, chat_body
 from alaya_mcp.chat.stream.decoder import AnswerDecoder, read_answer
@@ -27,7 +28,6 @@ from alaya_mcp.deployment.waiting import wait_until_ready
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import InvalidArguments, UpstreamTimeout
 from alaya_mcp.progress import ProgressNotes
-from alaya_mcp.results import ChatResult
 from alaya_mcp.upstream.client import AlayaClient, Engine
 from alaya_mcp.upstream.deployment_cache import Lookups
 from alaya_mcp.upstream.deployment_names import Directory
@@ -119,7 +119,7 @@ class Chats:
         self._checks = resources.checks
         self.kept = KeptReplies(resources.replies, account)
 
-    async def run(self, reference: str, request: ChatRequest, deadline: Deadline, notes: ProgressNotes) -> ChatResult:
+    async def run(self, reference: str, request: ChatRequest, deadline: Deadline, notes: ProgressNotes) -> Outcome:
         """The reply of the deployment of that id, name or alias, whole or as much of it as came.
 
         Raises:
@@ -139,18 +139,15 @@ class Chats:
         if schema is not None:
             structured = await self._checks.read(schema, exchange.texts_of_data, deadline)
             exchange = replace(exchange, structured=structured)
-        return chat_result(exchange, self.kept)
+        return outcome_of(exchange, self.kept)
 
     async def _make_sure(self, schema: dict[str, Any], deadline: Deadline) -> None:
         try:
             await self._checks.refuse_unusable(schema, deadline)
         except SchemaRefused as refusal:
-            raise InvalidArguments(
-                f"response_schema: {refusal}.",
-                next_step="Correct the schema (JSON Schema, draft 2020-12) and call again.",
-            ) from None
+            raise InvalidArguments("schema_unusable", detail=str(refusal)) from None
 
-    def read_on(self, uri: str, reply_bytes: int | None = None) -> ChatResult:
+    def read_on(self, uri: str, reply_bytes: int | None = None) -> Outcome:
         """The next part of a large reply that came earlier, at most so many bytes; nothing is sent.
 
         Raises:
@@ -167,10 +164,10 @@ class Chats:
             with anyio.CancelScope(deadline=deadline.at) as scope:
                 await self._places.take(self._account)
             if scope.cancelled_caught:
-                raise _queued_too_long(deadline)
+                raise UpstreamTimeout("queued_too_long", seconds=deadline.budget)
         try:
             if deadline.remaining() == 0:  # a place came free just as the time was over
-                raise _queued_too_long(deadline)
+                raise UpstreamTimeout("queued_too_long", seconds=deadline.budget)
             yield has_queued
         finally:
             self._places.give_back(self._account)
@@ -236,7 +233,7 @@ class Chats:
         def tell(words: str) -> None:
             notes.status("waiting", words)
 
-        with within(deadline, "data") as opening:
+        with within(deadline, "data", call.service_id) as opening:
             body: dict[str, Any] = chat_body(
                 choice.model.sent,
                 request.turns,
@@ -262,7 +259,7 @@ class Chats:
                 times,
                 Limits(deadline.budget, self._idle_seconds, reply_bytes),
                 not request.features.continues,
-                (*_cautions(engine), *choice.warnings),
+                (*_cautions(engine), *choice.remarks),
             )
 
 
@@ -280,17 +277,6 @@ def _reasoning_as_reply(features: Features) -> ReasoningAsReply:
     return "any" if features.continues else "never"
 
 
-def _queued_too_long(deadline: Deadline) -> UpstreamTimeout:
-    return UpstreamTimeout(
-        f"The chat waited {deadline.budget:g} s in this server's own queue; nothing was sent.",
-        next_step="Call again with fewer chats at a time, or raise ALAYA_MAX_CONCURRENCY.",
-    )
-
-
-def _cautions(engine: Engine) -> list[str]:
-    cautions: list[str] = []
-    if engine.auth is None:
-        cautions.append("The control plane tells no apikey for this deployment, so none was sent.")
-    if engine.is_plain_http:
-        cautions.append("The engine is reached over plain http: the apikey and the conversation are not encrypted.")
-    return cautions
+def _cautions(engine: Engine) -> list[Remark]:
+    cautions = [Remark("apikey_absent")] if engine.auth is None else []
+    return [*cautions, Remark("plain_http")] if engine.is_plain_http else cautions

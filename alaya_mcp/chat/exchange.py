@@ -7,6 +7,7 @@ from typing import Final
 
 from alaya_mcp.chat.continuation import starts_over
 from alaya_mcp.chat.model_choice import Choice
+from alaya_mcp.chat.remark import Remark
 from alaya_mcp.chat.reply_window import ReplyWindow, cut, size_of
 from alaya_mcp.chat.request import Features, Turn
 from alaya_mcp.chat.stream.answer_fields import cut_by
@@ -79,7 +80,7 @@ class Exchange:
         times: When.
         limits: What cuts it.
         may_be_orphaned: Whether a `</think>` that nothing opened can part the reply.
-        warnings: Doubts from before the answer.
+        remarks: Doubts from before the answer.
         structured: The reply as data, where that was asked for and it could be read.
     """
 
@@ -92,7 +93,7 @@ class Exchange:
     times: Timestamps
     limits: Limits
     may_be_orphaned: bool
-    warnings: tuple[str, ...]
+    remarks: tuple[Remark, ...]
     structured: Structured | None = None
 
     @cached_property

@@ -9,6 +9,7 @@ from typing import Final
 
 import anyio
 
+from alaya_mcp.chat.remark import Outcome, Remark
 from alaya_mcp.chat.reply_window import cut
 from alaya_mcp.errors import InvalidArguments
 from alaya_mcp.results import ChatResult, TruncatedReason
@@ -69,7 +70,7 @@ class ReplyStore:
         reply_id = secrets.token_urlsafe(12)
         # What is large of the rest was told with the first part; usage, that it is not counted twice.
         gone = dict.fromkeys(("parsed", "tool_calls", "reasoning", "usage", "messages"))
-        facts = facts.model_copy(update={**gone, "content": "", "warnings": []})
+        facts = facts.model_copy(update={**gone, "content": ""})
         kept = KeptReply(account, f"{REPLIES}{reply_id}", text, facts, ended, self._now() + self._seconds)
         self._kept[reply_id] = kept
         self._size += len(text)
@@ -118,20 +119,13 @@ class KeptReplies:
         """
         match = _URI.fullmatch(uri)
         if match is None:
-            raise InvalidArguments(
-                "read_on: is not the URI of a kept reply.",
-                next_step="Pass the read_on of an earlier result, exactly as returned.",
-            )
+            raise InvalidArguments("read_on_unknown")
         kept = self._store.find(self._account, match[1])
         if kept is None:
-            raise InvalidArguments(
-                "That reply is not kept any more: large replies are kept for half an hour, fewer when newer ones need "
-                "the room, and not over a restart.",
-                next_step="Ask the model again, for shorter parts or with a smaller max_tokens.",
-            )
+            raise InvalidArguments("reply_not_kept")
         return kept, min(int(match[2] or 0), len(kept.text))
 
-    def part(self, uri: str, room: int) -> ChatResult:
+    def part(self, uri: str, room: int) -> Outcome:
         """The next part of a reply, at most `room` bytes, as a result with the facts of its first part.
 
         Raises:
@@ -139,23 +133,19 @@ class KeptReplies:
         """
         kept, start = self.find(uri)
         if start >= len(kept.text):
-            raise InvalidArguments(
-                f"read_on: that reply ends at byte {len(kept.text)}, before the part that was asked for.",
-                next_step="Nothing is left to be read.",
-            )
+            raise InvalidArguments("read_on_past_the_end", count=len(kept.text))
         while start < len(kept.text) and kept.text[start] & 0xC0 == 0x80:  # noqa: PLR2004 a continuation byte of UTF-8
             start += 1
         content = cut(kept.text[start : start + room + 4].decode("utf-8", "ignore"), room)
         end = start + len(content.encode())
         more = end < len(kept.text)
         reason = "size_cap" if more else kept.ended
-        note = f"Bytes {start} to {end} of {len(kept.text)} of a reply that came earlier; nothing was asked now."
-        return kept.facts.model_copy(
+        result = kept.facts.model_copy(
             update={
                 "content": content,
                 "truncated": reason is not None,
                 "truncated_reason": reason,
                 "read_on": f"{kept.uri}?from={end}" if more else None,
-                "warnings": [note],
             }
         )
+        return Outcome(result, (Remark("later_part", name=f"{start} to {end}", whole=len(kept.text)),))

@@ -1,12 +1,12 @@
 """Choosing the model for a chat: by the control plane's names, then by the engine's own."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from alaya_mcp.chat.remark import Remark
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.model_names import (
-    ASK_FOR_ONE,
     Model,
     Names,
     deployment_names,
@@ -16,6 +16,7 @@ from alaya_mcp.deployment.model_names import (
 )
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, ModelNotServed, UnexpectedResponse
+from alaya_mcp.printable import printable
 from alaya_mcp.upstream.client import AlayaClient, Engine
 from alaya_mcp.upstream.failures import Failure
 
@@ -35,12 +36,12 @@ class Choice:
     Attributes:
         model: As resolved.
         names: Everything known of the deployment's names.
-        warnings: Doubts about it.
+        remarks: Doubts about it.
     """
 
     model: Model
     names: Names
-    warnings: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
 
 class ServedNames:
@@ -87,6 +88,7 @@ async def choose_model(
         ModelNotServed: neither side knows the name; nothing was generated.
         Failure, AlayaError: no name is known anywhere and the engine could not be asked.
     """
+    title = deployment.name or engine.subject.service_id
     told = deployment_names(deployment)
     kept = served.kept(deployment, engine)
     known = together(told, kept) if kept else told
@@ -100,7 +102,7 @@ async def choose_model(
         if found:
             return Choice(found, known, _doubts(found, known))
         if wanted is None:
-            raise _without_default(error) from None
+            raise _without_default(error, title) from None
         return Choice(Model(wanted, wanted), told, (_unread(wanted, told),))
     names = together(told, asked)
     found = names.find(wanted) if wanted else names.default()
@@ -109,13 +111,8 @@ async def choose_model(
     if wanted and not asked.is_whole:
         return Choice(Model(wanted, wanted), names, (_unread(wanted, told),))
     if wanted:
-        neither = "The name is in neither the control plane nor the engine's /v1/models."
-        raise not_served(wanted, _served(deployment, asked), _title(deployment, engine.subject.service_id), neither)
-    raise _no_default()
-
-
-def _title(deployment: Deployment, service_id: str) -> str:
-    return deployment.name or service_id
+        raise not_served(wanted, _served(deployment, asked), title)
+    raise _no_default(title)
 
 
 def _served(deployment: Deployment, listed: Names | None) -> tuple[str, ...]:
@@ -133,35 +130,25 @@ def _served(deployment: Deployment, listed: Names | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*base, *(names.exact(name) for name in names.adapters if name in has)]))
 
 
-def _unread(wanted: str, told: Names) -> str:
+def _unread(wanted: str, told: Names) -> Remark:
     """The doubt about a name that is sent as it is, because the engine's own list could not be read."""
-    if wanted in told.adapters:
-        return (
-            f"SGLang takes {wanted} together with the base model's name, which is not known (/v1/models could not be "
-            "read): the base model may have answered in its place."
-        )
-    return f"{wanted} is not a name that the control plane reports, and the engine's /v1/models could not be read."
+    return Remark("base_name_unknown" if wanted in told.adapters else "name_unlisted", name=wanted)
 
 
-def _doubts(model: Model, names: Names) -> tuple[str, ...]:
+def _doubts(model: Model, names: Names) -> tuple[Remark, ...]:
     if model.adapter is None or names.engine != "unknown":
         return ()
-    doubt = f"The engine is not known, so the adapter was asked for as {model.sent}, as vLLM takes it"
-    return (f"{doubt}; SGLang would have needed base-name:adapter.",)
+    return (Remark("engine_unknown", name=model.sent),)
 
 
-def _without_default(error: AlayaError | Failure) -> AlayaError | Failure:
+def _without_default(error: AlayaError | Failure, title: str) -> AlayaError | Failure:
     """What ends a chat whose model nobody knows: no list of models, else what kept it from being read."""
     has_no_list = isinstance(error, UnexpectedResponse) or (isinstance(error, Failure) and error.status == _NOT_FOUND)
-    return _no_default() if has_no_list else error
+    return _no_default(title) if has_no_list else error
 
 
-def _no_default() -> ModelNotServed:
-    return ModelNotServed(
-        "No served name of this deployment is known: neither the control plane nor the engine's /v1/models has one.",
-        next_step="Pass the served name as model; it is what the deployment was given in the Alaya NeW console.",
-        plane="data",
-    )
+def _no_default(title: str) -> ModelNotServed:
+    return ModelNotServed("no_model_known", plane="data", name=title)
 
 
 def loaded_on(model: Model, deployment: Deployment) -> tuple[int, int]:
@@ -191,31 +178,24 @@ def unserved(
     model = names.find(wanted) if wanted else names.default()
     sent = model.sent if model else wanted or ""
     served = _served(deployment, listed)
-    instead, candidates = suggestion(wanted or sent, (name for name in served if name != sent))
+    near, candidates, count = suggestion(wanted or sent, (name for name in served if name != sent))
     holding, ready = loaded_on(model, deployment) if model else (0, 0)
-    next_step = ASK_FOR_ONE if candidates else "Check the deployment's served name in the Alaya NeW console."
+    cause = "model_refused"
     if model and model.adapter is not None and ready:
-        detail = (
-            f"The control plane reports {model.adapter} as loaded on {holding} of {ready} instances that are ready."
-        )
-        if 0 < holding < ready:
-            next_step = (
-                "Each try reached an instance without it. Have the adapter loaded on every instance (list_lora_models "
-                "shows ready_on), or pass one of the other names."
-            )
+        cause = "adapter_partly_loaded" if 0 < holding < ready else "adapter_refused"
     elif listed and sent in served:
-        detail = f'The engine lists "{sent}" all the same.'
+        cause = "model_refused_though_listed"
     elif model:
-        detail = f'The control plane reports "{sent}"{", but the engine does not list it" if listed else ""}.'
-    else:
-        detail = ""
-    full = ModelNotServed(
-        " ".join(filter(None, (error.message, detail, instead))),
-        next_step=next_step,
-        plane=error.plane,
-        http_status=error.http_status,
+        cause = "model_unlisted" if listed else "model_refused_though_reported"
+    return replace(
+        error,
+        cause=cause,
+        model=printable(sent),
+        source=model.adapter or "" if model else "",
+        is_chosen=wanted is None,
+        ready=holding,
+        instances=ready,
+        near=near,
         candidates=candidates,
+        count=count,
     )
-    if wanted is None:
-        full.next_step = "Pass one of these as model, exactly as written." if candidates else next_step
-    return full

@@ -4,40 +4,27 @@ import json
 
 from alaya_mcp.chat.exchange import Asked, Exchange, Timestamps
 from alaya_mcp.chat.kept_replies import KeptReplies
-from alaya_mcp.chat.remarks import (
-    about_continuing,
-    about_structure,
-    about_the_ending,
-    about_the_text,
-    about_tool_calls,
-)
+from alaya_mcp.chat.remark import Outcome, Remark
+from alaya_mcp.chat.remarks import about
 from alaya_mcp.chat.reply_window import size_of
 from alaya_mcp.chat.request import Turn
 from alaya_mcp.chat.stream.answer_fields import EngineError, cut_by
 from alaya_mcp.chat.stream.reply import Reply
-from alaya_mcp.deployment.model_names import served_by_surprise
 from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape
-from alaya_mcp.errors import AlayaError, UpstreamUnavailable
+from alaya_mcp.errors import AlayaError, UnexpectedResponse, UpstreamTimeout, UpstreamUnavailable
 from alaya_mcp.results import ChatResult, ConversationMessage, Timing, ToolCall
 from alaya_mcp.upstream.error_codes import meaning_of
-from alaya_mcp.upstream.error_text import quoted
-from alaya_mcp.upstream.explain import (
-    explain,
-    explain_envelope,
-    stalled,
-    timed_out,
-)
+from alaya_mcp.upstream.explain import explain, explain_envelope, timed_out
 from alaya_mcp.upstream.failures import Failure
 from alaya_mcp.upstream.statuses import explain_status
-from alaya_mcp.upstream.subject import unexpected
 
 _OK = 200
 _WHOLE_SHARE = 4 / 3
 """Reply, thinking and a returned conversation together get the room of the reply and its thinking."""
 
 
-def chat_result(exchange: Exchange, kept: KeptReplies) -> ChatResult:
-    """The result of an answer that has begun; a reply too large for it is kept.
+def outcome_of(exchange: Exchange, kept: KeptReplies) -> Outcome:
+    """What an answer that has begun comes to; a reply too large for one result is kept.
 
     Raises:
         AlayaError: nothing of a reply came.
@@ -65,79 +52,56 @@ def chat_result(exchange: Exchange, kept: KeptReplies) -> ChatResult:
         usage=reply.usage,
         system_fingerprint=reply.fingerprint,
         timing=_timing(reply, exchange.times),
-        warnings=[*_warnings(exchange, has_messages=messages is not None), *about_messages],
+        warnings=[],
         messages=messages,
     )
-    return result if exchange.is_shown_whole else _kept(result, exchange, kept)
+    remarks = (*about(exchange, has_messages=messages is not None), *about_messages)
+    if exchange.is_shown_whole:
+        return Outcome(result, remarks)
+    result, about_the_rest = _kept(result, exchange, kept)
+    return Outcome(result, (*remarks, about_the_rest))
 
 
-def _warnings(exchange: Exchange, *, has_messages: bool) -> list[str]:
-    reply, asked = exchange.decoder.reply, exchange.asked
-    unreadable = exchange.decoder.unreadable
-    surprise = served_by_surprise(exchange.choice.model, reply.served_by, exchange.choice.names)
-    warnings = [
-        *exchange.warnings,
-        *([surprise] if surprise else []),
-        *about_the_text(exchange),
-        *about_tool_calls(exchange),
-    ]
-    if unreadable:
-        warnings.append(f"{unreadable} part(s) of the stream could not be read; text may be missing.")
-    if asked.continued:
-        warnings += about_continuing(exchange)
-    if asked.features.response_schema is not None:
-        warnings += about_structure(exchange)
-    return [*warnings, *about_the_ending(exchange, has_messages=has_messages)]
-
-
-def _kept(result: ChatResult, exchange: Exchange, kept: KeptReplies) -> ChatResult:
+def _kept(result: ChatResult, exchange: Exchange, kept: KeptReplies) -> tuple[ChatResult, Remark]:
     """The result of a reply that is larger than it shows, with the way to the rest."""
     shown, whole = size_of(result.content), size_of(exchange.content)
-    note = f"Only the first {shown} of {whole} bytes are shown"
     entry = kept.keep(exchange.content, result, exchange.reason)
     if entry is None:
-        note += ", and the whole is too large to be kept; ask for shorter parts."
-        return result.model_copy(update={"warnings": [*result.warnings, note]})
-    note += "; call chat_with_deployment with read_on for the next part (nothing is generated anew)."
-    return result.model_copy(update={"read_on": f"{entry.uri}?from={shown}", "warnings": [*result.warnings, note]})
+        return result, Remark("too_large_to_keep", shown=shown, whole=whole)
+    read_on = f"{entry.uri}?from={shown}"
+    return result.model_copy(update={"read_on": read_on}), Remark("shown_in_part", shown=shown, whole=whole)
 
 
 def _nothing_came(exchange: Exchange) -> AlayaError:
     subject, limits = exchange.subject, exchange.limits
+    service_id = subject.service_id
     match exchange.ending.cause:
         case EngineError(status=status, message=message, code=code) if status or meaning_of(code):
             return explain_status("data", status, message, subject, meaning=meaning_of(code))
         case EngineError(message=message):
+            words = subject.words(message)
             return UpstreamUnavailable(
-                f"The deployment's engine reported an error before any text.{quoted(message, subject.secrets)}",
-                next_step="Call again later. Call get_deployment to see the deployment's state.",
-                plane="data",
-                http_status=_OK,
+                "engine_error", plane="data", http_status=_OK, service_id=service_id, words=words
             )
         case EnvelopeFailure(message=message):
             return explain_envelope("data", message, subject)
-        case WrongShape() as wrong:
-            return unexpected("data", str(wrong), _OK)
+        case WrongShape(cause=cause):
+            return UnexpectedResponse(cause, plane="data", http_status=_OK, service_id=service_id)
         case Failure() as failure:
             return explain(failure, subject)
         case _:
             pass
     match exchange.ending.cut:
         case "deadline":
-            return timed_out("data", limits.budget)
+            return timed_out("data", limits.budget, service_id)
         case "idle":
-            return stalled(limits.idle)
+            return UpstreamTimeout("answer_stalled", plane="data", service_id=service_id, seconds=limits.idle)
         case "size_cap":
-            return unexpected("data", "an event or a body larger than this server reads", _OK)
+            return UnexpectedResponse("event_too_large", plane="data", http_status=_OK, service_id=service_id)
         case _ if exchange.decoder.unreadable:
-            return unexpected("data", "a stream of events that are not JSON", _OK)
+            return UnexpectedResponse("events_not_json", plane="data", http_status=_OK, service_id=service_id)
         case _:
-            return UpstreamUnavailable(
-                "The deployment's engine ended its answer before any text.",
-                next_step="Call again. Call get_deployment to see the deployment's state.",
-                plane="data",
-                http_status=_OK,
-            )
+            return UpstreamUnavailable("answer_empty", plane="data", http_status=_OK, service_id=service_id)
 
 
 def _timing(reply: Reply, times: Timestamps) -> Timing:
@@ -150,14 +114,14 @@ def _timing(reply: Reply, times: Timestamps) -> Timing:
     )
 
 
-def _conversation(exchange: Exchange) -> tuple[list[ConversationMessage] | None, list[str]]:
+def _conversation(exchange: Exchange) -> tuple[list[ConversationMessage] | None, list[Remark]]:
     """The conversation to send next, and what is missing in it."""
     if not exchange.is_shown_whole:
-        return None, ["The conversation is not returned, since the reply is not whole here: read on, then add it."]
+        return None, [Remark("conversation_incomplete")]
     turns = _with_reply(exchange.asked, exchange)
-    notes: list[str] = []
+    notes: list[Remark] = []
     if any(image.startswith("data:") for turn in turns for image in turn.images):
-        notes.append("messages leaves out the images that were given as data: put them in again.")
+        notes.append(Remark("images_left_out"))
     messages = [
         ConversationMessage(
             role=turn.role,
@@ -170,7 +134,7 @@ def _conversation(exchange: Exchange) -> tuple[list[ConversationMessage] | None,
     ]
     room = exchange.limits.reply_bytes * _WHOLE_SHARE - size_of(exchange.shown) - size_of(exchange.shown_reasoning)
     if size_of(json.dumps([message.model_dump() for message in messages], ensure_ascii=False)) > room:
-        return None, ["The conversation is too large to be returned: add this reply to the messages that you sent."]
+        return None, [Remark("conversation_too_large")]
     return messages, notes
 
 

@@ -7,9 +7,9 @@ from typing import Final
 
 from alaya_mcp.chat.model_choice import listed_names, unserved
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.readiness import HELPS_ONCE, patience, readiness
+from alaya_mcp.deployment.readiness import not_ready, readiness
 from alaya_mcp.deployment.wire import Deployment
-from alaya_mcp.errors import AlayaError, DeploymentNotReady, ModelNotServed
+from alaya_mcp.errors import AlayaError, ModelNotServed
 from alaya_mcp.upstream.client import AlayaClient
 from alaya_mcp.upstream.deployment_cache import Lookups
 from alaya_mcp.upstream.explain import explain
@@ -68,7 +68,7 @@ class SecondChance:
             if verdict.may_pass and may_wait:
                 return fresh
             if not verdict.ready:
-                raise self._not_ready_any_more(fresh, error)
+                raise not_ready(fresh, self._service_id, refusal=error)
         elif failure.status == _FORBIDDEN:
             await self._fresh(error, deadline)  # a deployment that is gone is told so
         elif failure.kind in NOTHING_WAS_SENT and was_kept:
@@ -89,15 +89,3 @@ class SecondChance:
             if other.retryable:
                 raise error from None
             raise
-
-    def _not_ready_any_more(self, fresh: Deployment, error: AlayaError) -> DeploymentNotReady:
-        verdict = readiness(fresh)
-        return DeploymentNotReady(
-            f"Deployment {self._service_id} is {verdict.state} now (its engine answered HTTP {_UNAVAILABLE}).",
-            next_step=patience() if verdict.may_pass else verdict.next_step,
-            retryable=verdict.may_pass,
-            helps_once=HELPS_ONCE if verdict.may_pass else None,
-            plane="data",
-            http_status=_UNAVAILABLE,
-            retry_after=error.retry_after,
-        )

@@ -1,8 +1,9 @@
-"""The arguments of the command line. What a command does is in the module of its name."""
+"""The arguments of the command line: what each command takes; the module of its name has what it does."""
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, Final, NoReturn
 
 from alaya_mcp import __version__
@@ -27,18 +28,37 @@ _LONGEST_SECONDS: Final = 3600.0
 class _Parser(argparse.ArgumentParser):
     """A parser that says what may have been meant."""
 
+    given: Sequence[str] = ()
+    """The whole command line."""
+
     def error(self, message: str) -> NoReturn:
         """End the program with what is wrong, and the nearest of what would be right."""
         if wrong := _INVALID_CHOICE.search(message):
+            self.refuse_unknown(self._misspelt_before(wrong[1]))
             message += _guess(wrong[1], _CHOICE.findall(wrong[2]))
         super().error(message)
 
     def refuse_unknown(self, unknown: list[str]) -> None:
-        """End the program where there are arguments that nothing takes."""
+        """End the program where there are arguments that nothing takes; of an option, not of its value."""
         if unknown:
-            options = _OPTION.findall(self.format_help())
-            near = (_guess(word.partition("=")[0], options) for word in unknown if word.startswith("-"))
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{next(filter(None, near), '')}")
+            options = [word for word in unknown if word.startswith("-")] or unknown
+            known = self._options if options[0].startswith("-") else []
+            near = (_guess(word.partition("=")[0], known) for word in options)
+            self.error(f"unrecognized arguments: {' '.join(options)}{next(filter(None, near), '')}")
+
+    def _misspelt_before(self, value: str) -> list[str]:
+        """The option before a value, where there is no such option, so that the value was taken for something else."""
+        pairs = pairwise(self.given)
+        known = tuple(self._options)
+        return [
+            word
+            for word, after in pairs
+            if after == value and word.startswith("--") and not any(each.startswith(word) for each in known)
+        ]
+
+    @property
+    def _options(self) -> list[str]:
+        return _OPTION.findall(self.format_help())
 
 
 _INVALID_CHOICE: Final = re.compile(r"invalid choice: '?(.*?)'? \(choose from (.*)\)")
@@ -58,6 +78,8 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     if not arguments:  # as hosts start it: making the parser takes longer than the rest of the command line
         return argparse.Namespace(command="serve", sandbox=False, sandbox_fault=None)
     top, commands = parsers()
+    for parser in (top, *commands.values()):
+        parser.given = arguments
     found, unknown = top.parse_known_args(arguments)
     commands.get(found.command, top).refuse_unknown(unknown)
     if found.sandbox_fault and (not found.sandbox or found.command != "serve"):

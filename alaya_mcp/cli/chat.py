@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import json
 import locale
 import os
 import signal
@@ -13,7 +14,7 @@ from typing import Final
 from rich.console import Console
 
 from alaya_mcp.accounts import Session, open_session
-from alaya_mcp.config.settings import Settings, load_settings, log_level
+from alaya_mcp.config.settings import Settings, load_settings, log_format, log_level
 from alaya_mcp.deployment.reference import checked_reference
 from alaya_mcp.errors import AlayaError, InvalidArguments
 from alaya_mcp.logs import start_logging
@@ -22,6 +23,7 @@ from alaya_mcp.terminal.answers import JsonReport, PipedChat, TextReport
 from alaya_mcp.terminal.chat_session import Manner, Respondent
 from alaya_mcp.terminal.console import open_console
 from alaya_mcp.terminal.dialogue import INTERRUPTED, Dialogue
+from alaya_mcp.terminal.error_steps import error_fields
 from alaya_mcp.terminal.interruption import Interruption
 from alaya_mcp.terminal.lines import piped_lines
 from alaya_mcp.terminal.screen import Aside, Screen
@@ -33,7 +35,7 @@ _REPLY_BYTES: Final = 10_000_000
 
 async def run(arguments: argparse.Namespace) -> int:
     """Chat until the person leaves, or until the pipe ends."""
-    start_logging(log_level(os.environ))
+    start_logging(log_level(os.environ), log_format(os.environ))
     has_person = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty() and not arguments.json
     console = open_console()
     beside = console if has_person else Aside(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
@@ -45,7 +47,10 @@ async def run(arguments: argparse.Namespace) -> int:
             chat = _chat_with_person if has_person else _chat_with_pipe
             return await chat(session, arguments, screen)
     except AlayaError as error:
-        screen.fail(error)
+        if arguments.json:
+            screen.record(json.dumps({"error": error_fields(error)}, ensure_ascii=False))
+        else:
+            screen.fail(error)
     return 1
 
 
@@ -109,9 +114,7 @@ def _named(arguments: argparse.Namespace) -> str | None:
     try:
         return checked_reference(arguments.service) if arguments.service else None
     except ValueError as wrong:
-        raise InvalidArguments(
-            f"SERVICE {wrong}.", next_step="Name a deployment: its id, its name or an alias."
-        ) from None
+        raise InvalidArguments("reference_unusable", source="SERVICE", detail=str(wrong)) from None
 
 
 def _manner(arguments: argparse.Namespace) -> Manner:

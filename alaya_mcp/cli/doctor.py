@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from alaya_mcp.config.settings import log_level
+from alaya_mcp.config.settings import log_format, log_level
 from alaya_mcp.doctor.check import Check, exit_status
 from alaya_mcp.doctor.connection import Network
 from alaya_mcp.doctor.examination import Question, World, examine
@@ -18,7 +18,7 @@ from alaya_mcp.terminal.console import open_console
 
 async def run(arguments: argparse.Namespace) -> int:
     """Examine, and print what was found; the exit status by the worst of it."""
-    start_logging(log_level(os.environ))
+    start_logging(log_level(os.environ), log_format(os.environ))
     console = open_console()
     world = _world(arguments.host)
     question = Question(arguments.service, encodable(arguments.model or "") or None, chats=not arguments.no_chat)

@@ -14,6 +14,7 @@ from alaya_mcp.config.file import parsed, profile_of
 from alaya_mcp.config.place import CONFIG_VARIABLE, PROFILE_VARIABLE, config_bytes, config_path
 from alaya_mcp.config.precedence import gather
 from alaya_mcp.config.settings import VARIABLES, Settings, settings_from
+from alaya_mcp.error_sentences import what_happened
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.hosts.catalogue import Machine
 from alaya_mcp.hosts.changes import holds, installed, is_installed, snippet, unfit, wrong_kind
@@ -33,6 +34,7 @@ from alaya_mcp.hosts.entries import (
 from alaya_mcp.hosts.own_commands import Call, adding, can_be_passed, not_taken, removing
 from alaya_mcp.hosts.transaction import Refused, Request, Terminal, Transaction
 from alaya_mcp.terminal.console import open_console
+from alaya_mcp.terminal.error_steps import next_step
 
 Which = Callable[[str], str | None]
 """`shutil.which`."""
@@ -103,7 +105,7 @@ def install(request: Request, machine: Machine, terminal: Terminal, *, which: Wh
     except Refused as refusal:
         terminal.warn(str(refusal))
     except NotConfigured as problem:
-        terminal.warn(f"{problem.message} {problem.next_step}")
+        terminal.warn(f"{what_happened(problem)} {next_step(problem)}")
     return 1
 
 
@@ -246,8 +248,7 @@ def _carried_settings(environ: Mapping[str, str], pair: KeyPair | None) -> dict[
         # What the environment has in a key's place tells why there is none.
         settings = settings_from(sources, environ if _has_key_variables(environ) else given_here)
     except NotConfigured as problem:
-        what = problem.message.removeprefix("This server is not configured: ")
-        raise Refused(f"The server could not be used so: {what} Nothing was changed.") from None
+        raise Refused(f"The server could not be used so: {what_happened(problem)} Nothing was changed.") from None
     if sources.profile:  # a default may be there to outdo the profile
         return given
     fields = Settings.model_fields

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from alaya_mcp.config.settings import Settings, load_settings, log_format, log_level
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.logs import start_logging
+from alaya_mcp.serving.errors import error_text
 from alaya_mcp.serving.server import create_server
 from alaya_mcp.serving.stdio.transport import serve_stdio
 
@@ -36,7 +37,7 @@ async def run(arguments: argparse.Namespace) -> int:
         try:
             settings = await _settings(arguments, owned)
         except NotConfigured as problem:
-            _log.warning("%s %s", problem.message, problem.next_step)
+            _log.warning("%s", error_text(problem))
             settings = problem
         except ValueError as error:  # of the sandbox: there is no fault of that name
             sys.stderr.write(f"alayanew-mcp --sandbox: {error}\n")

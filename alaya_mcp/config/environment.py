@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from alaya_mcp.error_causes import SettingProblem
+
 _UNEXPANDED: Final = re.compile(
     r"\$\{[^{}]*\}|\$\([^()]*\)|%[A-Za-z_][A-Za-z0-9_]*%|\{\{[^{}]*\}\}|\$[A-Za-z_][A-Za-z0-9_]*"
 )
@@ -22,11 +24,8 @@ def is_unexpanded(text: str) -> bool:
     return _UNEXPANDED.fullmatch(text.strip()) is not None
 
 
-def why_unset(environ: Mapping[str, str], name: str) -> str:
-    """What keeps a variable from having a value, as a clause."""
+def problem_of(environ: Mapping[str, str], name: str) -> SettingProblem:
+    """What keeps a variable from having a value."""
     if is_unexpanded(environ.get(name, "")):
-        return (
-            f"{name} holds a reference that was not replaced, as ${{...}}: the variable that it names is not set where "
-            "the host was started, or the host replaces none (Claude Desktop does not)"
-        )
-    return f"{name} is {'empty' if name in environ else 'not set'}"
+        return "unexpanded"
+    return "empty" if name in environ else "missing"

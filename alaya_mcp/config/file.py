@@ -16,9 +16,9 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from alaya_mcp.config.place import PROFILE_VARIABLE, unusable
 from alaya_mcp.deployment.reference import checked_reference, folded
 from alaya_mcp.errors import NotConfigured
+from alaya_mcp.validation import why_refused
 
 DEFAULT_PROFILE: Final = "default"
 """Used where none is chosen."""
@@ -81,16 +81,17 @@ def parsed(text: bytes, path: Path) -> ConfigFile:
     try:
         return ConfigFile.model_validate(tomllib.loads(text.decode("utf-8-sig")))
     except UnicodeDecodeError:
-        raise unusable(path, "is not UTF-8") from None
+        raise NotConfigured("config_file_not_utf8", file=str(path)) from None
     except tomllib.TOMLDecodeError as error:
-        raise unusable(path, f"is no TOML: {str(error)[:200]}") from None
+        raise NotConfigured("config_file_not_toml", file=str(path), detail=str(error)[:200]) from None
     except ValidationError as invalid:
         (first, *_) = invalid.errors(include_input=False, include_url=False)
         where = ".".join(map(str, first["loc"]))
-        message = "there is no such entry" if first["type"] == "extra_forbidden" else first["msg"]
-        raise unusable(path, f"has a wrong entry, {where}: {message.removeprefix('Value error, ')}") from None
+        is_unknown = first["type"] == "extra_forbidden"
+        detail = "there is no such entry" if is_unknown else why_refused(first)
+        raise NotConfigured("config_entry_unusable", file=str(path), source=where, detail=detail) from None
     except (ValueError, RecursionError):  # a number of thousands of digits, or endless nesting
-        raise unusable(path, "is no TOML that can be read") from None
+        raise NotConfigured("config_file_not_toml", file=str(path), detail="it cannot be read") from None
 
 
 def profile_of(file: ConfigFile, chosen: str, path: Path) -> tuple[str, Profile] | None:
@@ -104,8 +105,4 @@ def profile_of(file: ConfigFile, chosen: str, path: Path) -> tuple[str, Profile]
         return name, profile
     if not chosen:
         return None
-    known = ", ".join(file.profiles) or "none"
-    raise NotConfigured(
-        f"{PROFILE_VARIABLE} chooses the profile {chosen[:60]!r}, which is not in {path}.",
-        next_step=f"The profiles there are: {known}. Correct {PROFILE_VARIABLE}, or add the profile.",
-    )
+    raise NotConfigured("profile_unknown", source=chosen[:60], file=str(path), known=tuple(file.profiles))

@@ -45,18 +45,11 @@ def config_bytes(environ: Mapping[str, str]) -> bytes | None:
             text = file.read(_BYTES + 1)
     except FileNotFoundError:
         if value_of(environ, CONFIG_VARIABLE):
-            raise unusable(path, f"is named by {CONFIG_VARIABLE} and is not there") from None
+            raise NotConfigured("config_file_missing", file=str(path)) from None
         return None
     except OSError as error:
-        raise unusable(path, f"cannot be read: {error.strerror or type(error).__name__}") from None
+        detail = error.strerror or type(error).__name__
+        raise NotConfigured("config_file_unreadable", file=str(path), detail=detail) from None
     if len(text) > _BYTES:
-        raise unusable(path, f"is larger than {_BYTES // 2**20} MiB")
+        raise NotConfigured("config_file_too_large", file=str(path), limit=f"{_BYTES // 2**20} MiB")
     return text
-
-
-def unusable(path: Path, what: str) -> NotConfigured:
-    """The error about the file."""
-    return NotConfigured(
-        f"The configuration file {path} {what}.",
-        next_step=f"Correct it, or have {CONFIG_VARIABLE} name another, and have the host restart this server.",
-    )

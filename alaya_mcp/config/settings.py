@@ -3,16 +3,21 @@
 import re
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from alaya_mcp.config.environment import value_of, why_unset
+from alaya_mcp.config.environment import problem_of, value_of
 from alaya_mcp.config.precedence import KEY_PAIR_VARIABLES, KEYS, Sources, gather
 from alaya_mcp.deployment.reference import checked_reference
-from alaya_mcp.errors import NotConfigured
+from alaya_mcp.error_causes import ConfigurationCause
+from alaya_mcp.errors import NotConfigured, Setting
 from alaya_mcp.logs import LogFormat, LogLevel
 from alaya_mcp.origins import Origin, UrlRefused, base_url
+from alaya_mcp.validation import why_refused
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 DEFAULT_BASE_URL: Final = "https://api.alayanew.com/api/serverless-infer/v1"
 """API documentation, deployment detail: Base."""
@@ -28,7 +33,7 @@ _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 
 def _header_value(key: SecretStr) -> SecretStr:
     if not _VISIBLE_ASCII.fullmatch(key.get_secret_value()):
-        raise ValueError("contains a space or a character that is not visible ASCII; paste the key again")
+        raise ValueError("has a space or a character that is not visible ASCII in it")
     return key
 
 
@@ -36,7 +41,7 @@ def _checked_base_url(text: str) -> str:
     try:
         return base_url(text)
     except UrlRefused as refusal:
-        raise ValueError(f"cannot be used: {refusal}") from None
+        raise ValueError(str(refusal)) from None
 
 
 Key = Annotated[SecretStr, AfterValidator(_header_value)]
@@ -99,12 +104,6 @@ def log_format(environ: Mapping[str, str]) -> LogFormat:
     return "json" if value_of(environ, "ALAYA_LOG_FORMAT").lower() == "json" else "text"
 
 
-_ABOUT_THE_PAIR: Final = (
-    " The key pair is the Open API Key from the Alaya NeW console. "
-    "To try without an account, start the server with --sandbox."
-)
-
-
 def load_settings(environ: Mapping[str, str]) -> Settings:
     """Settings from `ALAYA_*` variables and the configuration file.
 
@@ -128,26 +127,29 @@ def settings_from(sources: Sources, environ: Mapping[str, str]) -> Settings:
     try:
         return Settings.model_validate({**given, "aliases": sources.aliases, "key_pair": sources.key_pair})
     except ValidationError as invalid:
-        complaints = [
-            _complaint(environ, sources, str(error["loc"][0]), error["type"], error["msg"])
-            for error in invalid.errors(include_input=False, include_url=False, include_context=False)
-        ]
-    raise NotConfigured(
-        f"This server is not configured: {'; '.join(complaints)}.",
-        next_step=(
-            "Correct these in the env block of the MCP host's configuration and have the host restart this server."
-            + (_ABOUT_THE_PAIR if any("_KEY" in complaint for complaint in complaints) else "")
-        ),
-    )
+        wrong = tuple(
+            (str(error["loc"][0]), _wrong(environ, sources, error))
+            for error in invalid.errors(include_input=False, include_url=False)
+        )
+    raise NotConfigured(_gravest(wrong), settings=tuple(setting for _, setting in wrong))
 
 
-def _complaint(environ: Mapping[str, str], sources: Sources, of: str, kind: str, message: str) -> str:
-    found = sources.values.get(of)
-    if kind != "missing":
-        text = message.removeprefix("Value error, ")
-        return f"{found.source if found else of}: {text[0].lower()}{text[1:]}"
+def _wrong(environ: Mapping[str, str], sources: Sources, error: "ErrorDetails") -> Setting:
+    of = str(error["loc"][0])
+    variable, found = f"ALAYA_{of.upper()}", sources.values.get(of)
+    if error["type"] != "missing":
+        return Setting(found.source if found else of, "unusable", variable, why_refused(error))
     if found:
-        return f"{found.source}, is not set"
+        return Setting(found.source, "missing", variable)
     if of in KEYS and sources.key_pair != KEY_PAIR_VARIABLES:
-        return f"{of} of {sources.key_pair} is not set"
-    return why_unset(environ, f"ALAYA_{of.upper()}")
+        return Setting(f"{of} of {sources.key_pair}", "missing", variable)
+    return Setting(variable, problem_of(environ, variable), variable)
+
+
+def _gravest(wrong: tuple[tuple[str, Setting], ...]) -> ConfigurationCause:
+    if any(of in KEYS and setting.problem != "unusable" for of, setting in wrong):
+        return "key_missing"
+    fields = {of for of, _ in wrong}
+    if fields & {*KEYS}:
+        return "key_unusable"
+    return "base_url_unusable" if "base_url" in fields else "setting_unusable"

@@ -6,7 +6,7 @@ with the base model (engines' sources and recorded exchanges), so the engine dec
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from alaya_mcp.deployment.launch import engine_in, engine_of, shown_flags
 from alaya_mcp.deployment.reference import most_like
@@ -15,7 +15,6 @@ from alaya_mcp.errors import ModelNotServed
 from alaya_mcp.printable import printable
 from alaya_mcp.results import Engine
 
-ASK_FOR_ONE: Final = "Pass one of these as model, exactly as written, or leave model out for the base model."
 _MOST_NAMES: Final = 20
 
 
@@ -139,23 +138,22 @@ def together(told: Names, served: Names) -> Names:
     return Names(engine, base, adapters, told.is_lora_service)
 
 
-def served_by_surprise(model: Model, served_by: str | None, names: Names) -> str | None:
-    """A warning where the answer came from another model than was asked, else None.
+Surprise = Literal["adapter_not_used", "answered_by_stranger"]
+"""Who answered in place of the model that was asked: another one than the adapter, or none of the served names."""
+
+
+def served_by_surprise(model: Model, served_by: str | None, names: Names) -> Surprise | None:
+    """Return what is wrong where the answer came from another model than was asked, else None.
 
     An engine answers to an alias with its primary name, so a base model's other names are no surprise.
     """
-    if served_by is None or served_by in {model.sent, model.asked}:
+    if served_by is None or served_by in {model.sent, model.asked, model.adapter}:
         return None
     if model.adapter is not None:
-        if served_by == model.adapter:
-            return None
-        return (
-            f"The LoRA {model.adapter} was asked for, but the engine says that {served_by} answered: "
-            "the adapter was probably not used."
-        )
+        return "adapter_not_used"
     if names.is_empty or served_by in names.models or served_by in names.adapters:
         return None
-    return f"The engine says that {served_by} answered, which is none of this deployment's served names."
+    return "answered_by_stranger"
 
 
 def launch_name(deployment: Deployment) -> str | None:
@@ -169,8 +167,8 @@ def launch_name(deployment: Deployment) -> str | None:
     return f"{named} says {values[named]}" if named else None
 
 
-def suggestion(wanted: str, served: Iterable[str]) -> tuple[str, tuple[str, ...]]:
-    """Return what to ask in place of a name, in words, and the names of it, the nearest first."""
+def suggestion(wanted: str, served: Iterable[str]) -> tuple[str, tuple[str, ...], int]:
+    """Return the name that was probably meant, those there are, the nearest first, and how many there are in all."""
     known = tuple(dict.fromkeys(served))
     head, _, tail = wanted.rpartition(":")  # base:adapter is about the adapter
     called = {name: (name, name.rpartition(":")[2]) for name in known}
@@ -178,24 +176,23 @@ def suggestion(wanted: str, served: Iterable[str]) -> tuple[str, tuple[str, ...]
     if head and not near:
         near = most_like(wanted, {name: [name] for name in known if name != head}, _MOST_NAMES)
     candidates = tuple(dict.fromkeys([*near, *known]))[:_MOST_NAMES]
-    question = f'Did you mean "{near[0]}"? ' if near else ""
-    more = f", and {len(known) - len(candidates)} more" if len(known) > len(candidates) else ""
-    return f"{question}It serves: {', '.join(candidates)}{more}." if candidates else "", candidates
+    return next(iter(near), ""), candidates, len(known)
 
 
-def not_served(wanted: str, served: Iterable[str], title: str, detail: str = "") -> ModelNotServed:
+def not_served(wanted: str, served: Iterable[str], title: str) -> ModelNotServed:
     """Return the error for a name that neither side knows.
 
     Args:
         wanted: The name.
         served: Every name that is served.
         title: What the deployment is called.
-        detail: How that is known, as a sentence.
     """
-    instead, candidates = suggestion(wanted, served)
-    told = (f'{title} does not serve "{printable(wanted)}".', detail, instead or "It reports no names.")
+    near, candidates, count = suggestion(wanted, served)
     return ModelNotServed(
-        " ".join(filter(None, told)),
-        next_step=ASK_FOR_ONE if candidates else "Leave model out for the engine's base model.",
+        "model_unknown",
+        name=title,
+        model=printable(wanted),
+        near=near,
         candidates=candidates,
+        count=count,
     )

@@ -1,9 +1,12 @@
-"""Whether a deployment can answer now, and what to do if not. Pure."""
+"""Whether a deployment can answer now. Pure."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from alaya_mcp.deployment.wire import Deployment
-from alaya_mcp.errors import DeploymentNotReady
+from alaya_mcp.error_causes import LOADING, NotReadyCause
+from alaya_mcp.error_sentences import state_words
+from alaya_mcp.errors import AlayaError, DeploymentNotReady
 from alaya_mcp.printable import printable
 from alaya_mcp.results import Status
 
@@ -13,35 +16,48 @@ class Readiness:
     """A verdict.
 
     Attributes:
-        ready: Whether a chat can be answered now.
-        state: A clause about the state, for a person.
-        next_step: What to do, empty when ready.
-        may_pass: Whether waiting helps: it starts, or its model is loading.
-        warning: A doubt about a ready verdict, or empty.
+        cause: Why a chat cannot be answered now; None where it can.
+        instances: How many there are; None where the control plane reports none of them.
+        ready_instances: Those that have the base model ready.
+        status_raw: A status that is not known, as it was sent.
     """
 
-    ready: bool
-    state: str
-    next_step: str = ""
-    may_pass: bool = False
-    warning: str = ""
+    cause: NotReadyCause | None = None
+    instances: int | None = None
+    ready_instances: int = 0
+    status_raw: str = ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether a chat can be answered now."""
+        return self.cause is None
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether waiting helps: it starts, or its model is loading."""
+        return self.cause in LOADING
+
+    @property
+    def state(self) -> str:
+        """The state, as the end of a sentence about the deployment."""
+        if self.cause:
+            return state_words(self.cause, self.instances or 0, self.status_raw)
+        counted = "" if self.instances is None else f", {self.ready_instances} of {self.instances} instances ready"
+        return f"running{counted}"
+
+    @property
+    def doubt(self) -> str:
+        """A doubt about a verdict that it is ready, or empty."""
+        rests_on_status = self.ready and self.instances is None
+        return "The control plane reports no instances, so ready rests on the status alone." if rests_on_status else ""
 
 
-HELPS_ONCE = "it is loaded"
-"""When trying again helps where the state may pass, as a clause: in the same words wherever it is said."""
-_LOADING = f"Its model is still loading: trying again helps once {HELPS_ONCE}, which can take minutes."
-
-_NOT_RUNNING: dict[Status, tuple[str, str]] = {
-    "starting": (
-        "starting",
-        _LOADING,
-    ),
-    "stopping": ("stopping", "It will not answer again until somebody starts it in the Alaya NeW console."),
-    "stopped": ("stopped", "Start it in the Alaya NeW console, then look again."),
-    "failed": (
-        "failed",
-        "Look at its events and logs in the Alaya NeW console; it needs a change before it can run.",
-    ),
+_NOT_RUNNING: Final[dict[Status, NotReadyCause]] = {
+    "starting": "deployment_starting",
+    "stopping": "deployment_stopping",
+    "stopped": "deployment_stopped",
+    "failed": "deployment_failed",
+    "unknown": "deployment_state_unknown",
 }
 
 
@@ -50,52 +66,37 @@ def readiness(deployment: Deployment) -> Readiness:
 
     A deployment whose answer has no instance field (older pages, LoRA services) is taken at its status.
     """
-    status = deployment.status
-    if status in _NOT_RUNNING:
-        state, next_step = _NOT_RUNNING[status]
-        starts = status == "starting"
-        return Readiness(ready=False, state=state, next_step=next_step, may_pass=starts)
-    if status == "unknown":
+    if cause := _NOT_RUNNING.get(deployment.status):
         raw = f"'{printable(deployment.status_raw)[:60]}'" if deployment.status_raw else "missing"
-        return Readiness(
-            ready=False,
-            state=f"in a state this server does not know ({raw})",
-            next_step="Look at it in the Alaya NeW console.",
-        )
+        return Readiness(cause, status_raw=raw)
     if not deployment.tells_instances:
-        warning = "The control plane tells no instances, so ready rests on the status alone."
-        return Readiness(ready=True, state="running", warning=warning)
+        return Readiness()
     total = len(deployment.instances)
     ready = sum(instance.base_model_ready is True for instance in deployment.instances)
-    if ready:
-        return Readiness(ready=True, state=f"running, {ready} of {total} instances ready")
-    return Readiness(
-        ready=False,
-        state=f"running, but none of its {total} instances has the base model ready"
-        if total
-        else "running, but without an instance",
-        next_step=_LOADING
-        if total
-        else f"It may be starting one, or have been scaled down: trying again helps once {HELPS_ONCE}.",
-        may_pass=True,
-    )
+    not_ready: NotReadyCause = "model_loading" if total else "no_instance"
+    return Readiness(None if ready else not_ready, total, ready)
 
 
-def patience(*, waited: bool = False) -> str:
-    """What to do about a deployment that is loading, for the caller of a chat."""
-    longer = "a larger wait_seconds (and timeout_seconds)" if waited else "wait_seconds"
-    return f"Loading can take minutes: look with get_deployment, or pass {longer} and the chat waits for it."
+def not_ready(
+    deployment: Deployment, service_id: str, *, waited: float = 0, refusal: AlayaError | None = None
+) -> DeploymentNotReady:
+    """The error for a deployment that `readiness` finds not ready.
 
-
-def not_ready(deployment: Deployment, service_id: str, *, waited: float = 0) -> DeploymentNotReady:
-    """The error for a deployment that `readiness` finds not ready, also after waiting for so many seconds."""
+    Args:
+        deployment: As it is now.
+        service_id: As it was asked for.
+        waited: Seconds that were waited for it.
+        refusal: What its engine answered, where it was asked.
+    """
     verdict = readiness(deployment)
-    after = f" still, after {waited:g} s of waiting" if waited and verdict.may_pass else ""
-    name = f" ({deployment.name})" if deployment.name else ""
     return DeploymentNotReady(
-        f"Deployment {service_id}{name} is {verdict.state}{after}; nothing was sent to it.",
-        next_step=patience(waited=waited > 0) if verdict.may_pass else verdict.next_step,
-        retryable=verdict.may_pass,
-        plane="control",
-        helps_once=HELPS_ONCE if verdict.may_pass else None,
+        verdict.cause or "model_loading",
+        plane="data" if refusal else "control",
+        http_status=refusal.http_status if refusal else None,
+        retry_after=refusal.retry_after if refusal else None,
+        service_id=service_id,
+        name=deployment.name or "",
+        instances=verdict.instances or 0,
+        detail=verdict.status_raw,
+        seconds=waited if verdict.may_pass else 0,
     )

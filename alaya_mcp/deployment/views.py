@@ -6,6 +6,7 @@ from alaya_mcp.deployment.launch import program, shown_flags, shown_image
 from alaya_mcp.deployment.model_names import Names, deployment_names, launch_name
 from alaya_mcp.deployment.readiness import Readiness, readiness
 from alaya_mcp.deployment.wire import Deployment, NodeConfig, QuickStart, Resource
+from alaya_mcp.error_causes import NotReadyCause
 from alaya_mcp.origins import Origin, UrlRefused, is_link_local, shown_endpoint
 from alaya_mcp.results import (
     Availability,
@@ -27,6 +28,23 @@ _ENGINE_UNKNOWN = (
     "The engine is not known, so adapters are named as vLLM takes them; SGLang would need base-name:adapter. A chat "
     "asks the engine's /v1/models which it is."
 )
+
+
+_LOADING = "Its model is still loading: trying again helps once it is loaded, which can take minutes."
+_NEXT_STEPS: dict[NotReadyCause, str] = {
+    "deployment_starting": _LOADING,
+    "model_loading": _LOADING,
+    "no_instance": "It may be starting one, or have been scaled down: trying again helps once it is loaded.",
+    "deployment_stopping": "It will not answer again until somebody starts it in the Alaya NeW console.",
+    "deployment_stopped": "Start it in the Alaya NeW console, then look again.",
+    "deployment_failed": "Look at its events and logs in the Alaya NeW console; it needs a change before it can run.",
+    "deployment_state_unknown": "Look at it in the Alaya NeW console.",
+}
+"""What to do about a deployment that is not ready, at the end of a summary."""
+
+
+def _next_step(verdict: Readiness) -> str:
+    return f" {_NEXT_STEPS[verdict.cause]}" if verdict.cause else ""
 
 
 def deployment_result(deployment: Deployment, service_id: str) -> DeploymentResult:
@@ -81,7 +99,7 @@ def lora_list_result(deployment: Deployment, service_id: str, known: Names | Non
 def _warnings(
     deployment: Deployment, service_id: str, names: Names, verdict: Readiness, endpoint_warning: str | None
 ) -> list[str]:
-    warnings = [verdict.warning, endpoint_warning]
+    warnings = [verdict.doubt, endpoint_warning]
     if deployment.service_id not in {None, service_id}:
         warnings.append(f"{service_id} was asked for, but the answer is about {deployment.service_id}.")
     if names.lacks_base or names.is_empty:
@@ -103,7 +121,7 @@ def _endpoint(deployment: Deployment) -> tuple[str | None, str | None]:
     try:
         url = shown_endpoint(deployment.service_url)
     except UrlRefused as refusal:
-        return None, f"The serviceUrl cannot be used: {refusal}."
+        return None, f"The serviceUrl cannot be used: it {refusal}."
     refused = is_link_local(Origin.of(url).host)
     return url, "The serviceUrl names a link-local address, so chats with it are refused." if refused else None
 
@@ -216,7 +234,7 @@ def _deployment_summary(deployment: Deployment, names: Names, verdict: Readiness
         count = len(names.adapters)
         adapters = f" with {count} LoRA adapter{'s' if count > 1 else ''}" if count else ""
         what = f"{title} is {kind}{serving}{adapters}"
-    return f"{what}; it is {verdict.state}.{' ' if verdict.next_step else ''}{verdict.next_step}"
+    return f"{what}; it is {verdict.state}.{_next_step(verdict)}"
 
 
 def _lora_row(deployment: Deployment, names: Names, adapter: str) -> LoraModel:
@@ -246,7 +264,7 @@ def _lora_summary(deployment: Deployment, rows: list[LoraModel]) -> str:
         if not verdict.ready:
             return (
                 f"No adapters can be seen: the deployment is {verdict.state}, and only running instances report "
-                f"them. {verdict.next_step}"
+                f"them.{_next_step(verdict)}"
             )
         if not deployment.tells_instances:
             return (
@@ -261,7 +279,7 @@ def _lora_summary(deployment: Deployment, rows: list[LoraModel]) -> str:
     nowhere = [row.name for row in rows if row.available == "none"]
     summary = f"{len(rows)} LoRA adapter{'s' if len(rows) > 1 else ''}: {', '.join(row.name for row in rows)}."
     if not verdict.ready:
-        return f"{summary} None can answer now: the deployment is {verdict.state}. {verdict.next_step}"
+        return f"{summary} None can answer now: the deployment is {verdict.state}.{_next_step(verdict)}"
     if partly:
         summary += f" Loaded on some instances only: {', '.join(partly)}; a chat may need more than one try."
     if nowhere:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, cast
 from pydantic import AliasChoices, Field, SecretStr
 
 from alaya_mcp.deployment.lenient import AsSent, Flag, Names, Number, OrEmpty, OrNone, Text, Texts, WireModel, Words
+from alaya_mcp.error_causes import UnexpectedCause
 from alaya_mcp.results import Kind, Status
 
 _STATUSES: dict[str, Status] = {
@@ -166,7 +167,11 @@ class EnvelopeFailure(Exception):
 
 
 class WrongShape(Exception):
-    """A body that is not this API's; the text says what it is instead."""
+    """A body that is not this API's; the cause says what it is instead."""
+
+    def __init__(self, cause: UnexpectedCause) -> None:
+        super().__init__(cause)
+        self.cause: UnexpectedCause = cause
 
 
 _IDENTIFYING = ("serviceId", "serviceUrl", "status", "servedName")
@@ -192,14 +197,14 @@ def json_object(body: bytes) -> dict[str, Any]:
     """
     value = json_value(body)
     if not isinstance(value, dict):
-        raise WrongShape("JSON of the wrong shape")
+        raise WrongShape("json_of_wrong_shape")
     return cast("dict[str, Any]", value)
 
 
 def not_json(body: bytes) -> WrongShape:
     """What a body is that is no JSON."""
     is_page = body[:256].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")
-    return WrongShape("an HTML page" if is_page else "something that is not JSON")
+    return WrongShape("html_page" if is_page else "not_json")
 
 
 def failure_message(answer: dict[str, Any]) -> str | None:
@@ -243,7 +248,7 @@ def parse_page(body: bytes) -> Page:
     fields = cast("dict[str, Any]", data) if isinstance(data, dict) else {"rows": data}
     rows: object = fields.get("rows", None if "count" in fields else "missing")
     if rows is not None and not isinstance(rows, list):
-        raise WrongShape("something that is no list of deployments")
+        raise WrongShape("list_of_wrong_shape")
     sent = cast("list[Any]", rows or [])
     listed = [_deployment(cast("dict[str, Any]", row), None) for row in sent if isinstance(row, dict)]
     total = _Counted.model_validate(fields).count
@@ -276,10 +281,10 @@ def parse_deployment(body: bytes) -> Deployment:
         raise EnvelopeFailure(failure_message(answer))
     data = answer if bare else answer.get("data")
     if not isinstance(data, dict):
-        raise WrongShape("an envelope without a deployment in it")
+        raise WrongShape("deployment_absent")
     fields = cast("dict[str, Any]", data)
     if not any(key in fields for key in _IDENTIFYING):
-        raise WrongShape("an object that is no deployment")
+        raise WrongShape("deployment_of_wrong_shape")
     keys = (key.strip() for key in (fields.get("apikey"), fields.get("apiKey")) if isinstance(key, str))
     key = next((SecretStr(key) for key in keys if key), None)
     return _deployment(fields, key)

@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from alaya_mcp.config.environment import is_unexpanded, value_of, why_unset
+from alaya_mcp.config.environment import is_unexpanded, value_of
 from alaya_mcp.config.file import ConfigFile, Profile, parsed, profile_of
-from alaya_mcp.config.place import CONFIG_VARIABLE, PROFILE_VARIABLE, config_bytes, config_path, unusable
+from alaya_mcp.config.place import CONFIG_VARIABLE, PROFILE_VARIABLE, config_bytes, config_path
 from alaya_mcp.config.precedence import KEYS, Sources, Value, gather
 from alaya_mcp.config.settings import DEFAULT_BASE_URL, VARIABLES, Settings, settings_from
 from alaya_mcp.doctor.check import Check, Fact, left_out
+from alaya_mcp.error_sentences import about_setting, what_happened
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.hosts.writing import is_readable_by_others
 from alaya_mcp.origins import is_loopback
@@ -30,9 +31,7 @@ _TO_DO: Final = {
     "variable_unexpanded": "Write the value itself where the variable is set: whoever starts the server there does not "
     "replace references. Claude Desktop never does.",
     "key_missing": "Make an Open API Key in the Alaya NeW console and set both halves, ALAYA_ACCESS_KEY and "
-    "ALAYA_SECRET_KEY; `alayanew-mcp install HOST` asks for them and writes them where that host reads them. "
-    "Where they are in a host's file already: `alayanew-mcp doctor --host HOST`. Without an account: "
-    "`alayanew-mcp demo`.",
+    "ALAYA_SECRET_KEY.",
     "key_unusable": "Copy that half of the Open API Key from the Alaya NeW console again, without spaces or quotes.",
     "base_url_plain_http": f"Write https:// there, or leave it out for the default, {DEFAULT_BASE_URL}.",
     "base_url_unusable": f"Correct it, or leave it out for the default, {DEFAULT_BASE_URL}.",
@@ -66,12 +65,15 @@ class Configuration:
         return next(check for check in self.checks if check.level == "failed" or check.id == "configuration")
 
 
-def read_configuration(environ: Mapping[str, str], unset: Mapping[str, str] | None = None) -> Configuration:
+def read_configuration(
+    environ: Mapping[str, str], unset: Mapping[str, str] | None = None, keys_by: str = ""
+) -> Configuration:
     """What an environment, and the configuration file that it names, amount to.
 
     Args:
         environ: The environment.
         unset: By variable that keeps a reference, what is missing where a host would replace it, as a clause.
+        keys_by: What brings missing keys to where they are read, in sentences.
     """
     about_file, file, profile = _read_file(environ)
     if file is None:
@@ -83,9 +85,10 @@ def read_configuration(environ: Mapping[str, str], unset: Mapping[str, str] | No
     named = {getattr(each, f"{key}_env") for each in file.profiles.values() for key in KEYS} - {None}
     try:
         sources = gather(environ, VARIABLES)
-        about_settings, settings, base_url = _about_settings(environ, sources, unset or {})
+        about_settings, settings, base_url = _about_settings(environ, sources, unset or {}, keys_by)
     except NotConfigured as error:  # the file was changed just now
-        about_settings = Check("configuration", "failed", "config_file_unusable", error.message, error.next_step)
+        found, step = what_happened(error), _file_step(error)
+        about_settings = Check("configuration", "failed", "config_file_unusable", found, step)
         settings = base_url = None
     variables = about_variables(environ, {*VARIABLES, CONFIG_VARIABLE, PROFILE_VARIABLE, *named})
     return Configuration(
@@ -110,7 +113,8 @@ def _read_file(environ: Mapping[str, str]) -> tuple[Check, ConfigFile | None, Pr
     try:
         mode = path.stat().st_mode if path.exists() else None
         if mode is not None and not stat.S_ISREG(mode):  # reading a pipe would wait for its other end
-            raise unusable(path, "is not a file")
+            what = f"{path} cannot be read: it is not a file."
+            return Check(of, "failed", verdict, what, "Have ALAYA_CONFIG name a file."), None, None
         text = config_bytes(environ)
         verdict = "config_file_invalid"
         file = parsed(text or b"", path)
@@ -120,7 +124,7 @@ def _read_file(environ: Mapping[str, str]) -> tuple[Check, ConfigFile | None, Pr
         what = f"{path} cannot be read: {error.strerror or type(error).__name__}."
         return Check(of, "failed", verdict, what, "Let yourself read it, or remove it."), None, None
     except NotConfigured as error:
-        return Check(of, "failed", verdict, error.message, error.next_step.partition(", and have")[0]), None, None
+        return Check(of, "failed", verdict, what_happened(error), _file_step(error)), None, None
     if text is None:
         return Check(of, "ok", "no_config_file", f"none; it would be {path}"), file, profile
     aliases = file.aliases | (profile.aliases if profile else {})
@@ -130,6 +134,12 @@ def _read_file(environ: Mapping[str, str]) -> tuple[Check, ConfigFile | None, Pr
         what = f"{path} holds keys, and its mode {stat.S_IMODE(mode):04o} lets others read it"
         return Check(of, "warning", "config_file_readable_by_others", what, f"chmod 600 {path}"), file, profile
     return Check(of, "ok", "config_file_good", found), file, profile
+
+
+def _file_step(error: NotConfigured) -> str:
+    if error.cause == "profile_unknown":
+        return f"Correct {PROFILE_VARIABLE}, or add the profile."
+    return f"Correct it, or have {CONFIG_VARIABLE} name another."
 
 
 def _count(number: int, one: str, many: str) -> str:
@@ -147,25 +157,28 @@ def _secrets(environ: Mapping[str, str], file: ConfigFile) -> tuple[str, ...]:
 
 
 def _about_settings(
-    environ: Mapping[str, str], sources: Sources, unset: Mapping[str, str]
+    environ: Mapping[str, str], sources: Sources, unset: Mapping[str, str], keys_by: str
 ) -> tuple[Check, Settings | None, str | None]:
     facts = tuple(_fact(environ, sources, variable, of) for variable, of in VARIABLES.items())
     alone = _alone("base_url", sources.values.get("base_url"))
-    base_url = alone.base_url if alone else None
-    is_unset = any(variable in unset for variable in VARIABLES)
+    base_url, is_unset = alone.base_url if alone else None, any(variable in unset for variable in VARIABLES)
     found: dict[str, str] = {}
     for of in VARIABLES.values():
         if told := _problem(environ, sources, of, unset):
             found.setdefault(*told)
     verdict = next((verdict for verdict in _TO_DO if verdict in found), None)
     step = _SET_THERE if verdict == "variable_unexpanded" and is_unset else _TO_DO.get(verdict or "", "")
+    step = f"{step} {keys_by}".rstrip() if verdict == "key_missing" else step
     try:
         settings = settings_from(sources, environ)
     except NotConfigured as error:
         verdict = verdict or "setting_unusable"
-        what = error.message.partition(": ")[2] or error.message
-        for variable, missing in unset.items():
-            what = what.replace(why_unset(environ, variable), f"{variable} has no value: {missing}")
+        what = "; ".join(
+            f"{setting.variable} has no value: {unset[setting.variable]}"
+            if setting.variable in unset
+            else about_setting(setting)
+            for setting in error.settings
+        )
         return Check("configuration", "failed", verdict, what, step or _TO_DO[verdict], facts), None, base_url
     if verdict is not None:
         # A key that is a reference is sent as it is; another variable counts as unset.
@@ -242,7 +255,7 @@ def _unset(environ: Mapping[str, str], variable: str, of: str, value: Value | No
     default = None if of in KEYS else Settings.model_fields[of].default
     shown = "none" if default is None else f"{default:g}" if isinstance(default, float) else f"{default}"
     if value is not None:
-        return shown, f"{value.source}, is not set"
+        return shown, f"{value.source} is not set"
     if is_unexpanded(environ.get(variable, "")):
         return shown, "the environment has an unexpanded reference"
     if variable in environ:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from alaya_mcp.doctor.check import LEFT_OUT, Check, Fact
-from alaya_mcp.doctor.network import Distrust, Handshake, Resolve, addresses, shake_hands, try_port
+from alaya_mcp.doctor.network import Handshake, Resolve, addresses, shake_hands, try_port
+from alaya_mcp.error_causes import Distrust
+from alaya_mcp.error_sentences import what_happened
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.origins import Origin
 from alaya_mcp.upstream.proxies import Proxy, exempting, proxies_in, proxy_for, sources
@@ -77,8 +79,9 @@ async def about_proxy(origin: Origin, network: Network, transport: Transport) ->
         transport.client(origin)
         proxy = network.proxy(origin)
     except NotConfigured as error:
-        if isinstance(error.__context__, OSError):
-            return Check("proxy", "failed", "certificates_unusable", error.message, _first_half(error.next_step))
+        if error.cause == "certificates_unusable":
+            step = "Correct or remove SSL_CERT_FILE and SSL_CERT_DIR (a file and a folder of certificates in PEM)."
+            return Check("proxy", "failed", "certificates_unusable", what_happened(error), step)
         return _unusable(named)
     except ValueError:
         return _unusable(named)
@@ -109,11 +112,6 @@ def _unusable(named: list[str]) -> Check:
         f"{', '.join(named) or 'a proxy setting'} cannot be used: it is no http, https, socks5 or socks5h URL",
         f"Correct or unset {' and '.join(named) or _PROXY_VARIABLES}; every one of them has to be right.",
     )
-
-
-def _first_half(step: str) -> str:
-    """A next step without what a host would have to do."""
-    return step.partition(", and have")[0].rstrip(".") + "."
 
 
 async def about_name(origin: Origin, network: Network) -> Check:

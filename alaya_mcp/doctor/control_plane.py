@@ -4,23 +4,32 @@ from dataclasses import dataclass
 from typing import Final
 
 from alaya_mcp.config.settings import DEFAULT_BASE_URL, Settings
-from alaya_mcp.deployment.wire import EnvelopeFailure, Page, WrongShape
-from alaya_mcp.doctor.causes import cause_of, is_page
+from alaya_mcp.deployment.wire import Page
 from alaya_mcp.doctor.check import Check, Fact
 from alaya_mcp.doctor.connection import distrusted
-from alaya_mcp.doctor.network import distrust_in
-from alaya_mcp.errors import AlayaError
-from alaya_mcp.origins import Origin
-from alaya_mcp.upstream.failures import Failure, Kind
+from alaya_mcp.error_causes import Cause
+from alaya_mcp.error_sentences import what_happened
+from alaya_mcp.errors import AlayaError, UnexpectedResponse
 
-_UNAUTHORISED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 401, 403, 404, 429, 500
+_SERVER_ERROR: Final = 500
 
-_UNREACHED: Final[dict[Kind, str]] = {
-    "refused": "the connection was refused, or no host answers there",
-    "connect_timeout": "no connection came about in time",
-    "reset": "the connection was closed before an answer",
-    "dns": "the host name could not be resolved",
+_UNREACHED: Final[dict[Cause, str]] = {
+    "connection_refused": "the connection was refused, or no host answers there",
+    "connection_timed_out": "no connection came about in time",
+    "connection_closed": "the connection was closed before an answer",
+    "dns_failed": "the host name could not be resolved",
 }
+_LATER: Final = "Ask again later. If it stays so, ask the provider's support."
+_FAILING: Final[dict[Cause, tuple[str, str]]] = {
+    "no_answer": (
+        "no_answer",
+        "It is reached and says nothing: ask again later. A firewall or proxy that holds answers back looks the same.",
+    ),
+    "rate_limited": ("rate_limited", "Wait, then ask again; fewer calls at a time help where it comes back."),
+    "upstream_failing": ("control_plane_failing", _LATER),
+    "gave_up_waiting": ("control_plane_failing", _LATER),
+}
+"""Verdict and next step, where it is reached and does not answer."""
 _WRONG_HOST: Final = (
     f"Check ALAYA_BASE_URL; the default is {DEFAULT_BASE_URL}. If it is right, a portal, firewall or proxy answers in "
     "its place: open it in a browser to see which."
@@ -58,35 +67,35 @@ def judged(outcome: Page | AlayaError, settings: Settings) -> Answer:
     if isinstance(outcome, Page):
         count = "" if outcome.total is None else f"; the account has {_deployments(outcome.total)}"
         return Answer(there, Check("key", "ok", "key_accepted", f"accepted{count}"))
-    match cause_of(outcome):
-        case Failure(status=None) as failure:
-            return Answer(_unanswered(failure, outcome, origin))
-        case Failure(status=int(status)) as failure if not is_page(failure) or status >= _SERVER_ERROR:
-            return _by_status(status, outcome, there, settings)
-        case EnvelopeFailure():
-            return Answer(there, doubt=_refused(outcome))
-        case Failure() | WrongShape():
-            return Answer(_not_the_api(outcome))
-        case None:
-            return Answer(_silent(outcome))
-
-
-def _by_status(status: int, error: AlayaError, there: Check, settings: Settings) -> Answer:
-    if status == _UNAUTHORISED:
+    if check := _not_answering(outcome, settings):
+        return Answer(check)
+    if outcome.cause == "key_pair_rejected":
         return Answer(there, rejected(settings))
-    if status == _FORBIDDEN:
-        return Answer(there, doubt=_LIST_DENIED)
-    if status == _TOO_MANY:
-        step = "Wait, then ask again; fewer calls at a time help where it comes back."
-        return Answer(Check("control_plane", "failed", "rate_limited", error.message, step))
-    if status >= _SERVER_ERROR:
-        step = "Ask again later. If it stays so, ask the provider's support."
-        return Answer(Check("control_plane", "failed", "control_plane_failing", error.message, step))
-    if status == _NOT_FOUND:
-        return Answer(_no_list(settings))
-    if status < 400:  # noqa: PLR2004 where HTTP's errors begin
-        return Answer(_not_the_api(error))
-    return Answer(there, doubt=_refused(error))
+    return Answer(there, doubt=_LIST_DENIED if outcome.cause == "list_denied" else _refused(outcome))
+
+
+def _not_answering(error: AlayaError, settings: Settings) -> Check | None:
+    """The check that the control plane fails; None where it answered as it should."""
+    origin = settings.control_plane
+    match error.cause:
+        case _ if isinstance(error, UnexpectedResponse) or (error.is_page and (error.http_status or 0) < _SERVER_ERROR):
+            is_without_list = error.cause in {"list_missing", "base_url_path_wrong"} and not error.is_page
+            return _no_list(settings) if is_without_list else _not_the_api(error)
+        case "tls_distrusted":
+            return distrusted("control_plane", "tls_failed", origin, error.distrust or "other")
+        case "dns_failed" if not error.proxy:
+            step = "Check the spelling of ALAYA_BASE_URL and this machine's network, VPN and DNS."
+            return Check("control_plane", "failed", "dns_failed", what_happened(error), step)
+        case cause if cause in _UNREACHED:
+            return _unreachable(f"{origin.host}:{origin.port}: {_UNREACHED[cause]}")
+        case "proxy_refused":
+            step = "The proxy is there but does not let this through: check its user name, password and rules."
+            return Check("control_plane", "failed", "proxy_refused", "the proxy refused the connection", step)
+        case cause if cause in _FAILING:
+            verdict, step = _FAILING[cause]
+            return Check("control_plane", "failed", verdict, what_happened(error), step)
+        case _:
+            return None
 
 
 def rejected(settings: Settings) -> Check:
@@ -107,23 +116,7 @@ def denied(settings: Settings) -> Check:
 def _refused(error: AlayaError) -> Check:
     """Something about the list, or about the key pair: only upstream's words tell."""
     step = "What upstream said tells why. Name the deployment by its id meanwhile, since names cannot be looked up."
-    return Check("key", "warning", "list_refused", f"not rejected, but: {error.message}", step)
-
-
-def _unanswered(failure: Failure, error: AlayaError, origin: Origin) -> Check:
-    if failure.kind == "tls":
-        return distrusted("control_plane", "tls_failed", origin, distrust_in(failure.__context__) or "other")
-    if failure.kind == "dns" and not failure.proxy:
-        step = "Check the spelling of ALAYA_BASE_URL and this machine's network, VPN and DNS."
-        return Check("control_plane", "failed", "dns_failed", error.message, step)
-    if failure.kind == "proxy":
-        step = "The proxy is there but does not let this through: check its user name, password and rules."
-        return Check("control_plane", "failed", "proxy_refused", "the proxy refused the connection", step)
-    if failure.kind == "timeout":
-        return _silent(error)
-    if what := _UNREACHED.get(failure.kind):
-        return _unreachable(f"{origin.host}:{origin.port}: {what}")
-    return _not_the_api(error)
+    return Check("key", "warning", "list_refused", f"not rejected, but: {what_happened(error)}", step)
 
 
 def _no_list(settings: Settings) -> Check:
@@ -136,13 +129,6 @@ def _no_list(settings: Settings) -> Check:
     return Check("control_plane", "warning", "list_missing", what, step)
 
 
-def _silent(error: AlayaError) -> Check:
-    step = (
-        "It is reached and says nothing: ask again later. A firewall or proxy that holds answers back looks the same."
-    )
-    return Check("control_plane", "failed", "no_answer", error.message, step)
-
-
 def _unreachable(what: str) -> Check:
     step = (
         "Check the host and the port in ALAYA_BASE_URL, and whether a firewall or VPN stands in between. "
@@ -153,7 +139,7 @@ def _unreachable(what: str) -> Check:
 
 def _not_the_api(error: AlayaError) -> Check:
     facts = () if error.http_status is None else (Fact("http_status", f"{error.http_status}"),)
-    what = f"something answers there that is not Alaya's API: {error.message}"
+    what = f"something answers there that is not Alaya's API: {what_happened(error)}"
     return Check("control_plane", "failed", "not_the_api", what, _WRONG_HOST, facts)
 
 

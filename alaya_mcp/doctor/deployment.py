@@ -2,36 +2,40 @@
 
 from typing import Final
 
-from alaya_mcp.deployment.readiness import Readiness, readiness
+from alaya_mcp.deployment.readiness import readiness
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.doctor.check import Check, Fact
-from alaya_mcp.errors import (
-    AccessDenied,
-    AlayaError,
-    DeploymentNotFound,
-    InvalidArguments,
-    UnexpectedResponse,
-)
-from alaya_mcp.results import Status
+from alaya_mcp.error_causes import NotReadyCause
+from alaya_mcp.error_sentences import what_happened
+from alaya_mcp.errors import AccessDenied, AlayaError, DeploymentNotFound
 from alaya_mcp.upstream.deployment_names import label, references
 
 _MOST_SHOWN: Final = 10
-_NOT_FOUND: Final = 404
 
 _CORRECT_DEFAULT: Final = "Correct ALAYA_SERVICE_ID (or the profile's service_id)"
 _BY_ID: Final = "Name the one that is meant by its id."
 _START: Final = "Start it in the Alaya NeW console, then ask the doctor again."
-_STATES: Final[dict[Status, tuple[str, str]]] = {
-    "starting": ("deployment_starting", "Wait: a large model takes minutes to load. Then ask the doctor again."),
-    "stopping": ("deployment_stopping", f"It answers nothing more. {_START}"),
-    "stopped": ("deployment_stopped", _START),
-    "failed": (
+_STATES: Final[dict[NotReadyCause, tuple[str, str]]] = {
+    "deployment_starting": (
+        "deployment_starting",
+        "Wait: a large model takes minutes to load. Then ask the doctor again.",
+    ),
+    "deployment_stopping": ("deployment_stopping", f"It answers nothing more. {_START}"),
+    "deployment_stopped": ("deployment_stopped", _START),
+    "deployment_failed": (
         "deployment_failed",
         "Look at its events and logs in the Alaya NeW console; it needs a change before it can run.",
     ),
-    "unknown": (
+    "deployment_state_unknown": (
         "unknown_state",
         "Look at it in the Alaya NeW console; the server sends nothing to a deployment in such a state.",
+    ),
+    **dict.fromkeys(
+        ("model_loading", "no_instance"),
+        (
+            "model_not_loaded",
+            "Wait: its model may be loading. Where it stays so, it was scaled down, or its log in the console says it.",
+        ),
     ),
 }
 """Verdict and next step of the states in which nothing is answered."""
@@ -60,17 +64,18 @@ def not_found(error: AlayaError, *, is_default: bool) -> Check:
             f"{name} one of the account's deployments by id, name or alias. One of another account cannot be seen with "
             "this key pair."
         )
-    elif isinstance(error, InvalidArguments):
+    elif error.cause == "name_ambiguous":
         verdict = "name_ambiguous"
         step = f"{_CORRECT_DEFAULT} to the id of the one that is meant." if is_default else _BY_ID
-    elif isinstance(error, UnexpectedResponse) and error.http_status == _NOT_FOUND:
-        verdict, step = "base_url_path", error.next_step
+    elif error.cause in {"base_url_path_wrong", "list_missing"}:
+        verdict = "base_url_path"
+        step = "Correct ALAYA_BASE_URL: it ends in the path of the serverless-infer API, /api/serverless-infer/v1."
     elif isinstance(error, AccessDenied):
         verdict = "deployment_denied"
         step = "Name it by its id, and check in the Alaya NeW console that the key's account may use it."
     else:
         verdict, step = "lookup_failed", "Ask again later; if it stays so, look at the deployment in the console."
-    return Check("deployment", "failed", verdict, error.message, step, facts)
+    return Check("deployment", "failed", verdict, what_happened(error), step, facts)
 
 
 def none_named(rows: list[Deployment] | None) -> Check:
@@ -99,14 +104,9 @@ def none_named(rows: list[Deployment] | None) -> Check:
 
 def about_state(deployment: Deployment) -> Check:
     """Whether it can answer now; a state that passes by itself is a warning."""
-    verdict: Readiness = readiness(deployment)
-    if verdict.ready:
-        doubt = f". {verdict.warning}" if verdict.warning else ""
+    verdict = readiness(deployment)
+    if verdict.cause is None:
+        doubt = f". {verdict.doubt}" if verdict.doubt else ""
         return Check("state", "ok", "deployment_running", f"{verdict.state}{doubt}")
-    if told := _STATES.get(deployment.status):
-        return Check("state", "warning" if verdict.may_pass else "failed", told[0], verdict.state, told[1])
-    step = (
-        "Wait: its model may be loading. Where it stays so, it was scaled down, or its log in the Alaya NeW console "
-        "tells why the model does not load."
-    )
-    return Check("state", "warning", "model_not_loaded", verdict.state, step)
+    told, step = _STATES[verdict.cause]
+    return Check("state", "warning" if verdict.may_pass else "failed", told, verdict.state, step)

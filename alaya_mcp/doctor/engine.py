@@ -7,7 +7,7 @@ from alaya_mcp.deployment.model_names import Model, Names, deployment_names, ser
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.doctor.check import LEFT_OUT, Check, Fact, left_out
 from alaya_mcp.doctor.connection import distrusted
-from alaya_mcp.doctor.network import distrust_in
+from alaya_mcp.error_sentences import what_happened
 from alaya_mcp.errors import (
     AccessDenied,
     AlayaError,
@@ -115,7 +115,7 @@ def about_service_url(evidence: Evidence) -> Check:
 
 def _unreached(failure: Failure, origin: Origin, where: str) -> Check:
     if failure.kind == "tls":
-        return distrusted("service_url", "engine_tls_failed", origin, distrust_in(failure.__context__) or "other")
+        return distrusted("service_url", "engine_tls_failed", origin, failure.distrust or "other")
     if failure.kind == "proxy":
         step = "Check the proxy's rules, or exempt the engine's host with NO_PROXY."
         return _failed("service_url", "engine_proxy_refused", f"the proxy does not let through to {where}", step)
@@ -243,16 +243,16 @@ def about_first_token(evidence: Evidence, names: Check) -> Check:
             return left_out("first_token", names)
         facts = tuple(Fact("candidate", each) for each in chat.candidates)
         step = "Ask for one of its names with --model, exactly as written."
-        return _failed("first_token", "model_not_served", chat.message, step, facts)
+        return _failed("first_token", "model_not_served", what_happened(chat), step, facts)
     if isinstance(chat, DeploymentNotReady):
-        return _failed("first_token", "deployment_not_ready", chat.message, "Ask the doctor again in a minute.")
+        return _failed("first_token", "deployment_not_ready", what_happened(chat), "Ask the doctor again in a minute.")
     if isinstance(chat, RateLimited):
         step = "Try again later, when the deployment has less to do."
-        return Check("first_token", "warning", "rate_limited", chat.message, step)
+        return Check("first_token", "warning", "rate_limited", what_happened(chat), step)
     if isinstance(chat, UpstreamTimeout | UpstreamUnavailable | UnexpectedResponse):
-        return _failed("first_token", "no_first_token", chat.message, _LOOK)
+        return _failed("first_token", "no_first_token", what_happened(chat), _LOOK)
     step = "What upstream said tells why; the deployment's log in the Alaya NeW console has more."
-    return _failed("first_token", "chat_refused", chat.message, step)
+    return _failed("first_token", "chat_refused", what_happened(chat), step)
 
 
 def _came(evidence: Evidence, chat: ChatResult) -> Check:
@@ -265,7 +265,12 @@ def _came(evidence: Evidence, chat: ChatResult) -> Check:
     model = evidence.model
     if model and (surprise := served_by_surprise(model, chat.served_by, evidence.names)):
         step = "Check that the engine was started with the adapters and names that the console shows."
-        return Check("first_token", "warning", "answered_by_another", f"{found}. {surprise}", step, facts)
+        what = (
+            f"The LoRA {model.adapter} was asked for: it was probably not used."
+            if surprise == "adapter_not_used"
+            else "That is none of this deployment's served names."
+        )
+        return Check("first_token", "warning", "answered_by_another", f"{found}. {what}", step, facts)
     return Check("first_token", "ok", "first_token", found, "", facts)
 
 

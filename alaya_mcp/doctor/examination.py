@@ -17,7 +17,7 @@ from alaya_mcp.doctor.connection import Network, about_name, about_proxy, about_
 from alaya_mcp.doctor.control_plane import Answer, denied, judged, rejected
 from alaya_mcp.doctor.deployment import about_state, found, none_named, not_found
 from alaya_mcp.doctor.engine import about_api_key, about_first_token, about_served_names, about_service_url
-from alaya_mcp.doctor.hosts import Passed, about_host_files
+from alaya_mcp.doctor.hosts import KEYS_BY_ANY_HOST, Passed, about_host_files
 from alaya_mcp.doctor.interview import Interview
 from alaya_mcp.doctor.transcript import Transcript
 from alaya_mcp.errors import AccessDenied, AlayaError, CredentialsRejected
@@ -86,10 +86,12 @@ async def examine(question: Question, world: World, tell: Callable[[Check], None
         tell: Takes each check.
     """
     transcript = Transcript(tell)
-    configuration = read_configuration(world.environ, world.passed.unset if world.passed else {})
+    passed = world.passed
+    keys_by = passed.keys_by if passed else KEYS_BY_ANY_HOST
+    configuration = read_configuration(world.environ, passed.unset if passed else None, keys_by)
     transcript.hide(configuration.secrets)
-    if world.passed:
-        of_host = transcript.add(world.passed.check)
+    if passed:
+        of_host = transcript.add(passed.check)
         if of_host.level != "ok":
             transcript.leave_out((check.id for check in configuration.checks), of_host)
             transcript.leave_out(OVER_THE_NETWORK, of_host)

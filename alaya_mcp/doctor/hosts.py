@@ -18,6 +18,12 @@ _SHELLS_OWN: Final = re.compile(r"ALAYA_.*|(?:https?|all|no)_proxy|SSL_CERT_(?:F
 """What a host with a window does not have from a shell and what matters here."""
 _INPUT: Final = "${input:"
 
+KEYS_BY_ANY_HOST: Final = (
+    "`alayanew-mcp install HOST` asks for them and writes them where that host reads them. Where they are in a host's "
+    "file already: `alayanew-mcp doctor --host HOST`. Without an account: `alayanew-mcp demo`."
+)
+"""What brings missing keys to where they are read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Passed:
@@ -27,11 +33,13 @@ class Passed:
         check: Whether that is known.
         environ: The environment that the server has there.
         unset: By variable that keeps a reference, what is missing for it, as a clause.
+        keys_by: What brings missing keys there, as a sentence.
     """
 
     check: Check
     environ: Mapping[str, str] = field(repr=False)
     unset: Mapping[str, str] = field(default_factory=dict[str, str])
+    keys_by: str = ""
 
 
 def nothing_passed(host: Host, environ: Mapping[str, str]) -> Passed:
@@ -52,6 +60,10 @@ def passed_by(host: Host, machine: Machine) -> Passed:
         step = f"`alayanew-mcp install {host.name}` writes one."
         what = f"{host.title} has no entry of this server"
         return Passed(Check("host", "failed", "host_entry_missing", what, step), own)
+    if server.is_another:
+        step = f"`alayanew-mcp install {host.name} --name OTHER` puts this one beside it."
+        what = f"{host.title} has another server called {server.name}, and no entry of this one"
+        return Passed(Check("host", "failed", "host_entry_missing", what, step), own)
     if "--sandbox" in server.words:
         what = f"{host.title} starts the server over the embedded sandbox, which needs no account"
         return Passed(Check("host", "skipped", "host_over_sandbox", what), own)
@@ -71,7 +83,8 @@ def passed_by(host: Host, machine: Machine) -> Passed:
     aside = "; this shell's ALAYA_ and proxy variables are left aside" if host.has_window else ""
     facts = tuple(Fact("passes", name) for name in block)
     check = Check("host", "ok", "host_entry", f"checked with what {host.title} passes on{aside}{taken}", "", facts)
-    return Passed(check, own | block | shells, _unset(host, machine, block))
+    install = f"`alayanew-mcp install {host.name}` asks for them and writes them into that entry."
+    return Passed(check, own | block | shells, _unset(host, machine, block), install)
 
 
 def _can_be_passed(name: str, value: str) -> bool:

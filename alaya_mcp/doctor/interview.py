@@ -11,8 +11,10 @@ from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.doctor.check import Check
 from alaya_mcp.doctor.connection import Network, about_name
 from alaya_mcp.doctor.engine import Evidence, engine_dns_failed
+from alaya_mcp.error_causes import Cause
+from alaya_mcp.error_sentences import what_happened
 from alaya_mcp.errors import AlayaError, UnexpectedResponse
-from alaya_mcp.origins import Origin, UrlRefused, service_endpoint
+from alaya_mcp.origins import Origin
 from alaya_mcp.progress import Phase, ProgressNotes
 from alaya_mcp.upstream.client import Engine
 from alaya_mcp.upstream.failures import Failure
@@ -21,6 +23,22 @@ _MODELS_SECONDS: Final = 8.0
 _CHAT_SECONDS: Final = 25.0
 _CHAT_TOKENS: Final = 16
 _PROMPT: Final = "Answer with one word: ready?"
+
+
+_NOT_TO_BE_ASKED: Final[dict[Cause, tuple[str, str, str]]] = {
+    "service_url_missing": (
+        "service_url",
+        "service_url_missing",
+        "Look at the deployment in the Alaya NeW console: it may not be set up yet.",
+    ),
+    "service_url_refused": (
+        "service_url",
+        "service_url_refused",
+        "The server sends no key there. Correct the deployment's address in the Alaya NeW console.",
+    ),
+    "apikey_unusable": ("apikey", "apikey_unusable", "Renew the deployment's apikey in the Alaya NeW console."),
+}
+"""The check, its verdict and its next step where the engine cannot be asked at all."""
 
 
 async def _say_nothing(progress: float, message: str, phase: Phase) -> None:
@@ -43,21 +61,11 @@ class Interview:
 
     def engine(self, service_id: str, deployment: Deployment) -> Engine | Check:
         """Where the engine is, or why it cannot be asked."""
-        if deployment.service_url is None:
-            step = "Look at the deployment in the Alaya NeW console: it may not be set up yet."
-            what = "the control plane tells no serviceUrl"
-            return Check("service_url", "failed", "service_url_missing", what, step)
-        try:
-            service_endpoint(deployment.service_url, control_plane=self._session.settings.control_plane)
-        except UrlRefused as refusal:
-            step = "The server sends no key there. Correct the deployment's address in the Alaya NeW console."
-            what = f"the control plane tells a serviceUrl that is refused: {refusal}"
-            return Check("service_url", "failed", "service_url_refused", what, step)
         try:
             return self._session.client.engine(deployment, service_id)
         except UnexpectedResponse as error:
-            step = "Renew the deployment's apikey in the Alaya NeW console."
-            return Check("apikey", "failed", "apikey_unusable", error.message, step)
+            of, verdict, step = _NOT_TO_BE_ASKED[error.cause]
+            return Check(of, "failed", verdict, what_happened(error), step)
 
     async def about_name(self, engine: Engine) -> Check | None:
         """The check that fails where the engine's host has no address."""
@@ -81,7 +89,7 @@ class Interview:
         request = ChatRequest((Turn("user", _PROMPT),), Sampling(max_tokens=_CHAT_TOKENS), model=evidence.asked)
         deadline, notes = self._deadline.sooner(_CHAT_SECONDS), ProgressNotes(_say_nothing, 0)
         try:
-            result = await self._session.chats.run(evidence.engine.subject.service_id, request, deadline, notes)
+            outcome = await self._session.chats.run(evidence.engine.subject.service_id, request, deadline, notes)
         except AlayaError as error:
             return replace(evidence, chat=error)
-        return replace(evidence, chat=result)
+        return replace(evidence, chat=outcome.result)

@@ -4,14 +4,16 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal, cast
 
 import anyio
 import httpx2
+
+from alaya_mcp.error_causes import Distrust
+from alaya_mcp.upstream.failures import distrust_in
 
 Resolve = Callable[[str, int], list[str]]
 """Addresses of a host, by waiting for them.
@@ -19,32 +21,6 @@ Resolve = Callable[[str, int], list[str]]
 Raises:
     OSError: it has none.
 """
-
-Distrust = Literal["expired", "not_yet_valid", "self_signed", "unknown_authority", "wrong_name", "not_tls", "other"]
-"""Why a TLS connection did not come about."""
-
-_CODES: Final[dict[int, Distrust]] = {
-    # OpenSSL
-    9: "not_yet_valid",
-    10: "expired",
-    18: "self_signed",
-    19: "unknown_authority",
-    20: "unknown_authority",
-    21: "unknown_authority",
-    62: "wrong_name",
-    64: "wrong_name",
-    # Windows
-    0x800B0101: "expired",
-    0x800B0109: "unknown_authority",
-    0x800B010A: "unknown_authority",
-    0x800B010F: "wrong_name",
-    # macOS
-    -67818: "expired",
-    -67819: "not_yet_valid",
-    -67602: "wrong_name",
-    -67843: "unknown_authority",
-}
-_NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,28 +129,6 @@ async def shake_hands(client: httpx2.AsyncClient, url: str, seconds: float) -> H
         finally:
             await response.aclose()
     return Handshake()
-
-
-def distrust_in(error: BaseException | None) -> Distrust | None:
-    """Why TLS failed, among the causes of an error; None where it is about something else."""
-    for cause in _causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            code = cause.verify_code
-            return _CODES.get(code) or _CODES.get(code & 0xFFFFFFFF, "other")
-        if isinstance(cause, ssl.SSLError):
-            return "not_tls" if cause.reason in _NOT_TLS else "other"
-    return None
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        if isinstance(error, BaseExceptionGroup):
-            for each in cast("BaseExceptionGroup[BaseException]", error).exceptions:
-                yield from _causes(each)
-        error = error.__cause__ or error.__context__
 
 
 def _end_of(of_tls: ssl.SSLObject) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Final, Literal
 
 from alaya_mcp.hosts.catalogue import Machine
-from alaya_mcp.hosts.changes import INPUTS, wrong_kind
+from alaya_mcp.hosts.changes import INPUTS, unfit, wrong_kind
 from alaya_mcp.hosts.differences import printable, shown_command
 from alaya_mcp.hosts.documents import elements, members
 from alaya_mcp.hosts.entries import KEY_VARIABLES, literal_keys
@@ -107,7 +107,7 @@ def _of_server(file: HostFile, server: Server, machine: Machine, *, has_profile:
         text = printable(f"{where}: {message}")
         return Finding(file.host.name, file.document.path, server.name, problem, text, next_step, severity)
 
-    install = f"`alayanew-mcp install {file.host.name}` writes an entry that works."
+    install = _install(file, server)
     if _is_strangers(server):
         yield found(
             "strangers_package",
@@ -119,6 +119,16 @@ def _of_server(file: HostFile, server: Server, machine: Machine, *, has_profile:
     yield from (found(*told) for told in _of_command(file, server, machine, install))
     yield from (found(*told) for told in _of_references(file, server, machine))
     yield from (found(*told) for told in _of_keys(file, server, machine, install, has_profile=has_profile))
+
+
+def _install(file: HostFile, server: Server) -> str:
+    """What the command `install` does about an entry: it takes no other server's place, and edits no odd file."""
+    command = f"alayanew-mcp install {file.host.name}"
+    if unfit(file.document, file.host):
+        return f"`{command}` shows what belongs in the file; it leaves one alone that has comments."
+    if server.is_another:
+        return f"`{command} --name OTHER` writes an entry that works beside it."
+    return f"`{command}` writes an entry that works."
 
 
 _Told = tuple[Problem, str, str, Severity]

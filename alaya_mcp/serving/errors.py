@@ -1,16 +1,24 @@
 """The one place where typed errors become what a host shows; nothing else catches broadly."""
 
 import logging
+import math
 import re
 import traceback
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import mcp_types as types
 from pydantic import ValidationError
 
+from alaya_mcp.error_causes import MAY_HAVE_BEGUN
+from alaya_mcp.error_sentences import what_happened
 from alaya_mcp.errors import AlayaError, InternalError, InvalidArguments
 from alaya_mcp.printable import printable
+from alaya_mcp.serving.error_steps import ARGUMENTS, argument_words, next_step
 from alaya_mcp.suggestions import did_you_mean
+from alaya_mcp.validation import why_refused
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 ERROR_META_KEY: Final = "com.alayanew.mcp/error"
 
@@ -24,7 +32,24 @@ _log = logging.getLogger(__name__)
 
 def error_text(error: AlayaError) -> str:
     """What happened, whether trying again helps, what to do: hosts show a model nothing but this."""
-    return f"{error.code}: {error.message} {error.again} {error.next_step}"
+    return f"{error.code}: {told(error)} {_again(error)} {next_step(error)}"
+
+
+def told(error: AlayaError) -> str:
+    """What happened, as a sentence or two."""
+    return argument_words(error) if error.cause in ARGUMENTS else what_happened(error)
+
+
+def _again(error: AlayaError) -> str:
+    """Whether trying again helps, as a sentence."""
+    if not error.retryable:
+        return "Trying again unchanged will not help."
+    if error.passes_once_loaded:
+        return "Trying again helps once it is loaded."
+    after = "" if error.retry_after is None else f" after {math.ceil(error.retry_after)} s"
+    if error.cause in MAY_HAVE_BEGUN and error.plane != "control":
+        return f"Trying again{after} can help, but the engine may have begun to generate: it may cost twice."
+    return f"Trying again{after} can help."
 
 
 def error_result(error: AlayaError) -> types.CallToolResult:
@@ -58,10 +83,7 @@ def internal_error(tool: str, bug: Exception) -> InternalError:
         frames = traceback.extract_tb(leaf.__traceback__)
         trail = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[-6:]))
         _log.error("%s failed with %s at %s", tool, type(leaf).__name__, trail)
-    return InternalError(
-        "This server failed at this call; it is a bug in the server, not in the arguments.",
-        next_step="Report it with the server's stderr log, which says where it happened.",
-    )
+    return InternalError("bug")
 
 
 def _leaves(bug: Exception) -> list[Exception]:
@@ -72,25 +94,24 @@ def _leaves(bug: Exception) -> list[Exception]:
 
 def invalid_arguments(invalid: ValidationError, known: list[str]) -> InvalidArguments:
     """One short line for each argument, without the values: they may be long, or secret."""
-    lines: list[str] = []
-    next_step = "Correct this and call again."
-    for error in invalid.errors(include_url=False):
-        where = ".".join(printable(str(part))[:64] for part in error["loc"])
-        match error["type"]:
-            case "extra_forbidden":
-                own = known if len(error["loc"]) == 1 else []
-                lines.append(f"{where}: no such argument{did_you_mean(str(error['loc'][-1]), own, _MEANT)}")
-                if len(error["loc"]) == 1:
-                    next_step = f"Correct this and call again. The arguments are: {', '.join(known)}."
-            case "missing":
-                lines.append(f"{where}: is required")
-            case "literal_error":
-                options = _OPTION.findall(error.get("ctx", {}).get("expected", ""))
-                meant = did_you_mean(str(error["input"]), options, _MEANT)
-                lines.append(f"{where}: must be one of {', '.join(options)}{meant}")
-            case "too_long":
-                lines.append(f"{where}: at most {error.get('ctx', {}).get('max_length')} entries")
-            case _:
-                lines.append(f"{where}: {error['msg'].removeprefix('Value error, ')}")
-    more = f"; and {len(lines) - _LINES} more" if len(lines) > _LINES else ""
-    return InvalidArguments(f"{'; '.join(lines[:_LINES])}{more}.", next_step=next_step)
+    errors = invalid.errors(include_url=False)
+    lines = [_line(error, known) for error in errors[:_LINES]]
+    more = f"; and {len(errors) - _LINES} more" if len(errors) > _LINES else ""
+    is_misspelt = any(error["type"] == "extra_forbidden" and len(error["loc"]) == 1 for error in errors)
+    return InvalidArguments(
+        "arguments_unusable", detail=f"{'; '.join(lines)}{more}", known=tuple(known) if is_misspelt else ()
+    )
+
+
+def _line(error: "ErrorDetails", known: list[str]) -> str:
+    where = ".".join(printable(str(part))[:64] for part in error["loc"])
+    match error["type"]:
+        case "extra_forbidden":
+            own = known if len(error["loc"]) == 1 else []
+            return f"{where}: no such argument{did_you_mean(str(error['loc'][-1]), own, _MEANT)}"
+        case "literal_error":
+            options = _OPTION.findall(error.get("ctx", {}).get("expected", ""))
+            meant = did_you_mean(str(error["input"]), options, _MEANT)
+            return f"{where}: must be one of {', '.join(options)}{meant}"
+        case _:
+            return f"{where}: {why_refused(error)}"

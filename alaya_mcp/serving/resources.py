@@ -84,10 +84,7 @@ async def read_resource(session: Session | NotConfigured, uri: str) -> types.Rea
         elif uri.startswith(REPLIES):
             text, mime_type = _reply(session.chats.kept, uri), _TEXT
         else:
-            raise InvalidArguments(
-                "There is no such resource.",
-                next_step=f"The resources are {DEPLOYMENTS_URI}, {DEPLOYMENT_TEMPLATE} and {URI_TEMPLATE}.",
-            )
+            raise InvalidArguments("resource_unknown", known=(DEPLOYMENTS_URI, DEPLOYMENT_TEMPLATE, URI_TEMPLATE))
     except AlayaError as error:
         is_callers = isinstance(error, DeploymentNotFound | InvalidArguments | NotConfigured)
         code = types.INVALID_PARAMS if is_callers else types.INTERNAL_ERROR
@@ -99,9 +96,7 @@ async def _deployment(session: Session, quoted: str) -> ResultModel:
     try:
         named = checked_reference(unquote(quoted))
     except ValueError as invalid:
-        raise InvalidArguments(
-            f"service_id: {invalid}.", next_step=f"Read {DEPLOYMENTS_URI} for the deployments that there are."
-        ) from None
+        raise InvalidArguments("resource_reference_unusable", detail=str(invalid), source=DEPLOYMENTS_URI) from None
     deadline = Deadline.after(READ_BUDGET_SECONDS)
     service_id, deployment = await session.directory.find(named, deadline, session.lookups.fresh)
     return deployment_result(deployment, service_id)

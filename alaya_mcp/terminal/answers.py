@@ -10,6 +10,7 @@ from alaya_mcp.printable import encodable
 from alaya_mcp.terminal.chat_session import Received, Respondent
 from alaya_mcp.terminal.commands import IN_A_PIPE, Do, Say, Unknown, parse_line
 from alaya_mcp.terminal.conversation import Conversation, Reply
+from alaya_mcp.terminal.error_steps import error_fields
 from alaya_mcp.terminal.facts import answer_line, cut_line, doubts
 from alaya_mcp.terminal.lines import PipedLine
 from alaya_mcp.terminal.screen import Screen
@@ -48,7 +49,7 @@ class TextReport:
         del line
         if result := received.result:
             self._screen.fact(answer_line(result))
-            for warning in (*doubts(result), *filter(None, (cut_line(result),))):
+            for warning in _warnings(received):
                 self._screen.warn(warning)
 
     def failed(self, line: PipedLine, error: AlayaError) -> None:
@@ -61,6 +62,11 @@ class TextReport:
         self._screen.say(f"line {line.number}: {why}", "red")
 
 
+def _warnings(received: Received) -> list[str]:
+    cut = cut_line(received.result) if received.result else None
+    return [*doubts(received.remarks), *([cut] if cut else [])]
+
+
 class JsonReport:
     """One JSON object a line on stdout: `line`, `prompt`, and the fields of the result or an `error`."""
 
@@ -69,18 +75,19 @@ class JsonReport:
 
     def answered(self, line: PipedLine, received: Received) -> None:
         """Print the result."""
-        self._print(line, received.result.model_dump(mode="json", exclude_none=True) if received.result else {})
+        if result := received.result:
+            result = result.model_copy(update={"warnings": _warnings(received)})
+            self._print(line, result.model_dump(mode="json", exclude_none=True))
+        else:
+            self._print(line, {})
 
     def failed(self, line: PipedLine, error: AlayaError) -> None:
         """Print the error."""
-        self._error(line, error.code, f"{error.message} {error.next_step}", retryable=error.retryable)
+        self._print(line, {"error": error_fields(error)})
 
     def refused(self, line: PipedLine, why: str) -> None:
         """Print the error."""
-        self._error(line, "invalid_arguments", why, retryable=False)
-
-    def _error(self, line: PipedLine, code: str, message: str, *, retryable: bool) -> None:
-        self._print(line, {"error": {"code": code, "message": message, "retryable": retryable}})
+        self._print(line, {"error": {"code": "invalid_arguments", "message": why, "retryable": False}})
 
     def _print(self, line: PipedLine, fields: dict[str, Any]) -> None:
         prompt = {} if line.text is None else {"prompt": encodable(line.text)}

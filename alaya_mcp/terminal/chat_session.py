@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 from alaya_mcp.accounts import Session
 from alaya_mcp.chat.chats import ChatRequest
 from alaya_mcp.chat.model_choice import Choice, ServedNames, choose_model
+from alaya_mcp.chat.remark import Outcome, Remark
 from alaya_mcp.chat.request import Features, Thinking, Turn
 from alaya_mcp.config.settings import READ_BUDGET_SECONDS
 from alaya_mcp.deadline import Deadline
@@ -55,10 +56,12 @@ class Received:
     Attributes:
         text: Of the reply.
         result: All about it; None where it was interrupted.
+        remarks: What should be known about it.
     """
 
     text: str
     result: ChatResult | None
+    remarks: tuple[Remark, ...] = ()
 
 
 class Respondent:
@@ -159,12 +162,12 @@ class Respondent:
             wait_seconds=manner.timeout,
         )
 
-        def chat(notes: ProgressNotes) -> Awaitable[ChatResult]:
+        def chat(notes: ProgressNotes) -> Awaitable[Outcome]:
             return self._session.chats.run(self._reference, request, Deadline.after(manner.timeout), notes)
 
         with self._interruption.block():
-            result = await self._told(chat, pieces)
-            return Received(result.content, result)
+            outcome = await self._told(chat, pieces)
+            return Received(outcome.result.content, outcome.result, outcome.remarks)
         return Received("".join(pieces), None)
 
     async def _find(self) -> tuple[str, Deployment]:

@@ -104,7 +104,7 @@ class Dialogue:
         choice = await self._respondent.choose(self._respondent.manner.model, service_id, deployment)
         self._answers_as = choice.model.asked
         self._screen.say(model_line(self._answers_as, choice.names.adapters))
-        for warning in choice.warnings:
+        for warning in doubts(choice.remarks):
             self._screen.warn(warning)
 
     async def _heed(self, line: str) -> bool:
@@ -176,7 +176,7 @@ class Dialogue:
         if self._shows_thinking and result.reasoning:
             self._screen.fact(f"It thought:\n{result.reasoning}")
         self._screen.fact(answer_line(result))
-        for warning in doubts(result):
+        for warning in doubts(received.remarks):
             self._screen.warn(warning)
         if cut := cut_line(result):
             self._screen.warn(f"{cut}{' /continue goes on from it.' if text else ''}")
@@ -201,7 +201,7 @@ class Dialogue:
         else:
             listed = await self._respondent.listed(service_id, deployment)
             self._screen.say("\n".join(model_lines(listed, choice.model.sent)))
-        for warning in choice.warnings:
+        for warning in doubts(choice.remarks):
             self._screen.warn(warning)
 
     async def _system(self, text: str) -> None:

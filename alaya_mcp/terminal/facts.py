@@ -1,12 +1,12 @@
 """What is said about a deployment, its models and its answers, in lines for a person. Pure."""
 
+from collections.abc import Iterable
 from typing import Final
 
-from alaya_mcp.chat.remarks import ABOUT_A_CUT
+from alaya_mcp.chat.remark import WORDS, Remark, words_of
 from alaya_mcp.deployment.readiness import readiness
 from alaya_mcp.deployment.views import deployment_result
 from alaya_mcp.deployment.wire import Deployment
-from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments, ModelNotServed, NotConfigured
 from alaya_mcp.results import ChatResult, LoraListResult, LoraModel, TruncatedReason
 from alaya_mcp.upstream.deployment_names import label
 
@@ -21,32 +21,14 @@ _CUTS: Final[dict[TruncatedReason, str]] = {
 }
 
 
-def doubts(result: ChatResult) -> list[str]:
-    """The warnings about an answer, without those that `cut_line` tells."""
-    return [warning for warning in result.warnings if not warning.startswith(ABOUT_A_CUT)]
+def doubts(remarks: Iterable[Remark]) -> list[str]:
+    """What should be known about an answer, without what `cut_line` tells."""
+    return [words_of(WORDS[remark.kind], remark) for remark in remarks if remark.kind in WORDS]
 
 
 def cut_line(result: ChatResult) -> str | None:
     """Why an answer is incomplete; None where it is not."""
     return f"Cut: {_CUTS[result.truncated_reason]}." if result.truncated and result.truncated_reason else None
-
-
-def error_lines(error: AlayaError) -> str:
-    """An error for a person: what happened, then whether trying again helps and what to do."""
-    return f"{error.message}\n{error.again} {_step(error)}"
-
-
-def _step(error: AlayaError) -> str:
-    """What to do at a terminal, where the error's own words are for those who call tools."""
-    match error:
-        case DeploymentNotFound() | InvalidArguments() if error.candidates:
-            return "Name the one that is meant, by its name or id: alayanew-mcp chat NAME."
-        case ModelNotServed() if error.candidates:
-            return "Ask one of these, exactly as written: /model NAME, or --model NAME at the start."
-        case NotConfigured():
-            return f"{error.next_step} `alayanew-mcp doctor` shows where each value comes from."
-        case _:
-            return error.next_step
 
 
 def deployment_line(deployment: Deployment) -> str:

@@ -10,7 +10,7 @@ from rich.control import Control
 from rich.segment import ControlType, Segment, Segments
 
 from alaya_mcp.errors import AlayaError
-from alaya_mcp.terminal.facts import error_lines
+from alaya_mcp.terminal.error_steps import error_lines
 
 _TABLE: Final[dict[int, int | None]] = {
     **{code: 0x2400 + code for code in range(0x20)},  # Unicode's pictures of the control characters
@@ -107,7 +107,7 @@ class Screen:
         self.say(text, "yellow")
 
     def fail(self, error: AlayaError) -> None:
-        """Show what happened, whether trying again helps, and what to do."""
+        """Show what happened and what to do."""
         self.say(error_lines(error), "red")
 
     @contextmanager

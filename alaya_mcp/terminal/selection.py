@@ -7,7 +7,8 @@ from alaya_mcp.config.settings import READ_BUDGET_SECONDS
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.reference import checked_reference
 from alaya_mcp.deployment.wire import Deployment
-from alaya_mcp.errors import AccessDenied, AlayaError, DeploymentNotFound, InvalidArguments
+from alaya_mcp.error_causes import ReferenceCause
+from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments
 from alaya_mcp.terminal.lines import LineInterrupted, ReadLine
 from alaya_mcp.terminal.screen import Screen
 from alaya_mcp.upstream.deployment_names import described, label, references, running
@@ -26,16 +27,12 @@ async def reference(session: Session, named: str | None, screen: Screen, read: R
     """
     if given := named or session.settings.service_id:
         return given
-    try:
-        rows = await session.directory.known(Deadline.after(READ_BUDGET_SECONDS))
-    except AccessDenied as denied:
-        denied.next_step += " A deployment that is named needs no list: alayanew-mcp chat NAME."
-        raise
+    rows = await session.directory.known(Deadline.after(READ_BUDGET_SECONDS))
     offered = running(rows)
     if not offered:
-        raise _none_runs(rows)
+        raise _unnamed("deployment_none_running", rows)
     if read is None:
-        raise _nothing_named(offered)
+        raise _unnamed("deployment_not_named", offered)
     return await _chosen(session, offered, screen, read)
 
 
@@ -79,20 +76,10 @@ def option_lines(rows: list[Deployment]) -> list[str]:
     return [f"{number:>{width}}  {', '.join([label(row), *row.served_names])}" for number, row in enumerate(rows, 1)]
 
 
-def _nothing_named(offered: list[Deployment]) -> InvalidArguments:
+def _unnamed(cause: ReferenceCause, rows: list[Deployment]) -> InvalidArguments:
     return InvalidArguments(
-        f"No deployment was named, and no default is configured. These run: {described(offered, _MOST_CANDIDATES)}.",
-        next_step="Name one: alayanew-mcp chat NAME (its name, its id or an alias). ALAYA_SERVICE_ID sets a default.",
-        candidates=tuple(references(offered))[:_MOST_CANDIDATES],
-    )
-
-
-def _none_runs(rows: list[Deployment]) -> InvalidArguments:
-    there_are = f" There are: {described(rows, _MOST_CANDIDATES)}." if rows else ""
-    return InvalidArguments(
-        f"No deployment was named, no default is configured, and none runs.{there_are}",
-        next_step="Start one in the Alaya NeW console, or name one that is starting: alayanew-mcp chat NAME."
-        if rows
-        else "Check in the Alaya NeW console whose key pair it is, and check ALAYA_BASE_URL.",
+        cause,
+        known=described(rows, _MOST_CANDIDATES),
+        count=len(rows),
         candidates=tuple(references(rows))[:_MOST_CANDIDATES],
     )

@@ -36,7 +36,7 @@ from alaya_mcp.upstream.retry import (
     read_may_be_resent,
     resending,
 )
-from alaya_mcp.upstream.subject import Subject, unexpected
+from alaya_mcp.upstream.subject import Subject
 from alaya_mcp.upstream.time_limit import within
 from alaya_mcp.upstream.transport import Transport
 
@@ -101,7 +101,7 @@ class AlayaClient:
 
     async def _read(self, path: str, parse: Callable[[bytes], _T], subject: Subject, deadline: Deadline) -> _T:
         url = f"{self._settings.base_url}/{path}"
-        with within(deadline, "control"):
+        with within(deadline, "control", subject.service_id):
             try:
                 ask = partial(self._transport.json_body, "control", url, auth=self._auth, deadline=deadline)
                 return parse(await resending(ask, read_may_be_resent, deadline, clock=self._clock))
@@ -110,7 +110,9 @@ class AlayaClient:
             except EnvelopeFailure as refusal:
                 raise explain_envelope("control", refusal.message, subject) from None
             except WrongShape as wrong:
-                raise unexpected("control", str(wrong), _OK) from None
+                raise UnexpectedResponse(
+                    wrong.cause, plane="control", http_status=_OK, service_id=subject.service_id
+                ) from None
 
     def subject(self, service_id: str, deployment: Deployment | None = None) -> Subject:
         """What errors about a deployment may name, and what they must not quote."""
@@ -131,18 +133,16 @@ class AlayaClient:
             UnexpectedResponse: no serviceUrl, one that is refused, or a key that is no header value.
         """
         if deployment.service_url is None:
-            raise UnexpectedResponse(
-                f"Alaya's control plane tells no serviceUrl for {service_id}, so it cannot be chatted with.",
-                next_step="Look at the deployment in the Alaya NeW console: it may not be set up yet.",
-                plane="control",
-            )
+            raise UnexpectedResponse("service_url_missing", plane="control", service_id=service_id)
         try:
             url = service_endpoint(deployment.service_url, control_plane=self._settings.control_plane)
         except UrlRefused as refusal:
-            raise unexpected("control", f"a serviceUrl for {service_id} that is refused: {refusal}") from None
+            raise UnexpectedResponse(
+                "service_url_refused", plane="control", service_id=service_id, detail=str(refusal)
+            ) from None
         key = deployment.api_key
         if key and not all("\x21" <= char <= "\x7e" for char in key.get_secret_value()):
-            raise unexpected("control", f"an apikey for {service_id} that cannot be sent in a header")
+            raise UnexpectedResponse("apikey_unusable", plane="control", service_id=service_id)
         auth = ApiKeyAuth(Origin.of(url), key) if key else None
         return Engine(url, auth, self.subject(service_id, deployment))
 
@@ -155,14 +155,15 @@ class AlayaClient:
             Failure: no answer with status 200, after what the rule for chats allows to send again.
             AlayaError: an answer in which no model's name can be read, or none before the deadline.
         """
-        with within(deadline, "data"):
+        with within(deadline, "data", engine.subject.service_id):
             url = f"{engine.url}/v1/models"
             ask = partial(self._transport.json_body, "data", url, auth=engine.auth, deadline=deadline)
             body = await resending(ask, chat_may_be_resent, deadline, clock=self._clock)
             try:
                 return _names_in(body)
             except WrongShape as wrong:
-                raise unexpected("data", str(wrong), _OK) from None
+                service_id = engine.subject.service_id
+                raise UnexpectedResponse(wrong.cause, plane="data", http_status=_OK, service_id=service_id) from None
 
     @asynccontextmanager
     async def chat(
@@ -232,7 +233,7 @@ def _names_in(body: bytes) -> Names:
     fields = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {"models": answer}
     key = "data" if "data" in fields else "models"
     if not isinstance(fields.get(key), list):
-        raise WrongShape("JSON of the wrong shape")
+        raise WrongShape("json_of_wrong_shape")
     rows = cast("list[Any]", fields[key])
     base: list[str] = []
     adapters: list[str] = []
@@ -244,7 +245,7 @@ def _names_in(body: bytes) -> Names:
             (adapters if model.get("parent") else base).append(printable(name))
             owner = owner or str(model.get("owned_by") or "")
     if not base and not adapters:
-        raise WrongShape("a list in which no model's name can be read")
+        raise WrongShape("model_names_unreadable")
     is_whole = key == "data" and not fields.get("has_more") and len(base) + len(adapters) == len(rows)
     engine = engine_in(owner)
     if engine == "sglang" and not adapters:  # it has one served name; what else it lists without a parent hangs on that

@@ -5,6 +5,7 @@ How the API's own filters match is not documented, so none of them has the last 
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
+from dataclasses import replace
 from typing import Final, TypeVar
 
 import anyio
@@ -97,7 +98,7 @@ class Directory:
         except DeploymentNotFound as error:
             if target == reference:
                 raise
-            raise error.saying(f"{reference} is an alias of it in the configuration file.") from None
+            raise replace(error, alias=reference) from None
 
     async def _find(
         self, target: str, deadline: Deadline, look: Callable[[str, Deadline], Awaitable[_T]]
@@ -195,17 +196,18 @@ def label(row: Deployment) -> str:
     return f"{row.name} ({row.service_id})" if row.name else str(row.service_id)
 
 
-def described(rows: list[Deployment], most: int) -> str:
-    """Rows in a sentence, each with its state."""
-    shown = ", ".join(f"{label(row)} {row.status}" for row in rows[:most])
-    return f"{shown}, and {len(rows) - most} more" if len(rows) > most else shown
+def described(rows: list[Deployment], most: int) -> tuple[str, ...]:
+    """The first rows as one recognises them, each with its state."""
+    return tuple(f"{label(row)} {row.status}" for row in rows[:most])
 
 
 def _ambiguous(name: str, matches: list[Deployment]) -> InvalidArguments:
     ordered = sorted(matches, key=lambda row: row.status != "running")
     return InvalidArguments(
-        f"service_id: {len(matches)} deployments are called {name}: {described(ordered, _CANDIDATES)}.",
-        next_step="Pass the id of the one that is meant; ask the user which.",
+        "name_ambiguous",
+        service_id=name,
+        known=described(ordered, _CANDIDATES),
+        count=len(matches),
         candidates=tuple(str(row.service_id) for row in ordered[:_CANDIDATES]),
     )
 
@@ -220,21 +222,17 @@ def _not_found(
     called = {key: [text for text in (row.name, row.service_id) if text] for key, row in known.items()}
     alike = most_like(name, called | _themselves(aliases), _CANDIDATES)
     candidates = alike or list(known)[:_CANDIDATES]
-    words = [
-        described([known[each]], 1) if each in known else f"{each}, an alias of {aliases[each]}" for each in candidates
-    ]
-    if alike:
-        instead = f" Did you mean {', or '.join(words)}?"
-    elif words:
-        instead = f" None of the {len(known)} that there are is called like it, among them: {', '.join(words)}."
-    else:
-        instead = " There are no deployments that this key pair can see."
+    rows = (
+        f"{label(known[each])} {known[each].status}" if each in known else f"{each}, an alias of {aliases[each]}"
+        for each in candidates
+    )
     return DeploymentNotFound(
-        f'There is no deployment with the id or name "{name}".{instead}',
-        next_step="Pass one of these as service_id, or call list_deployments for all of them."
-        if words
-        else "Check in the Alaya NeW console whose key pair it is, and check ALAYA_BASE_URL.",
+        "name_unknown",
         plane="control",
         http_status=missing.http_status if missing else None,
+        service_id=name,
+        known=tuple(rows),
+        count=len(known),
+        near=next(iter(alike), ""),
         candidates=tuple(candidates),
     )

@@ -88,8 +88,8 @@ def message_in_body(body: bytes) -> str | None:
         return None if text.startswith("<") else text or None
 
 
-def quoted(text: str | None, secrets: Iterable[str] = ()) -> str:
-    """`text` as a marked quotation of at most `QUOTE_LIMIT` characters on one line; empty for nothing.
+def quotable(text: str | None, secrets: Iterable[str] = ()) -> str:
+    """At most `QUOTE_LIMIT` characters of `text` on one line, without its full stop; empty for nothing.
 
     `secrets` are values known to this call: upstream may echo a key it was sent.
     """
@@ -99,8 +99,7 @@ def quoted(text: str | None, secrets: Iterable[str] = ()) -> str:
         if len(secret) >= _SECRET_MINIMUM:
             text = text.replace(secret, "[redacted]")
     line = " ".join("".join(char if char.isprintable() else " " for char in text[:READ]).split())
-    cut = line if len(line) <= QUOTE_LIMIT else line[: QUOTE_LIMIT - 1] + "…"
-    return f' Upstream said: "{cut}".' if cut else ""
+    return line[: QUOTE_LIMIT - 1] + "…" if len(line) > QUOTE_LIMIT else line.removesuffix(".")
 
 
 def is_foreign_not_found(body: bytes) -> bool:

@@ -2,12 +2,13 @@
 
 import socket
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, cast
 
 import httpx2
 
-from alaya_mcp.errors import Plane
+from alaya_mcp.error_causes import Distrust, Plane
 
 Kind = Literal[
     "dns",
@@ -30,6 +31,29 @@ _CLOSED: Final = ("Server disconnected", "closed connection")
 are of one type (httpcore and h11, held to by tests over real sockets)."""
 
 
+_CODES: Final[dict[int, Distrust]] = {
+    # OpenSSL
+    9: "not_yet_valid",
+    10: "expired",
+    18: "self_signed",
+    19: "unknown_authority",
+    20: "unknown_authority",
+    21: "unknown_authority",
+    62: "wrong_name",
+    64: "wrong_name",
+    # Windows
+    0x800B0101: "expired",
+    0x800B0109: "unknown_authority",
+    0x800B010A: "unknown_authority",
+    0x800B010F: "wrong_name",
+    # macOS
+    -67818: "expired",
+    -67819: "not_yet_valid",
+    -67602: "wrong_name",
+    -67843: "unknown_authority",
+}
+_NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG"})
+
 NOTHING_WAS_SENT: Final = frozenset[Kind]({"dns", "refused", "connect_timeout"})
 """Kinds that may pass and after which no engine can have begun anything."""
 
@@ -46,6 +70,7 @@ class Failure(Exception):
         content_type: Of that body.
         retry_after_header: As sent, or None.
         proxy: What names the proxy that the request went through; empty where it went through none.
+        distrust: What was wrong, for kind "tls".
     """
 
     plane: Plane
@@ -55,20 +80,39 @@ class Failure(Exception):
     content_type: str = ""
     retry_after_header: str | None = None
     proxy: str = ""
+    distrust: Distrust | None = None
+
+    @property
+    def is_page(self) -> bool:
+        """Whether its body is a page of HTML, as portals, gateways and other people's servers send."""
+        start = self.body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+        return "html" in self.content_type.lower() or start == b"<"
 
     def __str__(self) -> str:
         return f"{self.plane} plane: {self.kind}{f' {self.status}' if self.status else ''}"
 
 
-def _causes(exc: BaseException) -> list[BaseException]:
-    chain: list[BaseException] = []
-    seen: BaseException | None = exc
-    while seen is not None and seen not in chain:
-        chain.append(seen)
-        if isinstance(seen, ExceptionGroup):  # happy eyeballs: one failure per address tried
-            chain.extend(cast("ExceptionGroup[Exception]", seen).exceptions)
-        seen = seen.__cause__ or seen.__context__
-    return chain
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error of the HTTP library with all that led to it: only there it says what the system said."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        if isinstance(error, BaseExceptionGroup):  # happy eyeballs: one failure per address tried
+            for each in cast("BaseExceptionGroup[BaseException]", error).exceptions:
+                yield from _causes(each)
+        error = error.__cause__ or error.__context__
+
+
+def distrust_in(error: BaseException | None) -> Distrust | None:
+    """Why TLS failed, among the causes of an error; None where it is about something else."""
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            code = cause.verify_code
+            return _CODES.get(code) or _CODES.get(code & 0xFFFFFFFF, "other")
+        if isinstance(cause, ssl.SSLError):
+            return "not_tls" if cause.reason in _NOT_TLS else "other"
+    return None
 
 
 def kind_of(exc: httpx2.HTTPError | httpx2.InvalidURL) -> Kind:
@@ -77,10 +121,9 @@ def kind_of(exc: httpx2.HTTPError | httpx2.InvalidURL) -> Kind:
         case httpx2.ConnectTimeout():
             return "connect_timeout"
         case httpx2.ConnectError():
-            causes = _causes(exc)
-            if any(isinstance(cause, ssl.SSLError) for cause in causes):
+            if any(isinstance(cause, ssl.SSLError) for cause in _causes(exc)):
                 return "tls"
-            return "dns" if any(isinstance(cause, socket.gaierror) for cause in causes) else "refused"
+            return "dns" if any(isinstance(cause, socket.gaierror) for cause in _causes(exc)) else "refused"
         case httpx2.ProxyError():
             return "proxy"
         case httpx2.TimeoutException():

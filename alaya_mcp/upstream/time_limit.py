@@ -11,7 +11,7 @@ from alaya_mcp.upstream.explain import timed_out
 
 
 @contextmanager
-def within(deadline: Deadline, plane: Plane) -> Generator[anyio.CancelScope]:
+def within(deadline: Deadline, plane: Plane, service_id: str = "") -> Generator[anyio.CancelScope]:
     """Cancel what runs inside once the deadline has come.
 
     Raises:
@@ -20,4 +20,4 @@ def within(deadline: Deadline, plane: Plane) -> Generator[anyio.CancelScope]:
     with anyio.CancelScope(deadline=deadline.at) as scope:
         yield scope
     if scope.cancelled_caught:
-        raise timed_out(plane, deadline.budget)
+        raise timed_out(plane, deadline.budget, service_id)

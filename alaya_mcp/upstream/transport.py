@@ -16,10 +16,11 @@ import httpx2
 
 from alaya_mcp import __version__
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.errors import NotConfigured, Plane
+from alaya_mcp.error_causes import Plane
+from alaya_mcp.errors import NotConfigured
 from alaya_mcp.origins import Origin
 from alaya_mcp.telemetry import UpstreamRequest, count_request
-from alaya_mcp.upstream.failures import Failure, kind_of
+from alaya_mcp.upstream.failures import Failure, distrust_in, kind_of
 from alaya_mcp.upstream.proxies import Proxy, UnusableProxy, proxies_in, proxy_for
 
 JSON_BODY_CAP: Final = 8 * 2**20
@@ -98,19 +99,16 @@ class Transport:
         try:
             proxy = proxy_for(origin, proxies_in(self._environ), self._environ)
         except UnusableProxy as unusable:
-            raise _unusable_proxy(unusable.source) from None
+            raise NotConfigured("proxy_unusable", source=unusable.source) from None
         try:
             route = self._client(proxy, is_plain=origin.scheme == "http"), proxy
         except (ImportError, ValueError, httpx2.InvalidURL):
             if proxy is None:
                 raise
-            raise _unusable_proxy(proxy.source) from None  # the text holds the proxy's URL, perhaps a password
+            # The text of what was raised holds the proxy's URL, perhaps a password.
+            raise NotConfigured("proxy_unusable", source=proxy.source) from None
         except OSError:
-            raise NotConfigured(
-                "The certificates to check servers by cannot be read.",
-                next_step="Correct or remove SSL_CERT_FILE and SSL_CERT_DIR (a file and a folder of certificates "
-                "in PEM), and have the host restart this server.",
-            ) from None
+            raise NotConfigured("certificates_unusable") from None
         if len(self._routes) >= _MOST_ROUTES:
             del self._routes[next(iter(self._routes))]
         self._routes[origin] = route
@@ -243,14 +241,6 @@ def _parsed(url: str) -> httpx2.URL:
     return httpx2.URL(url)
 
 
-def _unusable_proxy(source: str) -> NotConfigured:
-    return NotConfigured(
-        f"The proxy in {source} cannot be used.",
-        next_step=f"Correct or remove {source} (an http, https, socks5 or socks5h URL), and have the host restart this "
-        "server.",
-    )
-
-
 @contextmanager
 def _logged(plane: Plane, method: str, began: float) -> Generator[None]:
     """Tell of a request that got no answer."""
@@ -267,7 +257,7 @@ def _as_failures(plane: Plane, proxy: str = "") -> Generator[None]:
         yield
     except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
         # The client's own text can hold header values, so it goes no further.
-        raise Failure(plane, kind_of(exc), proxy=proxy) from None
+        raise Failure(plane, kind_of(exc), proxy=proxy, distrust=distrust_in(exc)) from None
     except Exception as exc:  # what the SOCKS library raises, the HTTP library hands on as it is
         if not type(exc).__module__.startswith("socksio"):
             raise

@@ -124,7 +124,7 @@ class AnswerDecoder:
             raise EnvelopeFailure(failure_message(answer))
         yield from self._add([answer])
         if not is_completion(answer):
-            raise WrongShape("JSON of the wrong shape")
+            raise WrongShape("json_of_wrong_shape")
         self.done = True
 
     def _has_bare_lines(self, chunk: bytes) -> bool:

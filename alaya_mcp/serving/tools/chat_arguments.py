@@ -1,6 +1,5 @@
 """The arguments of chat_with_deployment, from what a host sends to what a chat is."""
 
-from collections.abc import Iterable
 from typing import Annotated, Any, Final, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -160,10 +159,7 @@ class ChatArguments(DeploymentArguments):
             InvalidArguments: arguments that contradict one another.
         """
         if self.wait_seconds > budget:
-            raise InvalidArguments(
-                f"wait_seconds: is {self.wait_seconds:g}, more than the call's whole budget of {budget:g} s.",
-                next_step="Pass a smaller wait_seconds or a larger timeout_seconds.",
-            )
+            raise InvalidArguments("wait_over_budget", asked=f"{self.wait_seconds:g}", limit=f"{budget:g}")
         return ChatRequest(
             turns=self._turns(),
             sampling=Sampling(self.temperature, self.top_p, self.max_tokens, self.seed, tuple(self.stop)),
@@ -175,43 +171,26 @@ class ChatArguments(DeploymentArguments):
 
     def _turns(self) -> tuple[Turn, ...]:
         if bool(self.prompt) == bool(self.messages):
-            raise InvalidArguments(
-                "Both prompt and messages were given." if self.prompt else "Neither prompt nor messages was given.",
-                next_step="Give a single message as prompt, or a whole conversation as messages.",
-            )
+            raise InvalidArguments("prompt_and_messages" if self.prompt else "prompt_missing")
         turns = [message.turn() for message in self.messages] or [Turn("user", self.prompt)]
         if self.system:
             if any(turn.role == "system" for turn in turns):
-                raise InvalidArguments(
-                    "system was given, and messages has a system message too.",
-                    next_step="Give the system message in one of the two places.",
-                )
+                raise InvalidArguments("system_given_twice")
             turns.insert(0, Turn("system", self.system))
         last = turns[-1]
         if self.continue_reply and (last.role != "assistant" or not last.content or last.tool_calls):
-            raise InvalidArguments(
-                "continue_reply: needs messages whose last one is an assistant's, with the text to go on from.",
-                next_step="Put the reply that was cut last, or leave continue_reply out.",
-            )
+            raise InvalidArguments("nothing_to_continue")
         return tuple(turns)
 
     def _features(self) -> Features:
         names = [str(_tool_name(tool)) for tool in self.tools]
         if self.tool_choice and self.tool_choice not in (*TOOL_CHOICES, *names):
-            raise InvalidArguments(
-                "tool_choice: is neither auto, none, required nor the name of one of the tools.",
-                next_step=f"The tools given are: {_listed(names)}.",
-            )
+            raise InvalidArguments("tool_choice_unknown", known=tuple(names))
         if self.tool_choice not in ("", "none") and not self.tools:
-            raise InvalidArguments(
-                "tool_choice: was given without tools.", next_step="Give tools too, or leave tool_choice out."
-            )
+            raise InvalidArguments("tool_choice_without_tools")
         switches = cast("dict[str, Any]", self.extra_body.get("chat_template_kwargs", {}))
         if self.thinking != "auto" and any(switch in switches for switch in _THINKING_SWITCHES):
-            raise InvalidArguments(
-                "thinking: was given, and extra_body's chat_template_kwargs switches it too.",
-                next_step="Say it in one of the two places.",
-            )
+            raise InvalidArguments("thinking_given_twice")
         return Features(
             thinking=self.thinking,
             response_schema=self.response_schema or None,
@@ -220,7 +199,3 @@ class ChatArguments(DeploymentArguments):
             continues=self.continue_reply,
             extra=self.extra_body,
         )
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names) or "none"

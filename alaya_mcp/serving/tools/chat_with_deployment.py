@@ -9,6 +9,7 @@ from alaya_mcp.progress import ProgressNotes
 from alaya_mcp.results import ChatResult
 from alaya_mcp.serving.elicitation import Caller
 from alaya_mcp.serving.host_limits import reply_bytes_for
+from alaya_mcp.serving.reply_warnings import with_warnings
 from alaya_mcp.serving.tools.chat_arguments import ChatArguments
 from alaya_mcp.serving.tools.subject import reference
 from alaya_mcp.serving.tools.text import chat_text
@@ -21,11 +22,8 @@ async def _run(session: Session, arguments: ChatArguments, caller: Caller) -> Ch
     reply_bytes = reply_bytes_for(caller.name, settings.max_reply_bytes, is_set=is_set)
     if arguments.read_on:
         if arguments.prompt or arguments.messages:
-            raise InvalidArguments(
-                "read_on was given, and a question too.",
-                next_step="Give read_on alone to read on in an earlier reply, or leave it out to ask.",
-            )
-        return session.chats.read_on(arguments.read_on, reply_bytes)
+            raise InvalidArguments("read_on_with_question")
+        return with_warnings(session.chats.read_on(arguments.read_on, reply_bytes))
     budget = arguments.timeout_seconds or settings.timeout_seconds
     request = replace(arguments.chat(budget), reply_bytes=reply_bytes)
     deadline = Deadline.after(budget)
@@ -33,7 +31,7 @@ async def _run(session: Session, arguments: ChatArguments, caller: Caller) -> Ch
 
     async def work() -> ChatResult:
         named, until = await reference(session, arguments.service_id, caller, deadline, notes)
-        return await session.chats.run(named, request, until, notes)
+        return with_warnings(await session.chats.run(named, request, until, notes))
 
     return await notes.during(work)
 

@@ -16,6 +16,7 @@ from alaya_mcp.deployment.reference import checked_reference
 from alaya_mcp.errors import AlayaError, InvalidArguments
 from alaya_mcp.results import DeploymentListResult, DeploymentRow, Kind, Status
 from alaya_mcp.serving.elicitation import Caller
+from alaya_mcp.serving.errors import told
 from alaya_mcp.serving.tools.subject import Reading
 from alaya_mcp.serving.tools.text import deployment_list_text
 from alaya_mcp.serving.tools.tool import Arguments, Tool
@@ -51,10 +52,7 @@ class ListDeploymentsArguments(Arguments):
         begun = _Cursor.decoded(self.cursor)
         filters = Filters(begun.status, begun.kind, begun.name)
         if asked.are_any and asked != filters:
-            raise InvalidArguments(
-                f"cursor: goes on with the filters that it began with ({filters or 'none'}).",
-                next_step="Pass cursor alone to go on, or leave it out to begin with other filters.",
-            )
+            raise InvalidArguments("cursor_of_other_filters", detail=str(filters))
         return filters, begun.position
 
 
@@ -86,10 +84,7 @@ class _Cursor(BaseModel):
         try:
             return cls.model_validate_json(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         except (ValidationError, binascii.Error, ValueError):
-            raise InvalidArguments(
-                "cursor: is none that this server gave.",
-                next_step="Pass next_cursor of an earlier result as it is, or leave cursor out to begin anew.",
-            ) from None
+            raise InvalidArguments("cursor_unknown") from None
 
     @classmethod
     def encoded(cls, position: Position, filters: Filters) -> str:
@@ -135,7 +130,7 @@ async def _listed(
     except AlayaError as error:
         if not rows or not (error.retryable or is_full):  # looking ahead loses no row that came
             raise
-        warnings.append(f"The list could not be read to its end: {error.message}")
+        warnings.append(f"The list could not be read to its end: {told(error)}")
     return DeploymentListResult(
         deployments=rows,
         total=walk.total,

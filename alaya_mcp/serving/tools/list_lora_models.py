@@ -13,6 +13,7 @@ from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError
 from alaya_mcp.results import LoraListResult
 from alaya_mcp.serving.elicitation import Caller
+from alaya_mcp.serving.errors import told
 from alaya_mcp.serving.tools.subject import Reading
 from alaya_mcp.serving.tools.text import lora_list_text
 from alaya_mcp.serving.tools.tool import DeploymentArguments, Tool
@@ -42,7 +43,7 @@ async def _run(session: Session, arguments: ListLoraModelsArguments, caller: Cal
             return verified(deployment, service_id, await _answers(reading, deployment, service_id))
         except AlayaError as error:  # what the control plane reports is worth having all the same
             result = lora_list_result(deployment, service_id)
-            doubt = f"The engine's own list could not be read. {error.message}"
+            doubt = f"The engine's own list could not be read. {told(error)}"
             return result.model_copy(update={"warnings": [*result.warnings, doubt]})
 
     return await reading.notes.during(work)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Final
 
 import anyio
@@ -40,11 +39,11 @@ async def reference(
     except AlayaError as error:
         if caller.choose and error.retryable:
             raise
-        raise _nothing_named(f"which ones there are could not be found out: {error.message}") from None
+        raise InvalidArguments("deployment_not_named", because=error) from None
     offered = running(rows)
     these = references(offered, session.settings.aliases)
     if not (caller.choose and offered):
-        raise _nothing_named("no default deployment is configured", these)
+        raise _nothing_named("", these)
     options = [label(row) for row in offered[:_MOST_OPTIONS]]
     left_out = len(offered) - len(options)
     more = f" ({left_out} more run: to choose one of them, decline, and say its name)" if left_out else ""
@@ -65,12 +64,12 @@ def _is_meant(row: Deployment, chosen: str) -> bool:
     return chosen == label(row) or chosen.endswith(f"({row.service_id})")
 
 
-def _nothing_named(why: str, these: Mapping[str, Deployment] = MappingProxyType({})) -> InvalidArguments:
-    shown = f" These are: {described(list(these.values()), _MOST_CANDIDATES)}." if these else ""
+def _nothing_named(why: str, these: Mapping[str, Deployment]) -> InvalidArguments:
     return InvalidArguments(
-        f"service_id: is required, since {why}.{shown}",
-        next_step="Ask the user which deployment is meant and pass its name or id; list_deployments shows them all. "
-        "ALAYA_SERVICE_ID in the host's configuration sets a default.",
+        "deployment_not_named",
+        detail=why,
+        known=described(list(these.values()), _MOST_CANDIDATES),
+        count=len(these),
         candidates=tuple(these)[:_MOST_CANDIDATES],
     )
 

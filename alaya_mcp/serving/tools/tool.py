@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Generic, TypeVar, get_args
 
 import anyio
@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from alaya_mcp.accounts import Session
 from alaya_mcp.deployment.reference import REFERENCE_LENGTH, checked_reference
-from alaya_mcp.errors import AlayaError, DeploymentNotFound, InternalError, InvalidArguments, NotConfigured
+from alaya_mcp.errors import AlayaError, DeploymentNotFound, InternalError, NotConfigured
 from alaya_mcp.results import ResultModel
 from alaya_mcp.serving.elicitation import AnswerAwaited, Caller
 from alaya_mcp.serving.errors import error_result, internal_error, invalid_arguments
@@ -170,10 +170,5 @@ def _logged(tool: str, session: Session | NotConfigured) -> Generator[_Log]:
 
 def _of_the_default(error: AlayaError, default: str) -> AlayaError:
     """An error of a call that named no deployment; where it is about the default one, it says so."""
-    is_unclear = isinstance(error, InvalidArguments) and error.candidates
-    if not (isinstance(error, DeploymentNotFound) or is_unclear):
-        return error
-    return error.saying(
-        f"{default} is the default deployment (ALAYA_SERVICE_ID, or a profile's service_id).",
-        next_step="The user should correct the default.",
-    )
+    is_unclear = isinstance(error, DeploymentNotFound) or error.cause == "name_ambiguous"
+    return replace(error, default=default) if is_unclear else error

@@ -1,0 +1,178 @@
+"""One thing that a caller should know about a reply, as a fact, and what a chat comes to together with these. Pure.
+
+Most are said alike to every reader, here; what cut a reply, and what is about a tool's arguments, by those who show it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from alaya_mcp.results import ChatResult
+
+CutKind = Literal[
+    "cut_at_max_tokens",
+    "cut_at_deadline",
+    "cut_by_silence",
+    "cut_by_filter",
+    "cut_by_size",
+    "cut_by_engine_error",
+    "cut_by_connection",
+]
+"""What cut a reply."""
+ToolKind = Literal[
+    "cut_after_json",
+    "call_missing",
+    "parsed_awaits_call",
+    "parsed_incomplete",
+    "parsed_empty",
+    "parsed_unchecked",
+    "parsed_wrong",
+    "parsed_null",
+    "pattern_unchecked",
+    "conversation_incomplete",
+    "conversation_too_large",
+    "images_left_out",
+    "later_part",
+]
+"""What is about arguments or fields of a tool: only agents meet these."""
+PlainKind = Literal[
+    "thinking_absent",
+    "thinking_shown_in_part",
+    "thinking_by_tag",
+    "reasoning_as_reply",
+    "call_cut",
+    "call_not_json",
+    "call_not_an_object",
+    "calls_left_out",
+    "call_unoffered",
+    "call_as_text",
+    "json_started_over",
+    "started_over",
+    "only_thinking",
+    "no_text",
+    "stream_unreadable_in_part",
+    "adapter_not_used",
+    "answered_by_stranger",
+    "apikey_absent",
+    "plain_http",
+    "name_unlisted",
+    "base_name_unknown",
+    "engine_unknown",
+    "shown_in_part",
+    "too_large_to_keep",
+]
+Kind = CutKind | ToolKind | PlainKind
+
+Progress = Literal["writing", "thinking", "nothing"]
+"""How far a reply had come when it was cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One thing.
+
+    Attributes:
+        kind: What it is.
+        name: The model, the adapter, the function, the pattern or the finish_reason that it is about.
+        other: The name that came in its place.
+        detail: Why, as a clause; or upstream's words, fit to be quoted.
+        shown: How much is shown, or came.
+        whole: How much there is.
+        seconds: The limit that was over.
+        progress: How far the reply had come.
+        more_tokens: Whether a larger max_tokens brings more.
+        may_not_think: Whether the thinking could be switched off.
+        can_go_on: Whether the text can be gone on from.
+        joined: Whether it is about the reply together with the message that it goes on from.
+        has_messages: Whether the conversation is returned with the reply.
+        asked_for_messages: Whether it was asked for.
+    """
+
+    kind: Kind
+    name: str = ""
+    other: str = ""
+    detail: str = ""
+    shown: int = 0
+    whole: int = 0
+    seconds: float = 0
+    progress: Progress = "writing"
+    more_tokens: bool = False
+    may_not_think: bool = False
+    can_go_on: bool = False
+    joined: bool = False
+    has_messages: bool = False
+    asked_for_messages: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a chat comes to.
+
+    Attributes:
+        result: The reply, without warnings.
+        remarks: What should be known about it.
+    """
+
+    result: ChatResult
+    remarks: tuple[Remark, ...] = ()
+
+
+Words = str | Callable[[Remark], str]
+
+WORDS: Final[dict[Kind, Words]] = {
+    "thinking_absent": "No thinking came although it was switched on: the model may not think, or not know the switch.",
+    "thinking_shown_in_part": lambda of: (
+        f"The thinking is shown up to {of.shown} of {of.whole} bytes; the rest is not kept."
+    ),
+    "thinking_by_tag": "The text before a closing tag such as </think> was taken for thinking, although it was shown "
+    "as text while it came. A reasoning parser that fits the model parts the two from the start.",
+    "reasoning_as_reply": "The engine sent the reply as reasoning; it is shown as content.",
+    "call_cut": lambda of: f"The call of {of.name} was cut off, so do not run it.",
+    "call_not_json": lambda of: f"The arguments of the call of {of.name} are not valid JSON, so do not run it.",
+    "call_not_an_object": lambda of: (
+        f"The arguments of the call of {of.name} are JSON but not an object, so do not run it."
+    ),
+    "calls_left_out": lambda of: (
+        f"Only {of.shown} of the calls are shown: together they are larger than a result may be. The others are not "
+        "kept."
+    ),
+    "call_unoffered": "The engine asked for a tool although none was offered.",
+    "call_as_text": "The reply holds a tool call as text: the engine runs without a tool parser for this model (vLLM: "
+    "--enable-auto-tool-choice and --tool-call-parser; SGLang: --tool-call-parser), or the call was cut.",
+    "json_started_over": "The engine started the JSON over instead of going on; content is a whole reply of its own.",
+    "started_over": "The engine seems to have started over instead of going on: it may not know "
+    "continue_final_message.",
+    "only_thinking": "Only thinking arrived, no reply.",
+    "no_text": "The model ended its reply without any text.",
+    "stream_unreadable_in_part": lambda of: f"{of.whole} part(s) of the stream could not be read; text may be missing.",
+    "adapter_not_used": lambda of: (
+        f"The LoRA {of.name} was asked for, but the engine says that {of.other} answered: the adapter was probably not "
+        "used."
+    ),
+    "answered_by_stranger": lambda of: (
+        f"The engine says that {of.other} answered, which is none of this deployment's served names."
+    ),
+    "apikey_absent": "The control plane reports no apikey for this deployment, so none was sent.",
+    "plain_http": "The engine is reached over plain http: the apikey and the conversation are not encrypted.",
+    "name_unlisted": lambda of: (
+        f"{of.name} is not a name that the control plane reports, and the engine's /v1/models could not be read."
+    ),
+    "base_name_unknown": lambda of: (
+        f"SGLang takes {of.name} together with the base model's name, which is not known (/v1/models could not be "
+        "read): the base model may have answered in its place."
+    ),
+    "engine_unknown": lambda of: (
+        f"The engine is not known, so the adapter was asked for as {of.name}, as vLLM takes it; SGLang would have "
+        "needed base-name:adapter."
+    ),
+    "shown_in_part": lambda of: f"Only the first {of.shown} of {of.whole} bytes are shown.",
+    "too_large_to_keep": lambda of: (
+        f"Only the first {of.shown} of {of.whole} bytes are shown, and the whole is too large to be kept."
+    ),
+}
+"""By kind, the same for every reader."""
+
+
+def words_of(words: Words, remark: Remark) -> str:
+    """A row's words about a remark."""
+    return words if isinstance(words, str) else words(remark)

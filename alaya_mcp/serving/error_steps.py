@@ -1,0 +1,213 @@
+"""What an agent can do about an error, in arguments, tools and the host's configuration: a row for each cause. Pure."""
+
+from typing import Final, get_args
+
+from alaya_mcp.error_causes import Cause, UnexpectedCause
+from alaya_mcp.error_sentences import Row, said
+from alaya_mcp.errors import AlayaError
+
+_RESTART: Final = "and have the host restart this server."
+_LOOK: Final = "Call get_deployment to see the deployment's state."
+_CONFIG_FILE: Final = f"Correct it, or have ALAYA_CONFIG name another file, {_RESTART}"
+_WHOSE: Final = "Check in the Alaya NeW console whose key pair it is, and check ALAYA_BASE_URL."
+_ONE_OF_THESE: Final = "Pass one of these as model, exactly as written"
+_BASE: Final = (
+    "Check that ALAYA_BASE_URL is the serverless-infer base, and that no login portal intercepts it.",
+    "Check the deployment's endpoint with get_deployment: it must be the base of an OpenAI-compatible engine.",
+)
+_UNREACHED: Final = ("Check ALAYA_BASE_URL and the network, then call again.", f"{_LOOK} Then call again.")
+_IN_THE_CONSOLE: Final = "Correct the deployment's address in the Alaya NeW console."
+
+
+def next_step(error: AlayaError) -> str:
+    """What to do, ending with one thing to do."""
+    step = said(STEPS[error.cause], error)
+    return f"{step} Have the user correct the default deployment." if error.default else step
+
+
+def argument_words(error: AlayaError) -> str:
+    """What is wrong with an argument, as a sentence."""
+    return said(ARGUMENTS[error.cause], error)
+
+
+def _settings(error: AlayaError) -> str:
+    steps = [f"Correct these in the env block of the MCP host's configuration {_RESTART}"]
+    if error.cause in {"key_missing", "key_unusable"}:
+        pair = "The key pair is the Open API Key from the Alaya NeW console; without an account, the server can be "
+        steps.insert(0, f"{pair}started with --sandbox.")
+    if any(setting.problem == "unexpanded" for setting in error.settings):
+        steps.insert(0, "A host replaces references from its own environment, if at all (Claude Desktop does not).")
+    return " ".join(steps)
+
+
+def _by_plane(steps: tuple[str, str]) -> Row:
+    """A step for the control plane, and one for the engine."""
+    return lambda error: steps[error.plane == "data"]
+
+
+def _pass_a_deployment(error: AlayaError) -> str:
+    return "Pass one of these as service_id, or call list_deployments for all of them." if error.known else _WHOSE
+
+
+def _loading(error: AlayaError) -> str:
+    more = "a larger wait_seconds (and timeout_seconds)" if error.seconds else "wait_seconds"
+    return f"Loading can take minutes. Look with get_deployment, or pass {more} and the chat waits for it."
+
+
+def _pass_a_model(otherwise: str) -> Row:
+    def row(error: AlayaError) -> str:
+        if not error.candidates:
+            return otherwise
+        # The base model is no way out where it is what was refused.
+        return f"{_ONE_OF_THESE}{'' if error.is_chosen else ', or leave model out for the base model'}."
+
+    return row
+
+
+_MORE_TIME: Final = (
+    f"{_LOOK} Then call again with a larger timeout_seconds (hosts may give up earlier), a shorter prompt or a smaller "
+    "max_tokens."
+)
+_NO_ANSWER: Final = ("Call again later.", _MORE_TIME)
+_CONSOLE_NAME: Final = "Check the deployment's served name in the Alaya NeW console."
+
+STEPS: Final[dict[Cause, Row]] = {
+    **dict.fromkeys(("key_missing", "key_unusable", "base_url_unusable", "setting_unusable"), _settings),
+    **dict.fromkeys(
+        (
+            "config_file_missing",
+            "config_file_unreadable",
+            "config_file_too_large",
+            "config_file_not_utf8",
+            "config_file_not_toml",
+            "config_entry_unusable",
+        ),
+        _CONFIG_FILE,
+    ),
+    "profile_unknown": "Correct ALAYA_PROFILE, or add the profile.",
+    "certificates_unusable": f"Correct or remove both variables (a file and a folder of PEM certificates), {_RESTART}",
+    "proxy_unusable": lambda error: (
+        f"Correct or remove {error.source} (an http, https, socks5 or socks5h URL), {_RESTART}"
+    ),
+    "proxy_refused": lambda error: f"Correct or remove {error.proxy}, {_RESTART}",
+    "arguments_unusable": lambda error: (
+        (f"The arguments are: {', '.join(error.known)}. " if error.known else "") + "Correct this and call again."
+    ),
+    "cursor_unknown": "Pass next_cursor of an earlier result as it is, or leave cursor out to begin anew.",
+    "cursor_of_other_filters": "Pass cursor alone to go on, or leave it out to begin with other filters.",
+    "wait_over_budget": "Pass a smaller wait_seconds or a larger timeout_seconds.",
+    **dict.fromkeys(
+        ("prompt_missing", "prompt_and_messages"),
+        "Give a single message as prompt, or a whole conversation as messages.",
+    ),
+    "system_given_twice": "Give the system message in one of the two places.",
+    "nothing_to_continue": "Put the reply that was cut last, or leave continue_reply out.",
+    "tool_choice_unknown": lambda error: f"Pass one of the tools given: {', '.join(error.known) or 'none'}.",
+    "tool_choice_without_tools": "Give tools too, or leave tool_choice out.",
+    "thinking_given_twice": "Say it in one of the two places.",
+    "schema_unusable": "Correct the schema (JSON Schema, draft 2020-12) and call again.",
+    "read_on_with_question": "Give read_on alone to read on in an earlier reply, or leave it out to ask.",
+    "read_on_unknown": "Pass the read_on of an earlier result, exactly as returned.",
+    "read_on_past_the_end": "Take the parts that were returned: nothing is left to be read.",
+    "reply_not_kept": "Ask the model again, for shorter parts or with a smaller max_tokens.",
+    "resource_unknown": lambda error: f"Read one of these: {', '.join(error.known)}.",
+    "resource_reference_unusable": lambda error: f"Read {error.source} for the deployments that there are.",
+    "reference_unusable": "Pass a deployment's id, name or alias as service_id.",
+    "deployment_not_named": "ALAYA_SERVICE_ID in the host's configuration sets a default; list_deployments shows all. "
+    "Ask the user which deployment is meant and pass its name or id as service_id.",
+    "deployment_none_running": "Ask the user to start one in the Alaya NeW console.",
+    "name_ambiguous": "Ask the user which is meant, and pass its id as service_id.",
+    "key_pair_rejected": f"Copy both halves of the Open API Key from the Alaya NeW console there again, {_RESTART}",
+    "apikey_missing": "Look up the deployment's apikey in the Alaya NeW console; it may have to be made first.",
+    "apikey_rejected": "If the deployment's apikey was just changed, call again in a minute; else renew it in the "
+    "console.",
+    **dict.fromkeys(
+        ("list_denied", "deployment_denied"),
+        "Check in the Alaya NeW console that the key pair's account may use it.",
+    ),
+    "quota_used_up": "Look into the quota and the balance in the console of the engine's provider.",
+    "deployment_unknown": "A deployment of another account cannot be seen with this key pair; if the id is right, "
+    "check ALAYA_BASE_URL. Call list_deployments for those that there are, and pass a name or id of them.",
+    "name_unknown": _pass_a_deployment,
+    **dict.fromkeys(("deployment_starting", "model_loading", "no_instance"), _loading),
+    "deployment_stopping": "It will not answer again until somebody starts it. Ask the user to start it in the "
+    "Alaya NeW console.",
+    "deployment_stopped": "Start it in the Alaya NeW console, then look again.",
+    "deployment_failed": "It needs a change before it can run. Look at its events and logs in the Alaya NeW console.",
+    "deployment_state_unknown": "Look at it in the Alaya NeW console.",
+    "model_unknown": _pass_a_model("Leave model out for the engine's base model."),
+    "no_model_known": "Pass the served name as model; it is what the deployment was given in the Alaya NeW console.",
+    "model_refused": _pass_a_model("Call list_lora_models for the exact names, and pass one as model."),
+    **dict.fromkeys(
+        ("model_refused_though_listed", "model_refused_though_reported", "model_unlisted", "adapter_refused"),
+        _pass_a_model(_CONSOLE_NAME),
+    ),
+    "adapter_partly_loaded": "Each try reached an instance without it. Have the adapter loaded on every instance "
+    "(list_lora_models shows ready_on), or pass one of the other names as model.",
+    "context_too_long": "Shorten the prompt or the history, or pass a smaller max_tokens.",
+    "tool_parser_missing": "Leave tools out, or have the deployment started with a tool parser: "
+    "--enable-auto-tool-choice --tool-call-parser NAME on vLLM, --tool-call-parser NAME on SGLang (hermes or qwen25 "
+    "for Qwen, llama3_json or llama3 for Llama).",
+    "images_unsupported": "Leave images out, or ask a deployment of a vision model (Qwen-VL and the like).",
+    "schema_unsupported": "Simplify the schema: type, properties, required, items and enum are understood by "
+    "every engine.",
+    "request_unreadable": "Correct the tools, messages or extra_body by what upstream said.",
+    "content_filtered": "Change what is asked, then call again.",
+    "request_refused": lambda error: (
+        "Correct the arguments by what upstream said, then call again."
+        if error.words
+        else "Shorten the request, or look into the engine's log in the console: upstream gives no reason."
+    ),
+    "failure_reported": "Correct the call by what upstream said; if that names no cause, look into the console.",
+    "accounts_full": "Call again in a moment.",
+    "rate_limited": "Wait, then call again with fewer calls at a time.",
+    "no_answer": _by_plane(_NO_ANSWER),
+    "gave_up_waiting": _by_plane(("Call again later.", "Call again; for a long answer, pass a smaller max_tokens.")),
+    "answer_stalled": f"ALAYA_IDLE_SECONDS is the longest silence that is waited for. {_LOOK} Then call again.",
+    "queued_too_long": "Call again with fewer chats at a time, or raise ALAYA_MAX_CONCURRENCY.",
+    **dict.fromkeys(
+        ("dns_failed", "connection_refused", "connection_timed_out", "connection_closed"), _by_plane(_UNREACHED)
+    ),
+    "tls_distrusted": "Check this machine's clock. Where the server, or a proxy in between, has a certificate of a "
+    "private authority, set SSL_CERT_FILE to a file (PEM) with that authority's certificate.",
+    "upstream_failing": _by_plane(("Call again later.", f"{_LOOK} Then call again.")),
+    **dict.fromkeys(("engine_error", "answer_empty"), f"{_LOOK} Then call again."),
+    **dict.fromkeys(get_args(UnexpectedCause), _by_plane(_BASE)),
+    "base_url_path_wrong": "Correct ALAYA_BASE_URL: it ends in the path of the serverless-infer API, "
+    "/api/serverless-infer/v1.",
+    "service_url_missing": "Look at the deployment in the Alaya NeW console: it may not be set up yet.",
+    "service_url_refused": _IN_THE_CONSOLE,
+    "apikey_unusable": "Renew the deployment's apikey in the Alaya NeW console.",
+    "bug": "Report it with the server's stderr log, which says where it happened.",
+}
+"""By cause."""
+
+ARGUMENTS: Final[dict[Cause, Row]] = {
+    "arguments_unusable": lambda error: f"{error.detail}.",
+    "cursor_unknown": "cursor: is none that this server gave.",
+    "cursor_of_other_filters": lambda error: (
+        f"cursor: goes on with the filters that it began with ({error.detail or 'none'})."
+    ),
+    "wait_over_budget": lambda error: (
+        f"wait_seconds: is {error.asked}, more than the call's whole budget of {error.limit} s."
+    ),
+    "prompt_missing": "Neither prompt nor messages was given.",
+    "prompt_and_messages": "Both prompt and messages were given.",
+    "system_given_twice": "system was given, and messages has a system message too.",
+    "nothing_to_continue": "continue_reply: needs messages whose last one is an assistant's, with the text to go on "
+    "from.",
+    "tool_choice_unknown": "tool_choice: is neither auto, none, required nor the name of one of the tools.",
+    "tool_choice_without_tools": "tool_choice: was given without tools.",
+    "thinking_given_twice": "thinking: was given, and extra_body's chat_template_kwargs switches it too.",
+    "schema_unusable": lambda error: f"response_schema: {error.detail}.",
+    "read_on_with_question": "read_on was given, and a question too.",
+    "read_on_unknown": "read_on: is not the URI of a kept reply.",
+    "read_on_past_the_end": lambda error: (
+        f"read_on: that reply ends at byte {error.count}, before the part that was asked for."
+    ),
+    "reply_not_kept": "read_on: that reply is not kept any more: large replies are kept for half an hour, fewer when "
+    "newer ones need the room, and not over a restart.",
+    "resource_unknown": "There is no such resource.",
+    "resource_reference_unusable": lambda error: f"service_id: {error.detail}.",
+}
+"""What is wrong with the arguments of tools and resources, by cause."""

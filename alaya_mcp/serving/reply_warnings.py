@@ -1,0 +1,102 @@
+"""Remarks about a reply as warnings for an agent, in arguments and fields of the tools. Pure."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from alaya_mcp.chat.remark import WORDS, Kind, Outcome, Progress, Remark, Words, words_of
+from alaya_mcp.results import ChatResult
+
+_AGAIN: Final = "Call get_deployment to see its state, then ask again"
+_WHERE: Final[dict[Progress, str]] = {
+    "writing": "",
+    "thinking": " while the model was still thinking, before any reply",
+    "nothing": ", before any text",
+}
+
+
+def _said(remark: Remark) -> str:
+    return f' Upstream said: "{remark.detail}".' if remark.detail else ""
+
+
+_OWN: Final[dict[Kind, Words]] = {
+    "cut_at_max_tokens": lambda of: (
+        f"The reply ends at max_tokens or at the end of the context{_WHERE[of.progress]}. Pass a larger max_tokens"
+        f"{', or thinking: off' if of.may_not_think else ''}"
+    ),
+    "cut_at_deadline": lambda of: (
+        f"The reply was cut at the deadline of {of.seconds:g} s{_WHERE[of.progress]}. Pass a larger timeout_seconds "
+        "(hosts may give up at 60 s)"
+    ),
+    "cut_by_silence": lambda of: (
+        f"The reply was cut{_WHERE[of.progress]}: the engine was silent for {of.seconds:g} s. {_AGAIN}"
+    ),
+    "cut_by_filter": lambda of: (
+        f"The reply was cut by a content filter (finish_reason {of.name}){_WHERE[of.progress]}. Change the request, "
+        "since the same one may be cut again"
+    ),
+    "cut_by_size": lambda of: f"The reply was cut{_WHERE[of.progress]}: it is larger than this server reads",
+    "cut_by_engine_error": lambda of: (
+        f"The reply was cut by an error of the engine{_WHERE[of.progress]}.{_said(of)} {_AGAIN}"
+    ),
+    "cut_by_connection": lambda of: (
+        f"The reply was cut{_WHERE[of.progress]}: the connection to the engine ended before the answer did. {_AGAIN}"
+    ),
+    "cut_after_json": lambda of: f"The reply was cut ({of.name}) after its JSON was whole",
+    "call_missing": "tool_choice asked for a tool call, but the engine answered in text",
+    "parsed_awaits_call": "The model asked for a tool instead of replying, so there is no parsed yet",
+    "parsed_incomplete": "The reply is not whole in this result, so there is no parsed",
+    "parsed_empty": "The reply has no text, so there is no parsed",
+    "parsed_unchecked": lambda of: (
+        f"The reply could not be checked against response_schema, so there is no parsed: {of.detail}"
+    ),
+    "parsed_wrong": lambda of: (
+        f"The reply{', together with the message that it goes on from,' if of.joined else ''} does not follow "
+        f"response_schema, so there is no parsed: {of.detail}. Ask again, or simplify the schema"
+    ),
+    "parsed_null": "The reply is null, which follows response_schema; parsed is left out for it",
+    "pattern_unchecked": lambda of: f"The pattern {of.name} of response_schema was not checked",
+    "conversation_incomplete": "The conversation is not returned, since the reply is not whole here: read on, then add "
+    "it",
+    "conversation_too_large": "The conversation is too large to be returned: add this reply to the messages that you "
+    "sent",
+    "images_left_out": "messages leaves out the images that were given as data: put them in again",
+    "later_part": lambda of: f"Bytes {of.name} of {of.whole} of a reply that came earlier; nothing was asked now",
+    "shown_in_part": lambda of: (
+        f"Only the first {of.shown} of {of.whole} bytes are shown; call chat_with_deployment with read_on for the next "
+        "part (nothing is generated anew)"
+    ),
+}
+"""What is said to an agent alone, without the full stop."""
+_ADVICE: Final[dict[Kind, Words]] = {
+    "call_cut": lambda of: f" Ask again{' with a larger max_tokens' if of.more_tokens else ''}.",
+    "call_not_json": " Ask again.",
+    "call_not_an_object": " Ask again.",
+    "too_large_to_keep": " Ask for shorter parts.",
+}
+"""What to do, where it is said to an agent alone."""
+
+
+def with_warnings(outcome: Outcome) -> ChatResult:
+    """The result of a chat, its remarks in words."""
+    return outcome.result.model_copy(update={"warnings": warnings_of(outcome.remarks)})
+
+
+def warnings_of(remarks: Sequence[Remark]) -> list[str]:
+    """Each remark in a sentence or two."""
+    return [_warning(remark) for remark in remarks]
+
+
+def _warning(remark: Remark) -> str:
+    if remark.kind in _OWN:
+        return f"{words_of(_OWN[remark.kind], remark)}{_going_on(remark)}."
+    return f"{words_of(WORDS[remark.kind], remark)}{words_of(_ADVICE.get(remark.kind, ''), remark)}"
+
+
+def _going_on(remark: Remark) -> str:
+    """How to go on from what came of a reply that was cut."""
+    if not remark.can_go_on:
+        return ""
+    if remark.has_messages:
+        return ", or pass messages with continue_reply to go on from it"
+    how = "" if remark.asked_for_messages else " (return_messages gives them)"
+    return f", or go on from it: continue_reply, with this reply as the last of messages{how}"
