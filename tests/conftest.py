@@ -1,18 +1,32 @@
-"""What all tests share: the event loop's backend, and telling asserts in the modules that tests share."""
+"""What all tests share: the event loop's backend and its clock, and telling asserts in the modules that tests share."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.quick_clock import quick_clock
 
 pytest.register_assert_rewrite("tests.calls", "tests.stdio_host", "tests.upstream", "tests.sandbox.caller")
+
+# Slowness is the machine's, and no finding.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     """uvicorn, and so the sandbox, runs on asyncio."""
     return "asyncio"
+
+
+@pytest.fixture
+async def quick() -> AsyncGenerator[None]:
+    """Limits of time without the time: see `quick_clock`."""
+    async with quick_clock():
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

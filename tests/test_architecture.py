@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import alaya_mcp
+from tests.patience import PATIENCE
 
 PACKAGE = Path(alaya_mcp.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
@@ -142,7 +143,7 @@ def loaded_after(statement: str) -> set[str]:
     """The modules that a fresh interpreter holds after a statement."""
     script = f"import json, sys\n{statement}\nprint(json.dumps(list(sys.modules)))"
     command = [sys.executable, "-c", script]
-    run = subprocess.run(command, check=True, capture_output=True, timeout=60)  # noqa: S603 our own words
+    run = subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)  # noqa: S603 our own words
     return set(json.loads(run.stdout))
 
 

@@ -19,17 +19,16 @@ from alaya_mcp.origins import Origin
 from alaya_mcp.sandbox import CATALOGUE, FAULTS, Sandbox
 from alaya_mcp.upstream.transport import Transport
 from tests.calls import CHAT
+from tests.patience import PATIENCE
 from tests.stdio_host import host, own_environ
 from tests.upstream import Exchange, Request, Upstream, replies
-
-SECONDS = 60
 
 
 def run(*arguments: str, encoding: str = "utf-8", **environ: str) -> subprocess.CompletedProcess[bytes]:
     """One command to its end."""
     command = [sys.executable, "-m", "alaya_mcp", *arguments]
     variables = own_environ(**{"PYTHONIOENCODING": encoding, **environ})
-    return subprocess.run(command, capture_output=True, timeout=SECONDS, env=variables, check=False)  # noqa: S603 our own command
+    return subprocess.run(command, capture_output=True, timeout=PATIENCE, env=variables, check=False)  # noqa: S603 our own command
 
 
 @asynccontextmanager
@@ -37,7 +36,7 @@ async def running(*arguments: str, **environ: str) -> AsyncGenerator[str]:
     """A command that goes on until it is ended here, and what it said first."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ALAYA_")}
     command = [sys.executable, "-m", "alaya_mcp", *arguments]
-    with anyio.fail_after(SECONDS):
+    with anyio.fail_after(PATIENCE):
         process = await anyio.open_process(command, stdout=PIPE, env={**inherited, **environ})
         async with process:
             assert process.stdout is not None
@@ -133,7 +132,7 @@ def test_a_reader_that_has_seen_enough_ends_it_without_a_traceback(arguments: li
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
-        assert process.wait(SECONDS) in {0, 1}
+        assert process.wait(PATIENCE) in {0, 1}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no such signal")
@@ -143,7 +142,7 @@ def test_a_console_does_not_let_a_peer_that_leaves_end_the_program() -> None:
         "one, other = socket.socketpair()\nother.close()\n"
         "try:\n    one.send(b'x')\nexcept BrokenPipeError:\n    print('lives')"
     )
-    lives = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=SECONDS, check=False)  # noqa: S603 our own words
+    lives = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=PATIENCE, check=False)  # noqa: S603 our own words
 
     assert (lives.returncode, lives.stdout.strip()) == (0, b"lives")
 
@@ -353,7 +352,7 @@ def test_what_is_like_nothing_is_refused_without_a_guess(arguments: list[str]) -
 def test_the_sandbox_before_a_command_that_takes_it_means_that_command() -> None:
     chat = [sys.executable, "-m", "alaya_mcp", "--sandbox", "chat"]
     done = subprocess.run(  # noqa: S603 our own command
-        chat, input=b"sandbox: say hello\n", capture_output=True, timeout=60, env=own_environ(), check=False
+        chat, input=b"sandbox: say hello\n", capture_output=True, timeout=PATIENCE, env=own_environ(), check=False
     )
 
     assert (done.returncode, done.stdout) == (0, b"hello\n")

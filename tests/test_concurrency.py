@@ -11,6 +11,7 @@ from mcp.client.stdio import StdioServerParameters
 
 from alaya_mcp.sandbox import Sandbox
 from tests.calls import CHAT, ERAS, Era, connected, content_of, environ_of
+from tests.patience import PATIENCE
 from tests.stdio_host import Host, host
 from tests.upstream import Exchange, Request, Upstream, replies, text_chunk
 
@@ -83,7 +84,7 @@ async def test_chats_over_the_limit_queue_in_turn_and_say_so() -> None:
 async def test_a_call_that_the_client_gives_up_frees_the_engine(era: Era) -> None:
     async with Sandbox(token_delay=0.01) as sandbox:
         parameters = StdioServerParameters(command=sys.executable, args=["-m", "alaya_mcp"], env=environ_of(sandbox))
-        with anyio.fail_after(30):
+        with anyio.fail_after(PATIENCE):
             async with Client(parameters, mode=era) as client:
                 with pytest.raises(MCPError):
                     await client.call_tool(CHAT, {"prompt": "sandbox: silence 500"}, read_timeout_seconds=2)
@@ -133,7 +134,7 @@ async def test_a_call_can_be_cancelled_at_every_stage(stage: str, era: Era) -> N
                     tasks.start_soon(client.call_tool, CHAT, arguments)
                     await anyio.wait_all_tasks_blocked()
                 tasks.cancel_scope.cancel()
-            with anyio.fail_after(10):
+            with anyio.fail_after(PATIENCE):
                 await closed.wait()
             upstream.control = upstream.models = None
             upstream.chat = replies("ok")

@@ -23,6 +23,7 @@ from mcp.shared.message import SessionMessage
 
 from alaya_mcp.serving.stdio.pipes import Input, Output, Pipes
 from alaya_mcp.serving.stdio.stdout_guard import Descriptors
+from tests.patience import PATIENCE
 from tests.stdio_host import Host, host, own_environ
 from tests.upstream import Exchange, Request, Upstream, replies, text_chunk
 
@@ -43,9 +44,9 @@ def lines_of(*messages: dict[str, Any]) -> bytes:
 
 @asynccontextmanager
 async def started(stdin: int | IO[bytes], stdout: int | IO[bytes], **environ: str) -> AsyncGenerator[Process]:
-    """The server with these as its stdin and stdout, for at most 30 s."""
+    """The server with these as its stdin and stdout, for as long as a test has patience."""
     command = [sys.executable, "-m", "alaya_mcp"]
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE):
         process = await anyio.open_process(command, stdin=stdin, stdout=stdout, stderr=PIPE, env=own_environ(**environ))
         try:
             yield process
@@ -306,13 +307,14 @@ sys.meta_path.insert(0, Prints())
 atexit.register(print, "stray")
 sys.argv = ["alayanew-mcp"]
 from alaya_mcp.cli.main import main
+from tests.patience import PATIENCE
 sys.exit(main())
 """
 
 
 async def test_what_is_printed_by_mistake_is_not_on_the_wire() -> None:
     """While the server is loaded and when it exits; by Python, by a system call and by a child."""
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE):
         environ = own_environ(ALAYA_ACCESS_KEY="ak", ALAYA_SECRET_KEY="sk")
         async with await anyio.open_process([sys.executable, "-c", PRINTS], env=environ) as process:
             server = Host(process)

@@ -11,6 +11,7 @@ import pytest
 
 from alaya_mcp.sandbox import Sandbox
 from tests.calls import environ_of
+from tests.patience import PATIENCE
 from tests.stdio_host import MODERN, host, own_environ
 from tests.upstream import Exchange, Request, Upstream, text_chunk
 
@@ -175,7 +176,7 @@ async def test_where_stdin_cannot_be_waited_for_such_lines_are_read_the_same(tmp
         b'{"jsonrpc":"2.0","id":7,"method":"x","params":{"n":%s}}' % (b"9" * 4_301),
     ]
     (tmp_path / "in").write_bytes(b"\n".join(lines) + b"\n")
-    with anyio.fail_after(60), (tmp_path / "in").open("rb") as stdin:
+    with anyio.fail_after(PATIENCE), (tmp_path / "in").open("rb") as stdin:
         command = [sys.executable, "-m", "alaya_mcp", "--sandbox"]
         done = await anyio.run_process(command, stdin=stdin, env=own_environ())
 

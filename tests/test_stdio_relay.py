@@ -16,6 +16,7 @@ from alaya_mcp.config.settings import load_settings
 from alaya_mcp.serving.server import create_server
 from alaya_mcp.serving.stdio.transport import Relay
 from alaya_mcp.serving.stdio.unreadable import Unreadable, envelopes, unreadable
+from tests.patience import PATIENCE
 from tests.stdio_host import MODERN, host
 
 SETTINGS = load_settings({"ALAYA_ACCESS_KEY": "ak", "ALAYA_SECRET_KEY": "sk"})
@@ -110,7 +111,7 @@ async def test_the_transport_yields_a_pair_of_streams(tmp_path: Any) -> None:  #
         await anyio.open_file(tmp_path / "out", "w", encoding="utf-8") as stdout,
         stdio_server(stdin, stdout) as (incoming, outgoing),
     ):
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             items = [item async for item in incoming]
         await incoming.aclose()
         await outgoing.aclose()

@@ -12,6 +12,7 @@ import pytest
 from alaya_mcp.chat.structured import SchemaChecks, SchemaRefused, check
 from alaya_mcp.deadline import Deadline
 from tests.calls import CHAT, call, connected, content_of, error_of, text_of
+from tests.patience import PATIENCE
 from tests.upstream import DONE, Exchange, Handler, Request, Upstream, replies, says, text_chunk
 
 pytestmark = [pytest.mark.anyio]
@@ -259,7 +260,7 @@ async def test_a_check_without_end_is_ended_and_the_loop_goes_on_meanwhile(schem
             await anyio.sleep(0.01)
             turns += 1
 
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENCE):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(count)
             structured = await SchemaChecks().read(schema, [text], Deadline.after(1))
@@ -299,7 +300,7 @@ def test_a_bug_in_a_check_is_a_problem_and_no_failure() -> None:
 def test_a_check_whose_server_is_gone_ends_itself() -> None:
     texts = (json.dumps(CATASTROPHE), json.dumps("a" * 60 + "b"))
     script = f"from alaya_mcp.chat.structured import check; check('value', {texts!r}, 1)"
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60, check=False)  # noqa: S603 our own words
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=PATIENCE, check=False)  # noqa: S603 our own words
 
     assert run.returncode == -signal.SIGALRM
 
@@ -310,7 +311,7 @@ def test_a_worker_is_held_to_its_memory() -> None:
         "import resource; from alaya_mcp.chat.structured import check; check('value', ('{}', '3'), 8); "
         "print(resource.getrlimit(resource.RLIMIT_AS)[0])"
     )
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60, check=True)  # noqa: S603 our own words
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=PATIENCE, check=True)  # noqa: S603 our own words
 
     assert int(run.stdout) == 2**30
 

@@ -15,6 +15,7 @@ from alaya_mcp.chat.stream.thinking import Prefilled, ThinkSplitter, part_orphan
 from alaya_mcp.serving.elicitation import PHASE_META_KEY
 from alaya_mcp.serving.server import create_server
 from tests.calls import CHAT, call, content_of, text_of
+from tests.patience import PATIENCE
 from tests.upstream import DONE, Exchange, Handler, Request, Upstream, replies, text_chunk
 
 
@@ -188,7 +189,7 @@ async def notes_and_content(upstream: Upstream, **arguments: object) -> tuple[li
     async def asks_for_notes(progress: float, total: float | None, message: str | None) -> None:
         """Its presence makes the client send a token."""
 
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENCE):
         async with Client(create_server(upstream.settings()), mode="legacy", message_handler=keep) as client:
             result = await client.call_tool(CHAT, {"prompt": "x", **arguments}, progress_callback=asks_for_notes)
             await anyio.wait_all_tasks_blocked()
