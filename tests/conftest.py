@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from alaya_mcp.chat import structured
+from tests.patience import PATIENCE
 from tests.quick_clock import quick_clock
 
 pytest.register_assert_rewrite("tests.calls", "tests.stdio_host", "tests.upstream", "tests.sandbox.caller")
@@ -37,6 +39,15 @@ def no_configuration_of_the_developers_own(tmp_path_factory: pytest.TempPathFact
         patch.setenv("XDG_CONFIG_HOME", str(folder))
         patch.setenv("LOCALAPPDATA", str(folder))
         yield folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def time_to_check_a_schema() -> Iterator[None]:
+    """Worker processes of this process may be slow to start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structured, "CHECK_SECONDS", PATIENCE)
+        patch.setattr(structured, "_WORKER_SECONDS", round(PATIENCE))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

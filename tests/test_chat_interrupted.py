@@ -9,7 +9,7 @@ import mcp_types as types
 import pytest
 
 from tests.calls import CHAT, call, connected, content_of, error_of, text_of
-from tests.patience import PATIENCE
+from tests.patience import LONG_BUDGET, PATIENCE
 from tests.upstream import DONE, Exchange, Handler, Request, Upstream, in_turn, replies, says, text_chunk
 
 pytestmark = [pytest.mark.anyio]
@@ -369,7 +369,7 @@ async def test_a_cancelled_call_closes_its_connection_and_the_next_call_works() 
 
     async with (
         Upstream(chat=in_turn(hangs, replies("ok"))) as upstream,
-        connected(upstream.settings(), "legacy") as client,
+        connected(upstream.settings(**LONG_BUDGET), "legacy") as client,
     ):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(client.call_tool, CHAT, {"prompt": "x"})

@@ -23,7 +23,7 @@ from mcp.shared.message import SessionMessage
 
 from alaya_mcp.serving.stdio.pipes import Input, Output, Pipes
 from alaya_mcp.serving.stdio.stdout_guard import Descriptors
-from tests.patience import PATIENCE
+from tests.patience import LONG_BUDGET, PATIENCE
 from tests.stdio_host import Host, host, own_environ
 from tests.upstream import Exchange, Request, Upstream, replies, text_chunk
 
@@ -72,7 +72,7 @@ async def test_two_sockets_serve_as_two_pipes_do(half_closed: bool) -> None:
         theirs_out.close()
         call = {"name": CHAT, "arguments": {"prompt": "x"}}
         ours_in.sendall(lines_of(*OPENING, {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}))
-        ours_out.settimeout(20)
+        ours_out.settimeout(PATIENCE)
         answers = await anyio.to_thread.run_sync(lambda: [json.loads(line) for line in _lines(ours_out, 2)])
         ours_in.close()
         status = await process.wait()
@@ -93,7 +93,7 @@ async def test_one_socket_for_both_is_served_too() -> None:
     async with started(theirs.fileno(), theirs.fileno(), ALAYA_ACCESS_KEY="ak", ALAYA_SECRET_KEY="sk") as process:
         theirs.close()
         ours.sendall(lines_of(*OPENING, {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}))
-        ours.settimeout(20)
+        ours.settimeout(PATIENCE)
         answers = await anyio.to_thread.run_sync(lambda: [json.loads(line) for line in _lines(ours, 2)])
         ours.shutdown(socket.SHUT_WR)
         status = await process.wait()
@@ -146,7 +146,12 @@ async def test_a_host_that_closes_stdin_and_never_reads_keeps_no_process() -> No
     stdin, to_server = os.pipe()
     from_server, stdout = os.pipe()
     async with Upstream(chat=endless) as upstream:
-        environ = {**upstream.environ, "ALAYA_PROGRESS_INTERVAL_MS": "0", "ALAYA_MAX_REPLY_BYTES": "10000000"}
+        environ = {
+            **upstream.environ,
+            **LONG_BUDGET,
+            "ALAYA_PROGRESS_INTERVAL_MS": "0",
+            "ALAYA_MAX_REPLY_BYTES": "10000000",
+        }
         async with started(stdin, stdout, **environ) as process:
             call = {"name": CHAT, "arguments": {"prompt": "x"}, "_meta": {"progressToken": 1}}
             os.write(to_server, lines_of(*OPENING, {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}))
@@ -171,7 +176,7 @@ async def test_a_host_that_closes_stdout_ends_the_process_and_its_upstream_conne
 
     stdin, to_server = os.pipe()
     from_server, stdout = os.pipe()
-    async with Upstream(chat=goes_on) as upstream, started(stdin, stdout, **upstream.environ) as process:
+    async with Upstream(chat=goes_on) as upstream, started(stdin, stdout, **upstream.environ, **LONG_BUDGET) as process:
         os.close(stdout)
         call = {"name": CHAT, "arguments": {"prompt": "x"}}
         os.write(to_server, lines_of(*OPENING, {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}))
@@ -307,7 +312,7 @@ sys.meta_path.insert(0, Prints())
 atexit.register(print, "stray")
 sys.argv = ["alayanew-mcp"]
 from alaya_mcp.cli.main import main
-from tests.patience import PATIENCE
+from tests.patience import LONG_BUDGET, PATIENCE
 sys.exit(main())
 """
 

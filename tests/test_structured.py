@@ -9,6 +9,8 @@ from typing import Any
 import anyio
 import pytest
 
+from alaya_mcp.chat import structured
+from alaya_mcp.chat.schema_verdict import Verdict
 from alaya_mcp.chat.structured import SchemaChecks, SchemaRefused, check
 from alaya_mcp.deadline import Deadline
 from tests.calls import CHAT, call, connected, content_of, error_of, text_of
@@ -268,23 +270,29 @@ async def test_a_check_without_end_is_ended_and_the_loop_goes_on_meanwhile(schem
             assert structured.problem == "checking it took too long"
             tasks.cancel_scope.cancel()
 
-        again = await SchemaChecks().read({"type": "integer"}, ["3"], Deadline.after(10))
-    assert turns > 10
+        again = await SchemaChecks().read({"type": "integer"}, ["3"], Deadline.after(PATIENCE))
+    assert turns > 2, "one at its start, and one after a check that stopped the loop"
     assert again
     assert (again.value, again.problem) == (3, None)
 
 
-async def test_slow_checks_do_not_starve_another_one() -> None:
-    checks, deadline = SchemaChecks(), Deadline.after(60)
-    good = {"type": "object"}
+@pytest.mark.usefixtures("quick")
+async def test_slow_checks_do_not_starve_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def worker(_: object, what: str, texts: tuple[str, ...], *__: object, **___: object) -> Verdict:
+        del what
+        await anyio.sleep(9 if "pattern" in texts[0] else 4)
+        return Verdict()
+
+    monkeypatch.setattr(structured, "CHECK_SECONDS", 5)
+    monkeypatch.setattr(anyio.to_process, "run_sync", worker)
+    checks, deadline = SchemaChecks(), Deadline.after(99)
     async with anyio.create_task_group() as tasks:
         for _ in range(4):
             tasks.start_soon(checks.read, CATASTROPHE, [json.dumps("a" * 60 + "b")], deadline)
         await anyio.wait_all_tasks_blocked()
-        await checks.refuse_unusable(good, deadline)
-        structured = await checks.read(good, ['{"a": 1}'], deadline)
-        assert structured
-        assert (structured.value, structured.problem) == ({"a": 1}, None)
+        found = await checks.read({"type": "object"}, ['{"a": 1}'], deadline)
+        assert found
+        assert (found.value, found.problem) == ({"a": 1}, None)
         tasks.cancel_scope.cancel()
 
 
@@ -320,7 +328,7 @@ def test_a_worker_is_held_to_its_memory() -> None:
     "text", ["[" * 200 + "]" * 200, "[" * 99_999, "1e999", '{"a": [1e999]}'], ids=lambda text: text[:9]
 )
 async def test_json_that_cannot_be_sent_on_is_no_data(text: str) -> None:
-    structured = await SchemaChecks().read({}, [text], Deadline.after(10))
+    structured = await SchemaChecks().read({}, [text], Deadline.after(PATIENCE))
 
     assert structured
     assert structured.problem
@@ -328,7 +336,7 @@ async def test_json_that_cannot_be_sent_on_is_no_data(text: str) -> None:
 
 async def test_a_pattern_that_is_no_expression_is_a_problem_of_the_schema() -> None:
     with pytest.raises(SchemaRefused):
-        await SchemaChecks().refuse_unusable({"pattern": "("}, Deadline.after(10))
+        await SchemaChecks().refuse_unusable({"pattern": "("}, Deadline.after(PATIENCE))
 
 
 async def test_a_continued_reply_is_read_from_its_beginning() -> None:
