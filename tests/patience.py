@@ -5,5 +5,5 @@ from typing import Final
 PATIENCE: Final = 120.0
 """Seconds."""
 
-LONG_BUDGET: Final = {"ALAYA_TIMEOUT_SECONDS": "3600"}
+LONG_BUDGET: Final = {"ALAYA_TIMEOUT_SECONDS": "900"}
 """For a server, so that it is not its deadline that ends a chat while a test waits for the end."""

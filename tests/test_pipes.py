@@ -312,7 +312,6 @@ sys.meta_path.insert(0, Prints())
 atexit.register(print, "stray")
 sys.argv = ["alayanew-mcp"]
 from alaya_mcp.cli.main import main
-from tests.patience import LONG_BUDGET, PATIENCE
 sys.exit(main())
 """
 

@@ -18,7 +18,6 @@ import json, sys
 from alaya_mcp.serving.stdio.sdk import defer_packages
 defer_packages()
 import alaya_mcp.cli.serve
-from tests.patience import PATIENCE
 """
 
 
