@@ -1,15 +1,16 @@
 """What all tests share: the event loop's backend and its clock, and telling asserts in the modules that tests share."""
 
 import signal
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from alaya_mcp.chat import structured
 from tests.patience import PATIENCE
-from tests.quick_clock import quick_clock
+from tests.quick_loop import QUICK
 
 pytest.register_assert_rewrite("tests.calls", "tests.stdio_host", "tests.upstream", "tests.sandbox.caller")
 
@@ -19,16 +20,9 @@ settings.load_profile("patient")
 
 
 @pytest.fixture
-def anyio_backend() -> str:
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     """uvicorn, and so the sandbox, runs on asyncio."""
-    return "asyncio"
-
-
-@pytest.fixture
-async def quick() -> AsyncGenerator[None]:
-    """Limits of time without the time: see `quick_clock`."""
-    async with quick_clock():
-        yield
+    return "asyncio", QUICK if request.node.get_closest_marker("quick") else {}
 
 
 @pytest.fixture(autouse=True, scope="session")

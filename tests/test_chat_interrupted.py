@@ -12,7 +12,7 @@ from tests.calls import CHAT, call, connected, content_of, error_of, text_of
 from tests.patience import LONG_BUDGET, PATIENCE
 from tests.upstream import DONE, Exchange, Handler, Request, Upstream, in_turn, replies, says, text_chunk
 
-pytestmark = [pytest.mark.anyio]
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 
 async def _text_then_reset(_: Request, exchange: Exchange) -> None:
@@ -51,7 +51,6 @@ def _text_then_error(error: object) -> Handler:
         pytest.param(_text_then_error({"code": -1, "msg": "core died"}), "upstream_error", id="envelope"),
     ],
 )
-@pytest.mark.usefixtures("quick")
 async def test_what_arrived_is_returned_with_the_reason_and_nothing_is_sent_again(chat: Handler, reason: str) -> None:
     async with Upstream(chat=chat) as upstream:
         result = await call(upstream.settings(ALAYA_IDLE_SECONDS="30"), CHAT, prompt="x")
@@ -65,7 +64,6 @@ async def test_what_arrived_is_returned_with_the_reason_and_nothing_is_sent_agai
     assert any("cut" in warning for warning in content["warnings"])
 
 
-@pytest.mark.usefixtures("quick")
 async def test_at_the_deadline_what_arrived_is_returned() -> None:
     async with Upstream(chat=_text_then_silence) as upstream:
         content = content_of(await call(upstream.settings(), CHAT, prompt="x", timeout_seconds=40))
@@ -123,7 +121,6 @@ async def test_bytes_beyond_the_cap_after_a_whole_answer_leave_it_whole() -> Non
 
 
 @pytest.mark.parametrize("how", ["reset", "silence"])
-@pytest.mark.usefixtures("quick")
 async def test_text_that_might_have_become_a_tag_is_kept_when_the_answer_breaks_off(how: str) -> None:
     async def half_a_tag(_: Request, exchange: Exchange) -> None:
         await exchange.events(text_chunk("<thi"))
@@ -146,7 +143,6 @@ async def test_a_403_is_looked_into_once_and_not_sent_again() -> None:
         assert len(upstream.requests) == 3
 
 
-@pytest.mark.usefixtures("quick")
 async def test_whole_lines_without_their_blank_line_are_kept_when_the_answer_breaks_off() -> None:
     async def no_blank_lines(_: Request, exchange: Exchange) -> None:
         await exchange.events()
@@ -337,7 +333,6 @@ async def test_chats_over_the_limit_wait_and_then_run() -> None:
     assert len(upstream.chats) == 6
 
 
-@pytest.mark.usefixtures("quick")
 async def test_a_chat_that_never_gets_its_turn_says_so() -> None:
     waiting = anyio.Event()
     results: list[types.CallToolResult] = []

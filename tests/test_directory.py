@@ -18,7 +18,7 @@ from tests.calls import CHAT, ERAS, Era, call, connected, content_of, error_of, 
 from tests.registry import Registry, row, uuid
 from tests.upstream import Upstream, replies, says
 
-pytestmark = [pytest.mark.anyio]
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 GET = "get_deployment"
 
@@ -331,7 +331,6 @@ async def test_a_list_that_fails_for_now_is_told_as_such() -> None:
     assert (error_of(result)["code"], error_of(result)["retryable"]) == ("upstream_timeout", True)
 
 
-@pytest.mark.usefixtures("quick")
 async def test_a_search_that_waits_for_another_ends_with_its_own_time() -> None:
     async with Upstream() as upstream, connected(upstream.settings()) as client:
 

@@ -297,7 +297,7 @@ async def test_the_answer_counts_though_the_deployment_has_another_name_by_now(e
     assert content_of(result)["service_id"] == uuid(1)
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.quick
 async def test_a_call_without_a_deployment_keeps_its_time_and_tells_its_progress(era: Era) -> None:
     async def hangs(_: Request, exchange: Exchange) -> None:
         await exchange.hang()

@@ -9,7 +9,7 @@ from alaya_mcp.errors import NotConfigured
 from tests.calls import CHAT, ERAS, Era, call, error_of, text_of
 from tests.upstream import SERVICE, Exchange, Handler, Request, Upstream, in_turn, replies, says, text_chunk
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("era", ERAS)]
+pytestmark = [pytest.mark.anyio, pytest.mark.quick, pytest.mark.parametrize("era", ERAS)]
 
 NO_MODEL = {
     "error": {"message": "The model `x` does not exist.", "type": "NotFoundError", "param": "model", "code": 404}
@@ -306,7 +306,6 @@ async def test_a_service_url_that_is_refused_is_unexpected_and_gets_no_request(e
     assert error_of(result)["code"] == "unexpected_response"
 
 
-@pytest.mark.usefixtures("quick")
 async def test_a_host_that_does_not_exist_is_unavailable(era: Era) -> None:
     async with Upstream(deployment={"serviceUrl": "http://engine.invalid/serve"}) as upstream:
         result = await call(upstream.settings(), CHAT, era, prompt="hi")
@@ -351,7 +350,6 @@ async def test_an_answer_that_breaks_off_before_any_text_is_unavailable_and_not_
     assert (detail["code"], detail["retryable"]) == ("upstream_unavailable", True)
 
 
-@pytest.mark.usefixtures("quick")
 async def test_nothing_within_the_deadline_is_a_timeout(era: Era) -> None:
     async with Upstream(chat=hangs) as upstream:
         result = await call(upstream.settings(), CHAT, era, prompt="hi", timeout_seconds=40)
@@ -360,7 +358,6 @@ async def test_nothing_within_the_deadline_is_a_timeout(era: Era) -> None:
     assert error_of(result) == {"code": "upstream_timeout", "retryable": True, "plane": "data"}
 
 
-@pytest.mark.usefixtures("quick")
 async def test_silence_after_a_role_alone_is_a_timeout(era: Era) -> None:
     async def role_then_silence(_: Request, exchange: Exchange) -> None:
         await exchange.events(text_chunk(""))

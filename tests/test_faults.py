@@ -16,7 +16,7 @@ from alaya_mcp.serving.errors import ERROR_META_KEY
 from alaya_mcp.serving.server import create_server
 from tests.calls import CHAT, environ_of, text_of
 from tests.patience import PATIENCE
-from tests.quick_clock import quick_clock
+from tests.quick_loop import QUICK
 from tests.stdio_host import host
 
 PAGE = (Path(__file__).parent.parent / "docs" / "faults.md").read_text(encoding="utf-8")
@@ -93,7 +93,7 @@ async def _one(client: Client, sandbox: Sandbox, name: str, seen: dict[str, Seen
 
 async def _all(names: Iterable[str], at_once: int) -> dict[str, Seen]:
     seen: dict[str, Seen] = {}
-    async with quick_clock(), Sandbox(token_delay=0, slow_seconds=2) as sandbox:
+    async with Sandbox(token_delay=0, slow_seconds=2) as sandbox:
         settings = load_settings({**environ_of(sandbox), "ALAYA_IDLE_SECONDS": "30"})
         async with Client(create_server(settings)) as client:
             places = anyio.CapacityLimiter(at_once)
@@ -115,7 +115,8 @@ async def _all(names: Iterable[str], at_once: int) -> dict[str, Seen]:
 def seen() -> dict[str, Seen]:
     """Every fault, each by one chat."""
     light = [name for name, _ in FAULTS if name not in HEAVY]
-    return anyio.run(lambda: _all(light, AT_ONCE)) | anyio.run(lambda: _all(HEAVY, 1))
+    together = anyio.run(lambda: _all(light, AT_ONCE), backend_options=QUICK)
+    return together | anyio.run(lambda: _all(HEAVY, 1), backend_options=QUICK)
 
 
 def test_every_fault_stands_on_the_page_once() -> None:

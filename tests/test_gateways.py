@@ -9,7 +9,7 @@ import pytest
 from tests.calls import CHAT, call, connected, content_of, error_of, text_of
 from tests.upstream import DONE, Exchange, Handler, Request, Upstream, text_chunk
 
-pytestmark = [pytest.mark.anyio]
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
 TOOL: dict[str, Any] = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
@@ -372,7 +372,6 @@ async def test_a_token_that_stopped_it_is_told_by_its_number() -> None:
     assert (await reply_to(streams(HELLO, end, DONE)))["stop_reason"] == "151645"
 
 
-@pytest.mark.usefixtures("quick")
 async def test_a_reply_cut_at_the_deadline_has_the_count_so_far() -> None:
     async def handler(_: Request, exchange: Exchange) -> None:
         await exchange.events(*({**HELLO, "usage": {"completion_tokens": count}} for count in (1, 2, 3)))

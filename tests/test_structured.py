@@ -276,7 +276,7 @@ async def test_a_check_without_end_is_ended_and_the_loop_goes_on_meanwhile(schem
     assert (again.value, again.problem) == (3, None)
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.quick
 async def test_slow_checks_do_not_starve_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
     async def worker(_: object, what: str, texts: tuple[str, ...], *__: object, **___: object) -> Verdict:
         del what

@@ -145,7 +145,6 @@ async def test_quit_leaves_what_comes_after_it_untyped() -> None:
     assert sandbox.stats.chats_started == 0
 
 
-@pytest.mark.usefixtures("quick")
 async def test_a_deployment_that_starts_is_waited_for() -> None:
     async with (
         Sandbox(token_delay=0, starting_seconds=0.5) as sandbox,
@@ -161,7 +160,7 @@ async def test_a_deployment_that_starts_is_waited_for() -> None:
 
 async def test_the_wait_for_a_deployment_can_be_ended_and_a_message_takes_it_up() -> None:
     async with (
-        Sandbox(token_delay=0, starting_seconds=1) as sandbox,
+        Sandbox(token_delay=0, starting_seconds=600) as sandbox,
         sitting(sandbox, "/model qwen3-1.7b", "hello", service="sandbox-starting") as one,
         anyio.create_task_group() as tasks,
     ):
@@ -429,7 +428,7 @@ async def test_a_reply_that_ends_at_a_limit_says_so_and_how_to_go_on(tmp_path: P
     assert notes.read_text(encoding="utf-8").endswith("half\n\n*(cut: max_tokens)*\n")
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.quick
 async def test_the_budget_of_an_answer_is_what_the_command_line_gave() -> None:
     async with Sandbox(token_delay=0) as sandbox, sitting(sandbox, "sandbox: silence 300", timeout=40) as one:
         text = await one.run()

@@ -11,7 +11,7 @@ from alaya_mcp.chat.stream.tool_calls import MOST_CALLS, Flaw, ToolCallCollector
 from tests.calls import CHAT, call, connected, content_of, error_of, text_of
 from tests.upstream import DONE, Exchange, Handler, Request, Upstream, replies, says, text_chunk
 
-pytestmark = [pytest.mark.anyio]
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 WEATHER: dict[str, Any] = {
     "type": "function",

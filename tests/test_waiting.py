@@ -15,7 +15,7 @@ from tests.calls import CHAT, call, connected, content_of, error_of, text_of
 from tests.patience import PATIENCE
 from tests.upstream import Exchange, Handler, Request, Upstream, in_turn, replies, says
 
-pytestmark = [pytest.mark.anyio]
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 STARTING: dict[str, object] = {"status": "staring", "instance": [{"baseModelReady": False}, {"baseModelReady": False}]}
 LOADING: dict[str, object] = {"status": "running", "instance": [{"baseModelReady": False}, {"baseModelReady": False}]}

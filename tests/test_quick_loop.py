@@ -8,7 +8,7 @@ import pytest
 
 from tests.upstream import Upstream, replies
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick")]
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 WORK = 0.1
 """Seconds that a thread is really at work, since it is the real clock that must go on meanwhile."""
