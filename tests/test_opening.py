@@ -280,7 +280,7 @@ clients = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(version=st.sampled_from([*HANDSHAKE_PROTOCOL_VERSIONS, "2026-07-28", "x"]), able=capabilities, client=clients)
 def test_a_handshake_that_is_answered_here_is_one_that_the_sdk_takes(
     version: str, able: dict[str, object], client: dict[str, object]
@@ -292,7 +292,7 @@ def test_a_handshake_that_is_answered_here_is_one_that_the_sdk_takes(
         assert json.loads(reply)["result"] == json.loads(said[0])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     version=st.sampled_from([*MODERN_PROTOCOL_VERSIONS, *HANDSHAKE_PROTOCOL_VERSIONS]),
     able=capabilities,

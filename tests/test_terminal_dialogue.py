@@ -3,13 +3,15 @@
 import json
 import os
 import re
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import anyio
 import pytest
 
 from alaya_mcp.errors import CredentialsRejected
-from alaya_mcp.sandbox import Sandbox
+from alaya_mcp.sandbox import Sandbox, fleet
 from alaya_mcp.terminal.lines import LineInterrupted
 from tests.terminal_paper import sitting
 from tests.upstream import DONE, Exchange, Request, Upstream, replies, text_chunk
@@ -158,10 +160,16 @@ async def test_a_deployment_that_starts_is_waited_for() -> None:
     assert "qwen3-1.7b answers" in text
 
 
-async def test_the_wait_for_a_deployment_can_be_ended_and_a_message_takes_it_up() -> None:
+async def test_the_wait_for_a_deployment_can_be_ended_and_a_message_takes_it_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def hello_when_it_has_started() -> str:
+        monkeypatch.setattr(fleet, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 600))
+        return "hello"
+
     async with (
         Sandbox(token_delay=0, starting_seconds=600) as sandbox,
-        sitting(sandbox, "/model qwen3-1.7b", "hello", service="sandbox-starting") as one,
+        sitting(sandbox, "/model qwen3-1.7b", hello_when_it_has_started, service="sandbox-starting") as one,
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(one.run)

@@ -64,14 +64,14 @@ tagged = st.lists(
 
 
 @given(tagged, st.lists(st.integers(0, 80), max_size=8))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_cuts_change_nothing(text: str, cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
     assert part(*(text[a:b] for a, b in pairwise(edges))) == part(text)
 
 
 @given(tagged)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_text_that_does_not_open_with_the_tag_is_all_reply(text: str) -> None:
     thinking, reply = part("." + text)
     assert (thinking, reply) == ("", "." + text)
@@ -127,7 +127,7 @@ def test_a_model_that_always_thinks_and_was_cut_had_only_thought(prefilled: Pref
     st.lists(st.integers(0, 80), max_size=8),
     st.sampled_from([("maybe", True), ("surely", True), ("surely", False)]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_cuts_change_nothing_there_either(text: str, cuts: list[int], how: tuple[Prefilled, bool]) -> None:
     prefilled, stopped = how
     edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]

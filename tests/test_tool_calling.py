@@ -472,7 +472,7 @@ json_values = st.recursive(
 
 
 @given(st.lists(json_values, max_size=5))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_nothing_that_an_engine_sends_as_calls_makes_it_fail(deltas: list[object]) -> None:
     for call_id, name, arguments in collected(*deltas):
         assert f"{call_id}{name}{arguments}".encode()
