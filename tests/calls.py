@@ -13,6 +13,7 @@ from alaya_mcp.errors import NotConfigured
 from alaya_mcp.sandbox import Sandbox
 from alaya_mcp.serving.errors import ERROR_META_KEY
 from alaya_mcp.serving.server import create_server
+from tests.patience import PATIENCE
 
 Era = Literal["auto", "legacy"]
 ERAS: tuple[Era, ...] = ("auto", "legacy")
@@ -36,8 +37,8 @@ def over(sandbox: Sandbox) -> Settings:
 
 @asynccontextmanager
 async def connected(settings: Settings | NotConfigured, era: Era = "auto") -> AsyncGenerator[Client]:
-    """A client of a new server over `settings`, for at most 30 s."""
-    with anyio.fail_after(30):
+    """A client of a new server over `settings`, for as long as a test has patience."""
+    with anyio.fail_after(PATIENCE):
         async with Client(create_server(settings), mode=era) as client:
             yield client
 

@@ -1,18 +1,28 @@
-"""What all tests share: the event loop's backend, and telling asserts in the modules that tests share."""
+"""What all tests share: the event loop's backend and its clock, and telling asserts in the modules that tests share."""
 
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+from alaya_mcp.chat import structured
+from tests.patience import PATIENCE
+from tests.quick_loop import QUICK
 
 pytest.register_assert_rewrite("tests.calls", "tests.stdio_host", "tests.upstream", "tests.sandbox.caller")
 
+# Slowness is the machine's, and no finding.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
 
 @pytest.fixture
-def anyio_backend() -> str:
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     """uvicorn, and so the sandbox, runs on asyncio."""
-    return "asyncio"
+    return "asyncio", QUICK if request.node.get_closest_marker("quick") else {}
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -23,6 +33,15 @@ def no_configuration_of_the_developers_own(tmp_path_factory: pytest.TempPathFact
         patch.setenv("XDG_CONFIG_HOME", str(folder))
         patch.setenv("LOCALAPPDATA", str(folder))
         yield folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def time_to_check_a_schema() -> Iterator[None]:
+    """Worker processes of this process may be slow to start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structured, "CHECK_SECONDS", PATIENCE)
+        patch.setattr(structured, "_WORKER_SECONDS", round(PATIENCE))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

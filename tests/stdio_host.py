@@ -12,13 +12,14 @@ import anyio
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from tests.patience import PATIENCE
+
 MODERN = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": {},
     "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
 }
 LINE_CAP = 2**22
-SECONDS = 60
 
 
 class Host:
@@ -102,7 +103,7 @@ def own_environ(**environ: str) -> dict[str, str]:
 @asynccontextmanager
 async def host(*arguments: str, **environ: str) -> AsyncGenerator[Host]:
     """The server as a host starts it: `python -m alaya_mcp ...` with these variables."""
-    with anyio.fail_after(SECONDS):
+    with anyio.fail_after(PATIENCE):
         command = [sys.executable, "-m", "alaya_mcp", *arguments]
         process = await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=own_environ(**environ))
         async with process, anyio.create_task_group() as tasks:

@@ -17,8 +17,7 @@ from alaya_mcp.terminal.dialogue import Dialogue
 from alaya_mcp.terminal.interruption import Interruption
 from alaya_mcp.terminal.screen import Screen
 from tests.calls import over
-
-SECONDS = 30
+from tests.patience import PATIENCE
 
 Typed = str | Exception | Callable[[], Awaitable[str]]
 """A line, what the prompt raises, or something to wait for before there is a line."""
@@ -95,12 +94,12 @@ async def sitting(
     system: str | None = None,
     model: str | None = None,
     thinking: Thinking = "auto",
-    timeout: float = SECONDS,  # noqa: ASYNC109 the budget of an answer, as the command line has it
+    timeout: float = PATIENCE,  # noqa: ASYNC109 the budget of an answer, as the command line has it
 ) -> AsyncGenerator[Sitting]:
-    """A dialogue over a sandbox, for at most 30 s."""
+    """A dialogue over a sandbox, for as long as a test has patience."""
     settings = over(upstream) if isinstance(upstream, Sandbox) else upstream
     settings = settings.model_copy(update={"max_reply_bytes": 10_000_000})
-    with anyio.fail_after(SECONDS):
+    with anyio.fail_after(PATIENCE):
         async with open_session(settings) as session:
             paper, person, interruption = Paper(), Person([*typed]), Interruption()
             screen = screen_on(paper)

@@ -4,11 +4,13 @@ import ast
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 import alaya_mcp
+from tests.patience import PATIENCE
 
 PACKAGE = Path(alaya_mcp.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
@@ -153,12 +155,13 @@ def test_a_module_stays_within_the_line_budget(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LINE_BUDGET
 
 
-def loaded_after(statement: str) -> set[str]:
+@cache
+def loaded_after(statement: str) -> frozenset[str]:
     """The modules that a fresh interpreter holds after a statement."""
     script = f"import json, sys\n{statement}\nprint(json.dumps(list(sys.modules)))"
     command = [sys.executable, "-c", script]
-    run = subprocess.run(command, check=True, capture_output=True, timeout=60)  # noqa: S603 our own words
-    return set(json.loads(run.stdout))
+    run = subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)  # noqa: S603 our own words
+    return frozenset(json.loads(run.stdout))
 
 
 def test_importing_one_module_does_not_load_the_others() -> None:

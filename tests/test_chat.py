@@ -9,7 +9,7 @@ from alaya_mcp.sandbox import Sandbox
 from tests.calls import CHAT, ERAS, Era, call, content_of, error_of, over, text_of
 from tests.upstream import API_KEY, DONE, SERVICE, Exchange, Request, Upstream, in_turn, replies, says, text_chunk
 
-pytestmark = [pytest.mark.anyio]
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -9,9 +9,10 @@ import mcp_types as types
 import pytest
 
 from tests.calls import CHAT, call, connected, content_of, error_of, text_of
+from tests.patience import LONG_BUDGET, PATIENCE
 from tests.upstream import DONE, Exchange, Handler, Request, Upstream, in_turn, replies, says, text_chunk
 
-pytestmark = [pytest.mark.anyio]
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 
 async def _text_then_reset(_: Request, exchange: Exchange) -> None:
@@ -52,7 +53,7 @@ def _text_then_error(error: object) -> Handler:
 )
 async def test_what_arrived_is_returned_with_the_reason_and_nothing_is_sent_again(chat: Handler, reason: str) -> None:
     async with Upstream(chat=chat) as upstream:
-        result = await call(upstream.settings(ALAYA_IDLE_SECONDS="1"), CHAT, prompt="x")
+        result = await call(upstream.settings(ALAYA_IDLE_SECONDS="30"), CHAT, prompt="x")
 
         assert len(upstream.chats) == 1
     content = content_of(result)
@@ -65,7 +66,7 @@ async def test_what_arrived_is_returned_with_the_reason_and_nothing_is_sent_agai
 
 async def test_at_the_deadline_what_arrived_is_returned() -> None:
     async with Upstream(chat=_text_then_silence) as upstream:
-        content = content_of(await call(upstream.settings(), CHAT, prompt="x", timeout_seconds=1))
+        content = content_of(await call(upstream.settings(), CHAT, prompt="x", timeout_seconds=40))
 
     assert (content["content"], content["truncated_reason"]) == ("half", "deadline")
 
@@ -102,7 +103,7 @@ async def test_comments_after_a_whole_answer_do_not_hold_it_back(last: object) -
             await asyncio.sleep(0.02)
 
     async with Upstream(chat=pings) as upstream:
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE):
             content = content_of(await call(upstream.settings(), CHAT, prompt="x", timeout_seconds=3600))
 
     assert (content["content"], content["truncated"]) == ("all", False)
@@ -129,7 +130,7 @@ async def test_text_that_might_have_become_a_tag_is_kept_when_the_answer_breaks_
             await exchange.hang()
 
     async with Upstream(chat=half_a_tag) as upstream:
-        content = content_of(await call(upstream.settings(ALAYA_IDLE_SECONDS="1"), CHAT, prompt="x"))
+        content = content_of(await call(upstream.settings(ALAYA_IDLE_SECONDS="30"), CHAT, prompt="x"))
 
     assert (content["content"], content["truncated"]) == ("<thi", True)
 
@@ -150,7 +151,7 @@ async def test_whole_lines_without_their_blank_line_are_kept_when_the_answer_bre
         await exchange.hang()
 
     async with Upstream(chat=no_blank_lines) as upstream:
-        content = content_of(await call(upstream.settings(ALAYA_IDLE_SECONDS="1"), CHAT, prompt="x"))
+        content = content_of(await call(upstream.settings(ALAYA_IDLE_SECONDS="30"), CHAT, prompt="x"))
 
     assert (content["content"], content["truncated"]) == ("one two", True)
     assert len(content["warnings"]) == 1
@@ -344,7 +345,7 @@ async def test_a_chat_that_never_gets_its_turn_says_so() -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(client.call_tool, CHAT, {"prompt": "x"})
             await waiting.wait()
-            results.append(await client.call_tool(CHAT, {"prompt": "y", "timeout_seconds": 1}))
+            results.append(await client.call_tool(CHAT, {"prompt": "y", "timeout_seconds": 40}))
             tasks.cancel_scope.cancel()
 
         assert len(upstream.chats) == 1
@@ -363,13 +364,13 @@ async def test_a_cancelled_call_closes_its_connection_and_the_next_call_works() 
 
     async with (
         Upstream(chat=in_turn(hangs, replies("ok"))) as upstream,
-        connected(upstream.settings(), "legacy") as client,
+        connected(upstream.settings(**LONG_BUDGET), "legacy") as client,
     ):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(client.call_tool, CHAT, {"prompt": "x"})
             await started.wait()
             tasks.cancel_scope.cancel()
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             await closed.wait()
         content = content_of(await client.call_tool(CHAT, {"prompt": "y"}))
 

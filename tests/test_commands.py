@@ -1,4 +1,4 @@
-"""The command line as a person uses it: real processes, real output."""
+"""The command line as a person uses it: real output, of real processes where more is asked than how a line is read."""
 
 import asyncio
 import os
@@ -6,7 +6,8 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager, redirect_stderr
+from io import StringIO
 from subprocess import PIPE
 
 import anyio
@@ -14,22 +15,22 @@ import httpx2
 import pytest
 
 from alaya_mcp import __version__
+from alaya_mcp.cli.arguments import parsed
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.origins import Origin
 from alaya_mcp.sandbox import CATALOGUE, FAULTS, Sandbox
 from alaya_mcp.upstream.transport import Transport
-from tests.calls import CHAT
+from tests.calls import CHAT, call, content_of
+from tests.patience import PATIENCE
 from tests.stdio_host import host, own_environ
 from tests.upstream import Exchange, Request, Upstream, replies
-
-SECONDS = 60
 
 
 def run(*arguments: str, encoding: str = "utf-8", **environ: str) -> subprocess.CompletedProcess[bytes]:
     """One command to its end."""
     command = [sys.executable, "-m", "alaya_mcp", *arguments]
     variables = own_environ(**{"PYTHONIOENCODING": encoding, **environ})
-    return subprocess.run(command, capture_output=True, timeout=SECONDS, env=variables, check=False)  # noqa: S603 our own command
+    return subprocess.run(command, capture_output=True, timeout=PATIENCE, env=variables, check=False)  # noqa: S603 our own command
 
 
 @asynccontextmanager
@@ -37,7 +38,7 @@ async def running(*arguments: str, **environ: str) -> AsyncGenerator[str]:
     """A command that goes on until it is ended here, and what it said first."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ALAYA_")}
     command = [sys.executable, "-m", "alaya_mcp", *arguments]
-    with anyio.fail_after(SECONDS):
+    with anyio.fail_after(PATIENCE):
         process = await anyio.open_process(command, stdout=PIPE, env={**inherited, **environ})
         async with process:
             assert process.stdout is not None
@@ -48,6 +49,15 @@ async def running(*arguments: str, **environ: str) -> AsyncGenerator[str]:
             process.terminate()
 
 
+def refusal_of(*arguments: str) -> str:
+    """What is said of a command line that is refused before any command is loaded."""
+    said = StringIO()
+    with redirect_stderr(said), pytest.raises(SystemExit) as left:
+        parsed([*arguments])
+    assert left.value.code == 2
+    return said.getvalue()
+
+
 def test_version_and_help_are_told() -> None:
     helped = run("--help").stdout.decode()
 
@@ -55,10 +65,16 @@ def test_version_and_help_are_told() -> None:
     assert all(word in helped for word in ("--sandbox", "demo", "sandbox"))
 
 
+def test_a_wrong_command_line_is_refused_with_status_2_and_nothing_on_stdout() -> None:
+    wrong = run("--nonsense")
+
+    assert (wrong.returncode, wrong.stdout) == (2, b"")
+    assert b"usage: alayanew-mcp" in wrong.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--nonsense"],
         ["nonsense"],
         ["sandbox", "--port", "99999"],
         ["--sandbox", "demo"],
@@ -66,12 +82,8 @@ def test_version_and_help_are_told() -> None:
         ["--fault", "hang", "sandbox"],
     ],
 )
-def test_a_wrong_command_line_is_refused_with_status_2(arguments: list[str]) -> None:
-    wrong = run(*arguments)
-
-    assert wrong.returncode == 2
-    assert b"usage: alayanew-mcp" in wrong.stderr
-    assert wrong.stdout == b""
+def test_other_wrong_command_lines_are_refused_too(arguments: list[str]) -> None:
+    assert "usage: alayanew-mcp" in refusal_of(*arguments)
 
 
 def test_the_demo_shows_what_there_is_on_a_console_of_another_encoding() -> None:
@@ -133,7 +145,7 @@ def test_a_reader_that_has_seen_enough_ends_it_without_a_traceback(arguments: li
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
-        assert process.wait(SECONDS) in {0, 1}
+        assert process.wait(PATIENCE) in {0, 1}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no such signal")
@@ -143,7 +155,7 @@ def test_a_console_does_not_let_a_peer_that_leaves_end_the_program() -> None:
         "one, other = socket.socketpair()\nother.close()\n"
         "try:\n    one.send(b'x')\nexcept BrokenPipeError:\n    print('lives')"
     )
-    lives = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=SECONDS, check=False)  # noqa: S603 our own words
+    lives = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=PATIENCE, check=False)  # noqa: S603 our own words
 
     assert (lives.returncode, lives.stdout.strip()) == (0, b"lives")
 
@@ -290,16 +302,14 @@ def test_a_client_made_before_it_is_needed_tells_no_problem(monkeypatch: pytest.
 @pytest.mark.anyio
 @pytest.mark.parametrize("proxy", ["http://proxy.invalid:1", "socks5://proxy.invalid:1", "nonsense://proxy.invalid"])
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "127.1", "2130706433"])
-async def test_loopback_never_goes_through_a_proxy(proxy: str, name: str) -> None:
-    async with Upstream(chat=replies("direct")) as upstream, AsyncExitStack() as left:
+async def test_loopback_never_goes_through_a_proxy(proxy: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    async with Upstream(chat=replies("direct")) as upstream:
         base = upstream.environ["ALAYA_BASE_URL"].replace("127.0.0.1", name)
-        environ = {**upstream.environ, "ALAYA_BASE_URL": base, "ALL_PROXY": proxy, "HTTP_PROXY": proxy}
-        server = await left.enter_async_context(host(**environ))
-        await server.initialize()
-        await server.call(1, CHAT, prompt="x")
-        answer = await server.answer(1)
+        result = await call(upstream.settings(ALAYA_BASE_URL=base), CHAT, prompt="x")
 
-    assert answer["result"]["structuredContent"]["content"] == "direct"
+    assert content_of(result)["content"] == "direct"
 
 
 @pytest.mark.anyio
@@ -336,10 +346,7 @@ async def test_an_http_proxy_is_used_for_other_hosts() -> None:
     ],
 )
 def test_a_slip_of_the_pen_is_told_what_may_have_been_meant(arguments: list[str], meant: str) -> None:
-    wrong = run(*arguments)
-
-    assert wrong.returncode == 2
-    assert wrong.stderr.decode().rstrip().endswith(f"did you mean {meant}?")
+    assert refusal_of(*arguments).rstrip().endswith(f"did you mean {meant}?")
 
 
 @pytest.mark.parametrize(
@@ -360,16 +367,13 @@ def test_a_misspelt_option_is_named_rather_than_its_value(arguments: list[str], 
 
 @pytest.mark.parametrize("arguments", [["xyzzy"], ["chat", "--xyzzy"], ["install", "emacs"]])
 def test_what_is_like_nothing_is_refused_without_a_guess(arguments: list[str]) -> None:
-    wrong = run(*arguments)
-
-    assert wrong.returncode == 2
-    assert b"did you mean" not in wrong.stderr
+    assert "did you mean" not in refusal_of(*arguments)
 
 
 def test_the_sandbox_before_a_command_that_takes_it_means_that_command() -> None:
     chat = [sys.executable, "-m", "alaya_mcp", "--sandbox", "chat"]
     done = subprocess.run(  # noqa: S603 our own command
-        chat, input=b"sandbox: say hello\n", capture_output=True, timeout=60, env=own_environ(), check=False
+        chat, input=b"sandbox: say hello\n", capture_output=True, timeout=PATIENCE, env=own_environ(), check=False
     )
 
     assert (done.returncode, done.stdout) == (0, b"hello\n")
@@ -377,7 +381,4 @@ def test_the_sandbox_before_a_command_that_takes_it_means_that_command() -> None
 
 @pytest.mark.parametrize("command", ["demo", "doctor", "sandbox"])
 def test_the_sandbox_before_a_command_that_does_not_take_it_is_told_so(command: str) -> None:
-    wrong = run("--sandbox", command)
-
-    assert wrong.returncode == 2
-    assert f"{command} takes no --sandbox" in wrong.stderr.decode()
+    assert f"{command} takes no --sandbox" in refusal_of("--sandbox", command)

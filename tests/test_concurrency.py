@@ -1,5 +1,6 @@
 """Many chats on one connection, calls that are given up, and a host that does not read."""
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from mcp.client.stdio import StdioServerParameters
 
 from alaya_mcp.sandbox import Sandbox
 from tests.calls import CHAT, ERAS, Era, connected, content_of, environ_of
+from tests.patience import LONG_BUDGET, PATIENCE
 from tests.stdio_host import Host, host
 from tests.upstream import Exchange, Request, Upstream, replies, text_chunk
 
@@ -80,13 +82,23 @@ async def test_chats_over_the_limit_queue_in_turn_and_say_so() -> None:
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_call_that_the_client_gives_up_frees_the_engine(era: Era) -> None:
+async def test_a_call_that_the_client_gives_up_frees_the_engine(era: Era, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, client_patience = asyncio.get_running_loop(), PATIENCE / 2
+    now = loop.time
+
+    async def time_passes() -> None:
+        await sandbox.stats.wait_for(lambda stats: stats.chats_active == 1)
+        monkeypatch.setattr(loop, "time", lambda: now() + client_patience)
+
     async with Sandbox(token_delay=0.01) as sandbox:
-        parameters = StdioServerParameters(command=sys.executable, args=["-m", "alaya_mcp"], env=environ_of(sandbox))
-        with anyio.fail_after(30):
-            async with Client(parameters, mode=era) as client:
+        environ = environ_of(sandbox) | LONG_BUDGET
+        parameters = StdioServerParameters(command=sys.executable, args=["-m", "alaya_mcp"], env=environ)
+        with anyio.fail_after(2 * PATIENCE):
+            async with Client(parameters, mode=era) as client, anyio.create_task_group() as tasks:
+                tasks.start_soon(time_passes)
+                arguments = {"prompt": "sandbox: silence 500"}
                 with pytest.raises(MCPError):
-                    await client.call_tool(CHAT, {"prompt": "sandbox: silence 500"}, read_timeout_seconds=2)
+                    await client.call_tool(CHAT, arguments, read_timeout_seconds=client_patience)
                 await sandbox.stats.wait_for(lambda stats: stats.chats_aborted == 1)
                 content_of(await client.call_tool(CHAT, {"prompt": "hi"}))
 
@@ -124,7 +136,7 @@ async def test_a_call_can_be_cancelled_at_every_stage(stage: str, era: Era) -> N
                 upstream.models = hangs
             case _:
                 pass
-        settings = upstream.settings(ALAYA_MAX_CONCURRENCY="1" if stage == "queue" else "8")
+        settings = upstream.settings(**LONG_BUDGET, ALAYA_MAX_CONCURRENCY="1" if stage == "queue" else "8")
         async with connected(settings, era) as client:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(client.call_tool, CHAT, arguments)
@@ -133,7 +145,7 @@ async def test_a_call_can_be_cancelled_at_every_stage(stage: str, era: Era) -> N
                     tasks.start_soon(client.call_tool, CHAT, arguments)
                     await anyio.wait_all_tasks_blocked()
                 tasks.cancel_scope.cancel()
-            with anyio.fail_after(10):
+            with anyio.fail_after(PATIENCE):
                 await closed.wait()
             upstream.control = upstream.models = None
             upstream.chat = replies("ok")

@@ -24,7 +24,7 @@ from tests.doctor_patient import (
 from tests.upstream import API_KEY, SERVICE, Exchange, Request, Upstream, replies, says
 
 __all__ = ["no_proxies_of_the_developers_own"]
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 
 @dataclass(frozen=True)

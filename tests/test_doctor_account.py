@@ -18,7 +18,7 @@ from tests.doctor_patient import (
 from tests.upstream import SERVICE, Exchange, Handler, Request, Upstream, replies, says
 
 __all__ = ["no_proxies_of_the_developers_own"]
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 PAGE = (200, b"<html>welcome</html>", "text/html")
 ALL_NAMES = models("base", "base-alias", adapters=("lora1",))

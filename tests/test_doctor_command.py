@@ -21,9 +21,8 @@ from alaya_mcp.sandbox import Sandbox
 from tests.calls import environ_of
 from tests.doctor_patient import KEYS
 from tests.host_machine import posix_only
+from tests.patience import PATIENCE
 from tests.stdio_host import own_environ
-
-SECONDS = 60
 
 
 def environ_in(home: Path, **environ: str) -> dict[str, str]:
@@ -35,7 +34,7 @@ def environ_in(home: Path, **environ: str) -> dict[str, str]:
 async def doctor(*arguments: str, home: Path, **environ: str) -> subprocess.CompletedProcess[bytes]:
     """One run to its end."""
     command = [sys.executable, "-m", "alaya_mcp", "doctor", *arguments]
-    with anyio.fail_after(SECONDS):
+    with anyio.fail_after(PATIENCE):
         return await anyio.run_process(command, check=False, cwd=home, env=environ_in(home, **environ))
 
 
@@ -83,7 +82,7 @@ async def asking(home: Path, **environ: str) -> AsyncGenerator[Process]:
 @posix_only
 @pytest.mark.anyio
 async def test_ctrl_c_ends_it_while_it_waits_for_an_answer(tmp_path: Path) -> None:
-    with anyio.fail_after(SECONDS):
+    with anyio.fail_after(PATIENCE):
         async with Sandbox(fault="control-hang") as sandbox, asking(tmp_path, **environ_of(sandbox)) as process:
             await sandbox.stats.wait_for(lambda stats: stats.control_requests > 0)
             process.send_signal(signal.SIGINT)

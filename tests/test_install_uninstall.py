@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.host_machine import ACCESS, KEYS, SECRET, Desk, Person, desk_in, posix_only
+from tests.patience import PATIENCE
 
 DESKTOP = ".config/Claude/claude_desktop_config.json"
 VSCODE = ".config/Code/User/mcp.json"
-SECONDS = 60
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_as_a_process_it_installs_and_uninstalls(tmp_path: Path) -> None:
         arguments, environ = process(tmp_path, *words, **KEYS)
         nobody = subprocess.DEVNULL
         return subprocess.run(  # noqa: S603 our own command
-            arguments, env=environ, cwd=tmp_path, stdin=nobody, capture_output=True, timeout=SECONDS, check=False
+            arguments, env=environ, cwd=tmp_path, stdin=nobody, capture_output=True, timeout=PATIENCE, check=False
         )
 
     refused = ran("install", "cursor")
@@ -179,7 +179,7 @@ def heard(terminal: int, until: bytes) -> bytes:
     """What a terminal shows up to some words, or up to its end."""
     said = b""
     while not until or not said.endswith(until):
-        assert select.select([terminal], [], [], SECONDS)[0], said
+        assert select.select([terminal], [], [], PATIENCE)[0], said
         try:
             more = os.read(terminal, 4096)
         except OSError:  # how Linux tells a terminal's end
@@ -213,7 +213,7 @@ def test_on_a_terminal_it_asks_for_the_keys_unseen_and_for_a_yes(tmp_path: Path,
             # A signal that comes before the read begins is seen when the read ends.
             os.write(ours, f"{answer or ''}\n".encode())
             said += heard(ours, b"")
-            status = running.wait(SECONDS)
+            status = running.wait(PATIENCE)
         finally:
             running.kill()
     os.close(ours)
@@ -228,7 +228,7 @@ def test_on_a_terminal_it_asks_for_the_keys_unseen_and_for_a_yes(tmp_path: Path,
 def test_as_a_process_it_installs_the_sandbox_into_a_project(tmp_path: Path) -> None:
     arguments, environ = process(tmp_path, "install", "vscode", "--sandbox", "--project", ".", "--yes")
 
-    subprocess.run(arguments, env=environ, cwd=tmp_path, capture_output=True, timeout=SECONDS, check=True)  # noqa: S603 our own command
+    subprocess.run(arguments, env=environ, cwd=tmp_path, capture_output=True, timeout=PATIENCE, check=True)  # noqa: S603 our own command
 
     entry = json.loads((tmp_path / ".vscode" / "mcp.json").read_text())["servers"]["alaya"]
     assert entry["args"][-1] == "--sandbox"

@@ -19,7 +19,7 @@ from tests.calls import ERAS, Era, call, connected, content_of, error_of, over, 
 from tests.registry import Registry, row, uuid
 from tests.upstream import Exchange, Request, Upstream, says
 
-pytestmark = [pytest.mark.anyio]
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 TOOL = "list_deployments"
 

@@ -10,7 +10,7 @@ from alaya_mcp.upstream.deployment_cache import KEPT_SECONDS, Lookups
 from tests.calls import CHAT, connected, content_of, error_of
 from tests.upstream import DONE, Exchange, Handler, Request, Upstream, in_turn, replies, says, text_chunk
 
-pytestmark = [pytest.mark.anyio]
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 READY = {"status": "running", "instance": [{"baseModelReady": True}], "tells_instances": True}
 

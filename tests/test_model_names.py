@@ -8,7 +8,7 @@ from alaya_mcp.sandbox import Sandbox
 from tests.calls import CHAT, ERAS, Era, call, connected, content_of, error_of, over, text_of
 from tests.upstream import Upstream, in_turn, replies, says
 
-pytestmark = [pytest.mark.anyio]
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 NO_MODEL = {"error": {"message": "The model `x` does not exist.", "type": "NotFoundError", "code": 404}}
 LORA_SERVICE: dict[str, Any] = {"baseServiceId": "b", "servedName": "legal", "quickStart": None, "mode": None}

@@ -19,6 +19,7 @@ from alaya_mcp.serving.stdio import opening
 from alaya_mcp.serving.stdio.opening import ANSWERS, Opening, Script, is_plain
 from alaya_mcp.serving.stdio.stdout_guard import Descriptors
 from tests.opening_answers import CLIENT, KEYS, answers, results
+from tests.patience import PATIENCE
 from tests.stdio_host import MODERN, Host, host, own_environ
 from tests.upstream import SERVICE, Upstream
 
@@ -51,7 +52,7 @@ def test_every_protocol_version_is_answered() -> None:
 async def test_they_come_though_the_server_is_never_loaded(tmp_path: Path) -> None:
     (tmp_path / "anyio.py").write_text("import threading\nthreading.Event().wait()\n")
     environ = {**KEYS, "PYTHONPATH": str(tmp_path), "ALAYA_SERVICE_ID": "svc-9"}
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE):
         command = [sys.executable, "-m", "alaya_mcp"]
         async with await anyio.open_process(command, env=own_environ(**environ)) as process:
             server = Host(process)
@@ -164,7 +165,7 @@ async def test_without_its_data_all_is_the_same(tmp_path: Path) -> None:
         f"opening.ANSWERS = {str(tmp_path / 'none')!r}\n"
         "sys.argv = ['alayanew-mcp']\nsys.exit(cli.main())"
     )
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE):
         command = [sys.executable, "-c", script]
         async with await anyio.open_process(command, env=own_environ(**KEYS)) as process:
             server = Host(process)
@@ -279,7 +280,7 @@ clients = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(version=st.sampled_from([*HANDSHAKE_PROTOCOL_VERSIONS, "2026-07-28", "x"]), able=capabilities, client=clients)
 def test_a_handshake_that_is_answered_here_is_one_that_the_sdk_takes(
     version: str, able: dict[str, object], client: dict[str, object]
@@ -291,7 +292,7 @@ def test_a_handshake_that_is_answered_here_is_one_that_the_sdk_takes(
         assert json.loads(reply)["result"] == json.loads(said[0])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     version=st.sampled_from([*MODERN_PROTOCOL_VERSIONS, *HANDSHAKE_PROTOCOL_VERSIONS]),
     able=capabilities,

@@ -23,6 +23,7 @@ from mcp.shared.message import SessionMessage
 
 from alaya_mcp.serving.stdio.pipes import Input, Output, Pipes
 from alaya_mcp.serving.stdio.stdout_guard import Descriptors
+from tests.patience import LONG_BUDGET, PATIENCE
 from tests.stdio_host import Host, host, own_environ
 from tests.upstream import Exchange, Request, Upstream, replies, text_chunk
 
@@ -43,9 +44,9 @@ def lines_of(*messages: dict[str, Any]) -> bytes:
 
 @asynccontextmanager
 async def started(stdin: int | IO[bytes], stdout: int | IO[bytes], **environ: str) -> AsyncGenerator[Process]:
-    """The server with these as its stdin and stdout, for at most 30 s."""
+    """The server with these as its stdin and stdout, for as long as a test has patience."""
     command = [sys.executable, "-m", "alaya_mcp"]
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE):
         process = await anyio.open_process(command, stdin=stdin, stdout=stdout, stderr=PIPE, env=own_environ(**environ))
         try:
             yield process
@@ -71,7 +72,7 @@ async def test_two_sockets_serve_as_two_pipes_do(half_closed: bool) -> None:
         theirs_out.close()
         call = {"name": CHAT, "arguments": {"prompt": "x"}}
         ours_in.sendall(lines_of(*OPENING, {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}))
-        ours_out.settimeout(20)
+        ours_out.settimeout(PATIENCE)
         answers = await anyio.to_thread.run_sync(lambda: [json.loads(line) for line in _lines(ours_out, 2)])
         ours_in.close()
         status = await process.wait()
@@ -92,7 +93,7 @@ async def test_one_socket_for_both_is_served_too() -> None:
     async with started(theirs.fileno(), theirs.fileno(), ALAYA_ACCESS_KEY="ak", ALAYA_SECRET_KEY="sk") as process:
         theirs.close()
         ours.sendall(lines_of(*OPENING, {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}))
-        ours.settimeout(20)
+        ours.settimeout(PATIENCE)
         answers = await anyio.to_thread.run_sync(lambda: [json.loads(line) for line in _lines(ours, 2)])
         ours.shutdown(socket.SHUT_WR)
         status = await process.wait()
@@ -145,7 +146,12 @@ async def test_a_host_that_closes_stdin_and_never_reads_keeps_no_process() -> No
     stdin, to_server = os.pipe()
     from_server, stdout = os.pipe()
     async with Upstream(chat=endless) as upstream:
-        environ = {**upstream.environ, "ALAYA_PROGRESS_INTERVAL_MS": "0", "ALAYA_MAX_REPLY_BYTES": "10000000"}
+        environ = {
+            **upstream.environ,
+            **LONG_BUDGET,
+            "ALAYA_PROGRESS_INTERVAL_MS": "0",
+            "ALAYA_MAX_REPLY_BYTES": "10000000",
+        }
         async with started(stdin, stdout, **environ) as process:
             call = {"name": CHAT, "arguments": {"prompt": "x"}, "_meta": {"progressToken": 1}}
             os.write(to_server, lines_of(*OPENING, {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}))
@@ -170,7 +176,7 @@ async def test_a_host_that_closes_stdout_ends_the_process_and_its_upstream_conne
 
     stdin, to_server = os.pipe()
     from_server, stdout = os.pipe()
-    async with Upstream(chat=goes_on) as upstream, started(stdin, stdout, **upstream.environ) as process:
+    async with Upstream(chat=goes_on) as upstream, started(stdin, stdout, **upstream.environ, **LONG_BUDGET) as process:
         os.close(stdout)
         call = {"name": CHAT, "arguments": {"prompt": "x"}}
         os.write(to_server, lines_of(*OPENING, {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}))
@@ -312,7 +318,7 @@ sys.exit(main())
 
 async def test_what_is_printed_by_mistake_is_not_on_the_wire() -> None:
     """While the server is loaded and when it exits; by Python, by a system call and by a child."""
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE):
         environ = own_environ(ALAYA_ACCESS_KEY="ak", ALAYA_SECRET_KEY="sk")
         async with await anyio.open_process([sys.executable, "-c", PRINTS], env=environ) as process:
             server = Host(process)

@@ -16,6 +16,7 @@ from alaya_mcp.progress import Phase, ProgressNotes
 from alaya_mcp.serving.elicitation import PHASE_META_KEY
 from alaya_mcp.serving.server import create_server
 from tests.calls import CHAT, content_of
+from tests.patience import PATIENCE
 from tests.upstream import DONE, Exchange, Request, Upstream, in_turn, replies, says, text_chunk
 
 pytestmark = [pytest.mark.anyio]
@@ -35,7 +36,7 @@ async def notes_of(settings: Settings, prompt: str = "x", **arguments: object) -
     async def wants_notes(progress: float, total: float | None, message: str | None) -> None:
         pass
 
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE):
         async with Client(create_server(settings), mode="legacy", message_handler=keep) as client:
             result = await client.call_tool(CHAT, {"prompt": prompt, **arguments}, progress_callback=wants_notes)
             content = content_of(result)
@@ -102,7 +103,7 @@ async def test_thinking_that_goes_on_is_told_with_how_much_by_the_clock(monkeypa
             await anyio.lowlevel.checkpoint()
         notes.write("Hi")
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         await notes.during(work)
 
     thinking = [message for _, message, phase in recorder.notes if phase == "thinking"]
@@ -118,7 +119,7 @@ async def test_without_a_token_there_are_no_notes() -> None:
         seen.append(message)
 
     async with Upstream(chat=replies("a")) as upstream:
-        with anyio.fail_after(30):
+        with anyio.fail_after(PATIENCE):
             async with Client(create_server(upstream.settings()), mode="legacy", message_handler=keep) as client:
                 content_of(await client.call_tool(CHAT, {"prompt": "x"}))
 
@@ -153,7 +154,7 @@ async def test_the_first_text_is_told_at_once_and_the_rest_is_flushed_before_the
         notes.write("c")
         return "done"
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         assert await notes.during(work) == "done"
 
     assert [message for _, message, phase in recorder.notes if phase == "writing"] == ["a", "bc"]
@@ -178,7 +179,7 @@ async def test_a_note_that_is_being_sent_when_the_work_ends_is_neither_lost_nor_
         notes.write("b")
         ended.set()
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         await notes.during(work)
 
     assert text_in(recorder.notes) == "ab"

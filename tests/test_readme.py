@@ -15,13 +15,13 @@ from alaya_mcp.cli.arguments import parsers
 from alaya_mcp.config.place import CONFIG_VARIABLE, PROFILE_VARIABLE
 from alaya_mcp.config.settings import DEFAULT_BASE_URL, VARIABLES, Settings
 from alaya_mcp.serving.server import TOOLS
+from tests.patience import PATIENCE
 from tests.readme_output import OUTPUTS, READMES
 from tests.readme_output import blocks as output_blocks
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLE = ROOT / "claude_desktop_config.example.json"
-SECONDS = 60
 _INSTALL_BY_NAME = re.compile(
     r"(?:pip install|uvx|pipx (?:run|install)|uv tool install)[^\n`&;]*[ \"](?:alaya-mcp|alayanew-mcp)"
 )
@@ -101,7 +101,7 @@ def test_the_line_to_send_by_hand_is_answered() -> None:
 
     server = [sys.executable, "-m", "alaya_mcp"]
     request = shlex.split(message)[0].encode() + b"\n"
-    answered = subprocess.run(server, input=request, capture_output=True, timeout=SECONDS, check=True)  # noqa: S603 our own command
+    answered = subprocess.run(server, input=request, capture_output=True, timeout=PATIENCE, check=True)  # noqa: S603 our own command
 
     assert json.loads(answered.stdout)["result"]["serverInfo"]["name"] == "alaya"
 
@@ -141,7 +141,7 @@ def test_every_link_in_the_documents_leads_somewhere() -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", OUTPUTS)
 async def test_what_is_shown_of_output_is_what_is_printed(name: str) -> None:
-    with anyio.fail_after(SECONDS):
+    with anyio.fail_after(PATIENCE):
         printed = await OUTPUTS[name]()
 
     for readme in READMES:

@@ -8,7 +8,7 @@ from alaya_mcp.sandbox import Sandbox
 from tests.calls import ERAS, Era, call, connected, content_of, over, text_of
 from tests.upstream import Upstream
 
-pytestmark = [pytest.mark.anyio]
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -4,10 +4,12 @@ import json
 import subprocess
 import sys
 
+from tests.patience import PATIENCE
+
 
 def after(statement: str) -> list[str]:
     """What a fresh interpreter prints, as JSON."""
-    run = subprocess.run([sys.executable, "-c", statement], check=True, capture_output=True, timeout=60)  # noqa: S603 our own words
+    run = subprocess.run([sys.executable, "-c", statement], check=True, capture_output=True, timeout=PATIENCE)  # noqa: S603 our own words
     return json.loads(run.stdout)
 
 

@@ -67,8 +67,11 @@ def control_plane(upstream: Upstream) -> Handler:
     return answer
 
 
-@pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR", "nonsense"])
-@pytest.mark.parametrize("newline", ["", "\n"])
+@pytest.mark.parametrize(
+    ("level", "newline"),
+    [("DEBUG", ""), ("DEBUG", "\n"), ("WARNING", ""), ("nonsense", "\n")],
+    ids=["all that is logged", "and keys with a line end", "as it is by default", "a level that there is not"],
+)
 async def test_no_secret_reaches_stdout_or_stderr(level: str, newline: str) -> None:
     async def echoes(request: Request, exchange: Exchange) -> None:
         """An upstream that quotes what it was sent, in an error and in a stream's error."""

@@ -16,6 +16,7 @@ from alaya_mcp.config.settings import load_settings
 from alaya_mcp.serving.server import create_server
 from alaya_mcp.serving.stdio.transport import Relay
 from alaya_mcp.serving.stdio.unreadable import Unreadable, envelopes, unreadable
+from tests.patience import PATIENCE
 from tests.stdio_host import MODERN, host
 
 SETTINGS = load_settings({"ALAYA_ACCESS_KEY": "ak", "ALAYA_SECRET_KEY": "sk"})
@@ -81,13 +82,19 @@ def test_an_id_of_no_valid_type_has_no_answer() -> None:
 
 
 _SIMPLE = st.one_of(st.text(), st.integers(), st.booleans(), st.none(), st.floats(allow_nan=False))
-_JSON = st.recursive(_SIMPLE, lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.just("id"), inner))
+
+
+def _holding(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(inner, max_size=4) | st.dictionaries(st.text() | st.just("id"), inner, max_size=4)
+
+
+_JSON = st.recursive(_SIMPLE, _holding, max_leaves=8)
 
 
 @given(
     st.text() | st.integers(-(10**30), 10**30),
-    st.dictionaries(st.text().filter(lambda name: name != "id"), _JSON),
-    st.dictionaries(st.text().filter(lambda name: name != "id"), _JSON),
+    st.dictionaries(st.text().filter(lambda name: name != "id"), _JSON, max_size=4),
+    st.dictionaries(st.text().filter(lambda name: name != "id"), _JSON, max_size=4),
     st.sampled_from([None, 1]),
 )
 def test_the_id_is_found_in_any_line_wherever_it_stands(
@@ -110,7 +117,7 @@ async def test_the_transport_yields_a_pair_of_streams(tmp_path: Any) -> None:  #
         await anyio.open_file(tmp_path / "out", "w", encoding="utf-8") as stdout,
         stdio_server(stdin, stdout) as (incoming, outgoing),
     ):
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             items = [item async for item in incoming]
         await incoming.aclose()
         await outgoing.aclose()

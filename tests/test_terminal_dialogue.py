@@ -3,13 +3,15 @@
 import json
 import os
 import re
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import anyio
 import pytest
 
 from alaya_mcp.errors import CredentialsRejected
-from alaya_mcp.sandbox import Sandbox
+from alaya_mcp.sandbox import Sandbox, fleet
 from alaya_mcp.terminal.lines import LineInterrupted
 from tests.terminal_paper import sitting
 from tests.upstream import DONE, Exchange, Request, Upstream, replies, text_chunk
@@ -158,10 +160,16 @@ async def test_a_deployment_that_starts_is_waited_for() -> None:
     assert "qwen3-1.7b answers" in text
 
 
-async def test_the_wait_for_a_deployment_can_be_ended_and_a_message_takes_it_up() -> None:
+async def test_the_wait_for_a_deployment_can_be_ended_and_a_message_takes_it_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def hello_when_it_has_started() -> str:
+        monkeypatch.setattr(fleet, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 600))
+        return "hello"
+
     async with (
-        Sandbox(token_delay=0, starting_seconds=1) as sandbox,
-        sitting(sandbox, "/model qwen3-1.7b", "hello", service="sandbox-starting") as one,
+        Sandbox(token_delay=0, starting_seconds=600) as sandbox,
+        sitting(sandbox, "/model qwen3-1.7b", hello_when_it_has_started, service="sandbox-starting") as one,
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(one.run)
@@ -428,11 +436,12 @@ async def test_a_reply_that_ends_at_a_limit_says_so_and_how_to_go_on(tmp_path: P
     assert notes.read_text(encoding="utf-8").endswith("half\n\n*(cut: max_tokens)*\n")
 
 
+@pytest.mark.quick
 async def test_the_budget_of_an_answer_is_what_the_command_line_gave() -> None:
-    async with Sandbox(token_delay=0) as sandbox, sitting(sandbox, "sandbox: silence 30", timeout=1) as one:
+    async with Sandbox(token_delay=0) as sandbox, sitting(sandbox, "sandbox: silence 300", timeout=40) as one:
         text = await one.run()
 
-    assert "1 s" in text
+    assert "40 s" in text
     assert "Ask again; for more time, start with a larger --timeout." in text
     assert sandbox.stats.chats_aborted == 1
 

@@ -7,6 +7,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from alaya_mcp.terminal.interruption import Interruption
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.anyio
 async def test_sigint_ends_the_innermost_block_and_what_stood_before_is_put_back() -> None:
     interruption, before = Interruption(), signal.getsignal(signal.SIGINT)
 
-    with anyio.fail_after(30), interruption.on_sigint(), interruption.block() as outer:
+    with anyio.fail_after(PATIENCE), interruption.on_sigint(), interruption.block() as outer:
         with interruption.block() as inner:
             signal.raise_signal(signal.SIGINT)
             await anyio.sleep_forever()
@@ -31,7 +32,7 @@ async def test_sigint_ends_the_innermost_block_and_what_stood_before_is_put_back
 async def test_sigint_with_nothing_under_way_does_nothing() -> None:
     interruption = Interruption()
 
-    with anyio.fail_after(30), interruption.on_sigint():
+    with anyio.fail_after(PATIENCE), interruption.on_sigint():
         signal.raise_signal(signal.SIGINT)
         await checkpoint()
         with interruption.block() as later:

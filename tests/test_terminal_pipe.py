@@ -25,13 +25,13 @@ from alaya_mcp.terminal.interruption import Interruption
 from alaya_mcp.terminal.lines import LineInterrupted, PipedLine, piped_lines
 from alaya_mcp.terminal.selection import reference
 from tests.calls import environ_of, over
+from tests.patience import PATIENCE
 from tests.stdio_host import own_environ
 from tests.terminal_paper import Paper, Person, Typed, screen_on
 from tests.upstream import Exchange, Request, Upstream, replies, text_chunk
 
 pytestmark = pytest.mark.anyio
 
-SECONDS = 60
 COMMAND = [sys.executable, "-m", "alaya_mcp", "chat"]
 
 
@@ -43,10 +43,10 @@ async def answered(settings: Settings, *lines: str, conversation: bool = False) 
         for number, line in enumerate(lines, 1):
             yield PipedLine(number, line)
 
-    with anyio.fail_after(SECONDS):
+    with anyio.fail_after(PATIENCE):
         async with open_session(settings) as session:
             screen = screen_on(answers, beside)
-            respondent = Respondent(session, str(settings.service_id), Manner(SECONDS), screen, Interruption())
+            respondent = Respondent(session, str(settings.service_id), Manner(PATIENCE), screen, Interruption())
             chat = PipedChat(respondent, screen, TextReport(screen), is_conversation=conversation)
             status = await chat.run(piped())
     return status, answers.getvalue(), beside.getvalue()
@@ -167,7 +167,7 @@ async def test_text_of_no_known_encoding_is_refused_and_nothing_of_it_is_sent() 
     lines = "你好\n".encode("gbk") + b"hello\n"
     async with Upstream(chat=replies("x")) as upstream:
         environ = own_environ(**upstream.environ, PYTHONUTF8="1")
-        with anyio.fail_after(SECONDS):
+        with anyio.fail_after(PATIENCE):
             done = await anyio.run_process([*COMMAND], input=lines, env=environ, check=False)
 
         assert [chat.json["messages"][0]["content"] for chat in upstream.chats] == ["hello"]
@@ -180,7 +180,7 @@ async def test_json_is_one_object_a_line_and_nothing_else() -> None:
     lines = "sandbox: say 你好\n/nonsense\n\nsandbox: say two\n".encode() + "你".encode("gbk")
     async with Sandbox(token_delay=0) as sandbox:
         environ = own_environ(**environ_of(sandbox), PYTHONUTF8="1")
-        with anyio.fail_after(SECONDS):
+        with anyio.fail_after(PATIENCE):
             done = await anyio.run_process([*COMMAND, "--json"], input=lines, env=environ, check=False)
 
     first, second, third, fourth = map(json.loads, done.stdout.decode().splitlines())
@@ -196,7 +196,7 @@ async def test_json_is_one_object_a_line_and_nothing_else() -> None:
 async def test_json_has_the_error_of_each_line_that_failed() -> None:
     async with Upstream(chat=_refuses) as upstream:
         environ = own_environ(**upstream.environ)
-        with anyio.fail_after(SECONDS):
+        with anyio.fail_after(PATIENCE):
             done = await anyio.run_process([*COMMAND, "--json"], input=b"one\n", env=environ, check=False)
 
     (found,) = map(json.loads, done.stdout.decode().splitlines())
@@ -207,7 +207,7 @@ async def test_json_has_the_error_of_each_line_that_failed() -> None:
 async def chosen(settings: Settings, *typed: Typed, named: str | None = None) -> tuple[str, str]:
     """What the deployment is called, and what was shown."""
     paper = Paper()
-    with anyio.fail_after(SECONDS):
+    with anyio.fail_after(PATIENCE):
         async with open_session(settings.model_copy(update={"service_id": None})) as session:
             return await reference(session, named, screen_on(paper), Person([*typed])), paper.getvalue()
 
@@ -309,7 +309,7 @@ async def test_the_command_answers_what_is_piped_in() -> None:
     lines = "sandbox: say 你好\n\nsandbox: say two\n".encode()
     async with Sandbox(token_delay=0) as sandbox:
         environ = own_environ(**environ_of(sandbox), PYTHONIOENCODING="utf-8")
-        with anyio.fail_after(SECONDS):
+        with anyio.fail_after(PATIENCE):
             done = await anyio.run_process(
                 [*COMMAND, "QWEN3-Support", "--model", "sql-writer"], input=lines, env=environ
             )
@@ -329,7 +329,7 @@ async def test_the_command_answers_what_is_piped_in() -> None:
 )
 def test_what_keeps_it_from_beginning_ends_it_with_status_1(arguments: list[str], told: str) -> None:
     done = run(  # noqa: S603 our own command
-        [*COMMAND, *arguments], input=b"hello\n", capture_output=True, timeout=SECONDS, env=own_environ(), check=False
+        [*COMMAND, *arguments], input=b"hello\n", capture_output=True, timeout=PATIENCE, env=own_environ(), check=False
     )
 
     assert (done.returncode, done.stdout) == (1, b"")
@@ -354,7 +354,7 @@ async def test_a_reader_that_has_gone_ends_it_quietly() -> None:
     os.close(reader)
     async with Sandbox(token_delay=0.01) as sandbox:
         environ = own_environ(**environ_of(sandbox))
-        with anyio.fail_after(SECONDS):
+        with anyio.fail_after(PATIENCE):
             process = await anyio.open_process(COMMAND, stdin=PIPE, stdout=writer, stderr=PIPE, env=environ)
             os.close(writer)
             async with process:
@@ -375,7 +375,7 @@ async def test_on_a_terminal_ctrl_c_ends_the_answer_and_quit_the_program(tmp_pat
     spawn = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
     async with Sandbox(token_delay=0.01) as sandbox:
         environ = own_environ(**environ_of(sandbox), TERM="xterm", PROMPT_TOOLKIT_NO_CPR="1", COLUMNS="100")
-        with anyio.fail_after(SECONDS):
+        with anyio.fail_after(PATIENCE):
             process = await anyio.open_process(
                 [sys.executable, "-c", spawn, *COMMAND], stdin=PIPE, stdout=PIPE, env=environ
             )

@@ -12,6 +12,7 @@ from prompt_toolkit.output import DummyOutput
 
 from alaya_mcp.terminal.lines import LineInterrupted
 from alaya_mcp.terminal.prompt import CommandCompleter, Prompt
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +22,7 @@ MODELS = ("qwen3-8b", "support-zh")
 
 @asynccontextmanager
 async def keyboard() -> AsyncGenerator[tuple[PipeInput, Prompt]]:
-    with anyio.fail_after(30), create_pipe_input() as keys:
+    with anyio.fail_after(PATIENCE), create_pipe_input() as keys:
         yield keys, Prompt(lambda: MODELS, keys, DummyOutput())
 
 

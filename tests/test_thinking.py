@@ -15,6 +15,7 @@ from alaya_mcp.chat.stream.thinking import Prefilled, ThinkSplitter, part_orphan
 from alaya_mcp.serving.elicitation import PHASE_META_KEY
 from alaya_mcp.serving.server import create_server
 from tests.calls import CHAT, call, content_of, text_of
+from tests.patience import PATIENCE
 from tests.upstream import DONE, Exchange, Handler, Request, Upstream, replies, text_chunk
 
 
@@ -63,14 +64,14 @@ tagged = st.lists(
 
 
 @given(tagged, st.lists(st.integers(0, 80), max_size=8))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_cuts_change_nothing(text: str, cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
     assert part(*(text[a:b] for a, b in pairwise(edges))) == part(text)
 
 
 @given(tagged)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_text_that_does_not_open_with_the_tag_is_all_reply(text: str) -> None:
     thinking, reply = part("." + text)
     assert (thinking, reply) == ("", "." + text)
@@ -126,7 +127,7 @@ def test_a_model_that_always_thinks_and_was_cut_had_only_thought(prefilled: Pref
     st.lists(st.integers(0, 80), max_size=8),
     st.sampled_from([("maybe", True), ("surely", True), ("surely", False)]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_cuts_change_nothing_there_either(text: str, cuts: list[int], how: tuple[Prefilled, bool]) -> None:
     prefilled, stopped = how
     edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
@@ -188,7 +189,7 @@ async def notes_and_content(upstream: Upstream, **arguments: object) -> tuple[li
     async def asks_for_notes(progress: float, total: float | None, message: str | None) -> None:
         """Its presence makes the client send a token."""
 
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENCE):
         async with Client(create_server(upstream.settings()), mode="legacy", message_handler=keep) as client:
             result = await client.call_tool(CHAT, {"prompt": "x", **arguments}, progress_callback=asks_for_notes)
             await anyio.wait_all_tasks_blocked()

@@ -11,7 +11,7 @@ from alaya_mcp.chat.stream.tool_calls import MOST_CALLS, Flaw, ToolCallCollector
 from tests.calls import CHAT, call, connected, content_of, error_of, text_of
 from tests.upstream import DONE, Exchange, Handler, Request, Upstream, replies, says, text_chunk
 
-pytestmark = [pytest.mark.anyio]
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 WEATHER: dict[str, Any] = {
     "type": "function",
@@ -472,7 +472,7 @@ json_values = st.recursive(
 
 
 @given(st.lists(json_values, max_size=5))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_nothing_that_an_engine_sends_as_calls_makes_it_fail(deltas: list[object]) -> None:
     for call_id, name, arguments in collected(*deltas):
         assert f"{call_id}{name}{arguments}".encode()

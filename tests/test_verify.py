@@ -8,7 +8,7 @@ from alaya_mcp.sandbox import Sandbox
 from tests.calls import ERAS, Era, call, content_of, error_of, over, text_of
 from tests.upstream import Exchange, Request, Upstream, in_turn, replies, says
 
-pytestmark = [pytest.mark.anyio]
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 TOOL = "list_lora_models"
 

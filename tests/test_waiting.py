@@ -12,9 +12,10 @@ from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, UpstreamUnavailable
 from alaya_mcp.serving.server import create_server
 from tests.calls import CHAT, call, connected, content_of, error_of, text_of
+from tests.patience import PATIENCE
 from tests.upstream import Exchange, Handler, Request, Upstream, in_turn, replies, says
 
-pytestmark = [pytest.mark.anyio]
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 STARTING: dict[str, object] = {"status": "staring", "instance": [{"baseModelReady": False}, {"baseModelReady": False}]}
 LOADING: dict[str, object] = {"status": "running", "instance": [{"baseModelReady": False}, {"baseModelReady": False}]}
@@ -215,7 +216,7 @@ async def wait(*looks: Deployment | AlayaError, seconds: float = 30) -> tuple[De
     def tell(state: str, instances: str) -> None:
         said.append((state, instances))
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         found = await wait_until_ready(first, look, Deadline.after(seconds), tell)
     assert not left
     return found, said

@@ -263,7 +263,7 @@ deployments = st.fixed_dictionaries(
 
 
 @given(deployments)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_whatever_a_deployment_holds_it_is_read_and_shown(fields: dict[str, object]) -> None:
     deployment = parse_deployment(json.dumps({"code": 0, "data": fields}).encode())
     for result in (deployment_result(deployment, "s"), lora_list_result(deployment, "s")):
@@ -271,7 +271,7 @@ def test_whatever_a_deployment_holds_it_is_read_and_shown(fields: dict[str, obje
 
 
 @given(anything | deployments | st.fixed_dictionaries({}, optional={"code": anything, "data": anything | deployments}))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_json_is_a_deployment_or_a_named_failure(answer: object) -> None:
     try:
         deployment = parse_deployment(json.dumps(answer).encode())
