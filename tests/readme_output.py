@@ -124,6 +124,11 @@ def own_words(document: Path) -> str:
     return _BLOCK.sub("", document.read_text(encoding="utf-8"))
 
 
+def links(document: Path) -> list[str]:
+    """What a document links to."""
+    return re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8"))
+
+
 async def write() -> None:
     """Put what is printed now into every document that shows it."""
     shown = {name: await output() for name, output in OUTPUTS.items()}

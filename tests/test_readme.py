@@ -1,4 +1,4 @@
-"""The documents are held to the code: every table, every block, every command, every path in them."""
+"""The documents are held to the code: every table, every block and every command in them."""
 
 import json
 import re
@@ -21,7 +21,7 @@ from alaya_mcp.serving.server import TOOLS
 from alaya_mcp.serving.tools.chat_arguments import ChatArguments
 from alaya_mcp.serving.tools.list_deployments import ListDeploymentsArguments
 from alaya_mcp.terminal.commands import COMMANDS
-from tests.readme_output import DOCUMENTS, OUTPUTS, ROOT
+from tests.readme_output import DOCUMENTS, OUTPUTS, ROOT, links
 from tests.readme_output import blocks as output_blocks
 
 README = ROOT / "README.md"
@@ -33,12 +33,6 @@ SECONDS = 60
 
 _CI_LINES = (r"^python3 -m venv .* demo$", r"^python3 -m venv .* pytest -q$", r"^\.venv/bin/ruff check.*$")
 """What `.ci/run` looks for in the README, and runs."""
-_INSTALL_BY_NAME = re.compile(
-    r"(?:pip install|uvx|pipx (?:run|install)|uv tool install)[^\n`&;]*[ \"](?:alaya-mcp|alayanew-mcp)"
-)
-_STRANGER = re.compile(r"(?<![\w/.-])alaya-mcp\b")
-"""A package of that name belongs to somebody else."""
-_PATH = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.py|(?:alaya_mcp|tests|docs|benchmarks)/[\w./-]+)`")
 _PLACEHOLDERS = {
     "[SERVICE]": "my-model",
     "SERVICE": "my-model",
@@ -80,12 +74,6 @@ def tables(text: str) -> Iterator[list[list[str]]]:
 
 def names_in(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
-
-
-def slugs(page: Path) -> set[str]:
-    """The anchors of a page's headings, as forges make them."""
-    headings = re.findall(r"^#+ (.*)$", read(page), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def error_classes() -> dict[str, type[errors.AlayaError]]:
@@ -258,46 +246,6 @@ def test_the_chinese_twin_has_the_same_blocks_headings_and_names() -> None:
 
     assert shape(TWIN) == shape(README)
     assert set(links(TWIN)) - {"README.md"} == set(links(README)) - {"README.zh-CN.md"}
-
-
-def test_nobody_is_told_to_install_a_package_by_its_name() -> None:
-    for page in [*DOCUMENTS, *ROOT.glob("*.json")]:
-        assert not _INSTALL_BY_NAME.search(read(page)), page.name
-        assert not _STRANGER.search(read(page)), page.name
-
-
-def links(page: Path) -> list[str]:
-    return re.findall(r"\]\(([^)\s]+)\)", read(page))
-
-
-@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_leads_somewhere(page: Path) -> None:
-    for target in links(page):
-        if not target.startswith("https://"):
-            file, _, anchor = target.partition("#")
-            there = page.parent / file if file else page
-            assert there.exists(), target
-            assert not anchor or anchor in slugs(there), target
-
-
-@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_path_leads_somewhere(page: Path) -> None:
-    beside = DOCS / "decisions" if page.parent.name == "decisions" else ROOT
-    for path in _PATH.findall(read(page)):
-        found = [root / path for root in (ROOT, ROOT / "alaya_mcp", beside) if (root / path).exists()]
-        is_named_before = "/" not in path and f"/{path}`" in read(page)
-        assert found or is_named_before, path
-
-
-def test_every_page_is_reachable_from_the_readme() -> None:
-    seen, ahead = set[Path](), [README]
-    while ahead:
-        page = ahead.pop()
-        seen.add(page)
-        linked = {(page.parent / target.partition("#")[0]).resolve() for target in links(page) if target[0] != "#"}
-        ahead += [page for page in linked if page.suffix == ".md" and page not in seen]
-
-    assert {page.resolve() for page in DOCUMENTS} <= seen
 
 
 @pytest.mark.anyio
