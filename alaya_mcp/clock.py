@@ -18,7 +18,7 @@ class Clock:
 
     Attributes:
         now: Seconds on the event loop's clock, which deadlines are on.
-        sleep: Waits so many seconds.
+        sleep: Waits a number of seconds.
         date: The time of day, for dates that upstream names.
         chance: A number from 0 to 1.
     """

@@ -21,7 +21,7 @@ def said(row: Row, error: AlayaError) -> str:
 
 
 def what_happened(error: AlayaError) -> str:
-    """What happened, ending with what upstream said, and what the caller's own name for the deployment stands for."""
+    """What happened, ending with what upstream said, and what the caller called the deployment."""
     parts = [said(SENTENCES[error.cause], error)]
     if error.words:
         parts.append(f'Upstream said: "{error.words}".')
@@ -183,9 +183,9 @@ _ODD_ANSWERS: Final[dict[UnexpectedCause, str]] = {
     "html_page": "an HTML page",
     "not_json": "something that is not JSON",
     "json_of_wrong_shape": "JSON of the wrong shape",
-    "list_of_wrong_shape": "something that is no list of deployments",
+    "list_of_wrong_shape": "something other than a list of deployments",
     "deployment_absent": "an envelope without a deployment in it",
-    "deployment_of_wrong_shape": "an object that is no deployment",
+    "deployment_of_wrong_shape": "an object other than a deployment",
     "model_names_unreadable": "a list in which no model's name can be read",
     "service_url_refused": "a serviceUrl for {0.service_id} that is refused, since it {0.detail}",
     "apikey_unusable": "an apikey for {0.service_id} that cannot be sent in a header",

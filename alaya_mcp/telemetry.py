@@ -1,8 +1,9 @@
-"""What is told of calls and of requests: the names of events and of their fields, for whoever records them.
+"""What is recorded of calls and of requests: the names of events and of their fields, for logs and telemetry.
 
 An event holds ids, statuses, times and codes; never contents, keys or headers, since it has no field for them.
 """
 
+import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,9 +21,24 @@ class Event:
     name: ClassVar[str]
 
     def facts(self) -> dict[str, Any]:
-        """The fields that say something, by name."""
+        """The fields that say something, by name; seconds to the millisecond."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if value is not None}
+        return {name: _rounded(value) for name, value in values.items() if value is not None}
+
+    def __str__(self) -> str:
+        facts = (f"{name}={_shown(value)}" for name, value in self.facts().items())
+        return f"{self.name} {' '.join(facts)}"
+
+
+def _rounded(value: object) -> object:
+    return round(value, 3) if isinstance(value, float) else value
+
+
+def _shown(value: object) -> str:
+    """A value on one line, in quotes where it would not be clear where it ends."""
+    text = str(value)
+    is_plain = text.isprintable() and text and not set(text) & set(' ="')
+    return text if is_plain else json.dumps(text, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,8 +64,8 @@ def test_a_start_loads_few_modules() -> None:
 
 async def test_a_call_takes_few_steps_of_ours() -> None:
     async with Upstream(chat=replies("hello")) as upstream, connected(load_settings(upstream.environ)) as client:
-        assert await counted(lambda: client.call_tool("get_deployment", {})) <= 224 * SPARE
-        assert await counted(lambda: client.call_tool(CHAT, {"prompt": "x"})) <= 428 * SPARE
+        assert await counted(lambda: client.call_tool("get_deployment", {})) <= 252 * SPARE
+        assert await counted(lambda: client.call_tool(CHAT, {"prompt": "x"})) <= 448 * SPARE
 
 
 def test_a_token_takes_few_steps_of_ours() -> None:

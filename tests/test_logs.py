@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from alaya_mcp.logs import JsonFormatter, TextFormatter
+from alaya_mcp.logs import TEXT, JsonFormatter
 from alaya_mcp.telemetry import Event, ToolCall, UpstreamRequest
 from tests.stdio_host import Host, host
 from tests.upstream import SERVICE, Exchange, Request, Upstream, replies, says
@@ -136,7 +136,7 @@ EVENTS: list[tuple[Event, str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("event", "text", "facts"), EVENTS)
 def test_an_event_is_one_line_whatever_is_in_it(event: Event, text: str, facts: dict[str, Any]) -> None:
-    line = TextFormatter().format(record(event))
+    line = logging.Formatter(TEXT).format(record(event))
     assert line.endswith(f"INFO alaya_mcp.x: {text}")
     assert "\n" not in line
 

@@ -339,7 +339,7 @@ def test_what_keeps_it_from_beginning_ends_it_with_status_1(arguments: list[str]
 
 def test_a_program_at_the_other_end_gets_what_keeps_it_from_beginning_as_json() -> None:
     done = run(  # noqa: S603 our own command
-        [*COMMAND, "--json"], input=b"hello\n", capture_output=True, timeout=SECONDS, env=own_environ(), check=False
+        [*COMMAND, "--json"], input=b"hello\n", capture_output=True, timeout=PATIENCE, env=own_environ(), check=False
     )
     error = json.loads(done.stdout)["error"]
 
