@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.anyio]
 TOKENS = 1_000
 SPARE = 1.1
 """Each figure was counted when it was written down; more than a tenth above it turns the test red."""
-MODULES_OF_A_START = 512 * SPARE
+MODULES_OF_A_START = 526 * SPARE
 
 
 class Counter:
