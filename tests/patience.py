@@ -2,7 +2,7 @@
 
 from typing import Final
 
-PATIENCE: Final = 120.0
+PATIENCE: Final = 300.0
 """Seconds."""
 
 LONG_BUDGET: Final = {"ALAYA_TIMEOUT_SECONDS": "900"}

@@ -37,7 +37,7 @@ def text_notes(server: Host) -> dict[str, str]:
 async def test_many_chats_at_once_all_complete_each_with_its_own_text(*, modern: bool) -> None:
     async with (
         Sandbox(token_delay=0.001) as sandbox,
-        host(**environ_of(sandbox), ALAYA_MAX_CONCURRENCY="200") as server,
+        host(**environ_of(sandbox), **LONG_BUDGET, ALAYA_MAX_CONCURRENCY="200") as server,
     ):
         if not modern:
             await server.initialize()

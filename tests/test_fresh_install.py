@@ -31,15 +31,19 @@ INSTALLING: Final = 900.0
 """Seconds: an index may be slow."""
 
 
+def environ_without_ours(**environ: str) -> dict[str, str]:
+    """The machine's variables and these, and nothing that leads to the packages of the tests."""
+    return {name: value for name, value in own_environ(**environ).items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+
+
 def run(*command: str | Path, seconds: float = PATIENCE) -> CompletedProcess[str]:
-    """A program's end and what it printed, without anything of this environment's own packages."""
-    environ = {name: value for name, value in own_environ().items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    """A program's end and what it printed."""
     return subprocess.run(  # noqa: S603 our own command
         command,
         capture_output=True,
         encoding="utf-8",
         timeout=seconds,
-        env=environ,
+        env=environ_without_ours(),
         check=False,
         cwd=Path(command[0]).parent,
     )
@@ -49,7 +53,8 @@ def installed_in(folder: Path) -> Path:
     """Where the programs of a new environment are, with the package and what it needs; skips without an index."""
     venv.create(folder, with_pip=True)
     programs = folder / ("Scripts" if sys.platform == "win32" else "bin")
-    asked = run(programs / "pip", "download", "--quiet", "--no-deps", "--dest", folder / "probe", "hatchling")
+    probe = ("download", "--quiet", "--no-deps", "--retries", "1", "--timeout", "30", "--dest", folder / "probe")
+    asked = run(programs / "pip", *probe, "hatchling")
     if asked.returncode and os.environ.get(VARIABLE) != "required":
         pytest.skip(f"no package index can be reached: {asked.stderr.strip().splitlines()[-1]}")
     done = run(programs / "pip", "install", "--quiet", ROOT, seconds=INSTALLING)
@@ -65,7 +70,8 @@ def modules_after(programs: Path, statement: str) -> int:
 async def tools_of(command: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """What the server tells a host of itself and of its tools."""
     with anyio.fail_after(PATIENCE):
-        async with await anyio.open_process([command], env=own_environ(**KEYS), cwd=command.parent) as process:
+        environ = environ_without_ours(**KEYS)
+        async with await anyio.open_process([command], env=environ, cwd=command.parent) as process:
             server = Host(process)
             told = await server.initialize()
             await server.request(1, "tools/list")
