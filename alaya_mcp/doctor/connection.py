@@ -123,7 +123,7 @@ async def about_name(origin: Origin, network: Network) -> Check:
     try:
         found = await addresses(origin.host, origin.port, network.resolve, _SECONDS)
     except OSError as error:
-        why = "nobody told in time" if isinstance(error, TimeoutError) else "it has no address here"
+        why = "no answer came in time" if isinstance(error, TimeoutError) else "it has no address here"
         return Check(
             "dns",
             "failed",

@@ -115,7 +115,7 @@ def denied(settings: Settings) -> Check:
 
 def _refused(error: AlayaError) -> Check:
     """Something about the list, or about the key pair: only upstream's words tell."""
-    step = "What upstream said tells why. Name the deployment by its id meanwhile, since names cannot be looked up."
+    step = "Upstream's words say why. Name the deployment by its id meanwhile, since names cannot be looked up."
     return Check("key", "warning", "list_refused", f"not rejected, but: {what_happened(error)}", step)
 
 

@@ -144,14 +144,14 @@ def about_api_key(evidence: Evidence) -> Check:
     if evidence.engine.auth is None:
         if evidence.is_rejected:
             step = "Make or look up the deployment's apikey in the Alaya NeW console."
-            what = "the engine wants one (HTTP 401), and the control plane tells none"
+            what = "the engine wants one (HTTP 401), and the control plane reports none"
             return _failed("apikey", "apikey_missing", what, step)
         step = "Nothing to do if the engine is meant to be open; else make an apikey in the Alaya NeW console."
-        return Check("apikey", "warning", "apikey_missing", "the control plane tells none, so none is sent", step)
+        return Check("apikey", "warning", "apikey_missing", "the control plane reports none, so none is sent", step)
     if evidence.is_rejected:
-        though = ", though it told its models" if isinstance(evidence.listed, Names) else ""
+        though = ", though it listed its models" if isinstance(evidence.listed, Names) else ""
         step = "If it was just changed, ask again in a minute; else renew the deployment's apikey in the console."
-        what = f"the engine rejected the apikey that the control plane tells (HTTP 401){though}"
+        what = f"the engine rejected the apikey that the control plane reports (HTTP 401){though}"
         return _failed("apikey", "apikey_rejected", what, step)
     if evidence.is_denied:
         step = "Check in the Alaya NeW console what the deployment's apikey may do, and from where."
@@ -161,7 +161,7 @@ def about_api_key(evidence: Evidence) -> Check:
     if isinstance(evidence.listed, Names):
         only = "not refused where the models are listed; a chat alone shows whether it is taken"
         return Check("apikey", "ok", "apikey_not_refused", only)
-    return Check("apikey", "skipped", LEFT_OUT, "nothing that the engine answered tells")
+    return Check("apikey", "skipped", LEFT_OUT, "nothing that the engine answered says so")
 
 
 def about_served_names(evidence: Evidence) -> Check:
@@ -171,7 +171,7 @@ def about_served_names(evidence: Evidence) -> Check:
     if not isinstance(listed, Names) or listed.is_empty:
         if isinstance(evidence.chat, ModelNotServed) and not evidence.asked:
             return _unknown(own, ())
-        what = "the engine does not tell its models (/v1/models)"
+        what = "the engine does not list its models (/v1/models)"
         if isinstance(evidence.chat, ChatResult):
             return Check("served_names", "skipped", LEFT_OUT, f"{what}; it answers to {evidence.chat.model}")
         step = "Check that serviceUrl is the base of an OpenAI-compatible engine."
@@ -182,7 +182,7 @@ def about_served_names(evidence: Evidence) -> Check:
         return _unknown(missing, has)
     if missing:
         step = f"Ask for {own[0]}, or correct the deployment's served names in the Alaya NeW console."
-        what = f"the engine does not have {', '.join(missing)}, which the control plane tells too"
+        what = f"the engine does not have {', '.join(missing)}, which the control plane reports too"
         return Check("served_names", "warning", "alias_unknown", what, step, _names(has))
     if differing := None if told.is_lora_service else _about_adapters(evidence.deployment, told, listed):
         return differing
@@ -190,9 +190,9 @@ def about_served_names(evidence: Evidence) -> Check:
         step = "A chat with it may need several tries: have it loaded on every instance in the Alaya NeW console."
         return Check("served_names", "warning", "adapter_partly_loaded", f"{'; '.join(partial)}", step)
     if not own:
-        return Check("served_names", "ok", "names_from_engine", f"told by the engine alone: {_shown(has)}")
+        return Check("served_names", "ok", "names_from_engine", f"reported by the engine only: {_shown(has)}")
     both = tuple(name for name in dict.fromkeys((*own, *told.adapters)) if name in has)
-    return Check("served_names", "ok", "names_agree", f"both sides tell {_shown(both)}")
+    return Check("served_names", "ok", "names_agree", f"the control plane and the engine agree: {_shown(both)}")
 
 
 def _about_adapters(deployment: Deployment, told: Names, listed: Names) -> Check | None:
@@ -203,8 +203,8 @@ def _about_adapters(deployment: Deployment, told: Names, listed: Names) -> Check
     fresh = [name for name in listed.adapters if name not in told.adapters]
     if not gone and not fresh:
         return None
-    parts = [f"the engine lacks {', '.join(gone)}"] if gone else []
-    parts += [f"it has {', '.join(fresh)}, which the control plane does not tell"] if fresh else []
+    parts = [f"the engine does not serve {', '.join(gone)}"] if gone else []
+    parts += [f"the engine also serves {', '.join(fresh)}, which the control plane does not list"] if fresh else []
     step = "Usual for a while after a hot load; a chat with a missing one is refused. Else load them anew."
     facts = tuple(Fact("missing_adapter", name) for name in gone) + tuple(Fact("new_adapter", name) for name in fresh)
     return Check("served_names", "warning", "adapters_differ", "; ".join(parts), step, facts)
@@ -227,7 +227,7 @@ def _unknown(missing: tuple[str, ...] | list[str], has: tuple[str, ...]) -> Chec
         "Set the deployment's served name in the Alaya NeW console to a name that the engine was started with "
         "(--served-model-name). Until then, pass the engine's own name as model."
     )
-    what = f"the control plane tells {', '.join(missing)}, which the engine does not serve.{instead}"
+    what = f"the control plane reports {', '.join(missing)}, which the engine does not serve.{instead}"
     return _failed("served_names", "served_name_unknown", what, step, _names(has))
 
 
@@ -251,7 +251,7 @@ def about_first_token(evidence: Evidence, names: Check) -> Check:
         return Check("first_token", "warning", "rate_limited", what_happened(chat), step)
     if isinstance(chat, UpstreamTimeout | UpstreamUnavailable | UnexpectedResponse):
         return _failed("first_token", "no_first_token", what_happened(chat), _LOOK)
-    step = "What upstream said tells why; the deployment's log in the Alaya NeW console has more."
+    step = "Upstream's words say why; the deployment's log in the Alaya NeW console has more."
     return _failed("first_token", "chat_refused", what_happened(chat), step)
 
 

@@ -76,7 +76,7 @@ def passed_by(host: Host, machine: Machine) -> Passed:
     asked = [name for name, value in block.items() if _INPUT in value]
     shells = {name: machine.environ[name] for name in asked if machine.environ.get(name)}
     if unknown := [name for name in asked if name not in shells]:
-        what = f"{host.title} asks for {', '.join(unknown)} itself and tells nobody else"
+        what = f"{host.title} asks for {', '.join(unknown)} itself and passes it to nobody else"
         step = f"Set {' and '.join(unknown)} in this shell to have the rest checked."
         return Passed(Check("host", "skipped", "host_asks", what, step), own)
     taken = f"; {', '.join(asked)}, which it asks for itself, as in this shell" if asked else ""

@@ -124,7 +124,7 @@ def _of_server(file: HostFile, server: Server, machine: Machine, *, has_profile:
 def _install(file: HostFile, server: Server) -> str:
     """What the command `install` does about an entry: it takes no other server's place, and edits no odd file."""
     command = f"alayanew-mcp install {file.host.name}"
-    if unfit(file.document, file.host):
+    if unfit(file.document, file.host) and not (file.host.command and file.host.reads_comments):
         return f"`{command}` shows what belongs in the file; it leaves one alone that has comments."
     if server.is_another:
         return f"`{command} --name OTHER` writes an entry that works beside it."
