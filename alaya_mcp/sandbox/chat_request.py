@@ -1,7 +1,5 @@
 """A chat request: the fields that the sandbox acts on, and what they mean together."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue

@@ -1,20 +1,16 @@
 """Values that follow a JSON Schema, made without a model."""
 
-from __future__ import annotations
-
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
+
+from pydantic import JsonValue
 
 from alaya_mcp.sandbox.tokens import CJK
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pydantic import JsonValue
-
-    Schema: TypeAlias = dict[str, JsonValue]
+Schema: TypeAlias = dict[str, JsonValue]
 
 _TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
 _WORD = re.compile(rf"[{CJK}]+|[^\W{CJK}]+")

@@ -1,19 +1,13 @@
 """Which tools the stand-in for a language model calls, and with which arguments."""
 
-from __future__ import annotations
-
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from alaya_mcp.sandbox.chat_request import ChatRequest, Function
 from alaya_mcp.sandbox.schema_answers import make_instance
 from alaya_mcp.sandbox.tokens import cut
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from alaya_mcp.sandbox.chat_request import ChatRequest, Function
 
 _GAPS = re.compile(r"[\s_-]+")
 
