@@ -5,7 +5,7 @@ for a field appears in at least one of them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from alaya_mcp.sandbox.configurations import EXPERT_FIELDS, SGLANG_FIELDS, quick_start
@@ -30,7 +30,7 @@ class Instance:
     reported_lora_models: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """One deployment: what its engine is, and in which of the documented shapes the control plane shows it.
 
@@ -43,6 +43,7 @@ class Deployment:
 
     service_id: str
     summary: str
+    _: KW_ONLY
     name: str
     model: str
     model_id: str
@@ -81,196 +82,80 @@ class Deployment:
         return f"sandbox-key-{self.service_id.partition('-')[2]}"
 
 
-def lora_service(deployment: Deployment, adapter: str, *, base_id: str) -> Deployment:
-    """Return a deployment as the service of one adapter.
+def lora_service(adapter: str, base_id: str, deployment: Deployment) -> Deployment:
+    """Return a deployment as the service of one adapter on another deployment.
 
     API documentation, LoRA detail: no instance, no envelope, and the key spelt so; an engine answers all the same.
     """
-    return replace(
-        deployment,
-        served_name=adapter,
-        model_id=f"sandbox/{adapter}",
-        fields={"baseServiceId": base_id},
-        source="lora",
-        instance_shown=False,
-        code=None,
-        key_field="apiKey",
-    )
+    fields = {"baseServiceId": base_id}
+    shown = replace(deployment, instance_shown=False, code=None, key_field="apiKey", fields=fields)
+    return replace(shown, served_name=adapter, model_id=f"sandbox/{adapter}", source="lora")
 
 
 _TOOL_FLAGS = ("--enable-auto-tool-choice", "--tool-call-parser=hermes")
 
+# A paragraph each: what it is for, its names, and what is special about it.
+# fmt: off
 DEPLOYMENTS: tuple[Deployment, ...] = (
-    Deployment(
-        service_id=DEFAULT_SERVICE_ID,
-        summary="vLLM, two instances, adapters support-zh and sql-writer on both; it calls tools",
-        name="qwen3-support",
-        model="qwen3-8b",
-        aliases=("qwen3-8b-chat",),
-        model_id="Qwen/Qwen3-8B",
+    Deployment(DEFAULT_SERVICE_ID, "vLLM, two instances, adapters support-zh and sql-writer on both; it calls tools",
+        name="qwen3-support", model="qwen3-8b", aliases=("qwen3-8b-chat",), model_id="Qwen/Qwen3-8B",
         instances=(Instance(("support-zh", "sql-writer")), Instance(("support-zh", "sql-writer"), "1")),
-        fields=quick_start("--enable-lora", "--max-model-len=32768", *_TOOL_FLAGS, workers=2),
-        tool_parser=True,
-    ),
-    Deployment(
-        service_id="sandbox-lora-partial",
-        summary="vLLM, two instances; adapter tone-formal on the second one only, tone-casual on both",
-        name="tone-of-voice",
-        model="qwen3-4b",
-        model_id="Qwen/Qwen3-4B",
+        fields=quick_start("--enable-lora", "--max-model-len=32768", *_TOOL_FLAGS, workers=2), tool_parser=True),
+    Deployment("sandbox-lora-partial",
+        "vLLM, two instances; adapter tone-formal on the second one only, tone-casual on both",
+        name="tone-of-voice", model="qwen3-4b", model_id="Qwen/Qwen3-4B",
         instances=(Instance(("tone-casual",)), Instance(("tone-casual", "tone-formal"), "1")),
-        fields=quick_start("--enable-lora", workers="2"),
-        code="0",
-        key_field="apiKey",
-        url_end="/",
-    ),
-    Deployment(
-        service_id="sandbox-starting",
-        summary='status "staring"; running some seconds after its detail is first asked for',
-        name="waking-up",
-        model="qwen3-1.7b",
-        served_name="qwen3-1.7b",
-        model_id="Qwen/Qwen3-1.7B",
-        status=STARTING,
-    ),
-    Deployment(
-        service_id="sandbox-stopping",
-        summary='status "stoping"; its engine does not answer',
-        name="going-away",
-        model="qwen3-1.7b",
-        model_id="Qwen/Qwen3-1.7B",
-        instances=(),
-        status="stoping",
-        code="0",
-    ),
-    Deployment(
-        service_id="sandbox-stopped",
-        summary='status "stoped"; its engine does not answer',
-        name="switched-off",
-        model="qwen3-1.7b",
-        model_id="Qwen/Qwen3-1.7B",
-        instances=(),
-        status="stoped",
-        key_field="apiKey",
-    ),
-    Deployment(
-        service_id="sandbox-failed",
-        summary='status "failed"; its engine does not answer',
-        name="out-of-memory",
-        model="qwen3-32b",
-        model_id="Qwen/Qwen3-32B",
-        instances=(),
-        fields=quick_start("--max-model-len=131072"),
-        status="failed",
-        code="0",
-        url_end="/",
-    ),
-    Deployment(
-        service_id="sandbox-loading",
-        summary="running, but no instance has its base model ready",
-        name="still-loading",
-        model="qwen3-14b",
-        model_id="Qwen/Qwen3-14B",
+        fields=quick_start("--enable-lora", workers="2"), code="0", key_field="apiKey", url_end="/"),
+    Deployment("sandbox-starting", 'status "staring"; running some seconds after its detail is first asked for',
+        name="waking-up", model="qwen3-1.7b", served_name="qwen3-1.7b", model_id="Qwen/Qwen3-1.7B",
+        status=STARTING),
+    Deployment("sandbox-stopping", 'status "stoping"; its engine does not answer',
+        name="going-away", model="qwen3-1.7b", model_id="Qwen/Qwen3-1.7B",
+        instances=(), status="stoping", code="0"),
+    Deployment("sandbox-stopped", 'status "stoped"; its engine does not answer',
+        name="switched-off", model="qwen3-1.7b", model_id="Qwen/Qwen3-1.7B",
+        instances=(), status="stoped", key_field="apiKey"),
+    Deployment("sandbox-failed", 'status "failed"; its engine does not answer',
+        name="out-of-memory", model="qwen3-32b", model_id="Qwen/Qwen3-32B",
+        instances=(), fields=quick_start("--max-model-len=131072"), status="failed", code="0", url_end="/"),
+    Deployment("sandbox-loading", "running, but no instance has its base model ready",
+        name="still-loading", model="qwen3-14b", model_id="Qwen/Qwen3-14B",
         instances=(Instance(base_model_ready=False), Instance(instance_id="1", base_model_ready=False)),
-        fields=quick_start(workers=2),
-    ),
-    lora_service(
-        Deployment(
-            service_id="sandbox-lora-service",
-            summary="a LoRA service on sandbox-qwen3 (adapter legal-zh), answered without an envelope",
-            name="legal-assistant",
-            model="qwen3-8b",
-            aliases=("qwen3-8b-chat",),
-            model_id="Qwen/Qwen3-8B",
-            instances=(Instance(("legal-zh",)),),
-        ),
-        "legal-zh",
-        base_id=DEFAULT_SERVICE_ID,
-    ),
-    Deployment(
-        service_id="sandbox-expert",
-        summary="expert mode, head and worker, secrets planted in it, no servedName",
-        name="finance-72b",
-        model="qwen2.5-72b",
-        served_name=None,
-        model_id="Qwen/Qwen2.5-72B-Instruct",
-        fields=EXPERT_FIELDS,
-        source="expert",
-        code="0",
-        namespace="finance",
-        vks_id="vks-sandbox-2",
-    ),
-    Deployment(
-        service_id="sandbox-sglang",
-        summary="SGLang; its adapter poet is asked for as qwen2.5-7b:poet; it calls tools",
-        name="poems",
-        model="qwen2.5-7b",
-        served_name="qwen2.5-7b",
-        model_id="Qwen/Qwen2.5-7B-Instruct",
-        instances=(Instance(("poet",)),),
-        engine="sglang",
-        tool_parser=True,
-        fields=SGLANG_FIELDS,
-        url_end="/",
-    ),
-    Deployment(
-        service_id="sandbox-thinking",
-        summary="vLLM with a reasoning parser: it thinks before it answers",
-        name="thinker",
-        model="qwen3-30b-thinking",
-        model_id="Qwen/Qwen3-30B-A3B-Thinking-2507",
-        thinking="parsed",
-        fields=quick_start("--reasoning-parser", "qwen3"),
-        key_field="apiKey",
-    ),
-    Deployment(
-        service_id="sandbox-thinking-tags",
-        summary="vLLM without a reasoning parser: its answers begin with <think> and thoughts",
-        name="tagged-thoughts",
-        model="qwen3-32b-hybrid",
-        model_id="Qwen/Qwen3-32B",
-        thinking="tags",
-    ),
-    Deployment(
-        service_id="sandbox-thinking-prefilled",
-        summary="the same, but <think> stands in the prompt: only </think> arrives",
-        name="prefilled-thoughts",
-        model="deepseek-r1-distill-qwen-7b",
+        fields=quick_start(workers=2)),
+    lora_service("legal-zh", DEFAULT_SERVICE_ID, Deployment("sandbox-lora-service",
+        "a LoRA service on sandbox-qwen3 (adapter legal-zh), answered without an envelope",
+        name="legal-assistant", model="qwen3-8b", aliases=("qwen3-8b-chat",), model_id="Qwen/Qwen3-8B",
+        instances=(Instance(("legal-zh",)),))),
+    Deployment("sandbox-expert", "expert mode, head and worker, secrets planted in it, no servedName",
+        name="finance-72b", model="qwen2.5-72b", served_name=None, model_id="Qwen/Qwen2.5-72B-Instruct",
+        fields=EXPERT_FIELDS, source="expert", code="0", namespace="finance", vks_id="vks-sandbox-2"),
+    Deployment("sandbox-sglang", "SGLang; its adapter poet is asked for as qwen2.5-7b:poet; it calls tools",
+        name="poems", model="qwen2.5-7b", served_name="qwen2.5-7b", model_id="Qwen/Qwen2.5-7B-Instruct",
+        instances=(Instance(("poet",)),), engine="sglang", tool_parser=True, fields=SGLANG_FIELDS, url_end="/"),
+    Deployment("sandbox-thinking", "vLLM with a reasoning parser: it thinks before it answers",
+        name="thinker", model="qwen3-30b-thinking", model_id="Qwen/Qwen3-30B-A3B-Thinking-2507",
+        thinking="parsed", fields=quick_start("--reasoning-parser", "qwen3"), key_field="apiKey"),
+    Deployment("sandbox-thinking-tags", "vLLM without a reasoning parser: its answers begin with <think> and thoughts",
+        name="tagged-thoughts", model="qwen3-32b-hybrid", model_id="Qwen/Qwen3-32B", thinking="tags"),
+    Deployment("sandbox-thinking-prefilled", "the same, but <think> stands in the prompt: only </think> arrives",
+        name="prefilled-thoughts", model="deepseek-r1-distill-qwen-7b",
         model_id="deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",
-        thinking="prefilled",
-        code="0",
-    ),
-    Deployment(
-        service_id="sandbox-vision",
-        summary="vLLM with a model that takes images, and counts them",
-        name="looking-at-things",
-        model="qwen2.5-vl-7b",
-        model_id="Qwen/Qwen2.5-VL-7B-Instruct",
-        multimodal=True,
-        fields=quick_start("--limit-mm-per-prompt", '{"image": 8}'),
-    ),
-    Deployment(
-        service_id="sandbox-hot-load",
-        summary="vLLM; adapters were loaded and dropped at the engine, and the control plane does not know",
-        name="hot-load",
-        model="qwen3-8b",
-        model_id="Qwen/Qwen3-8B",
+        thinking="prefilled", code="0"),
+    Deployment("sandbox-vision", "vLLM with a model that takes images, and counts them",
+        name="looking-at-things", model="qwen2.5-vl-7b", model_id="Qwen/Qwen2.5-VL-7B-Instruct",
+        multimodal=True, fields=quick_start("--limit-mm-per-prompt", '{"image": 8}')),
+    Deployment("sandbox-hot-load",
+        "vLLM; adapters were loaded and dropped at the engine, and the control plane does not know",
+        name="hot-load", model="qwen3-8b", model_id="Qwen/Qwen3-8B",
         instances=(Instance(("kept-zh", "fresh-zh"), reported_lora_models=("kept-zh", "gone-zh")),),
-        fields=quick_start("--enable-lora"),
-    ),
+        fields=quick_start("--enable-lora")),
 )
 
-BACKEND = Deployment(
-    service_id="sandbox-backend",
-    summary="your own OpenAI-compatible engine behind the sandbox",
-    name="own-engine",
-    model="",
-    served_name=None,
-    model_id="",
-    engine="proxy",
+BACKEND = Deployment("sandbox-backend", "your own OpenAI-compatible engine behind the sandbox",
+    name="own-engine", model="", served_name=None, model_id="", engine="proxy", source="expert",
     # API documentation, deployment detail: both configurations can be null.
-    fields={"mode": "expert", "expert": {"headConfig": None, "workerConfig": None}, "quickStart": None},
-    source="expert",
-)
+    fields={"mode": "expert", "expert": {"headConfig": None, "workerConfig": None}, "quickStart": None})
+# fmt: on
+
 
 CATALOGUE: tuple[tuple[str, str], ...] = tuple((each.service_id, each.summary) for each in DEPLOYMENTS)

@@ -73,8 +73,8 @@ def _deployment(number: int, name: str, purpose: str) -> Deployment:
     # The starting ones have theirs from the moment they run.
     works = status in ("running", "starting", "staring")
     deployment = Deployment(
-        service_id=_service_id(number),
-        summary="one of many",
+        _service_id(number),
+        "one of many",
         name=name,
         model=model,
         model_id=model_id,
@@ -86,7 +86,7 @@ def _deployment(number: int, name: str, purpose: str) -> Deployment:
         namespace=namespace,
         extensions={"team": purpose},
     )
-    return lora_service(deployment, adapter, base_id=_service_id(base)) if is_lora else deployment
+    return lora_service(adapter, _service_id(base), deployment) if is_lora else deployment
 
 
 def _service_id(number: int) -> str:

@@ -113,8 +113,8 @@ class Wire:
         if self._sglang:
             yield event(head | {"choices": [self._choice("delta", {}, answer)], "usage": None})
         if options and options.include_usage:
-            usage: Fields = head | {"choices": [], "usage": self._usage(answer.tokens)}
-            yield event(usage if self._sglang else usage | _FINGERPRINT)
+            usage: Fields = {"choices": [], "usage": self._usage(answer.tokens)}
+            yield event(head | usage if self._sglang else head | usage | _FINGERPRINT)
         yield DONE
 
     def _head(self, kind: str) -> Fields:

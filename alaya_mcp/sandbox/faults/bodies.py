@@ -111,6 +111,8 @@ async def _endless_body(exchange: Exchange) -> None:
         await exchange.write(_PIECE)
 
 
+# Two lines an entry at most: how it is called and described, and what it does.
+# fmt: off
 BODIES = (
     Fault("html-200", "200 with an HTML page", chat=reply(PAGE)),
     Fault("code-minus-1", '200 with the control plane\'s envelope and "code": -1', chat=reply(FAILURE)),
@@ -121,17 +123,11 @@ BODIES = (
     Fault("huge-body", "one JSON answer of more than 8 MiB", chat=_huge_body),
     Fault("huge-event", "one event of more than 16 MiB", chat=_huge_event),
     Fault("huge-stream", "events of more than 64 MiB together", chat=_huge_stream),
-    Fault(
-        "endless-body",
-        "400 with a body that goes on as fast as it is read, for ever",
-        chat=_endless_body,
-        refuses=True,
-    ),
+    Fault("endless-body", "400 with a body that goes on as fast as it is read, for ever",
+        chat=_endless_body, refuses=True),
     Fault("endless-json", "200 with a JSON body that drips spaces, for ever", chat=drip_json),
     Fault("gzip-bomb", "a small compressed body, unasked for, that unpacks to more than 1 GiB", chat=bomb),
-    Fault(
-        "broken-gzip",
-        "200 with a body that is said to be gzip and is not",
-        chat=reply(Response(_GZIP_HEAD + _BAD_BLOCK, headers=_GZIP)),
-    ),
+    Fault("broken-gzip", "200 with a body that is said to be gzip and is not",
+        chat=reply(Response(_GZIP_HEAD + _BAD_BLOCK, headers=_GZIP))),
 )
+# fmt: on

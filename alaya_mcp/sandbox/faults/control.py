@@ -29,12 +29,16 @@ async def _huge(exchange: Exchange) -> None:
     await write_huge(exchange, JSON, _HUGE)
 
 
+# Two lines an entry at most: how it is called and described, and what it does.
+# fmt: off
 ADDRESSES = (
     Fault("dns", "the service URL's host has no address", report=_address("http://engine.invalid")),
     Fault("tls", "the service URL says https, the port speaks plain http", report=_https),
     Fault("refused", "nothing listens at the service URL's port", report=_address("http://127.0.0.1:{port}/serve")),
 )
+# fmt: on
 
+# fmt: off
 CONTROL = (
     *(
         # API documentation: the envelope. Its words for a status are assumed.
@@ -47,11 +51,8 @@ CONTROL = (
     ),
     Fault("control-code", '200 with "code": -1', control=reply(FAILURE)),
     # Assumed words, and the code as the string that the documentation's samples show it to be.
-    Fault(
-        "control-not-found",
-        '200 with "code": "-1" and the words that the deployment does not exist',
-        control=reply(envelope("-1", "the deployment does not exist")),
-    ),
+    Fault("control-not-found", '200 with "code": "-1" and the words that the deployment does not exist',
+        control=reply(envelope("-1", "the deployment does not exist"))),
     Fault("control-html", "200 with an HTML page", control=reply(PAGE)),
     Fault("control-gateway-502", "502 with a gateway's HTML page", control=reply(nginx_page(502))),
     Fault("control-reset", "resets the connection before any byte of an answer", control=Exchange.reset),
@@ -61,34 +62,18 @@ CONTROL = (
     Fault("control-huge", "a JSON body of more than 8 MiB", control=_huge),
     Fault("control-endless", "a JSON body that drips spaces, for ever", control=drip_json),
     Fault("control-gzip-bomb", "a small compressed body, unasked for, that unpacks to more than 1 GiB", control=bomb),
-    Fault(
-        "control-no-path",
-        "404 of a web server that knows no such path",
-        control=reply(json_response({"detail": "Not Found"}, 404)),
-    ),
+    Fault("control-no-path", "404 of a web server that knows no such path",
+        control=reply(json_response({"detail": "Not Found"}, 404))),
     Fault("control-wrong-shape", "200 with a JSON list", control=reply(json_response([1, 2, 3]))),
     Fault("control-empty", "200 with no body", control=reply(EMPTY)),
-    Fault(
-        "control-once",
-        "503 with Retry-After: 0 for the first request, then the detail",
-        control=reply(envelope(-1, HTTPStatus(503).phrase, 503, AT_ONCE)),
-        once=True,
-    ),
+    Fault("control-once", "503 with Retry-After: 0 for the first request, then the detail",
+        control=reply(envelope(-1, HTTPStatus(503).phrase, 503, AT_ONCE)), once=True),
     Fault("control-no-url", "a detail without serviceUrl", report=_without("serviceUrl")),
-    Fault(
-        "control-bad-url",
-        "a detail whose serviceUrl is not an http address",
-        report=_address("ftp://engine.invalid/"),
-    ),
-    Fault(
-        "control-no-key",
-        "a detail without a key, of an engine that wants none",
-        report=_without("apikey", "apiKey"),
-        accepts=lambda _memory, _key, _chatting: True,
-    ),
-    Fault(
-        "wrong-served-name",
-        "a detail with a served name that the engine does not have",
-        report=lambda report: report.fields | {"servedName": ["qwen3-8b-renamed"]},
-    ),
+    Fault("control-bad-url", "a detail whose serviceUrl is not an http address",
+        report=_address("ftp://engine.invalid/")),
+    Fault("control-no-key", "a detail without a key, of an engine that wants none",
+        report=_without("apikey", "apiKey"), accepts=lambda _memory, _key, _chatting: True),
+    Fault("wrong-served-name", "a detail with a served name that the engine does not have",
+        report=lambda report: report.fields | {"servedName": ["qwen3-8b-renamed"]}),
 )
+# fmt: on

@@ -105,58 +105,34 @@ def _rewritten(name: str, summary: str, rewrite: Callable[[list[Chunk]], Iterabl
     return streamed(name, summary, lambda chat: rewrite(chat.chunks()))
 
 
+# Two lines an entry at most: how it is called and described, and what it does.
+# fmt: off
 GATEWAYS = (
-    Fault(
-        "early-reason",
-        "a finish_reason beside the role, some seconds of silence, then a good answer",
-        chat=_early_reason,
-    ),
-    _rewritten(
-        "reason-on-every-chunk",
-        "a good answer with finish_reason stop on every chunk",
-        lambda chunks: _with_reasons(chunks, "stop"),
-    ),
-    _rewritten(
-        "null-in-quotes",
-        'a good answer with finish_reason "null" on every chunk but the last',
-        lambda chunks: _with_reasons(chunks, "null"),
-    ),
+    Fault("early-reason", "a finish_reason beside the role, some seconds of silence, then a good answer",
+        chat=_early_reason),
+    _rewritten("reason-on-every-chunk", "a good answer with finish_reason stop on every chunk",
+        lambda chunks: _with_reasons(chunks, "stop")),
+    _rewritten("null-in-quotes", 'a good answer with finish_reason "null" on every chunk but the last',
+        lambda chunks: _with_reasons(chunks, "null")),
     _rewritten("bare-lines", "a good answer whose lines lack their `data:` after the first one", _bare_lines),
-    _rewritten(
-        "json-lines",
-        "a good answer as lines of JSON, with neither `data:` nor [DONE]",
-        lambda chunks: [encode(chunk) + b"\n" for chunk in chunks],
-    ),
-    _rewritten(
-        "no-blank-lines",
-        "a good answer without a blank line between its events",
-        lambda chunks: [each.replace(b"\n\n", b"\n") for each in _events(chunks)],
-    ),
-    _rewritten(
-        "indented-lines",
-        "a good answer whose lines are indented",
-        lambda chunks: [b"  " + each for each in _events(chunks)],
-    ),
+    _rewritten("json-lines", "a good answer as lines of JSON, with neither `data:` nor [DONE]",
+        lambda chunks: [encode(chunk) + b"\n" for chunk in chunks]),
+    _rewritten("no-blank-lines", "a good answer without a blank line between its events",
+        lambda chunks: [each.replace(b"\n\n", b"\n") for each in _events(chunks)]),
+    _rewritten("indented-lines", "a good answer whose lines are indented",
+        lambda chunks: [b"  " + each for each in _events(chunks)]),
     _rewritten("split-character", "a good answer with half of a character in each of two tokens", _split_character),
     _rewritten("message-beside-deltas", "a good answer, and then all of it once more as a message", _message_beside),
-    _rewritten(
-        "empty-error",
-        "a good answer with an error on every chunk that says nothing",
-        lambda chunks: _events(chunk | _EMPTY_ERROR for chunk in chunks),
-    ),
+    _rewritten("empty-error", "a good answer with an error on every chunk that says nothing",
+        lambda chunks: _events(chunk | _EMPTY_ERROR for chunk in chunks)),
     _rewritten("loose-types", "a good answer with its index and its counts as text", _loose_types),
     _rewritten("leaked-tag", "reasoning, then a closing tag in the content, then a good answer", _leaked_tag),
-    _rewritten(
-        "call-under-another-index",
-        "a good answer, and a tool call whose arguments come under the next index",
-        _call_under_another_index,
-    ),
+    _rewritten("call-under-another-index", "a good answer, and a tool call whose arguments come under the next index",
+        _call_under_another_index),
     Fault("status-201", "a good answer under 201", chat=stream(Script.events, status=201)),
     Fault("no-stream-options", "422 for stream_options, a good answer without", chat=_no_stream_options),
-    streamed(
-        "content-filter",
-        "ends after 3 tokens with finish_reason content_filter",
-        lambda chat: chat.events(finish_reason="content_filter"),
-    ),
+    streamed("content-filter", "ends after 3 tokens with finish_reason content_filter",
+        lambda chat: chat.events(finish_reason="content_filter")),
     Fault("broken-http", "an answer with two Transfer-Encodings, which HTTP forbids", chat=_broken_http),
 )
+# fmt: on

@@ -69,7 +69,7 @@ def _refusal(name: str, summary: str, response: Response, *, once: bool = False)
 
 
 def _limited(name: str, summary: str, after: str, *, once: bool = False) -> Fault:
-    return _refusal(name, f"429 {summary}", _status("vllm", 429, {"retry-after": after}), once=once)
+    return _refusal(name, summary, _status("vllm", 429, {"retry-after": after}), once=once)
 
 
 async def _limited_until(chat: Script) -> None:
@@ -95,109 +95,57 @@ def _accepts_the_new_key(memory: Memory, key: str, chatting: bool) -> bool:  # n
 _SGLANG_CONTEXT = f"The input ({_TOO_LONG} tokens) is longer than the model's context length ({MAX_MODEL_LEN} tokens)."
 # Assumed.
 _LLAMACPP_IMAGE = "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"
-_LLAMACPP_ERROR = {"error": {"code": 500, "message": _LLAMACPP_IMAGE, "type": "server_error"}}
+_LLAMACPP = {"error": {"code": 500, "message": _LLAMACPP_IMAGE, "type": "server_error"}}
+_NO_MODEL = "Invalid model name passed in model=x. Call `/v1/models`."
+_INVALID = {"code": "InvalidParameter", "message": "Range of seed should be [0, 9]"}
 
+# Two lines an entry at most: how it is called and described, and what it does.
+# fmt: off
 REFUSALS = (
     *(_refusal(f"vllm-{status}", f"{status} in vLLM's shape", _status("vllm", status)) for status in _ENGINE_STATUSES),
     # Recorded: context_overflow_prompt, unknown_model, tools_auto, image_part_on_text_model.
-    _refusal(
-        "vllm-400-context",
-        "400: vLLM says that the prompt does not fit the context window",
-        _said_by("vllm", long_prompt(_TOO_LONG * CHARACTERS_PER_TOKEN)),
-    ),
-    Fault(
-        "vllm-404-model",
-        "404: vLLM says that it does not serve the model",
-        chat=lambda chat: chat.answer(_said_by("vllm", unknown_model(chat.model, chat.served))),
-        refuses=True,
-    ),
-    _refusal(
-        "vllm-400-tool-parser",
-        "400: vLLM was started without a tool parser",
-        _said_by("vllm", RefusedError(NO_TOOL_PARSER)),
-    ),
-    Fault(
-        "vllm-400-not-multimodal",
-        "400: vLLM says that the model takes no images",
-        chat=lambda chat: chat.answer(_said_by("vllm", not_multimodal(chat.model))),
-        refuses=True,
-    ),
+    _refusal("vllm-400-context", "400: vLLM says that the prompt does not fit the context window",
+        _said_by("vllm", long_prompt(_TOO_LONG * CHARACTERS_PER_TOKEN))),
+    Fault("vllm-404-model", "404: vLLM says that it does not serve the model",
+        chat=lambda chat: chat.answer(_said_by("vllm", unknown_model(chat.model, chat.served))), refuses=True),
+    _refusal("vllm-400-tool-parser", "400: vLLM was started without a tool parser",
+        _said_by("vllm", RefusedError(NO_TOOL_PARSER))),
+    Fault("vllm-400-not-multimodal", "400: vLLM says that the model takes no images",
+        chat=lambda chat: chat.answer(_said_by("vllm", not_multimodal(chat.model))), refuses=True),
     *(
         _refusal(f"sglang-{status}", f"{status} in SGLang's shape", _status("sglang", status))
         for status in _ENGINE_STATUSES
     ),
-    _refusal(
-        "sglang-400-context",
-        "400: SGLang says that the prompt does not fit the context window",
-        _said_by("sglang", RefusedError(_SGLANG_CONTEXT)),
-    ),
-    _refusal(
-        "sglang-400-adapter",
-        "400: SGLang says that the adapter is not loaded",
-        _said_by("sglang", unknown_adapter("ghost", ("support-zh",))),
-    ),
+    _refusal("sglang-400-context", "400: SGLang says that the prompt does not fit the context window",
+        _said_by("sglang", RefusedError(_SGLANG_CONTEXT))),
+    _refusal("sglang-400-adapter", "400: SGLang says that the adapter is not loaded",
+        _said_by("sglang", unknown_adapter("ghost", ("support-zh",)))),
     # Public documentation of LiteLLM, DashScope and OpenAI.
-    _refusal(
-        "gateway-400-model",
-        "400: a gateway says that the model's name is invalid",
-        _gateway("Invalid model name passed in model=x. Call `/v1/models`.", "400"),
-    ),
-    _refusal(
-        "gateway-400-parameter",
-        "400: a gateway says InvalidParameter",
-        json_response({"code": "InvalidParameter", "message": "Range of seed should be [0, 9]"}, 400),
-    ),
-    _refusal(
-        "gateway-429-quota",
-        "429: a gateway says insufficient_quota",
-        _gateway("You exceeded your current quota.", "insufficient_quota", 429),
-    ),
-    _refusal(
-        "gateway-400-rate",
-        "400: a gateway says rate_limit_exceeded",
-        _gateway("Too many requests.", "rate_limit_exceeded"),
-    ),
-    _refusal(
-        "llamacpp-500-image",
-        "500: llama.cpp says that the model takes no images",
-        json_response(_LLAMACPP_ERROR, 500),
-    ),
+    _refusal("gateway-400-model", "400: a gateway says that the model's name is invalid", _gateway(_NO_MODEL, "400")),
+    _refusal("gateway-400-parameter", "400: a gateway says InvalidParameter", json_response(_INVALID, 400)),
+    _refusal("gateway-429-quota", "429: a gateway says insufficient_quota",
+        _gateway("You exceeded your current quota.", "insufficient_quota", 429)),
+    _refusal("gateway-400-rate", "400: a gateway says rate_limit_exceeded",
+        _gateway("Too many requests.", "rate_limit_exceeded")),
+    _refusal("llamacpp-500-image", "500: llama.cpp says that the model takes no images", json_response(_LLAMACPP, 500)),
     *(
         _refusal(f"gateway-{status}", f"{status} with a gateway's HTML page", nginx_page(status))
         for status in _GATEWAY_STATUSES
     ),
     _refusal("rate-limited", "429 always, with no Retry-After", _status("vllm", 429)),
-    _limited("rate-limited-seconds", "always, with Retry-After: 1", "1"),
-    _limited("rate-limited-fraction", "always, with Retry-After: 0.5", "0.5"),
-    Fault(
-        "rate-limited-date",
-        "429 always, with a date from 1 to 2 s ahead as Retry-After",
-        chat=_limited_until,
-        refuses=True,
-    ),
-    _limited("rate-limited-long", "always, with Retry-After: 3600", "3600"),
-    _limited("rate-limited-once", "with Retry-After: 0 for the first chat, then good answers", "0", once=True),
-    _refusal(
-        "busy-once",
-        "503 with Retry-After: 0 for the first chat, then good answers",
-        nginx_page(503, AT_ONCE),
-        once=True,
-    ),
-    Fault(
-        "rotated-key",
-        "refuses the key that was shown; look-ups after that show a new one, which works",
-        accepts=_accepts_the_new_key,
-    ),
-    Fault(
-        "rejected-key",
-        "refuses every key with 401",
-        accepts=lambda memory, key, chatting: not chatting and key == memory.key(),
-    ),
-    Fault(
-        "restarting",
-        "503 for every chat; the first look-up says running, later ones say starting",
-        chat=reply(nginx_page(503)),
-        report=_restarting,
-        refuses=True,
-    ),
+    _limited("rate-limited-seconds", "429 always, with Retry-After: 1", "1"),
+    _limited("rate-limited-fraction", "429 always, with Retry-After: 0.5", "0.5"),
+    Fault("rate-limited-date", "429 always, with a date from 1 to 2 s ahead as Retry-After",
+        chat=_limited_until, refuses=True),
+    _limited("rate-limited-long", "429 always, with Retry-After: 3600", "3600"),
+    _limited("rate-limited-once", "429 with Retry-After: 0 for the first chat, then good answers", "0", once=True),
+    _refusal("busy-once", "503 with Retry-After: 0 for the first chat, then good answers",
+        nginx_page(503, AT_ONCE), once=True),
+    Fault("rotated-key", "refuses the key that was shown; look-ups after that show a new one, which works",
+        accepts=_accepts_the_new_key),
+    Fault("rejected-key", "refuses every key with 401",
+        accepts=lambda memory, key, chatting: not chatting and key == memory.key()),
+    Fault("restarting", "503 for every chat; the first look-up says running, later ones say starting",
+        chat=reply(nginx_page(503)), report=_restarting, refuses=True),
 )
+# fmt: on

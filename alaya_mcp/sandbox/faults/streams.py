@@ -97,69 +97,41 @@ def streamed(
     return Fault(name, summary, chat=stream(events, then), sglang=sglang)
 
 
+# Two lines an entry at most: how it is called and described, and what it does.
+# fmt: off
 STREAMS = (
     Fault("hang", "reads the request and never answers", chat=Script.hang),
     Fault("reset", "resets the connection before any byte of an answer", chat=Script.reset),
     Fault("eof", "closes the connection before any byte of an answer", chat=Script.close),
     Fault("slow-first-byte", "sends the head and the answer only after some seconds", chat=_slow_first_byte),
-    Fault(
-        "slow-first-token",
-        "sends the head at once, then comments, and the first token after some seconds",
-        chat=_slow_first_token,
-    ),
+    Fault("slow-first-token", "sends the head at once, then comments, and the first token after some seconds",
+        chat=_slow_first_token),
     streamed("reset-mid", "resets the connection after 3 tokens", Script.begun, _reset),
     # Seen on vLLM 0.32.0: EOF without a last chunk.
-    streamed(
-        "server-killed", "closes the connection after 3 tokens, in the middle of the body", Script.begun, Script.close
-    ),
-    streamed(
-        "ends-early",
-        "ends the body properly after 3 tokens, with no finish_reason and no [DONE]",
-        Script.begun,
-        Script.end,
-    ),
+    streamed("server-killed", "closes the connection after 3 tokens, in the middle of the body",
+        Script.begun, Script.close),
+    streamed("ends-early", "ends the body properly after 3 tokens, with no finish_reason and no [DONE]",
+        Script.begun, Script.end),
     streamed("no-done", "a complete answer that only lacks [DONE]", _without_done),
     streamed("never-closes", "a complete answer, then neither [DONE] nor an end", _without_done, Script.hang),
     # Seen on vLLM 0.32.0 after SIGTERM: neither a byte nor EOF.
     streamed("engine-terminated", "falls silent after 3 tokens and keeps the connection", Script.begun, Script.hang),
     Fault("drip", "sends a token every 0.2 s, for ever", chat=_drip),
-    streamed(
-        "engine-killed",
-        "sends vLLM's error event after 3 tokens, then [DONE]",
-        lambda chat: [*chat.begun(), *_VLLM_DIED],
-        Script.end,
-    ),
-    streamed(
-        "error-mid-sglang",
-        "sends SGLang's error event after 3 tokens, then [DONE]",
-        lambda chat: [*chat.begun(), *_SGLANG_DIED],
-        Script.end,
-        sglang=True,
-    ),
-    streamed(
-        "error-first-vllm", "sends vLLM's error event before any text, then [DONE]", lambda _: _VLLM_DIED, Script.end
-    ),
-    streamed(
-        "error-first-sglang",
-        "sends SGLang's error event before any text, then [DONE]",
-        lambda _: _SGLANG_DIED,
-        Script.end,
-        sglang=True,
-    ),
-    streamed(
-        "abort",
-        "ends after 3 tokens with SGLang's finish_reason abort",
-        lambda chat: chat.events(finish_reason="abort"),
-        Script.end,
-        sglang=True,
-    ),
+    streamed("engine-killed", "sends vLLM's error event after 3 tokens, then [DONE]",
+        lambda chat: [*chat.begun(), *_VLLM_DIED], Script.end),
+    streamed("error-mid-sglang", "sends SGLang's error event after 3 tokens, then [DONE]",
+        lambda chat: [*chat.begun(), *_SGLANG_DIED], Script.end, sglang=True),
+    streamed("error-first-vllm", "sends vLLM's error event before any text, then [DONE]",
+        lambda _: _VLLM_DIED, Script.end),
+    streamed("error-first-sglang", "sends SGLang's error event before any text, then [DONE]",
+        lambda _: _SGLANG_DIED, Script.end, sglang=True),
+    streamed("abort", "ends after 3 tokens with SGLang's finish_reason abort",
+        lambda chat: chat.events(finish_reason="abort"), Script.end, sglang=True),
     streamed("comments-only", "sends keep-alive comments, for ever", lambda _: (), _keep_alive),
     streamed("no-events", "an event stream that ends without a byte", lambda _: (), Script.end),
     streamed("garbage-events", "events whose data is not JSON", lambda _: _GARBAGE, Script.end),
-    Fault(
-        "odd-events",
-        "a good answer in every legal oddity of event streams, cut inside lines and characters",
-        chat=_odd_events,
-    ),
+    Fault("odd-events", "a good answer in every legal oddity of event streams, cut inside lines and characters",
+        chat=_odd_events),
     Fault("plain-json", "a good answer as one JSON object, although a stream was asked for", chat=_plain_json),
 )
+# fmt: on
