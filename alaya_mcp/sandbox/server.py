@@ -5,10 +5,11 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncGenerator, Callable, Generator
+from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 import anyio
 import uvicorn
@@ -37,6 +38,7 @@ _BASE_PATH = "/api/serverless-infer/v1"
 _PATIENCE = 1.0
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class Sandbox:
     """An emulated inference cloud on a loopback port.
 
@@ -65,28 +67,21 @@ class Sandbox:
         catalogue: The ids with one line about each.
     """
 
-    access_key: str = ACCESS_KEY
-    secret_key: str = SECRET_KEY
+    port: int = 0
+    token_delay: float = 0.03
+    starting_seconds: float = 8.0
+    fleet: int = 0
+    backend: str | None = None
+    backend_key: str | None = None
+    fault: str | None = None
+    slow_seconds: float = 2.0
+    access_key: ClassVar[str] = ACCESS_KEY
+    secret_key: ClassVar[str] = SECRET_KEY
 
-    def __init__(
-        self,
-        *,
-        port: int = 0,
-        token_delay: float = 0.03,
-        starting_seconds: float = 8.0,
-        fleet: int = 0,
-        backend: str | None = None,
-        backend_key: str | None = None,
-        fault: str | None = None,
-        slow_seconds: float = 2.0,
-    ) -> None:
-        self._port = port
-        self._starting_seconds = starting_seconds
-        self._backend_address = (backend, backend_key) if backend else None
-        self._fault = find_fault(fault) if fault else None
-        self._pace = Pace(token_delay, slow_seconds)
-        self._deployments = ((BACKEND,) if backend else ()) + DEPLOYMENTS
-        self._others = generated(fleet)
+    def __post_init__(self) -> None:
+        self._fault = find_fault(self.fault) if self.fault else None
+        self._deployments = ((BACKEND,) if self.backend else ()) + DEPLOYMENTS
+        self._others = generated(self.fleet)
         self._exits = contextlib.AsyncExitStack()
         self.stats = Stats()
         self.service_ids = tuple(each.service_id for each in self._deployments)
@@ -96,7 +91,7 @@ class Sandbox:
     @property
     def base_url(self) -> str:
         """The base of the control plane; known once the sandbox runs, or if the port was given."""
-        return f"http://{_HOST}:{self._port}{_BASE_PATH}"
+        return f"http://{_HOST}:{self.port}{_BASE_PATH}"
 
     async def __aenter__(self) -> Self:
         """Start to listen.
@@ -107,10 +102,10 @@ class Sandbox:
         """
         async with contextlib.AsyncExitStack() as exits:
             backend = None
-            if self._backend_address:
-                backend = await exits.enter_async_context(open_backend(*self._backend_address))
+            if self.backend:
+                backend = await exits.enter_async_context(open_backend(self.backend, self.backend_key))
             build = partial(self._application, backend, exits.enter_context(_closed_port()))
-            self._port = await exits.enter_async_context(_serving(build, self._port))
+            self.port = await exits.enter_async_context(_serving(build, self.port))
             self._exits = exits.pop_all()
         return self
 
@@ -121,14 +116,16 @@ class Sandbox:
         await self._exits.aclose()
 
     def _application(self, backend: Backend | None, closed_port: int, port: int) -> Starlette:
-        fleet = Fleet(self._deployments + self._others, self._starting_seconds)
-        faults = ShownFaults(self._fault, self.stats, self._pace, closed_port=closed_port)
+        fleet = Fleet(self._deployments + self._others, self.starting_seconds)
+        faults = ShownFaults(
+            self._fault, self.stats, Pace(self.token_delay, self.slow_seconds), closed_port=closed_port
+        )
 
         async def show_stats(_request: Request) -> Response:
             return json_response(self.stats.snapshot())
 
         control = ControlPlane(fleet, self.stats, faults, origin=f"http://{_HOST}:{port}")
-        data = DataPlane(fleet, self.stats, faults, token_delay=self._pace.token_delay, backend=backend)
+        data = DataPlane(fleet, self.stats, faults, token_delay=self.token_delay, backend=backend)
         return Starlette(
             routes=[
                 Route("/sandbox/stats", show_stats),

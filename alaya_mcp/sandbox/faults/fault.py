@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TypeAlias
 
 from starlette.responses import Response
@@ -59,7 +60,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault. Which of its handlers is there says on which plane it shows.
+    """One fault. Which of its handlers it names says on which plane it shows; the others do as they should.
 
     Attributes:
         name: Its name, for `--fault` and for the deployment fault-NAME.
@@ -79,10 +80,10 @@ class Fault:
     summary: str
     chat: ShowInChat | None = None
     control: Show | None = None
-    report: Callable[[Report], Fields] | None = None
-    page: Callable[[Page], Fields | Response | None] | None = None
-    models: Callable[[list[object]], object] | None = None
-    accepts: Callable[[Memory, str, bool], bool] | None = None
+    report: Callable[[Report], Fields] = attrgetter("fields")
+    page: Callable[[Page], Fields | Response | None] = Page.data
+    models: Callable[[list[object]], object] = lambda cards: {"object": "list", "data": cards}
+    accepts: Callable[[Memory, str, bool], bool] = lambda memory, key, _chatting: key == memory.key()
     once: bool = False
     refuses: bool = False
     sglang: bool = False

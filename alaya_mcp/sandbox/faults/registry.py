@@ -10,10 +10,10 @@ from alaya_mcp.sandbox.faults.lists import LISTS, MODELS
 from alaya_mcp.sandbox.faults.refusals import REFUSALS
 from alaya_mcp.sandbox.faults.streams import STREAMS
 
-_KINDS = (ADDRESSES, STREAMS, GATEWAYS, BODIES, REFUSALS, MODELS, CONTROL, LISTS)
+KINDS = (ADDRESSES, STREAMS, GATEWAYS, BODIES, REFUSALS, MODELS, CONTROL, LISTS)
 _NEAREST = 5
 
-REGISTRY = {fault.name: fault for kind in _KINDS for fault in kind}
+REGISTRY = {fault.name: fault for kind in KINDS for fault in kind}
 
 FAULTS: tuple[tuple[str, str], ...] = tuple((fault.name, fault.summary) for fault in REGISTRY.values())
 

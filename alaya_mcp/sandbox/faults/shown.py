@@ -18,8 +18,8 @@ def fault_deployment(service_id: str) -> Deployment | None:
         return None
     engine = "sglang" if fault.sglang else "vllm"
     return Deployment(
-        service_id=service_id,
-        summary=fault.summary,
+        service_id,
+        fault.summary,
         name=fault.name,
         model="qwen3-8b",
         model_id="Qwen/Qwen3-8B",
@@ -40,7 +40,7 @@ class ShownFaults:
     """
 
     def __init__(self, everywhere: Fault | None, stats: Stats, pace: Pace, *, closed_port: int) -> None:
-        self._everywhere = everywhere
+        self._everywhere = everywhere or Fault("none", "everything is as it should be")
         self._stats = stats
         self._pace = pace
         self._closed_port = closed_port
@@ -53,8 +53,7 @@ class ShownFaults:
 
     def accepts(self, deployment: Deployment, key: str, *, chatting: bool) -> bool:
         """Tell whether an engine takes a key."""
-        memory, fault = self._memory(deployment), self._fault(deployment.service_id)
-        return fault.accepts(memory, key, chatting) if fault and fault.accepts else key == memory.key()
+        return self._fault(deployment.service_id).accepts(self._memory(deployment), key, chatting)
 
     async def answer_chat(self, exchange: Exchange, deployment: Deployment) -> bool:
         """Show a deployment's fault in place of a chat's answer; False when the answer is to be a good one.
@@ -63,7 +62,7 @@ class ShownFaults:
             ClientDisconnect: The client left before it had asked.
         """
         fault = self._fault(deployment.service_id)
-        if fault is None or (show := fault.chat) is None or not self._meets(fault, deployment.service_id):
+        if (show := fault.chat) is None or not self._meets(fault, deployment.service_id):
             return False
         sglang = fault.sglang or deployment.engine == "sglang"
         body = await exchange.request.body()
@@ -74,10 +73,8 @@ class ShownFaults:
 
     async def answer_control(self, exchange: Exchange, path: str) -> bool:
         """Show a fault in place of what the control plane would answer; False when it is to answer properly."""
-        fault = self._everywhere
-        if fault is None or fault.control is None:
-            fault = self._fault(path.removeprefix("deployment/"))
-        if fault is None or (show := fault.control) is None or not self._meets(fault, path):
+        fault = self._everywhere if self._everywhere.control else self._fault(path.removeprefix("deployment/"))
+        if (show := fault.control) is None or not self._meets(fault, path):
             return False
         await exchange.run(lambda: show(exchange))
         return True
@@ -92,21 +89,17 @@ class ShownFaults:
 
     def change_report(self, deployment: Deployment, fields: Fields, *, looks: int = 0) -> Fields:
         """Return what the control plane reports of a deployment as its fault wants it."""
-        fault = self._fault(deployment.service_id)
-        report = Report(fields, looks, self._closed_port)
-        return fault.report(report) if fault and fault.report else fields
+        return self._fault(deployment.service_id).report(Report(fields, looks, self._closed_port))
 
     def change_models(self, deployment: Deployment, cards: list[object]) -> object:
         """Return the body of an engine's list of models as its fault wants it."""
-        fault = self._fault(deployment.service_id)
-        return fault.models(cards) if fault and fault.models else {"object": "list", "data": cards}
+        return self._fault(deployment.service_id).models(cards)
 
     def change_page(self, page: Page) -> object:
         """Return a page of the list as a fault of every deployment wants it."""
-        fault = self._everywhere
-        return fault.page(page) if fault and fault.page else page.data()
+        return self._everywhere.page(page)
 
-    def _fault(self, service_id: str) -> Fault | None:
+    def _fault(self, service_id: str) -> Fault:
         return _fault_in(service_id) or self._everywhere
 
     def _memory(self, deployment: Deployment) -> Memory:
