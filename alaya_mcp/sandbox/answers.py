@@ -81,7 +81,7 @@ def _finish(chat: ChatRequest, deployment: Deployment, calls: Sequence[Call]) ->
 
 
 def _reply(chat: ChatRequest, question: str, target: Target, limit: int) -> list[str]:
-    """Give the whole reply to the question, without thoughts."""
+    """Return the whole reply to the question, without thoughts."""
     if repeat := _REPEAT.fullmatch(question):
         # One more than fits is enough to be cut off, however many were asked for.
         count = min(int(repeat[1]), limit + 1 + len(chat.begun or ""))
@@ -97,7 +97,7 @@ def _reply(chat: ChatRequest, question: str, target: Target, limit: int) -> list
 
 
 def _tagged(deployment: Deployment, thoughts: list[str]) -> list[str]:
-    """Give the thoughts as content, as Qwen3's and DeepSeek-R1's templates and models mark them."""
+    """Return the thoughts as content, as Qwen3's and DeepSeek-R1's templates and models mark them."""
     if not thoughts:
         return []
     opening = [] if deployment.thinking == "prefilled" else cut("<think>\n")
@@ -105,7 +105,7 @@ def _tagged(deployment: Deployment, thoughts: list[str]) -> list[str]:
 
 
 def _go_on(chat: ChatRequest, question: str, tagged: list[str], reply: list[str]) -> list[str]:
-    """Give what is still to be said; a client may have kept the text with the thoughts or without.
+    """Return what is still to be said; a client may have kept the text with the thoughts or without.
 
     A grammar knows nothing of the prompt, so under one an answer always starts anew (assumed).
     """

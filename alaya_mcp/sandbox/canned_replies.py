@@ -89,13 +89,13 @@ def speak(messages: Sequence[Message], question: str, target: Target) -> str:
 
 
 def think(question: str) -> str:
-    """Give the thoughts that go before an answer."""
+    """Return the thoughts that go before an answer."""
     language = _language(question)
     return _THOUGHTS[language].format(quote=_shorten(question, language))
 
 
 def go_on(question: str) -> str:
-    """Give words that can follow any beginning of an answer."""
+    """Return words that can follow any beginning of an answer."""
     return _MORE[_language(question)]
 
 

@@ -26,12 +26,12 @@ class Call:
 
     @property
     def arguments(self) -> str:
-        """Give the arguments, which are no whole JSON if the call was cut off."""
+        """Return the arguments, which are no whole JSON if the call was cut off."""
         return "".join(self.pieces)
 
     @property
     def raw(self) -> str:
-        """Give the text from which a parser reads the call, open at its end (Qwen's chat template)."""
+        """Return the text from which a parser reads the call, open at its end (Qwen's chat template)."""
         return f'<tool_call>\n{{"name": {json.dumps(self.name, ensure_ascii=False)}, "arguments": {self.arguments}'
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from http import HTTPStatus
 
-from alaya_mcp.sandbox.exchange import JSON, Exchange, encode, envelope, json_response
-from alaya_mcp.sandbox.faults.bodies import EMPTY, FAILURE, PAGE, bomb, drip_json, redirect, write_huge
+from alaya_mcp.sandbox.exchange import Exchange, encode, envelope, json_response
+from alaya_mcp.sandbox.faults.bodies import BOMB, DRIP_JSON, EMPTY, FAILURE, PAGE, huge, redirect, send
 from alaya_mcp.sandbox.faults.fault import Fault, Fields, Report, reply
 from alaya_mcp.sandbox.faults.refusals import AT_ONCE, nginx_page
 
@@ -23,10 +23,6 @@ def _without(*names: str) -> Callable[[Report], Fields]:
 
 def _https(report: Report) -> Fields:
     return report.fields | {"serviceUrl": str(report.fields["serviceUrl"]).replace("http:", "https:")}
-
-
-async def _huge(exchange: Exchange) -> None:
-    await write_huge(exchange, JSON, _HUGE)
 
 
 # Two lines an entry at most: how it is called and described, and what it does.
@@ -59,9 +55,9 @@ CONTROL = (
     Fault("control-eof", "closes the connection before any byte of an answer", control=Exchange.close),
     Fault("control-hang", "reads the request and never answers", control=Exchange.hang),
     Fault("control-redirect", "302 to another host", control=redirect(302)),
-    Fault("control-huge", "a JSON body of more than 8 MiB", control=_huge),
-    Fault("control-endless", "a JSON body that drips spaces, for ever", control=drip_json),
-    Fault("control-gzip-bomb", "a small compressed body, unasked for, that unpacks to more than 1 GiB", control=bomb),
+    Fault("control-huge", "a JSON body of more than 8 MiB", control=send(lambda _: huge(_HUGE))),
+    Fault("control-endless", "a JSON body that drips spaces, for ever", control=DRIP_JSON),
+    Fault("control-gzip-bomb", "a small compressed body, unasked for, that unpacks to more than 1 GiB", control=BOMB),
     Fault("control-no-path", "404 of a web server that knows no such path",
         control=reply(json_response({"detail": "Not Found"}, 404))),
     Fault("control-wrong-shape", "200 with a JSON list", control=reply(json_response([1, 2, 3]))),

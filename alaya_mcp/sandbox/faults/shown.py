@@ -52,7 +52,7 @@ class ShownFaults:
         return self._memory(deployment).key()
 
     def accepts(self, deployment: Deployment, key: str, *, chatting: bool) -> bool:
-        """Tell whether an engine takes a key."""
+        """Return whether an engine takes a key."""
         return self._fault(deployment.service_id).accepts(self._memory(deployment), key, chatting)
 
     async def answer_chat(self, exchange: Exchange, deployment: Deployment) -> bool:
@@ -106,7 +106,7 @@ class ShownFaults:
         return self._memories.setdefault(deployment.service_id, Memory(deployment))
 
     def _meets(self, fault: Fault, subject: str) -> bool:
-        """Tell whether a fault is to be shown now; what comes only once is so for each subject."""
+        """Return whether a fault is to be shown now; what comes only once is so for each subject."""
         if fault.once and subject in self._met:
             return False
         self._met.add(subject)

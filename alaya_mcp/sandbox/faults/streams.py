@@ -39,9 +39,7 @@ async def _drip(chat: Script) -> None:
     # The role, then tokens for ever.
     begun = chat.begun((*TOKENS, " one", *TOKENS[1:]))
     await chat.start(EVENT_STREAM)
-    for each in chain(begun, cycle(begun[-len(TOKENS) :])):
-        await chat.write(each)
-        await anyio.sleep(DRIP_SECONDS)
+    await chat.write_each(chain(begun, cycle(begun[-len(TOKENS) :])), DRIP_SECONDS)
 
 
 async def _keep_alive(chat: Script) -> None:
