@@ -21,15 +21,15 @@ from alaya_mcp.sandbox.tokens import estimate_tokens
 
 _TEMPLATE_TOKENS = 4  # around each message; assumed
 _IMAGE_TOKENS = 256  # whatever its size; assumed
-_TWO = 2  # the bound in several rules
+_LARGEST = 2  # a temperature or a penalty
 _NAMED = " (parameter={name}, value={value})"
 
 _SAMPLING: tuple[tuple[str, Callable[[float], bool], str], ...] = (
-    ("presence_penalty", lambda value: not abs(value) <= _TWO, "must be in [-2, 2], got {value}."),
-    ("frequency_penalty", lambda value: not abs(value) <= _TWO, "must be in [-2, 2], got {value}."),
+    ("presence_penalty", lambda value: not abs(value) <= _LARGEST, "must be in [-2, 2], got {value}."),
+    ("frequency_penalty", lambda value: not abs(value) <= _LARGEST, "must be in [-2, 2], got {value}."),
     ("n", lambda value: value < 1, "must be at least 1, got {value}."),
     ("temperature", lambda value: value < 0, "must be non-negative, got {value}." + _NAMED),
-    ("temperature", lambda value: not value <= _TWO, "must be in [0, 2], got {value}." + _NAMED),
+    ("temperature", lambda value: not value <= _LARGEST, "must be in [0, 2], got {value}." + _NAMED),
     ("top_p", lambda value: not 0 < value <= 1, "must be in (0, 1], got {value}." + _NAMED),
     ("max_tokens", lambda value: value < 1, "must be at least 1, got {value}." + _NAMED),
 )

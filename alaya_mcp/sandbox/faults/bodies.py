@@ -12,7 +12,7 @@ from alaya_mcp.sandbox.faults.fault import Fault, Show, reply
 from alaya_mcp.sandbox.faults.script import Script
 from alaya_mcp.sandbox.faults.streams import DRIP_SECONDS
 
-E = TypeVar("E", bound=Exchange)
+_E = TypeVar("_E", bound=Exchange)
 
 PAGE = Response(
     "<!doctype html>\n<html><head><title>Welcome</title></head><body><h1>Please log in</h1></body></html>\n",
@@ -35,11 +35,11 @@ def redirect(status: int) -> Show:
 
 
 def send(
-    pieces: Callable[[E], Iterable[bytes]], headers: Mapping[str, str] = JSON, *, status: int = 200, delay: float = 0
-) -> Callable[[E], Awaitable[None]]:
+    pieces: Callable[[_E], Iterable[bytes]], headers: Mapping[str, str] = JSON, *, status: int = 200, delay: float = 0
+) -> Callable[[_E], Awaitable[None]]:
     """Return the handler that sends a body piece by piece, each after `delay` seconds, however many there are."""
 
-    async def show(exchange: E) -> None:
+    async def show(exchange: _E) -> None:
         await exchange.start(headers, status)
         await exchange.write_each(pieces(exchange), delay)
         await exchange.end()
@@ -83,7 +83,7 @@ DRIP_JSON: Show = send(lambda _: chain((b"{",), repeat(b" ")), delay=DRIP_SECOND
 # 1025 MiB of JSON in one MiB.
 BOMB: Show = send(lambda _: pack_spaces(1025), _GZIP)
 
-# Two lines an entry at most: how it is called and described, and what it does.
+# Two lines an entry: name and summary, then its handlers.
 # fmt: off
 BODIES = (
     Fault("html-200", "200 with an HTML page", chat=reply(PAGE)),

@@ -25,16 +25,14 @@ def _https(report: Report) -> Fields:
     return report.fields | {"serviceUrl": str(report.fields["serviceUrl"]).replace("http:", "https:")}
 
 
-# Two lines an entry at most: how it is called and described, and what it does.
+# Two lines an entry: name and summary, then its handlers.
 # fmt: off
 ADDRESSES = (
     Fault("dns", "the service URL's host has no address", report=_address("http://engine.invalid")),
     Fault("tls", "the service URL says https, the port speaks plain http", report=_https),
     Fault("refused", "nothing listens at the service URL's port", report=_address("http://127.0.0.1:{port}/serve")),
 )
-# fmt: on
 
-# fmt: off
 CONTROL = (
     *(
         # API documentation: the envelope. Its words for a status are assumed.

@@ -105,7 +105,7 @@ def _rewritten(name: str, summary: str, rewrite: Callable[[list[Chunk]], Iterabl
     return streamed(name, summary, lambda chat: rewrite(chat.chunks()))
 
 
-# Two lines an entry at most: how it is called and described, and what it does.
+# Two lines an entry: name and summary, then its handlers.
 # fmt: off
 GATEWAYS = (
     Fault("early-reason", "a finish_reason beside the role, some seconds of silence, then a good answer",

@@ -36,7 +36,7 @@ def _repeated_id(page: Page) -> Fields:
     return page.data(rows=[*page.shown, *({**row, "name": "another"} for row in page.shown[:1])])
 
 
-# Two lines an entry at most: how it is called and described, and what it does.
+# Two lines an entry: name and summary, then its handlers.
 # fmt: off
 LISTS = (
     _list("list-int-count", "the list says its count as a number", lambda page: page.data(count=len(page.rows))),

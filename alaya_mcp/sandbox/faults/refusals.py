@@ -99,7 +99,7 @@ _LLAMACPP = {"error": {"code": 500, "message": _LLAMACPP_IMAGE, "type": "server_
 _NO_MODEL = "Invalid model name passed in model=x. Call `/v1/models`."
 _INVALID = {"code": "InvalidParameter", "message": "Range of seed should be [0, 9]"}
 
-# Two lines an entry at most: how it is called and described, and what it does.
+# Two lines an entry: name and summary, then its handlers.
 # fmt: off
 REFUSALS = (
     *(_refusal(f"vllm-{status}", f"{status} in vLLM's shape", _status("vllm", status)) for status in _ENGINE_STATUSES),

@@ -95,7 +95,7 @@ def streamed(
     return Fault(name, summary, chat=stream(events, then), sglang=sglang)
 
 
-# Two lines an entry at most: how it is called and described, and what it does.
+# Two lines an entry: name and summary, then its handlers.
 # fmt: off
 STREAMS = (
     Fault("hang", "reads the request and never answers", chat=Script.hang),
