@@ -3,18 +3,19 @@
 It speaks HTTP on a loopback port, control plane and data plane, and shares no code with the client.
 """
 
-from __future__ import annotations
-
+import importlib
 from typing import TYPE_CHECKING
 
-from alaya_mcp.sandbox.deployments import CATALOGUE
-from alaya_mcp.sandbox.faults import FAULTS
-
 if TYPE_CHECKING:
+    from alaya_mcp.sandbox.deployments import CATALOGUE
+    from alaya_mcp.sandbox.faults.registry import FAULTS
     from alaya_mcp.sandbox.server import Sandbox
     from alaya_mcp.sandbox.stats import Stats
 
 __all__ = ["CATALOGUE", "FAULTS", "KNOBS", "LIMITS", "Sandbox", "Stats"]
+
+# Late, because the web server is slow to import and most programs never start a sandbox.
+_LATE = {"CATALOGUE": "deployments", "FAULTS": "faults.registry", "Sandbox": "server", "Stats": "stats"}
 
 KNOBS = """\
 Three messages make the sandbox do something special:
@@ -44,13 +45,6 @@ What the sandbox does not do:
 
 
 def __getattr__(name: str) -> object:
-    # Late, because the web server is slow to import and most programs never start a sandbox.
-    if name == "Sandbox":
-        from alaya_mcp.sandbox.server import Sandbox  # noqa: PLC0415 - late on purpose, see above
-
-        return Sandbox
-    if name == "Stats":
-        from alaya_mcp.sandbox.stats import Stats  # noqa: PLC0415 - late on purpose, see above
-
-        return Stats
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_LATE[name]}"), name)

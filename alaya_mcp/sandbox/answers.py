@@ -1,183 +1,118 @@
-"""How an answer looks on the wire: one JSON object, or the chunks of an event stream."""
-
-from __future__ import annotations
+"""The stand-in for a language model: what it answers to a request, as tokens."""
 
 import json
-import secrets
-import time
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from alaya_mcp.sandbox.configurations import VLLM_VERSION
+from alaya_mcp.sandbox.canned_replies import go_on, speak, think
+from alaya_mcp.sandbox.chat_request import ChatRequest
+from alaya_mcp.sandbox.deployments import Deployment
+from alaya_mcp.sandbox.models import Target
+from alaya_mcp.sandbox.schema_answers import make_instance
+from alaya_mcp.sandbox.tokens import cut, skip, stop
+from alaya_mcp.sandbox.tool_calls import Call, fit_calls, make_calls
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from alaya_mcp.sandbox.chat_request import StreamOptions
-    from alaya_mcp.sandbox.replies import Answer
-    from alaya_mcp.sandbox.tool_calls import Call
-
-_FINGERPRINT = f"vllm-{VLLM_VERSION}-sandbox"
-_SGLANG_END_TOKEN = 151645
-
-
-def encode(value: object) -> bytes:
-    """Write JSON as engines do: compact, and not escaped; a lone surrogate becomes a question mark."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+_REPEAT = re.compile(r"\s*sandbox:\s*repeat\s+([0-9]{1,9})\s+(\S+)\s*")
+_SILENCE = re.compile(r"\s*sandbox:\s*silence\s+([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*")
+_SAY = re.compile(r"\s*sandbox:\s*say (.*)", re.DOTALL)
+_LONGEST_SILENCE = 600.0
 
 
-def event(value: object) -> bytes:
-    """Write one event of a stream."""
-    return b"data: " + encode(value) + b"\n\n"
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer as tokens: first the reasoning, then the content or calls of tools, and how it ended.
 
-
-class Wire:
-    """The shapes in which one answer is sent.
-
-    vLLM's are recorded (chat, chat_stream_usage, chat_stream_usage_continuous), except its reasoning, of which
-    only the field's name is known, and its calls of tools, which are OpenAI's. Of SGLang's, `matched_stop`,
-    `reasoning_content` and the calls are from its source and the rest is assumed.
+    `pause` is how many seconds of silence go before the first token.
     """
 
-    def __init__(self, *, model: str, prompt_tokens: int, sglang: bool) -> None:
-        self._prompt_tokens = prompt_tokens
-        self._sglang = sglang
-        self._model = model
-        self._id = secrets.token_hex(16) if sglang else f"chatcmpl-{secrets.token_hex(8)}"
-        self._created = int(time.time())
+    reasoning: tuple[str, ...]
+    content: tuple[str, ...]
+    finish_reason: str
+    stop_reason: str | None = None
+    pause: float = 0.0
+    calls: tuple[Call, ...] = ()
 
-    def whole(self, answer: Answer) -> dict[str, object]:
-        """Give the answer to a request without `stream`."""
-        thoughts = "".join(answer.reasoning) or None
-        # An answer cut off while it still reasons has no content at all.
-        content = "".join(answer.content) if answer.content else None
-        calls: list[dict[str, object]] | None = [self._call(*each) for each in enumerate(answer.calls)] or None
-        if calls and answer.finish_reason == "length":
-            # No parser reads a call that is cut off, so its text is left (wire facts).
-            content, calls = "\n".join(call.raw for call in answer.calls), None
-        message: dict[str, object] = {"role": "assistant", "content": content}
-        if self._sglang:
-            message |= {"reasoning_content": thoughts, "tool_calls": calls}
-        else:
-            message |= {
-                "refusal": None,
-                "annotations": None,
-                "audio": None,
-                "function_call": None,
-                **({"tool_calls": calls} if calls else {}),
-                "reasoning": thoughts,
-            }
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
-        choice |= self._ending(answer)
-        if self._sglang and calls:
-            choice["matched_stop"] = None
-        if not self._sglang:
-            choice |= {"token_ids": None, "routed_experts": None}
-        body = {**self._head("chat.completion"), "choices": [choice]}
-        usage = self._usage(answer.tokens) | {"prompt_tokens_details": None}
-        if self._sglang:
-            return body | {"usage": usage, "metadata": {"weight_version": "default"}}
-        return body | {
-            "service_tier": None,
-            "system_fingerprint": _FINGERPRINT,
-            "usage": usage | {"completion_tokens_details": None},
-            "prompt_logprobs": None,
-            "prompt_token_ids": None,
-            "prompt_text": None,
-            "kv_transfer_params": None,
-            "ec_transfer_params": None,
-            "metrics": None,
-        }
+    @property
+    def tokens(self) -> int:
+        """Count the tokens, as usage reports them."""
+        return len(self.reasoning) + len(self.content) + sum(call.tokens for call in self.calls)
 
-    def events(self, answer: Answer, options: StreamOptions | None) -> Iterator[bytes]:
-        """Give the stream, cut where an engine would wait: what is sent with each token.
 
-        The role comes together with the first token, and everything after the last token together with it.
-        """
-        continuous = bool(options and options.include_usage and options.continuous_usage_stats)
-        head = self._head("chat.completion.chunk")
-        role = self._delta({"role": "assistant", "content": ""}, None)
-        first = head | {"choices": [role]} | self._running(0, wanted=continuous)
-        if not self._sglang:
-            first |= {"prompt_token_ids": None, "prompt_text": None}
-        waiting = event(first)
-        deltas = list(self._deltas(answer))
-        for count, delta in enumerate(deltas, start=1):
-            last = count == len(deltas)
-            choice = self._delta(delta, answer if last and not self._sglang else None)
-            if not self._sglang:
-                choice["token_ids"] = None
-            waiting += event(head | {"choices": [choice]} | self._running(count, wanted=continuous))
-            if last:
-                waiting += self._tail(answer, options)
-            yield waiting
-            waiting = b""
+def compose(chat: ChatRequest, target: Target, deployment: Deployment, limit: int) -> Answer:
+    """Answer a request within a number of tokens. The same request always gets the same answer."""
+    question = next((each.text for each in reversed(chat.answered) if each.role == "user"), "")
+    silence = _SILENCE.fullmatch(question)
+    pause = min(float(silence[1]), _LONGEST_SILENCE) if silence else 0.0
+    calls = make_calls(chat, "" if _is_knob(question) else question)
+    # Without a parser the grammar rules from the first token on, and leaves no room for thoughts (assumed).
+    parsed = deployment.thinking == "parsed"
+    thinks = deployment.thinking is not None and chat.lets_think and (parsed or not (chat.wants_json or calls))
+    thoughts = cut(think(question)) if thinks else []
+    content: list[str] = []
+    stop_reason = None
+    if not calls:
+        reply = _reply(chat, question, target, limit)
+        reply = _go_on(chat, question, [] if parsed else _tagged(deployment, thoughts), reply)
+        content, stop_reason = stop(reply or [""], chat.stops)
+    reasoning = thoughts if parsed and chat.begun is None else []
+    length = len(reasoning) + len(content) + sum(call.tokens for call in calls)
+    finish_reason = _finish(chat, deployment, calls)
+    if length > limit:
+        finish_reason, stop_reason = "length", None
+    reasoning = reasoning[:limit]
+    content = content[: limit - len(reasoning)]
+    calls = fit_calls(calls, limit - len(reasoning) - len(content))
+    return Answer(tuple(reasoning), tuple(content), finish_reason, stop_reason, pause, calls)
 
-    def _tail(self, answer: Answer, options: StreamOptions | None) -> bytes:
-        head = self._head("chat.completion.chunk")
-        tail = b""
-        if self._sglang:
-            tail += event(head | {"choices": [self._delta({}, answer)], "usage": None})
-        if options and options.include_usage:
-            usage: dict[str, object] = {**head, "choices": [], "usage": self._usage(answer.tokens)}
-            tail += event(usage if self._sglang else usage | {"system_fingerprint": _FINGERPRINT})
-        return tail + b"data: [DONE]\n\n"
 
-    def _head(self, kind: str) -> dict[str, object]:
-        return {"id": self._id, "object": kind, "created": self._created, "model": self._model}
+def _is_knob(question: str) -> bool:
+    return any(knob.fullmatch(question) for knob in (_REPEAT, _SILENCE, _SAY))
 
-    def _deltas(self, answer: Answer) -> Iterator[dict[str, object]]:
-        """Give what each token adds to the message."""
-        for token in answer.reasoning:
-            yield {"content": None, "reasoning_content" if self._sglang else "reasoning": token}
-        for token in answer.content:
-            yield {"content": token}
-        for index, call in enumerate(answer.calls):
-            begun = self._call(index, call) | {"function": {"name": call.name, "arguments": ""}}
-            yield {"content": None, "tool_calls": [{"index": index} | begun]}
-            for piece in call.pieces:
-                function: dict[str, object] = {"arguments": piece}
-                more: dict[str, object] = {"index": index, "function": function}
-                if self._sglang:
-                    more = {"id": None, "index": index, "type": "function", "function": {"name": None, **function}}
-                yield {"content": None, "tool_calls": [more]}
 
-    def _call(self, index: int, call: Call) -> dict[str, object]:
-        """Give a whole call; SGLang tells its index also outside of a stream."""
-        name = f"call_{secrets.token_hex(12)}" if self._sglang else f"chatcmpl-tool-{secrets.token_hex(8)}"
-        place = {"index": index} if self._sglang else {}
-        function = {"name": call.name, "arguments": call.arguments}
-        return {"id": name, **place, "type": "function", "function": function}
+def _finish(chat: ChatRequest, deployment: Deployment, calls: Sequence[Call]) -> str:
+    """Say how an answer ends that was not cut off.
 
-    def _delta(self, delta: dict[str, object], ended: Answer | None) -> dict[str, object]:
-        if self._sglang:
-            delta = {"role": None, "content": None, "reasoning_content": None, "tool_calls": None} | delta
-        choice: dict[str, object] = {
-            "index": 0,
-            "delta": delta,
-            "logprobs": None,
-            "finish_reason": ended.finish_reason if ended else None,
-        }
-        if ended:
-            choice |= self._ending(ended)
-        elif self._sglang:
-            choice["matched_stop"] = None
-        return choice
+    A call of a named tool ends with `stop` on vLLM, on SGLang with `tool_calls` as any call does (its source).
+    """
+    if not calls or (deployment.engine == "vllm" and chat.named_tool is not None):
+        return "stop"
+    return "tool_calls"
 
-    def _ending(self, answer: Answer) -> dict[str, object]:
-        if not self._sglang:
-            return {"stop_reason": answer.stop_reason}
-        ended_itself = answer.finish_reason in ("stop", "tool_calls") and answer.stop_reason is None
-        return {"matched_stop": _SGLANG_END_TOKEN if ended_itself else answer.stop_reason}
 
-    def _usage(self, tokens: int) -> dict[str, object]:
-        return {
-            "prompt_tokens": self._prompt_tokens,
-            "total_tokens": self._prompt_tokens + tokens,
-            "completion_tokens": tokens,
-        }
+def _reply(chat: ChatRequest, question: str, target: Target, limit: int) -> list[str]:
+    """Return the whole reply to the question, without thoughts."""
+    if repeat := _REPEAT.fullmatch(question):
+        # One more than fits is enough to be cut off, however many were asked for.
+        count = min(int(repeat[1]), limit + 1 + len(chat.begun or ""))
+        return [repeat[2] if index == 0 else f" {repeat[2]}" for index in range(count)]
+    if say := _SAY.fullmatch(question):
+        return cut(say[1])
+    text = speak(chat.answered, question, target)
+    if not chat.wants_json:
+        return cut(text)
+    schema = chat.schema_wanted
+    instance = {"answer": text} if schema is None else make_instance(schema, question)
+    return cut(json.dumps(instance, ensure_ascii=False))
 
-    def _running(self, tokens: int, *, wanted: bool) -> dict[str, object]:
-        """Give the usage so far; vLLM leaves the key out when it was not asked for, SGLang makes it null."""
-        if wanted:
-            return {"usage": self._usage(tokens) | {"completion_tokens_details": None}}
-        return {"usage": None} if self._sglang else {}
+
+def _tagged(deployment: Deployment, thoughts: list[str]) -> list[str]:
+    """Return the thoughts as content, as Qwen3's and DeepSeek-R1's templates and models mark them."""
+    if not thoughts:
+        return []
+    opening = [] if deployment.thinking == "prefilled" else cut("<think>\n")
+    return [*opening, *thoughts, *cut("\n</think>\n\n")]
+
+
+def _go_on(chat: ChatRequest, question: str, tagged: list[str], reply: list[str]) -> list[str]:
+    """Return what is still to be said; a client may have kept the text with the thoughts or without.
+
+    A grammar knows nothing of the prompt, so under one an answer always starts anew (assumed).
+    """
+    begun = chat.begun
+    if begun is None or (chat.wants_json and not _is_knob(question)):
+        return tagged + reply
+    for whole in (tagged + reply, reply):
+        if "".join(whole).startswith(begun):
+            return skip(whole, len(begun))
+    return cut(go_on(question))

@@ -1,17 +1,12 @@
 """What the stand-in for a language model says and thinks: fixed texts that quote the question."""
 # ruff: noqa: RUF001 - the Chinese texts use Chinese punctuation on purpose
 
-from __future__ import annotations
-
 import re
+from collections.abc import Sequence
 from itertools import takewhile
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from alaya_mcp.sandbox.chat_request import Message
-    from alaya_mcp.sandbox.models import Target
+from alaya_mcp.sandbox.chat_request import Message
+from alaya_mcp.sandbox.models import Target
 
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _QUOTED = {"zh": 20, "en": 60}
@@ -94,13 +89,13 @@ def speak(messages: Sequence[Message], question: str, target: Target) -> str:
 
 
 def think(question: str) -> str:
-    """Give the thoughts that go before an answer."""
+    """Return the thoughts that go before an answer."""
     language = _language(question)
     return _THOUGHTS[language].format(quote=_shorten(question, language))
 
 
 def go_on(question: str) -> str:
-    """Give words that can follow any beginning of an answer."""
+    """Return words that can follow any beginning of an answer."""
     return _MORE[_language(question)]
 
 

@@ -1,7 +1,5 @@
 """A chat request: the fields that the sandbox acts on, and what they mean together."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -27,19 +25,19 @@ class Message(BaseModel):
 
     @property
     def parts(self) -> list[dict[str, JsonValue]]:
-        """Give the content as parts, whichever way it was written."""
+        """Return the content as parts, whichever way it was written."""
         if isinstance(self.content, str):
             return [{"type": "text", "text": self.content}]
         return self.content or []
 
     @property
     def text(self) -> str:
-        """Give the text parts joined by line breaks."""
+        """Return the text parts joined by line breaks."""
         return "\n".join(str(part.get("text", "")) for part in self.parts if part.get("type") == "text")
 
     @property
     def images(self) -> list[str]:
-        """Give the URLs of the image parts, the empty string for a part without one."""
+        """Return the URLs of the image parts, the empty string for a part without one."""
         images = [part.get("image_url") for part in self.parts if part.get("type") == "image_url"]
         urls = [image.get("url") if isinstance(image, dict) else image for image in images]
         return [url if isinstance(url, str) else "" for url in urls]
@@ -103,17 +101,17 @@ class ChatRequest(BaseModel):
 
     @property
     def token_limit(self) -> int | None:
-        """Give the wanted limit; `max_completion_tokens` goes before `max_tokens` (recorded)."""
+        """Return the wanted limit; `max_completion_tokens` goes before `max_tokens` (recorded)."""
         return self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
 
     @property
     def stops(self) -> list[str]:
-        """Give the stop strings as a list."""
+        """Return the stop strings as a list."""
         return [self.stop] if isinstance(self.stop, str) else self.stop or []
 
     @property
     def named_tool(self) -> JsonValue:
-        """Give the name in a `tool_choice` that names a function, None for any other choice."""
+        """Return the name in a `tool_choice` that names a function, None for any other choice."""
         function = self.tool_choice.get("function") if isinstance(self.tool_choice, dict) else None
         return function.get("name") if isinstance(function, dict) else None
 
@@ -130,17 +128,17 @@ class ChatRequest(BaseModel):
 
     @property
     def schema_wanted(self) -> dict[str, JsonValue] | None:
-        """Give the JSON Schema that the answer has to follow, if there is one."""
+        """Return the JSON Schema that the answer has to follow, if there is one."""
         wanted = self.response_format
         return wanted.json_schema.body if wanted and wanted.type == "json_schema" and wanted.json_schema else None
 
     @property
     def begun(self) -> str | None:
-        """Give the text that the answer goes on from; None when it starts anew."""
+        """Return the text that the answer goes on from; None when it starts anew."""
         last = self.messages[-1] if self.messages else None
         return last.text if last and last.role == "assistant" and self.continue_final_message else None
 
     @property
     def answered(self) -> list[Message]:
-        """Give the messages that the answer is to, without the one it goes on from."""
+        """Return the messages that the answer is to, without the one it goes on from."""
         return self.messages if self.begun is None else self.messages[:-1]

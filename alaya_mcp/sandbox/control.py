@@ -1,32 +1,25 @@
 """The control plane: the detail of a deployment and the list of them, read only."""
 
-from __future__ import annotations
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Final, cast
 
-import secrets
-from typing import TYPE_CHECKING, Final
-
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
-from alaya_mcp.sandbox.answers import encode
-from alaya_mcp.sandbox.deployments import STARTING
-from alaya_mcp.sandbox.faults_lists import Ask, list_page
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from starlette.types import Receive, Scope, Send
-
-    from alaya_mcp.sandbox.deployments import Deployment
-    from alaya_mcp.sandbox.faults_lists import Row
-    from alaya_mcp.sandbox.faults_memory import Faults
-    from alaya_mcp.sandbox.fleet import Fleet
-    from alaya_mcp.sandbox.stats import Stats
+from alaya_mcp.sandbox.deployments import STARTING, Deployment
+from alaya_mcp.sandbox.exchange import Exchange, envelope, json_response
+from alaya_mcp.sandbox.faults.fault import Page
+from alaya_mcp.sandbox.faults.shown import ShownFaults
+from alaya_mcp.sandbox.fleet import Fleet
+from alaya_mcp.sandbox.stats import Stats
 
 ACCESS_KEY: Final = "sandbox-access-key"
 SECRET_KEY: Final = "sandbox-secret-key"
 
 _LARGEST_PAGE = 100
+_LONGEST_NUMBER = 9
 _EXTENSION = "extensions."
 _SPELLINGS = {STARTING: "starting", "stoping": "stopping", "stoped": "stopped"}
 
@@ -37,7 +30,7 @@ class ControlPlane:
     API documentation, authorizations: one header, with the literal scheme `plain` and both halves of the key.
     """
 
-    def __init__(self, fleet: Fleet, stats: Stats, faults: Faults, *, origin: str) -> None:
+    def __init__(self, fleet: Fleet, stats: Stats, faults: ShownFaults, *, origin: str) -> None:
         self._fleet = fleet
         self._stats = stats
         self._faults = faults
@@ -45,53 +38,49 @@ class ControlPlane:
         self._lists = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        request = Request(scope, receive)
-        self._stats.count_control_request(request.path_params["path"])
-        if not _is_authorized(request):
-            response = _failure(401, "the access key or the secret key is wrong")
-        elif await self._faults.answer_control(request, send, request.path_params["path"]):
-            return
-        else:
-            response = self._answer(request)
-        await response(scope, receive, send)
+        """Answer one request, or nothing to a client that left before it had asked."""
+        exchange = Exchange(Request(scope, receive), send)
+        path: str = exchange.request.path_params["path"]
+        self._stats.count_control_request(path)
+        with suppress(ClientDisconnect):
+            if not _is_authorized(exchange.request):
+                await exchange.answer(envelope(-1, "the access key or the secret key is wrong", 401))
+            elif not await self._faults.answer_control(exchange, path):
+                await exchange.answer(self._answer(exchange.request, path))
 
-    def _answer(self, request: Request) -> Response:
-        path: str = request.path_params["path"]
+    def _answer(self, request: Request, path: str) -> Response:
         match request.method, path.split("/"):
             case "GET", ["deployment", "list"]:
                 return self._list(request.query_params)
             case "GET", ["deployment", service_id]:
                 return self._detail(service_id)
             case (("GET" | "HEAD" | "OPTIONS"), _):
-                return _failure(404, "no such path")
+                return envelope(-1, "no such path", 404)
             case _, ["deployment", *_]:
-                return _failure(403, "the sandbox is read-only")
+                return envelope(-1, "the sandbox is read-only", 403)
             case _:
-                return _failure(404, "no such path")
+                return envelope(-1, "no such path", 404)
 
     def _detail(self, service_id: str) -> Response:
         deployment = self._fleet.find(service_id)
         if deployment is None:
-            return _failure(404, f"deployment {service_id} does not exist")
-        # Asked before noted, so that the first look at a starting deployment always sees it starting.
-        body = self._faults.change_detail(deployment, self._describe(deployment))
+            return envelope(-1, f"deployment {service_id} does not exist", 404)
+        looks = self._faults.look(deployment)
+        body = self._faults.change_report(deployment, self._describe(deployment), looks=looks)
+        # Noted after its status was asked for, so that the first look at a starting deployment always sees it starting.
         self._fleet.look(deployment)
-        if deployment.code is None:
-            return _json(body)
-        return _json({"code": deployment.code, "data": body})
+        return json_response(body if deployment.code is None else {"code": deployment.code, "data": body})
 
     def _describe(self, deployment: Deployment) -> dict[str, object]:
         instances = self._fleet.instances(deployment)
         body = self._common(deployment)
-        if deployment.served_name is not None:
-            name = deployment.served_name
-            body["servedName"] = name if isinstance(name, str) else list(name)
+        if deployment.reported_name is None:
+            del body["servedName"]
         if deployment.instance_shown:
             body["instance"] = instances and [
                 {
                     "instanceId": each.instance_id,
-                    "loraModels": list(each.lora_models if each.told_lora_models is None else each.told_lora_models),
+                    "loraModels": each.lora_models if each.reported_lora_models is None else each.reported_lora_models,
                     "baseModelReady": each.base_model_ready,
                 }
                 for each in instances
@@ -102,12 +91,13 @@ class ControlPlane:
         return {
             "serviceId": deployment.service_id,
             "serviceUrl": f"{self._origin}/serve/{deployment.service_id}{deployment.url_end}",
-            deployment.key_field: deployment.api_key,
+            deployment.key_field: self._faults.key(deployment),
             "status": self._fleet.status(deployment),
             "vksId": deployment.vks_id,
             "namespace": deployment.namespace,
             "name": deployment.name,
             "modelId": deployment.model_id,
+            "servedName": deployment.reported_name,
         }
 
     def _list(self, query: Mapping[str, str]) -> Response:
@@ -118,28 +108,21 @@ class ControlPlane:
         """
         page, size = _number(query.get("page", "1")), _number(query.get("size", "10"))
         if page is None or size is None or size > _LARGEST_PAGE:
-            return _failure(400, f"page and size must be positive, and size at most {_LARGEST_PAGE}")
-        fault = self._faults.of_the_list
-        if fault == "list-forbidden":
-            return _failure(403, "this key pair may not list deployments")
-        if fault == "list-null-rows":
-            return _json({"code": "0", "data": None, "msg": ""})
+            return envelope(-1, f"page and size must be positive, and size at most {_LARGEST_PAGE}", 400)
         rows = [self._row(each) for each in self._fleet.all() if self._matches(each, query)]
-        data = list_page(fault, rows, Ask(page, size, self._lists))
+        data = self._faults.change_page(Page(rows, page, size, self._lists))
         self._lists += 1
-        return _json({"code": "0", "data": data, "msg": ""})
+        return data if isinstance(data, Response) else json_response({"code": "0", "data": data, "msg": ""})
 
-    def _row(self, deployment: Deployment) -> Row:
-        name = deployment.served_name or ""
-        told = self._common(deployment) | {"servedName": name if isinstance(name, str) else name[0]}
-        row = self._faults.change_row(deployment, told)
+    def _row(self, deployment: Deployment) -> dict[str, object]:
+        row = self._faults.change_report(deployment, self._common(deployment))
+        name = cast("str | Sequence[str] | None", row["servedName"]) or ""
+        row["servedName"] = name if isinstance(name, str) else name[0]
         if deployment.key_field in row:
             row["apikey"] = row.pop(deployment.key_field)
-        row["type"] = _type_of(deployment)
-        return row
+        return row | {"type": _type_of(deployment)}
 
     def _matches(self, deployment: Deployment, query: Mapping[str, str]) -> bool:
-        status = self._fleet.status(deployment)
         exact = {
             "aidcId": deployment.aidc_id,
             "modelId": deployment.model_id,
@@ -148,12 +131,12 @@ class ControlPlane:
             "namespace": deployment.namespace,
             "model": deployment.source,
         }
-        extensions = {key[len(_EXTENSION) :]: value for key, value in query.items() if key.startswith(_EXTENSION)}
+        exact |= {f"{_EXTENSION}{key}": value for key, value in deployment.extensions.items()}
+        filters = {key: value for key, value in query.items() if value and (key in exact or key.startswith(_EXTENSION))}
         return (
-            all(query.get(key) in (None, "", value) for key, value in exact.items())
+            all(exact.get(key) == value for key, value in filters.items())
             and query.get("name", "") in deployment.name
-            and _spelt(query.get("status", "")) in ("", _spelt(status))
-            and all(value in ("", deployment.extensions.get(key)) for key, value in extensions.items())
+            and _spelt(query.get("status", "")) in ("", _spelt(self._fleet.status(deployment)))
         )
 
 
@@ -167,18 +150,10 @@ def _type_of(deployment: Deployment) -> str:
 
 def _is_authorized(request: Request) -> bool:
     expected = f"plain Credential={ACCESS_KEY},Signature={SECRET_KEY}"
-    given = request.headers.get("authorization", "")
-    return secrets.compare_digest(given.encode(errors="replace"), expected.encode())
+    return request.headers.get("authorization") == expected
 
 
 def _number(text: str) -> int | None:
     """Read a positive number of a sensible length; None for anything else."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 and int(text) else None  # noqa: PLR2004 - any bound will do
-
-
-def _failure(status: int, reason: str) -> Response:
-    return _json({"code": -1, "msg": reason}, status)
-
-
-def _json(body: object, status: int = 200) -> Response:
-    return Response(encode(body), status, media_type="application/json")
+    is_number = text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
+    return int(text) or None if is_number else None

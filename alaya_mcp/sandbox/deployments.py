@@ -4,59 +4,57 @@ Their answers differ from one another on purpose: every spelling and shape that 
 for a field appears in at least one of them.
 """
 
-from __future__ import annotations
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field, replace
+from typing import Literal, TypeAlias
 
-from collections.abc import Mapping  # noqa: TC003 - a dataclass field's type, wanted by type introspection
-from dataclasses import dataclass, field
-from typing import Literal
+from alaya_mcp.sandbox.configurations import EXPERT_FIELDS, SGLANG_FIELDS, quick_start
 
-from alaya_mcp.sandbox.configurations import EXPERT_FIELDS, SGLANG_VERSION, quick_start
+Engine: TypeAlias = Literal["vllm", "sglang", "proxy"]
 
 STARTING = "staring"  # as the API documentation misspells it
 DEFAULT_SERVICE_ID = "sandbox-qwen3"
-BACKEND_SERVICE_ID = "sandbox-backend"
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
     """One replica of a deployment's engine. API documentation, deployment detail: `instance`.
 
-    `told_lora_models` is what the control plane says about its adapters, where that is not what it has: assumed, after
-    an adapter was loaded or dropped at the engine itself (VLLM_ALLOW_RUNTIME_LORA_UPDATING).
+    `reported_lora_models` is what the control plane reports of its adapters, where that is not what it has: assumed,
+    after an adapter was loaded or dropped at the engine itself (VLLM_ALLOW_RUNTIME_LORA_UPDATING).
     """
 
-    instance_id: str
     lora_models: tuple[str, ...] = ()
+    instance_id: str = "0"
     base_model_ready: bool = True
-    told_lora_models: tuple[str, ...] | None = None
+    reported_lora_models: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """One deployment: what its engine is, and in which of the documented shapes the control plane shows it.
 
-    `model` is the engine's primary name and `aliases` its others; `served_name` is what the control plane
-    says about them (None: the field is missing). `code` is the envelope's success code, or None for no envelope.
-    `fields` are further fields of the detail, as they stand there. `thinking` is where the thoughts go: into a
+    `model` is the engine's primary name and `aliases` its others; the control plane reports a list of them all, or
+    `served_name` (None: the field is missing). `code` is the envelope's success code, or None for no envelope.
+    `fields` are further fields of the detail, as reported. `thinking` is where the thoughts go: into a
     field of their own, between tags in the content, or there with the opening tag in the prompt already. A
-    deployment with a `tool_parser` calls tools, and one that `sees` takes images.
+    deployment with a `tool_parser` calls tools, and a `multimodal` one takes images.
     """
 
     service_id: str
     summary: str
-    api_key: str
+    _: KW_ONLY
     name: str
     model: str
     model_id: str
-    fields: Mapping[str, object]
-    served_name: str | tuple[str, ...] | None = None
     aliases: tuple[str, ...] = ()
-    instances: tuple[Instance, ...] = ()
+    served_name: str | tuple[()] | None = ()
+    instances: tuple[Instance, ...] = (Instance(),)
     instance_shown: bool = True
-    engine: Literal["vllm", "sglang", "proxy"] = "vllm"
+    engine: Engine = "vllm"
     thinking: Literal["parsed", "tags", "prefilled"] | None = None
     tool_parser: bool = False
-    sees: bool = False
+    multimodal: bool = False
     status: str = "running"
     source: Literal["quickstart", "expert", "lora"] = "quickstart"
     code: int | str | None = 0
@@ -65,233 +63,99 @@ class Deployment:
     vks_id: str = "vks-sandbox-1"
     namespace: str = "sandbox"
     aidc_id: str = "aidc-sandbox"
+    fields: Mapping[str, object] = field(default_factory=quick_start)
     extensions: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that its engine serves, but for adapters."""
+        return (self.model, *self.aliases)
+
+    @property
+    def reported_name(self) -> str | tuple[str, ...] | None:
+        """What the control plane reports as its served name."""
+        return self.names if self.served_name == () else self.served_name
+
+    @property
+    def api_key(self) -> str:
+        """The key that its engine takes at first."""
+        return f"sandbox-key-{self.service_id.partition('-')[2]}"
+
+
+def lora_service(adapter: str, base_id: str, deployment: Deployment) -> Deployment:
+    """Return a deployment as the service of one adapter on another deployment.
+
+    API documentation, LoRA detail: no instance, no envelope, and the key spelt so; an engine answers all the same.
+    """
+    fields = {"baseServiceId": base_id}
+    shown = replace(deployment, instance_shown=False, code=None, key_field="apiKey", fields=fields)
+    return replace(shown, served_name=adapter, model_id=f"sandbox/{adapter}", source="lora")
 
 
 _TOOL_FLAGS = ("--enable-auto-tool-choice", "--tool-call-parser=hermes")
 
+# A paragraph each: what it is for, its names, and what is special about it.
+# fmt: off
 DEPLOYMENTS: tuple[Deployment, ...] = (
-    Deployment(
-        service_id=DEFAULT_SERVICE_ID,
-        summary="vLLM, two instances, adapters support-zh and sql-writer on both; it calls tools",
-        api_key="sandbox-key-qwen3",
-        name="qwen3-support",
-        model="qwen3-8b",
-        aliases=("qwen3-8b-chat",),
-        served_name=("qwen3-8b", "qwen3-8b-chat"),
-        model_id="Qwen/Qwen3-8B",
-        instances=(Instance("0", ("support-zh", "sql-writer")), Instance("1", ("support-zh", "sql-writer"))),
-        fields=quick_start(("--enable-lora", "--max-model-len=32768", *_TOOL_FLAGS), workers=2),
-        tool_parser=True,
-    ),
-    Deployment(
-        service_id="sandbox-lora-partial",
-        summary="vLLM, two instances; adapter tone-formal on the second one only, tone-casual on both",
-        api_key="sandbox-key-lora-partial",
-        name="tone-of-voice",
-        model="qwen3-4b",
-        served_name=("qwen3-4b",),
-        model_id="Qwen/Qwen3-4B",
-        instances=(Instance("0", ("tone-casual",)), Instance("1", ("tone-casual", "tone-formal"))),
-        fields=quick_start(("--enable-lora",), workers="2"),
-        code="0",
-        key_field="apiKey",
-        url_end="/",
-    ),
-    Deployment(
-        service_id="sandbox-starting",
-        summary='status "staring"; running some seconds after its detail is first asked for',
-        api_key="sandbox-key-starting",
-        name="waking-up",
-        model="qwen3-1.7b",
-        served_name="qwen3-1.7b",
-        model_id="Qwen/Qwen3-1.7B",
-        instances=(Instance("0"),),
-        fields=quick_start(()),
-        status=STARTING,
-    ),
-    Deployment(
-        service_id="sandbox-stopping",
-        summary='status "stoping"; its engine does not answer',
-        api_key="sandbox-key-stopping",
-        name="going-away",
-        model="qwen3-1.7b",
-        served_name=("qwen3-1.7b",),
-        model_id="Qwen/Qwen3-1.7B",
-        fields=quick_start(()),
-        status="stoping",
-        code="0",
-    ),
-    Deployment(
-        service_id="sandbox-stopped",
-        summary='status "stoped"; its engine does not answer',
-        api_key="sandbox-key-stopped",
-        name="switched-off",
-        model="qwen3-1.7b",
-        served_name=("qwen3-1.7b",),
-        model_id="Qwen/Qwen3-1.7B",
-        fields=quick_start(()),
-        status="stoped",
-        key_field="apiKey",
-    ),
-    Deployment(
-        service_id="sandbox-failed",
-        summary='status "failed"; its engine does not answer',
-        api_key="sandbox-key-failed",
-        name="out-of-memory",
-        model="qwen3-32b",
-        served_name=("qwen3-32b",),
-        model_id="Qwen/Qwen3-32B",
-        fields=quick_start(("--max-model-len=131072",)),
-        status="failed",
-        code="0",
-        url_end="/",
-    ),
-    Deployment(
-        service_id="sandbox-loading",
-        summary="running, but no instance has its base model ready",
-        api_key="sandbox-key-loading",
-        name="still-loading",
-        model="qwen3-14b",
-        served_name=("qwen3-14b",),
-        model_id="Qwen/Qwen3-14B",
-        instances=(Instance("0", base_model_ready=False), Instance("1", base_model_ready=False)),
-        fields=quick_start((), workers=2),
-    ),
-    Deployment(
-        service_id="sandbox-lora-service",
-        summary="a LoRA service on sandbox-qwen3 (adapter legal-zh), answered without an envelope",
-        api_key="sandbox-key-lora-service",
-        name="legal-assistant",
-        model="qwen3-8b",
-        aliases=("qwen3-8b-chat",),
-        served_name="legal-zh",
-        model_id="sandbox/legal-zh",
-        # API documentation, LoRA detail: no instance field there, yet an engine answers.
-        instances=(Instance("0", ("legal-zh",)),),
-        instance_shown=False,
-        fields={"baseServiceId": DEFAULT_SERVICE_ID},
-        source="lora",
-        code=None,
-        key_field="apiKey",
-    ),
-    Deployment(
-        service_id="sandbox-expert",
-        summary="expert mode, head and worker, secrets planted in it, no servedName",
-        api_key="sandbox-key-expert",
-        name="finance-72b",
-        model="qwen2.5-72b",
-        model_id="Qwen/Qwen2.5-72B-Instruct",
-        instances=(Instance("0"),),
-        fields=EXPERT_FIELDS,
-        source="expert",
-        code="0",
-        namespace="finance",
-        vks_id="vks-sandbox-2",
-    ),
-    Deployment(
-        service_id="sandbox-sglang",
-        summary="SGLang; its adapter poet is asked for as qwen2.5-7b:poet; it calls tools",
-        api_key="sandbox-key-sglang",
-        name="poems",
-        model="qwen2.5-7b",
-        served_name="qwen2.5-7b",
-        model_id="Qwen/Qwen2.5-7B-Instruct",
-        instances=(Instance("0", ("poet",)),),
-        engine="sglang",
-        tool_parser=True,
-        fields={
-            "mode": "quickStart",
-            "expert": None,
-            "quickStart": {
-                "backend": "sglang",
-                "backendVersion": SGLANG_VERSION,
-                "backenArgs": ["--lora-paths", "poet=/models/poet", "--tool-call-parser", "qwen25"],
-                "resource": {
-                    "workers": "1",
-                    "cpu": "16",
-                    "mem": "128",
-                    "gpu": {"gpuType": "H800", "count": "1"},
-                },
-            },
-        },
-        url_end="/",
-    ),
-    Deployment(
-        service_id="sandbox-thinking",
-        summary="vLLM with a reasoning parser: it thinks before it answers",
-        api_key="sandbox-key-thinking",
-        name="thinker",
-        model="qwen3-30b-thinking",
-        served_name=("qwen3-30b-thinking",),
-        model_id="Qwen/Qwen3-30B-A3B-Thinking-2507",
-        instances=(Instance("0"),),
-        thinking="parsed",
-        fields=quick_start(("--reasoning-parser", "qwen3")),
-        key_field="apiKey",
-    ),
-    Deployment(
-        service_id="sandbox-thinking-tags",
-        summary="vLLM without a reasoning parser: its answers begin with <think> and thoughts",
-        api_key="sandbox-key-thinking-tags",
-        name="tagged-thoughts",
-        model="qwen3-32b-hybrid",
-        served_name=("qwen3-32b-hybrid",),
-        model_id="Qwen/Qwen3-32B",
-        instances=(Instance("0"),),
-        thinking="tags",
-        fields=quick_start(()),
-    ),
-    Deployment(
-        service_id="sandbox-thinking-prefilled",
-        summary="the same, but <think> stands in the prompt: only </think> arrives",
-        api_key="sandbox-key-thinking-prefilled",
-        name="prefilled-thoughts",
-        model="deepseek-r1-distill-qwen-7b",
-        served_name=("deepseek-r1-distill-qwen-7b",),
+    Deployment(DEFAULT_SERVICE_ID, "vLLM, two instances, adapters support-zh and sql-writer on both; it calls tools",
+        name="qwen3-support", model="qwen3-8b", aliases=("qwen3-8b-chat",), model_id="Qwen/Qwen3-8B",
+        instances=(Instance(("support-zh", "sql-writer")), Instance(("support-zh", "sql-writer"), "1")),
+        fields=quick_start("--enable-lora", "--max-model-len=32768", *_TOOL_FLAGS, workers=2), tool_parser=True),
+    Deployment("sandbox-lora-partial",
+        "vLLM, two instances; adapter tone-formal on the second one only, tone-casual on both",
+        name="tone-of-voice", model="qwen3-4b", model_id="Qwen/Qwen3-4B",
+        instances=(Instance(("tone-casual",)), Instance(("tone-casual", "tone-formal"), "1")),
+        fields=quick_start("--enable-lora", workers="2"), code="0", key_field="apiKey", url_end="/"),
+    Deployment("sandbox-starting", 'status "staring"; running some seconds after its detail is first asked for',
+        name="waking-up", model="qwen3-1.7b", served_name="qwen3-1.7b", model_id="Qwen/Qwen3-1.7B",
+        status=STARTING),
+    Deployment("sandbox-stopping", 'status "stoping"; its engine does not answer',
+        name="going-away", model="qwen3-1.7b", model_id="Qwen/Qwen3-1.7B",
+        instances=(), status="stoping", code="0"),
+    Deployment("sandbox-stopped", 'status "stoped"; its engine does not answer',
+        name="switched-off", model="qwen3-1.7b", model_id="Qwen/Qwen3-1.7B",
+        instances=(), status="stoped", key_field="apiKey"),
+    Deployment("sandbox-failed", 'status "failed"; its engine does not answer',
+        name="out-of-memory", model="qwen3-32b", model_id="Qwen/Qwen3-32B",
+        instances=(), fields=quick_start("--max-model-len=131072"), status="failed", code="0", url_end="/"),
+    Deployment("sandbox-loading", "running, but no instance has its base model ready",
+        name="still-loading", model="qwen3-14b", model_id="Qwen/Qwen3-14B",
+        instances=(Instance(base_model_ready=False), Instance(instance_id="1", base_model_ready=False)),
+        fields=quick_start(workers=2)),
+    lora_service("legal-zh", DEFAULT_SERVICE_ID, Deployment("sandbox-lora-service",
+        "a LoRA service on sandbox-qwen3 (adapter legal-zh), answered without an envelope",
+        name="legal-assistant", model="qwen3-8b", aliases=("qwen3-8b-chat",), model_id="Qwen/Qwen3-8B",
+        instances=(Instance(("legal-zh",)),))),
+    Deployment("sandbox-expert", "expert mode, head and worker, secrets planted in it, no servedName",
+        name="finance-72b", model="qwen2.5-72b", served_name=None, model_id="Qwen/Qwen2.5-72B-Instruct",
+        fields=EXPERT_FIELDS, source="expert", code="0", namespace="finance", vks_id="vks-sandbox-2"),
+    Deployment("sandbox-sglang", "SGLang; its adapter poet is asked for as qwen2.5-7b:poet; it calls tools",
+        name="poems", model="qwen2.5-7b", served_name="qwen2.5-7b", model_id="Qwen/Qwen2.5-7B-Instruct",
+        instances=(Instance(("poet",)),), engine="sglang", tool_parser=True, fields=SGLANG_FIELDS, url_end="/"),
+    Deployment("sandbox-thinking", "vLLM with a reasoning parser: it thinks before it answers",
+        name="thinker", model="qwen3-30b-thinking", model_id="Qwen/Qwen3-30B-A3B-Thinking-2507",
+        thinking="parsed", fields=quick_start("--reasoning-parser", "qwen3"), key_field="apiKey"),
+    Deployment("sandbox-thinking-tags", "vLLM without a reasoning parser: its answers begin with <think> and thoughts",
+        name="tagged-thoughts", model="qwen3-32b-hybrid", model_id="Qwen/Qwen3-32B", thinking="tags"),
+    Deployment("sandbox-thinking-prefilled", "the same, but <think> stands in the prompt: only </think> arrives",
+        name="prefilled-thoughts", model="deepseek-r1-distill-qwen-7b",
         model_id="deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",
-        instances=(Instance("0"),),
-        thinking="prefilled",
-        fields=quick_start(()),
-        code="0",
-    ),
-    Deployment(
-        service_id="sandbox-vision",
-        summary="vLLM with a model that takes images, and counts them",
-        api_key="sandbox-key-vision",
-        name="looking-at-things",
-        model="qwen2.5-vl-7b",
-        served_name=("qwen2.5-vl-7b",),
-        model_id="Qwen/Qwen2.5-VL-7B-Instruct",
-        instances=(Instance("0"),),
-        sees=True,
-        fields=quick_start(("--limit-mm-per-prompt", '{"image": 8}')),
-    ),
-    Deployment(
-        service_id="sandbox-hot-load",
-        summary="vLLM; adapters were loaded and dropped at the engine, and the control plane does not know",
-        api_key="sandbox-key-hot-load",
-        name="hot-load",
-        model="qwen3-8b",
-        served_name=("qwen3-8b",),
-        model_id="Qwen/Qwen3-8B",
-        instances=(Instance("0", ("kept-zh", "fresh-zh"), told_lora_models=("kept-zh", "gone-zh")),),
-        fields=quick_start(("--enable-lora",)),
-    ),
+        thinking="prefilled", code="0"),
+    Deployment("sandbox-vision", "vLLM with a model that takes images, and counts them",
+        name="looking-at-things", model="qwen2.5-vl-7b", model_id="Qwen/Qwen2.5-VL-7B-Instruct",
+        multimodal=True, fields=quick_start("--limit-mm-per-prompt", '{"image": 8}')),
+    Deployment("sandbox-hot-load",
+        "vLLM; adapters were loaded and dropped at the engine, and the control plane does not know",
+        name="hot-load", model="qwen3-8b", model_id="Qwen/Qwen3-8B",
+        instances=(Instance(("kept-zh", "fresh-zh"), reported_lora_models=("kept-zh", "gone-zh")),),
+        fields=quick_start("--enable-lora")),
 )
 
-BACKEND = Deployment(
-    service_id=BACKEND_SERVICE_ID,
-    summary="your own OpenAI-compatible engine behind the sandbox",
-    api_key="sandbox-key-backend",
-    name="own-engine",
-    model="",
-    model_id="",
-    instances=(Instance("0"),),
-    engine="proxy",
+BACKEND = Deployment("sandbox-backend", "your own OpenAI-compatible engine behind the sandbox",
+    name="own-engine", model="", served_name=None, model_id="", engine="proxy", source="expert",
     # API documentation, deployment detail: both configurations can be null.
-    fields={"mode": "expert", "expert": {"headConfig": None, "workerConfig": None}, "quickStart": None},
-    source="expert",
-)
+    fields={"mode": "expert", "expert": {"headConfig": None, "workerConfig": None}, "quickStart": None})
+# fmt: on
+
 
 CATALOGUE: tuple[tuple[str, str], ...] = tuple((each.service_id, each.summary) for each in DEPLOYMENTS)

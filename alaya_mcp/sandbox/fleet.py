@@ -1,18 +1,11 @@
 """What changes about the deployments while a sandbox runs: their status and whose turn it is to answer."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
-from alaya_mcp.sandbox.deployments import STARTING
-from alaya_mcp.sandbox.faults_memory import fault_deployment
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from alaya_mcp.sandbox.deployments import Deployment, Instance
+from alaya_mcp.sandbox.deployments import STARTING, Deployment, Instance
+from alaya_mcp.sandbox.faults.shown import fault_deployment
 
 _STARTING = (STARTING, "starting")  # both spellings are documented
 
@@ -20,7 +13,7 @@ _STARTING = (STARTING, "starting")  # both spellings are documented
 class Fleet:
     """The deployments of one sandbox with their present state."""
 
-    def __init__(self, deployments: Sequence[Deployment], starting_seconds: float) -> None:
+    def __init__(self, deployments: Iterable[Deployment], starting_seconds: float) -> None:
         self._deployments = {deployment.service_id: deployment for deployment in deployments}
         self._starting_seconds = starting_seconds
         self._first_looked: dict[str, float] = {}
@@ -31,7 +24,7 @@ class Fleet:
         return tuple(self._deployments.values())
 
     def find(self, service_id: str) -> Deployment | None:
-        """Look a deployment up by its id; those that show a fault are found so and are not among `all`."""
+        """Find a deployment by its id; those that show a fault are found so and are not among `all`."""
         return self._deployments.get(service_id) or fault_deployment(service_id)
 
     def look(self, deployment: Deployment) -> None:
@@ -39,16 +32,13 @@ class Fleet:
         self._first_looked.setdefault(deployment.service_id, time.monotonic())
 
     def status(self, deployment: Deployment) -> str:
-        """Give the status of a deployment at this moment, in the spelling that the API answers with."""
-        if deployment.status not in _STARTING:
-            return deployment.status
+        """Return the status of a deployment at this moment, in the spelling that the API answers with."""
         looked = self._first_looked.get(deployment.service_id)
-        if looked is None or time.monotonic() - looked < self._starting_seconds:
-            return deployment.status
-        return "running"
+        started = looked is not None and time.monotonic() - looked >= self._starting_seconds
+        return "running" if deployment.status in _STARTING and started else deployment.status
 
     def instances(self, deployment: Deployment) -> tuple[Instance, ...] | None:
-        """Give the instances of a deployment; none are known while it starts."""
+        """Return the instances of a deployment; none are known while it starts."""
         return None if self.status(deployment) in _STARTING else deployment.instances
 
     def next_instance(self, deployment: Deployment, path: str) -> Instance | None:
@@ -56,10 +46,8 @@ class Fleet:
 
         Assumed: the gateway takes ready instances in turn, for each path apart.
         """
-        if self.status(deployment) != "running":
-            return None
         ready = [instance for instance in deployment.instances if instance.base_model_ready]
-        if not ready:
+        if self.status(deployment) != "running" or not ready:
             return None
         turn = self._turns[deployment.service_id, path]
         self._turns[deployment.service_id, path] += 1

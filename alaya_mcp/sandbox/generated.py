@@ -1,32 +1,19 @@
 """Deployments by the hundred, the same each time: what a team's account looks like, with names that clash."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from itertools import count, islice, product
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import UUID, uuid5
 
-from alaya_mcp.sandbox.configurations import quick_start
-from alaya_mcp.sandbox.deployments import Deployment, Instance
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from alaya_mcp.sandbox.deployments import Deployment, Instance, lora_service
 
 LARGEST_FLEET: Final = 2000
 
 _OURS = UUID("6f1d6a52-4c1b-4f0e-9d0a-5b1c8a2f7e11")
 _PURPOSES = (
-    "support",
-    "search",
-    "客服助手",
-    "code-review",
-    "\uff31\uff21 bot",  # full-width letters
-    "meeting notes",
-    "合同审核",
-    "translation",
-    "ocr",
-    "sql",
-    "summaries",
+    *("support", "search", "客服助手", "code-review"),
+    *("\uff31\uff21 bot", "meeting notes", "合同审核", "translation"),  # the first in full-width letters
+    *("ocr", "sql", "summaries"),
 )
 _ENDINGS = ("-prod", " staging", "_canary", " 测试", "-demo")
 _NEW_NAMES = 6
@@ -47,7 +34,7 @@ _LORA_EVERY = 7
 
 
 def generated(fleet: int) -> tuple[Deployment, ...]:
-    """Give so many deployments; a larger fleet begins with the smaller one.
+    """Return so many deployments; a larger fleet begins with the smaller one.
 
     Their ids are UUIDs. Of ten names one is there three times, one twice, and two differ in case only.
 
@@ -60,7 +47,7 @@ def generated(fleet: int) -> tuple[Deployment, ...]:
 
 
 def _names() -> Iterator[tuple[str, str]]:
-    """Give names without end, each with the purpose it tells."""
+    """Yield names without end, each with the purpose in it."""
     fresh = _fresh_names()
     while True:
         first, second, third, *others = islice(fresh, _NEW_NAMES)
@@ -76,48 +63,34 @@ def _fresh_names() -> Iterator[tuple[str, str]]:
 
 
 def _deployment(number: int, name: str, purpose: str) -> Deployment:
-    is_lora = _is_lora(number)
-    base = _base_of(number) if is_lora else number
-    model_id, model = _MODELS[base % len(_MODELS)]
-    aidc_id, vks_id, namespace = _PLACES[number % len(_PLACES)]
+    is_lora = number % _LORA_EVERY == _LORA_EVERY - 1
     status = _status(number)
+    aidc_id, vks_id, namespace = _PLACES[number % len(_PLACES)]
+    # API documentation, LoRA detail: on a running base service, here the nearest before it.
+    base = next(each for each in reversed(range(number)) if _status(each) == "running") if is_lora else number
+    model_id, model = _MODELS[base % len(_MODELS)]
     adapter = f"adapter-{number}"
     # The starting ones have theirs from the moment they run.
     works = status in ("running", "starting", "staring")
-    return Deployment(
-        service_id=_service_id(number),
-        summary="one of many",
-        api_key=f"sandbox-key-{number}",
+    deployment = Deployment(
+        _service_id(number),
+        "one of many",
         name=name,
         model=model,
-        served_name=adapter if is_lora else (model,),
-        model_id=f"sandbox/{adapter}" if is_lora else model_id,
-        instances=(Instance("0", (adapter,) if is_lora else ()),) if works else (),
-        # API documentation, LoRA detail: no instance, no envelope, and the key spelt so.
-        instance_shown=not is_lora,
-        fields={"baseServiceId": _service_id(base)} if is_lora else quick_start(()),
-        source="lora" if is_lora else "quickstart",
+        model_id=model_id,
+        instances=(Instance((adapter,) if is_lora else ()),) if works else (),
         status=status,
-        code=None if is_lora else ("0", 0)[number % 2],
-        key_field="apiKey" if is_lora else "apikey",
+        code=("0", 0)[number % 2],
         aidc_id=aidc_id,
         vks_id=vks_id,
         namespace=namespace,
         extensions={"team": purpose},
     )
-
-
-def _base_of(number: int) -> int:
-    """Find the base service of a LoRA service (API documentation: a running one): the nearest before it."""
-    return next(each for each in reversed(range(number)) if _status(each) == "running")
+    return lora_service(adapter, _service_id(base), deployment) if is_lora else deployment
 
 
 def _service_id(number: int) -> str:
     return str(uuid5(_OURS, str(number)))
-
-
-def _is_lora(number: int) -> bool:
-    return number % _LORA_EVERY == _LORA_EVERY - 1
 
 
 def _status(number: int) -> str:

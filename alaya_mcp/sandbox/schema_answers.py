@@ -1,20 +1,17 @@
 """Values that follow a JSON Schema, made without a model."""
 
-from __future__ import annotations
-
 import math
+import operator
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
+
+from pydantic import JsonValue
 
 from alaya_mcp.sandbox.tokens import CJK
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pydantic import JsonValue
-
-    Schema: TypeAlias = dict[str, JsonValue]
+Schema: TypeAlias = dict[str, JsonValue]
 
 _TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
 _WORD = re.compile(rf"[{CJK}]+|[^\W{CJK}]+")
@@ -26,6 +23,12 @@ _LONGEST = 1000  # characters or items
 _MOST_VALUES = 10000  # in one answer, whatever a schema multiplies
 _GREATEST = 2**53  # of the numbers that are looked at
 _SMALLEST_STEP = 1e-9
+_HOLDS: dict[str, Callable[[float, float], bool]] = {
+    "minimum": operator.ge,
+    "maximum": operator.le,
+    "exclusiveMinimum": operator.gt,
+    "exclusiveMaximum": operator.lt,
+}
 _FORMATS = {
     "date": "2026-01-02",
     "time": "03:04:05Z",
@@ -139,7 +142,7 @@ def _type(flat: Schema) -> JsonValue:
         return named[0] if named else "string"
     if named is None:
         hints = {"properties": "object", "additionalProperties": "object", "items": "array", "prefixItems": "array"}
-        hints |= dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), "number")
+        hints |= dict.fromkeys((*_HOLDS, "multipleOf"), "number")
         return next((hints[key] for key in flat if key in hints), "string")
     return named
 
@@ -173,12 +176,11 @@ def _string(flat: Schema, word: str) -> str:
 
 def _number(flat: Schema, *, whole: bool) -> JsonValue:
     """Try the likely numbers: one, those at the bounds, and the middle between them."""
-    low, high = _limit(flat, "minimum"), _limit(flat, "maximum")
-    above, below = _limit(flat, "exclusiveMinimum"), _limit(flat, "exclusiveMaximum")
+    bounds = {key: bound for key in _HOLDS if (bound := _limit(flat, key)) is not None}
+    floor = max((bounds[key] for key in ("minimum", "exclusiveMinimum") if key in bounds), default=None)
+    ceiling = min((bounds[key] for key in ("maximum", "exclusiveMaximum") if key in bounds), default=None)
     step = _limit(flat, "multipleOf") or 0
     step = step if step >= _SMALLEST_STEP else 0
-    floor = max((each for each in (low, above) if each is not None), default=None)
-    ceiling = min((each for each in (high, below) if each is not None), default=None)
     tried: list[float] = [1]
     if floor is not None:
         tried += [math.ceil(floor), floor, math.floor(floor) + 1]
@@ -187,19 +189,10 @@ def _number(flat: Schema, *, whole: bool) -> JsonValue:
         tried += [math.floor(ceiling), ceiling, math.ceil(ceiling) - 1]
     if floor is not None and ceiling is not None:
         tried.append((floor + ceiling) / 2)
-    tried += [step, 0] if step else [0]
-
-    def fits(value: float) -> bool:
-        return (
-            (low is None or value >= low)
-            and (high is None or value <= high)
-            and (above is None or value > above)
-            and (below is None or value < below)
-            and (not step or value % step == 0)
-            and not (whole and value % 1)
-        )
-
-    chosen = next(filter(fits, tried), 1)
+    tried += [step, 0]
+    tried = [value for value in tried if not (step and value % step) and not (whole and value % 1)]
+    fitting = (value for value in tried if all(_HOLDS[key](value, bound) for key, bound in bounds.items()))
+    chosen = next(fitting, 1)
     return int(chosen) if chosen % 1 == 0 else chosen
 
 

@@ -1,43 +1,44 @@
 """The sandbox itself: a web server on a loopback port, for as long as a block runs."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
+import os
 import socket
-import sys
-from typing import TYPE_CHECKING, Self
+from collections.abc import AsyncGenerator, Callable, Generator
+from dataclasses import dataclass
+from email.utils import formatdate
+from functools import partial
+from types import TracebackType
+from typing import ClassVar, Self
 
 import anyio
 import uvicorn
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
-from alaya_mcp.sandbox.answers import encode
-from alaya_mcp.sandbox.backend import Backend
+from alaya_mcp.sandbox.backend import Backend, open_backend
 from alaya_mcp.sandbox.control import ACCESS_KEY, SECRET_KEY, ControlPlane
 from alaya_mcp.sandbox.deployments import BACKEND, DEPLOYMENTS
 from alaya_mcp.sandbox.engine import DataPlane
-from alaya_mcp.sandbox.faults import find_fault
-from alaya_mcp.sandbox.faults_exchange import CONNECTIONS
-from alaya_mcp.sandbox.faults_memory import Faults
+from alaya_mcp.sandbox.exchange import CONNECTIONS, json_response
+from alaya_mcp.sandbox.faults.registry import find_fault
+from alaya_mcp.sandbox.faults.script import Pace
+from alaya_mcp.sandbox.faults.shown import ShownFaults
 from alaya_mcp.sandbox.fleet import Fleet
 from alaya_mcp.sandbox.generated import generated
 from alaya_mcp.sandbox.stats import Stats
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-    from types import TracebackType
-
-    from starlette.requests import Request
-    from starlette.types import ASGIApp, Receive, Scope, Send
 
 _HOST = "127.0.0.1"
 _BASE_PATH = "/api/serverless-infer/v1"
 _PATIENCE = 1.0
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class Sandbox:
     """An emulated inference cloud on a loopback port.
 
@@ -66,29 +67,21 @@ class Sandbox:
         catalogue: The ids with one line about each.
     """
 
-    access_key: str = ACCESS_KEY
-    secret_key: str = SECRET_KEY
+    port: int = 0
+    token_delay: float = 0.03
+    starting_seconds: float = 8.0
+    fleet: int = 0
+    backend: str | None = None
+    backend_key: str | None = None
+    fault: str | None = None
+    slow_seconds: float = 2.0
+    access_key: ClassVar[str] = ACCESS_KEY
+    secret_key: ClassVar[str] = SECRET_KEY
 
-    def __init__(
-        self,
-        *,
-        port: int = 0,
-        token_delay: float = 0.03,
-        starting_seconds: float = 8.0,
-        fleet: int = 0,
-        backend: str | None = None,
-        backend_key: str | None = None,
-        fault: str | None = None,
-        slow_seconds: float = 2.0,
-    ) -> None:
-        self._port = port
-        self._token_delay = token_delay
-        self._starting_seconds = starting_seconds
-        self._backend_address = (backend, backend_key) if backend else None
-        self._fault = find_fault(fault) if fault else None
-        self._slow_seconds = slow_seconds
-        self._deployments = ((BACKEND,) if backend else ()) + DEPLOYMENTS
-        self._others = generated(fleet)
+    def __post_init__(self) -> None:
+        self._fault = find_fault(self.fault) if self.fault else None
+        self._deployments = ((BACKEND,) if self.backend else ()) + DEPLOYMENTS
+        self._others = generated(self.fleet)
         self._exits = contextlib.AsyncExitStack()
         self.stats = Stats()
         self.service_ids = tuple(each.service_id for each in self._deployments)
@@ -98,7 +91,7 @@ class Sandbox:
     @property
     def base_url(self) -> str:
         """The base of the control plane; known once the sandbox runs, or if the port was given."""
-        return f"http://{_HOST}:{self._port}{_BASE_PATH}"
+        return f"http://{_HOST}:{self.port}{_BASE_PATH}"
 
     async def __aenter__(self) -> Self:
         """Start to listen.
@@ -109,15 +102,10 @@ class Sandbox:
         """
         async with contextlib.AsyncExitStack() as exits:
             backend = None
-            if self._backend_address:
-                backend = await exits.enter_async_context(Backend(*self._backend_address))
-            listener = exits.enter_context(_listen(self._port))
-            self._port = listener.getsockname()[1]
-            closed_port = exits.enter_context(_closed_port())
-            server = _Server(self._application(backend, closed_port))
-            task = asyncio.create_task(server.serve(sockets=[listener]), name="sandbox server")
-            exits.push_async_callback(_stop, server, task)
-            await server.wait_started(task)
+            if self.backend:
+                backend = await exits.enter_async_context(open_backend(self.backend, self.backend_key))
+            build = partial(self._application, backend, exits.enter_context(_closed_port()))
+            self.port = await exits.enter_async_context(_serving(build, self.port))
             self._exits = exits.pop_all()
         return self
 
@@ -127,22 +115,17 @@ class Sandbox:
         """Stop at once: answers that are under way are cut off."""
         await self._exits.aclose()
 
-    def _application(self, backend: Backend | None, closed_port: int) -> Starlette:
-        fleet = Fleet(self._deployments + self._others, self._starting_seconds)
-        faults = Faults(
-            self._fault,
-            self.stats,
-            token_delay=self._token_delay,
-            slow_seconds=self._slow_seconds,
-            tls_origin=f"https://{_HOST}:{self._port}",
-            closed_origin=f"http://{_HOST}:{closed_port}",
+    def _application(self, backend: Backend | None, closed_port: int, port: int) -> Starlette:
+        fleet = Fleet(self._deployments + self._others, self.starting_seconds)
+        faults = ShownFaults(
+            self._fault, self.stats, Pace(self.token_delay, self.slow_seconds), closed_port=closed_port
         )
-        control = ControlPlane(fleet, self.stats, faults, origin=f"http://{_HOST}:{self._port}")
-        data = DataPlane(fleet, self.stats, faults, token_delay=self._token_delay, backend=backend)
 
         async def show_stats(_request: Request) -> Response:
-            return Response(encode(self.stats.snapshot()), media_type="application/json")
+            return json_response(self.stats.snapshot())
 
+        control = ControlPlane(fleet, self.stats, faults, origin=f"http://{_HOST}:{port}")
+        data = DataPlane(fleet, self.stats, faults, token_delay=self.token_delay, backend=backend)
         return Starlette(
             routes=[
                 Route("/sandbox/stats", show_stats),
@@ -152,99 +135,62 @@ class Sandbox:
         )
 
 
-class _Server(uvicorn.Server):
-    """uvicorn as a guest: it takes no signals, says nothing, and stops without waiting for its clients."""
+@contextlib.asynccontextmanager
+async def _serving(build: Callable[[int], ASGIApp], port: int) -> AsyncGenerator[int]:
+    """Listen on a port, serve the application that is built for it, and yield the port; leaving cuts every connection.
 
-    def __init__(self, application: ASGIApp) -> None:
-        self._application = application
-        super().__init__(
-            uvicorn.Config(
-                self._serve_request,
-                interface="asgi3",
-                http="h11",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                log_level="critical",
-                access_log=False,
-            )
-        )
-        self._ready = asyncio.Event()
-        self._leave = asyncio.Event()
+    uvicorn speaks HTTP here without its server, which would take signals, log, look ten times a second whether to
+    stop, and then give clients time.
+    """
+    state = ServerState()
 
-    async def _serve_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve_request(scope: Scope, receive: Receive, send: Send) -> None:
         # A fault of the network is done to the connection itself, which the application does not see otherwise.
-        await self._application({**scope, CONNECTIONS: self.server_state.connections}, receive, send)
+        await application({**scope, CONNECTIONS: state.connections}, receive, send)
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        """Leave signals to the program that runs the sandbox."""
-        yield
+    config = uvicorn.Config(
+        serve_request,
+        interface="asgi3",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+    )
+    config.load()
+    state.default_headers = [(b"date", formatdate(usegmt=True).encode()), *config.encoded_headers]
+    try:
+        server = await asyncio.get_running_loop().create_server(
+            lambda: H11Protocol(config, state, {}), _HOST, port, backlog=config.backlog, start_serving=False
+        )
+        port = server.sockets[0].getsockname()[1]
+        application = build(port)
+        await server.start_serving()
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise OSError(error.errno, f"cannot listen on {_HOST}:{port}: {reason}") from error
+    try:
+        yield port
+    finally:
+        # Shielded: the sandbox must be gone when the block is left, also by a cancellation.
+        with anyio.CancelScope(shield=True):
+            await _stop(server, state)
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and tell whoever waits for it."""
-        await super().startup(sockets)
-        self._ready.set()
 
-    async def main_loop(self) -> None:
-        """Run until told to leave, instead of looking ten times a second whether to."""
-        await self.on_tick(0)
-        await self._leave.wait()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Cut every connection, and wait for the answers that this ends.
-
-        It stands in for uvicorn's own, which would give clients time and look for the end every tenth of a second.
-        """
-        for listener in (*self.servers, *(sockets or ())):
-            listener.close()
-        # A connection accepted just now is among the connections only after the loop has turned.
+async def _stop(server: asyncio.Server, state: ServerState) -> None:
+    """Cut every connection, and wait for the answers that this ends."""
+    server.close()
+    # A connection accepted just now is among the connections only after the loop has turned.
+    await asyncio.sleep(0)
+    while state.connections:
+        for connection in list(state.connections):
+            connection.transport.abort()
         await asyncio.sleep(0)
-        while self.server_state.connections:
-            for connection in list(self.server_state.connections):
-                connection.transport.abort()
-            await asyncio.sleep(0)
-        if tasks := list(self.server_state.tasks):
-            _, late = await asyncio.wait(tasks, timeout=_PATIENCE)
-            for task in late:
-                task.cancel()
-
-    def leave(self) -> None:
-        """Tell the server to stop."""
-        self._leave.set()
-
-    async def wait_started(self, task: asyncio.Task[None]) -> None:
-        """Wait until the server listens; an error that keeps it from that is raised here."""
-        ready = asyncio.create_task(self._ready.wait())
-        try:
-            await asyncio.wait((ready, task), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            ready.cancel()
-        if task.done():
-            task.result()
-
-
-async def _stop(server: _Server, task: asyncio.Task[None]) -> None:
-    # Shielded: the sandbox must be gone when the block is left, also by a cancellation.
-    with anyio.CancelScope(shield=True):
-        server.leave()
-        await task
-
-
-@contextlib.contextmanager
-def _listen(port: int) -> Generator[socket.socket]:
-    # asyncio turns Nagle's algorithm off only for a socket that says it is TCP; with it on, an answer written in
-    # two pieces waits 40 ms for the client's delayed acknowledgement.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    with listener:
-        if sys.platform != "win32":  # there the option would let two programs have one port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((_HOST, port))
-            listener.listen()
-        except OSError as error:
-            raise OSError(error.errno, f"cannot listen on {_HOST}:{port}: {error.strerror}") from error
-        yield listener
+    if tasks := list(state.tasks):
+        _, late = await asyncio.wait(tasks, timeout=_PATIENCE)
+        for task in late:
+            task.cancel()
 
 
 @contextlib.contextmanager

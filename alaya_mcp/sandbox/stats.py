@@ -1,34 +1,28 @@
 """Counters of what a sandbox was asked and how each chat ended."""
 
-from __future__ import annotations
-
 from collections import Counter
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import anyio
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
 
-
-class Chat:
+class CountedChat:
     """One chat request that passed every check; it counts as aborted unless it is marked finished."""
 
     def __init__(self) -> None:
         self.finished = False
 
     def finish(self) -> None:
-        """Say that the whole answer was written."""
+        """Note that the whole answer was written."""
         self.finished = True
 
 
 class Stats:
     """Live counters. A refused request counts in `requests` only; a chat starts once it is accepted.
 
-    `requests` counts data-plane requests by deployment and `chat_requests` those of them that ask for a chat,
-    `control_requests` counts those of the control plane.
-    `lookups` counts the control plane's requests for one deployment's detail, by deployment.
+    `requests` counts data-plane requests by deployment, `chat_requests` those of them that ask for a chat.
+    `control_requests` counts control-plane requests, `lookups` those for the detail of one deployment, by deployment.
     """
 
     def __init__(self) -> None:
@@ -61,27 +55,25 @@ class Stats:
         self._notify()
 
     @contextmanager
-    def chat(self) -> Generator[Chat]:
+    def chat(self) -> Generator[CountedChat]:
         """Count a chat for as long as the block runs."""
-        chat = Chat()
+        chat = CountedChat()
         self.chats_started += 1
         self._notify()
         try:
             yield chat
         finally:
-            if chat.finished:
-                self.chats_finished += 1
-            else:
-                self.chats_aborted += 1
+            self.chats_finished += chat.finished
+            self.chats_aborted += not chat.finished
             self._notify()
 
-    async def wait_for(self, predicate: Callable[[Stats], bool]) -> None:
+    async def wait_for(self, predicate: Callable[["Stats"], bool]) -> None:
         """Wait until the counters satisfy the predicate; returns at once if they already do."""
         while not predicate(self):
             await self._changed.wait()
 
     def snapshot(self) -> dict[str, object]:
-        """Give the counters as one JSON object."""
+        """Return the counters as one JSON object."""
         return {
             "requests": dict(self.requests),
             "lookups": dict(self.lookups),

@@ -1,13 +1,8 @@
 """Text as tokens, without a tokenizer."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 CJK = r"\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef"
 _TOKEN = re.compile(rf"[{CJK}]|\s?[^\W{CJK}]+|\s?[^\w\s]|\s")

@@ -1,19 +1,13 @@
 """Which tools the stand-in for a language model calls, and with which arguments."""
 
-from __future__ import annotations
-
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from alaya_mcp.sandbox.chat_request import ChatRequest, Function
 from alaya_mcp.sandbox.schema_answers import make_instance
 from alaya_mcp.sandbox.tokens import cut
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from alaya_mcp.sandbox.chat_request import ChatRequest, Function
 
 _GAPS = re.compile(r"[\s_-]+")
 
@@ -32,12 +26,12 @@ class Call:
 
     @property
     def arguments(self) -> str:
-        """Give the arguments, which are no whole JSON if the call was cut off."""
+        """Return the arguments, which are no whole JSON if the call was cut off."""
         return "".join(self.pieces)
 
     @property
     def raw(self) -> str:
-        """Give the text from which a parser reads the call, open at its end (Qwen's chat template)."""
+        """Return the text from which a parser reads the call, open at its end (Qwen's chat template)."""
         return f'<tool_call>\n{{"name": {json.dumps(self.name, ensure_ascii=False)}, "arguments": {self.arguments}'
 
 

@@ -1,13 +1,20 @@
 """The catalogue of faults, and the deployments that show them."""
 
+import re
+from collections import Counter
+from pathlib import Path
+
 import pytest
 
 from alaya_mcp.sandbox import CATALOGUE, FAULTS, Sandbox
+from alaya_mcp.sandbox.faults.fault import Fault
+from alaya_mcp.sandbox.faults.registry import KINDS, REGISTRY
 from tests.sandbox import test_faults_answers, test_faults_connections, test_faults_control, test_faults_gateways
 from tests.sandbox.caller import Caller, body_of
 
 pytestmark = pytest.mark.anyio
 
+PAGE = (Path(__file__).parents[2] / "docs" / "faults.md").read_text(encoding="utf-8")
 NAMES = [name for name, _ in FAULTS]
 
 
@@ -18,8 +25,24 @@ def test_every_fault_is_held_to_a_claim_and_nothing_else_is() -> None:
 
 
 def test_every_fault_has_a_name_of_its_own_and_a_line_about_it() -> None:
-    assert len(set(NAMES)) == len(NAMES)
+    declared = [fault.name for kind in KINDS for fault in kind]
+    assert [name for name, times in Counter(declared).items() if times > 1] == []
+    assert declared == NAMES
     assert all(summary and "\n" not in summary and len(summary) < 100 for _, summary in FAULTS)
+
+
+@pytest.mark.parametrize("fault", REGISTRY.values(), ids=NAMES)
+def test_every_fault_shows_somewhere(fault: Fault) -> None:
+    handlers = ("chat", "control", "report", "page", "models", "accepts")
+    plain = Fault("plain", "shows nowhere")
+    assert [name for name in handlers if getattr(fault, name) is not getattr(plain, name)]
+
+
+def test_a_new_fault_is_one_entry_in_the_registry_and_one_row_on_the_page() -> None:
+    rows = [line.split("|")[1] for line in PAGE.splitlines() if line.startswith("| `")]
+    told = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    assert set(NAMES) - told == set(), "in the registry; a row in docs/faults.md is missing"
+    assert told - set(NAMES) == set(), "in docs/faults.md; an entry in alaya_mcp/sandbox/faults is missing"
 
 
 async def test_every_fault_that_shows_a_detail_is_a_running_deployment_with_models(caller: Caller) -> None:

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from alaya_mcp.sandbox import FAULTS
-from alaya_mcp.sandbox.faults_bodies import pack_spaces
+from alaya_mcp.sandbox.faults.bodies import pack_spaces
 from tests.sandbox.caller import HELLO, Caller, body_of, chunks_of, sandboxed, streamed, text_of
 
 pytestmark = pytest.mark.anyio

@@ -5,7 +5,7 @@ import zlib
 import httpx2
 import pytest
 
-from alaya_mcp.sandbox.faults import CONTROL_STATUSES
+from alaya_mcp.sandbox.faults.control import CONTROL_STATUSES
 from tests.sandbox.caller import HELLO, Caller, body_of, sandboxed, text_of
 
 pytestmark = pytest.mark.anyio

@@ -1,0 +1,151 @@
+"""Faults that are a status and a body: each engine's errors, a gateway's pages, and refusals for being too busy."""
+
+import math
+import time
+from collections.abc import Mapping
+from email.utils import formatdate
+from http import HTTPStatus
+
+from starlette.responses import Response
+
+from alaya_mcp.sandbox.exchange import HTML, json_response
+from alaya_mcp.sandbox.faults.fault import Fault, Fields, Memory, Report, reply
+from alaya_mcp.sandbox.faults.script import Script
+from alaya_mcp.sandbox.refusals import (
+    CHARACTERS_PER_TOKEN,
+    MAX_MODEL_LEN,
+    NO_TOOL_PARSER,
+    RefusedError,
+    long_prompt,
+    not_multimodal,
+    unknown_adapter,
+    unknown_model,
+)
+
+AT_ONCE = {"retry-after": "0"}
+
+_ENGINE_STATUSES = (400, 401, 403, 404, 408, 413, 422, 429, 500, 502, 503, 504)
+_GATEWAY_STATUSES = (401, 403, 404, 413, 429, 500, 502, 503, 504)
+_TOO_LONG = 40000  # tokens
+# vLLM's and SGLang's names for a status; those of the other statuses are assumed to be the phrase run together.
+_KINDS = {400: "BadRequestError", 404: "NotFoundError", 422: "UnprocessableEntityError", 500: "InternalServerError"}
+# Recorded: no_key and unknown_path are not in the shape of vLLM's others, whose words are assumed.
+_VLLM_BODIES: dict[int, object] = {401: {"error": "Unauthorized"}, 404: {"detail": "Not Found"}}
+_NGINX_PHRASES = {
+    401: "Authorization Required",
+    413: "Request Entity Too Large",
+    503: "Service Temporarily Unavailable",
+    504: "Gateway Time-out",
+}
+
+
+def nginx_page(status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the page that nginx makes for a status. That Alaya's gateway is like it is assumed."""
+    title = f"{status} {_NGINX_PHRASES.get(status, HTTPStatus(status).phrase)}"
+    page = (
+        f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n"
+        "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+    )
+    return Response(page, status, {**HTML, **(headers or {})})
+
+
+def _said_by(engine: str, refusal: RefusedError) -> Response:
+    return json_response(refusal.body(engine), refusal.status)
+
+
+def _status(engine: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    phrase = HTTPStatus(status).phrase
+    body = RefusedError(f"{phrase}.", status, _KINDS.get(status, phrase.replace(" ", ""))).body(engine)
+    return json_response(_VLLM_BODIES.get(status, body) if engine == "vllm" else body, status, headers)
+
+
+def _gateway(message: str, code: str, status: int = 400) -> Response:
+    return json_response({"error": {"message": message, "type": None, "param": None, "code": code}}, status)
+
+
+def _refusal(name: str, summary: str, response: Response, *, once: bool = False) -> Fault:
+    """Return a fault that always refuses in the same way."""
+    return Fault(name, summary, chat=reply(response), refuses=True, once=once, sglang=name.startswith("sglang"))
+
+
+def _limited(name: str, summary: str, after: str, *, once: bool = False) -> Fault:
+    return _refusal(name, summary, _status("vllm", 429, {"retry-after": after}), once=once)
+
+
+async def _limited_until(chat: Script) -> None:
+    # A date has whole seconds; rounded down it would be less than one second ahead.
+    date = formatdate(math.ceil(time.time()) + 1, usegmt=True)
+    await chat.answer(_status("vllm", 429, {"retry-after": date}))
+
+
+def _restarting(report: Report) -> Fields:
+    return report.fields | ({"status": "starting", "instance": None} if report.looks > 1 else {})
+
+
+def _accepts_the_new_key(memory: Memory, key: str, chatting: bool) -> bool:  # noqa: FBT001 - a handler of all faults
+    """Take any key that was shown for look-ups, and for chats only one that came after a refusal."""
+    if not chatting:
+        return key in map(memory.key, range(memory.rotations + 1))
+    accepted = memory.rotations > 0 and key == memory.key()
+    memory.key_refused |= not accepted
+    return accepted
+
+
+# SGLang's source, its tokenizer manager.
+_SGLANG_CONTEXT = f"The input ({_TOO_LONG} tokens) is longer than the model's context length ({MAX_MODEL_LEN} tokens)."
+# Assumed.
+_LLAMACPP_IMAGE = "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"
+_LLAMACPP = {"error": {"code": 500, "message": _LLAMACPP_IMAGE, "type": "server_error"}}
+_NO_MODEL = "Invalid model name passed in model=x. Call `/v1/models`."
+_INVALID = {"code": "InvalidParameter", "message": "Range of seed should be [0, 9]"}
+
+# Two lines an entry: name and summary, then its handlers.
+# fmt: off
+REFUSALS = (
+    *(_refusal(f"vllm-{status}", f"{status} in vLLM's shape", _status("vllm", status)) for status in _ENGINE_STATUSES),
+    # Recorded: context_overflow_prompt, unknown_model, tools_auto, image_part_on_text_model.
+    _refusal("vllm-400-context", "400: vLLM says that the prompt does not fit the context window",
+        _said_by("vllm", long_prompt(_TOO_LONG * CHARACTERS_PER_TOKEN))),
+    Fault("vllm-404-model", "404: vLLM says that it does not serve the model",
+        chat=lambda chat: chat.answer(_said_by("vllm", unknown_model(chat.model, chat.served))), refuses=True),
+    _refusal("vllm-400-tool-parser", "400: vLLM was started without a tool parser",
+        _said_by("vllm", RefusedError(NO_TOOL_PARSER))),
+    Fault("vllm-400-not-multimodal", "400: vLLM says that the model takes no images",
+        chat=lambda chat: chat.answer(_said_by("vllm", not_multimodal(chat.model))), refuses=True),
+    *(
+        _refusal(f"sglang-{status}", f"{status} in SGLang's shape", _status("sglang", status))
+        for status in _ENGINE_STATUSES
+    ),
+    _refusal("sglang-400-context", "400: SGLang says that the prompt does not fit the context window",
+        _said_by("sglang", RefusedError(_SGLANG_CONTEXT))),
+    _refusal("sglang-400-adapter", "400: SGLang says that the adapter is not loaded",
+        _said_by("sglang", unknown_adapter("ghost", ("support-zh",)))),
+    # Public documentation of LiteLLM, DashScope and OpenAI.
+    _refusal("gateway-400-model", "400: a gateway says that the model's name is invalid", _gateway(_NO_MODEL, "400")),
+    _refusal("gateway-400-parameter", "400: a gateway says InvalidParameter", json_response(_INVALID, 400)),
+    _refusal("gateway-429-quota", "429: a gateway says insufficient_quota",
+        _gateway("You exceeded your current quota.", "insufficient_quota", 429)),
+    _refusal("gateway-400-rate", "400: a gateway says rate_limit_exceeded",
+        _gateway("Too many requests.", "rate_limit_exceeded")),
+    _refusal("llamacpp-500-image", "500: llama.cpp says that the model takes no images", json_response(_LLAMACPP, 500)),
+    *(
+        _refusal(f"gateway-{status}", f"{status} with a gateway's HTML page", nginx_page(status))
+        for status in _GATEWAY_STATUSES
+    ),
+    _refusal("rate-limited", "429 always, with no Retry-After", _status("vllm", 429)),
+    _limited("rate-limited-seconds", "429 always, with Retry-After: 1", "1"),
+    _limited("rate-limited-fraction", "429 always, with Retry-After: 0.5", "0.5"),
+    Fault("rate-limited-date", "429 always, with a date from 1 to 2 s ahead as Retry-After",
+        chat=_limited_until, refuses=True),
+    _limited("rate-limited-long", "429 always, with Retry-After: 3600", "3600"),
+    _limited("rate-limited-once", "429 with Retry-After: 0 for the first chat, then good answers", "0", once=True),
+    _refusal("busy-once", "503 with Retry-After: 0 for the first chat, then good answers",
+        nginx_page(503, AT_ONCE), once=True),
+    Fault("rotated-key", "refuses the key that was shown; look-ups after that show a new one, which works",
+        accepts=_accepts_the_new_key),
+    Fault("rejected-key", "refuses every key with 401",
+        accepts=lambda memory, key, chatting: not chatting and key == memory.key()),
+    Fault("restarting", "503 for every chat; the first look-up says running, later ones say starting",
+        chat=reply(nginx_page(503)), report=_restarting, refuses=True),
+)
+# fmt: on
