@@ -260,3 +260,14 @@ def test_a_person_is_told_every_remark_that_is_about_no_tool_without_words_of_to
 @pytest.mark.parametrize("cause", get_args(UnexpectedCause))
 def test_what_is_unexpected_is_no_matter_of_trying_again(cause: Cause) -> None:
     assert not example(cause).retryable
+
+
+def test_nobody_reads_the_chain_of_an_exception_but_where_the_http_library_has_hidden_the_cause() -> None:
+    readers = {
+        path.name
+        for path in Path(alaya_mcp.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in {"__context__", "__cause__"}
+    }
+
+    assert readers == {"failures.py"}
