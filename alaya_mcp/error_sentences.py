@@ -281,3 +281,15 @@ SENTENCES: Final[dict[Cause, Row]] = {
     "bug": "This server failed at this call; it is a bug in the server, not in the arguments.",
 }
 """By cause. Arguments are said by those who have them: `serving.error_steps`."""
+
+SAME_STEPS: Final[dict[Cause, Row]] = {
+    "apikey_missing": "Look up the deployment's apikey in the Alaya NeW console; it may have to be made first.",
+    "apikey_unusable": "Renew the deployment's apikey in the Alaya NeW console.",
+    "deployment_denied": "Check in the Alaya NeW console that the key pair's account may use it.",
+    "quota_used_up": "Look into the quota and the balance in the console of the engine's provider.",
+    "deployment_failed": "It needs a change before it can run. Look at its events and logs in the Alaya NeW console.",
+    "deployment_state_unknown": "Look at it in the Alaya NeW console.",
+    "service_url_missing": "Look at the deployment in the Alaya NeW console: it may not be set up yet.",
+    "service_url_refused": "Correct the deployment's address in the Alaya NeW console.",
+}
+"""What to do, where that is the same for every reader too."""

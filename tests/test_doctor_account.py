@@ -293,7 +293,7 @@ async def test_an_api_key_that_only_a_chat_is_refused_with_is_rejected_all_the_s
         examined = await Patient(environ_of(sandbox)).examined()
 
     assert examined.troubles == [("failed", "apikey", "apikey_rejected")]
-    assert "told its models" in examined.check("apikey").found
+    assert "listed its models" in examined.check("apikey").found
 
 
 async def test_an_api_key_that_may_not_and_one_that_there_is_not_are_told_apart() -> None:

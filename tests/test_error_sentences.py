@@ -2,6 +2,7 @@
 
 import ast
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -65,7 +66,7 @@ FACTS: dict[Cause, Facts] = {
     "adapter_partly_loaded": MODEL | {"plane": "data", "source": "my-lora", "ready": 1, "instances": 2},
     "queued_too_long": {"seconds": 50.0},
     "accounts_full": {"count": 1_000},
-    "rate_limited": {"plane": "data", "http_status": 429, "retry_after": 7.4, **DEPLOYMENT},
+    "rate_limited": {"plane": "data", "http_status": 429, **DEPLOYMENT},
     "list_denied": {"plane": "control", "http_status": 403, "service_id": ""},
     "list_missing": {"plane": "control", "http_status": 404, "service_id": ""},
     "deployment_denied": {"plane": "control", "http_status": 403},
@@ -146,6 +147,21 @@ def example(cause: Cause) -> AlayaError:
     return kind(cause, **({"plane": "data", **DEPLOYMENT} | FACTS.get(cause, {})))  # type: ignore[arg-type] # of any kind
 
 
+VARIANTS: list[Facts] = [
+    {},
+    {"plane": "control"},
+    {"plane": "data", "words": "no such thing", "seconds": 20.0, "is_chosen": True},
+    {"known": (), "candidates": ()},
+    {"known": ("qwen3",), "candidates": ("qwen3",), "proxy": "ALL_PROXY"},
+]
+"""What else may be known: each row has words for all of it."""
+
+
+def variants(cause: Cause) -> list[AlayaError]:
+    """Errors of a cause of which more or less is known."""
+    return [replace(example(cause), **more) for more in VARIANTS]  # type: ignore[arg-type] # of any kind
+
+
 def test_each_cause_belongs_to_one_code_and_each_code_has_a_class() -> None:
     assert sorted(cause for kind in CLASSES for cause in kind.causes) == sorted(CAUSES)
     assert len({kind.code for kind in CLASSES}) == len(CLASSES)
@@ -172,23 +188,25 @@ def test_what_happened_names_what_it_is_about(cause: Cause) -> None:
 
 @pytest.mark.parametrize("cause", CAUSES)
 def test_an_agent_reads_of_arguments_and_tools_and_ends_with_one_thing_to_do(cause: Cause) -> None:
-    text = error_text(example(cause))
+    for error in variants(cause):
+        text = error_text(error)
 
-    assert not SHELL_WORDS.search(text)
-    assert ("Trying again unchanged will not help." in text) is not example(cause).retryable
-    assert VERBS.match(last_sentence(text))
-    assert text.endswith(".")
-    assert not text.endswith("..")
+        assert not SHELL_WORDS.search(text)
+        assert ("Trying again unchanged will not help." in text) is not error.retryable
+        assert VERBS.match(last_sentence(text))
+        assert text.endswith(".")
+        assert not text.endswith("..")
 
 
 @pytest.mark.parametrize("cause", [cause for cause in CAUSES if cause not in ARGUMENT_CAUSES])
 def test_a_person_reads_of_commands_and_shell_lines_and_ends_with_one_thing_to_do(cause: Cause) -> None:
-    text = error_lines(example(cause))
+    for error in variants(cause):
+        text = error_lines(error)
 
-    assert not TOOL_WORDS.search(text)
-    assert VERBS.match(last_sentence(text))
-    assert text.endswith(".")
-    assert not text.endswith("..")
+        assert not TOOL_WORDS.search(text)
+        assert VERBS.match(last_sentence(text))
+        assert text.endswith(".")
+        assert not text.endswith("..")
 
 
 def last_sentence(text: str) -> str:
@@ -262,3 +280,14 @@ def test_a_person_is_told_every_remark_that_is_about_no_tool_without_words_of_to
 @pytest.mark.parametrize("cause", get_args(UnexpectedCause))
 def test_what_is_unexpected_is_no_matter_of_trying_again(cause: Cause) -> None:
     assert not example(cause).retryable
+
+
+def test_nobody_reads_the_chain_of_an_exception_but_where_the_http_library_has_hidden_the_cause() -> None:
+    readers = {
+        path.name
+        for path in Path(alaya_mcp.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in {"__context__", "__cause__"}
+    }
+
+    assert readers == {"failures.py"}

@@ -3,7 +3,7 @@
 from typing import Final, get_args
 
 from alaya_mcp.error_causes import Cause, UnexpectedCause
-from alaya_mcp.error_sentences import Row, said
+from alaya_mcp.error_sentences import SAME_STEPS, Row, said
 from alaya_mcp.errors import AlayaError
 
 _RESTART: Final = "and have the host restart this server."
@@ -16,7 +16,6 @@ _BASE: Final = (
     "Check the deployment's endpoint with get_deployment: it must be the base of an OpenAI-compatible engine.",
 )
 _UNREACHED: Final = ("Check ALAYA_BASE_URL and the network, then call again.", f"{_LOOK} Then call again.")
-_IN_THE_CONSOLE: Final = "Correct the deployment's address in the Alaya NeW console."
 
 
 def next_step(error: AlayaError) -> str:
@@ -118,14 +117,9 @@ STEPS: Final[dict[Cause, Row]] = {
     "deployment_none_running": "Ask the user to start one in the Alaya NeW console.",
     "name_ambiguous": "Ask the user which is meant, and pass its id as service_id.",
     "key_pair_rejected": f"Copy both halves of the Open API Key from the Alaya NeW console there again, {_RESTART}",
-    "apikey_missing": "Look up the deployment's apikey in the Alaya NeW console; it may have to be made first.",
     "apikey_rejected": "If the deployment's apikey was just changed, call again in a minute; else renew it in the "
     "console.",
-    **dict.fromkeys(
-        ("list_denied", "deployment_denied"),
-        "Check in the Alaya NeW console that the key pair's account may use it.",
-    ),
-    "quota_used_up": "Look into the quota and the balance in the console of the engine's provider.",
+    "list_denied": "Check in the Alaya NeW console that the key pair's account may use it.",
     "deployment_unknown": "A deployment of another account cannot be seen with this key pair; if the id is right, "
     "check ALAYA_BASE_URL. Call list_deployments for those that there are, and pass a name or id of them.",
     "name_unknown": _pass_a_deployment,
@@ -133,8 +127,6 @@ STEPS: Final[dict[Cause, Row]] = {
     "deployment_stopping": "It will not answer again until somebody starts it. Ask the user to start it in the "
     "Alaya NeW console.",
     "deployment_stopped": "Start it in the Alaya NeW console, then look again.",
-    "deployment_failed": "It needs a change before it can run. Look at its events and logs in the Alaya NeW console.",
-    "deployment_state_unknown": "Look at it in the Alaya NeW console.",
     "model_unknown": _pass_a_model("Leave model out for the engine's base model."),
     "no_model_known": "Pass the served name as model; it is what the deployment was given in the Alaya NeW console.",
     "model_refused": _pass_a_model("Call list_lora_models for the exact names, and pass one as model."),
@@ -175,10 +167,8 @@ STEPS: Final[dict[Cause, Row]] = {
     **dict.fromkeys(get_args(UnexpectedCause), _by_plane(_BASE)),
     "base_url_path_wrong": "Correct ALAYA_BASE_URL: it ends in the path of the serverless-infer API, "
     "/api/serverless-infer/v1.",
-    "service_url_missing": "Look at the deployment in the Alaya NeW console: it may not be set up yet.",
-    "service_url_refused": _IN_THE_CONSOLE,
-    "apikey_unusable": "Renew the deployment's apikey in the Alaya NeW console.",
     "bug": "Report it with the server's stderr log, which says where it happened.",
+    **SAME_STEPS,
 }
 """By cause."""
 

@@ -4,7 +4,7 @@ import math
 from typing import Any, Final, get_args
 
 from alaya_mcp.error_causes import MAY_HAVE_BEGUN, Cause, UnexpectedCause
-from alaya_mcp.error_sentences import Row, said, what_happened
+from alaya_mcp.error_sentences import SAME_STEPS, Row, said, what_happened
 from alaya_mcp.errors import AlayaError
 
 _DOCTOR: Final = "`alayanew-mcp doctor` shows where each value comes from."
@@ -97,19 +97,14 @@ STEPS: Final[dict[Cause, Row]] = {
     ),
     "name_ambiguous": _NAME_ONE,
     "key_pair_rejected": f"{_DOCTOR} Copy both halves of the Open API Key from the Alaya NeW console there again.",
-    "apikey_missing": "Look up the deployment's apikey in the Alaya NeW console; it may have to be made first.",
     "apikey_rejected": "If the deployment's apikey was just changed, ask again in a minute; else renew it in the "
     "console.",
     "list_denied": "Name the deployment, which needs no list: `alayanew-mcp chat NAME`.",
-    "deployment_denied": "Check in the Alaya NeW console that the key pair's account may use it.",
-    "quota_used_up": "Look into the quota and the balance in the console of the engine's provider.",
     "deployment_unknown": f"A deployment of another account cannot be seen with this key pair. {_NAME_ONE}",
     "name_unknown": lambda error: _NAME_ONE if error.candidates else _WHOSE,
     **dict.fromkeys(("deployment_starting", "model_loading", "no_instance"), _LOADING),
     "deployment_stopping": "Start it again in the Alaya NeW console once it has stopped.",
     "deployment_stopped": "Start it in the Alaya NeW console, then ask again.",
-    "deployment_failed": "It needs a change before it can run. Look at its events and logs in the Alaya NeW console.",
-    "deployment_state_unknown": "Look at it in the Alaya NeW console.",
     "model_unknown": _pass_a_model("Type /model to see what can be asked."),
     "no_model_known": "Name the model as the Alaya NeW console has it: /model NAME, or --model NAME at the start.",
     "model_refused": _pass_a_model("Type /model to see what can be asked."),
@@ -147,9 +142,7 @@ STEPS: Final[dict[Cause, Row]] = {
     **dict.fromkeys(get_args(UnexpectedCause), _ELSEWHERE),
     "base_url_path_wrong": "Correct it: `export ALAYA_BASE_URL=https://HOST/api/serverless-infer/v1`, or run `unset "
     "ALAYA_BASE_URL` for the default.",
-    "service_url_missing": "Look at the deployment in the Alaya NeW console: it may not be set up yet.",
-    "service_url_refused": "Correct the deployment's address in the Alaya NeW console.",
-    "apikey_unusable": "Renew the deployment's apikey in the Alaya NeW console.",
     "bug": "Report it with what was asked and the program's version: `alayanew-mcp --version`.",
+    **SAME_STEPS,
 }
 """By cause; those of a tool's arguments cannot come about here."""
