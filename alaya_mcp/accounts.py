@@ -16,8 +16,8 @@ from alaya_mcp.clock import Clock
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.errors import RateLimited
 from alaya_mcp.upstream.client import AlayaClient
-from alaya_mcp.upstream.deployment_cache import Lookups
-from alaya_mcp.upstream.deployment_names import Directory
+from alaya_mcp.upstream.deployment_cache import DeploymentCache
+from alaya_mcp.upstream.deployment_names import DeploymentNames
 from alaya_mcp.upstream.transport import Transport
 
 MOST_ACCOUNTS: Final = 1_000
@@ -25,21 +25,21 @@ _CLOCK: Final = Clock()
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class Account:
     """All that belongs to one credential.
 
     Attributes:
         settings: How it is reached.
         client: Both planes.
-        directory: What deployments there are, and which is meant by a name.
-        lookups: Deployments, as lately seen.
+        names: What deployments there are, and which is meant by a name.
+        cache: Deployments, as lately seen.
         chats: Chats with them.
     """
 
     settings: Settings
     client: AlayaClient
-    directory: Directory
-    lookups: Lookups
+    names: DeploymentNames
+    cache: DeploymentCache
     chats: Chats
 
 
@@ -66,22 +66,22 @@ class Shared:
     ) -> None:
         await self.transport.__aexit__(exc_type, exc, tb)
 
-    def account(self, settings: Settings) -> Session:
+    def account(self, settings: Settings) -> Account:
         """A new account over all this; nothing is sent until something is asked of it."""
         now = self.clock.now
         client = AlayaClient(settings, self.transport, self.clock)
-        lookups = Lookups(client.deployment, now=now)
-        directory = Directory(client.deployments, settings.aliases, now)
+        cache = DeploymentCache(client.deployment, now=now)
+        names = DeploymentNames(client.deployments, settings.aliases, now)
         chats = Chats(
             client,
-            lookups,
-            directory,
+            cache,
+            names,
             resources=self._resources,
             account=settings.credential,
             idle_seconds=settings.idle_seconds,
             reply_bytes=settings.max_reply_bytes,
         )
-        return Session(settings, client, directory, lookups, chats)
+        return Account(settings, client, names, cache, chats)
 
 
 @dataclass(slots=True)
@@ -94,7 +94,7 @@ class _Held:
         left: When the last one ended, on the event loop's clock.
     """
 
-    account: Session
+    account: Account
     calls: int = 0
     left: float = 0.0
 
@@ -118,7 +118,7 @@ class Accounts:
         return len(self._held)
 
     @contextmanager
-    def using(self, settings: Settings) -> Generator[Session]:
+    def using(self, settings: Settings) -> Generator[Account]:
         """The account of the settings' credential, which is not closed as long as the block runs.
 
         Raises:
@@ -151,7 +151,7 @@ class Accounts:
 
 
 @asynccontextmanager
-async def open_session(settings: Settings, environ: Mapping[str, str] = os.environ) -> AsyncGenerator[Session]:
+async def open_account(settings: Settings, environ: Mapping[str, str] = os.environ) -> AsyncGenerator[Account]:
     """One account alone, for as long as the block runs.
 
     Args:

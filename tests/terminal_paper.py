@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import anyio
 from rich.console import Console
 
-from alaya_mcp.accounts import open_session
+from alaya_mcp.accounts import open_account
 from alaya_mcp.chat.request import Thinking
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.sandbox import Sandbox
-from alaya_mcp.terminal.chat_session import Manner, Respondent
+from alaya_mcp.terminal.chat_session import ChatSession, Manner
 from alaya_mcp.terminal.dialogue import Dialogue
 from alaya_mcp.terminal.interruption import Interruption
 from alaya_mcp.terminal.screen import Screen
@@ -69,7 +69,7 @@ class Sitting:
     """A dialogue that is about to begin."""
 
     dialogue: Dialogue
-    respondent: Respondent
+    session: ChatSession
     person: Person
     interruption: Interruption
     paper: Paper
@@ -100,9 +100,9 @@ async def sitting(
     settings = over(upstream) if isinstance(upstream, Sandbox) else upstream
     settings = settings.model_copy(update={"max_reply_bytes": 10_000_000})
     with anyio.fail_after(PATIENCE):
-        async with open_session(settings) as session:
+        async with open_account(settings) as account:
             paper, person, interruption = Paper(), Person([*typed]), Interruption()
             screen = screen_on(paper)
-            respondent = Respondent(session, service, Manner(timeout, model, thinking), screen, interruption)
-            dialogue = Dialogue(respondent, screen, person, interruption, system)
-            yield Sitting(dialogue, respondent, person, interruption, paper)
+            session = ChatSession(account, service, Manner(timeout, model, thinking), screen, interruption)
+            dialogue = Dialogue(session, screen, person, interruption, system)
+            yield Sitting(dialogue, session, person, interruption, paper)

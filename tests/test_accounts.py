@@ -10,7 +10,7 @@ import anyio
 import httpx2
 import pytest
 
-from alaya_mcp.accounts import Accounts, Session, Shared
+from alaya_mcp.accounts import Account, Accounts, Shared
 from alaya_mcp.chat.chats import ChatRequest
 from alaya_mcp.chat.places import Places
 from alaya_mcp.chat.request import Turn
@@ -77,7 +77,7 @@ def says(*texts: str) -> Callable[[httpx2.Request], httpx2.Response]:
     return lambda _: httpx2.Response(200, text=body, headers={"content-type": "text/event-stream"})
 
 
-async def chat(account: Session, prompt: str = "x", **more: Any) -> Any:  # noqa: ANN401 a result, or its absence
+async def chat(account: Account, prompt: str = "x", **more: Any) -> Any:  # noqa: ANN401 a result, or its absence
     request = ChatRequest((Turn("user", prompt),), **more)
     return (await account.chats.run(SERVICE, request, Deadline.after(600), notes())).result
 

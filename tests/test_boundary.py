@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from alaya_mcp.accounts import Session, open_session
+from alaya_mcp.accounts import Account, open_account
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.progress import Phase
 from alaya_mcp.results import DeploymentResult
@@ -30,14 +30,14 @@ async def quiet(progress: float, message: str, phase: Phase) -> None:
     ids=["plain", "grouped"],
 )
 async def test_a_bug_is_an_internal_error_that_shows_nothing(bug: Exception, caplog: pytest.LogCaptureFixture) -> None:
-    async def run(session: Session, arguments: GetDeploymentArguments, caller: Caller) -> DeploymentResult:
-        del session, arguments, caller
+    async def run(account: Account, arguments: GetDeploymentArguments, caller: Caller) -> DeploymentResult:
+        del account, arguments, caller
         raise bug
 
     tool = dataclasses.replace(GET_DEPLOYMENT, run=run)
-    async with Upstream() as upstream, open_session(upstream.settings()) as session:
+    async with Upstream() as upstream, open_account(upstream.settings()) as account:
         with caplog.at_level(logging.ERROR, logger="alaya_mcp"):
-            result = await tool.call(session, {}, Caller(quiet))
+            result = await tool.call(account, {}, Caller(quiet))
 
     assert error_of(result) == {"code": "internal_error", "retryable": False}
     assert "planted-value" not in text_of(result) + caplog.text

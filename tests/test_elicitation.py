@@ -12,7 +12,7 @@ from mcp import Client
 from mcp.client import ClientRequestContext
 from mcp.shared.exceptions import MCPError
 
-from alaya_mcp.accounts import open_session
+from alaya_mcp.accounts import open_account
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.progress import Phase, ProgressNotes
@@ -358,10 +358,10 @@ async def test_the_time_that_the_user_takes_is_not_the_calls(era: Era) -> None:
     async def quiet(progress: float, message: str, phase: Phase) -> None:
         del progress, message, phase
 
-    async with Upstream() as upstream, open_session(fleet(upstream)) as session:
+    async with Upstream() as upstream, open_account(fleet(upstream)) as account:
         deadline = Deadline.after(9)
         caller = Caller(quiet, choose)
-        _, until = await reference(session, None, caller, deadline, ProgressNotes(quiet, 0))
+        _, until = await reference(account, None, caller, deadline, ProgressNotes(quiet, 0))
 
     assert until.at >= deadline.at + TAKEN
     assert until.budget == deadline.budget

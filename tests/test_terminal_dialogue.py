@@ -181,7 +181,7 @@ async def test_the_wait_for_a_deployment_can_be_ended_and_a_message_takes_it_up(
     assert "is starting; nothing was sent to it." in text
     assert 'You wrote: "hello".' in text
     assert one.person.prompts == ["> ", "> ", "qwen3-1.7b> "]
-    assert one.respondent.models == ("qwen3-1.7b",)
+    assert one.session.models == ("qwen3-1.7b",)
 
 
 async def test_ctrl_c_while_the_deployment_is_looked_up_ends_the_program() -> None:
@@ -276,7 +276,7 @@ async def test_the_names_are_known_for_completion(service: str, models: tuple[st
     async with Sandbox(token_delay=0) as sandbox, sitting(sandbox, service=service) as one:
         await one.run()
 
-    assert one.respondent.models == models
+    assert one.session.models == models
 
 
 async def test_a_model_that_the_engine_alone_tells_is_listed_completed_and_asked() -> None:
@@ -293,7 +293,7 @@ async def test_a_model_that_the_engine_alone_tells_is_listed_completed_and_asked
 
         assert upstream.chats[0].json["model"] == "late"
     assert re.search(r"^  late +LoRA, reported by the engine only$", text, re.MULTILINE)
-    assert "late" in one.respondent.models
+    assert "late" in one.session.models
     assert one.person.prompts[-1] == "late> "
 
 
@@ -302,7 +302,7 @@ async def test_the_models_are_listed_where_the_engine_cannot_be_asked() -> None:
         text = await one.run()
 
     assert "\n* base        base model\n" in text
-    assert one.respondent.models == ("base", "base-alias", "lora1")
+    assert one.session.models == ("base", "base-alias", "lora1")
 
 
 async def test_a_key_that_the_engine_rejects_is_told_before_the_first_prompt() -> None:

@@ -13,13 +13,13 @@ import anyio
 import pytest
 from anyio.abc import Process
 
-from alaya_mcp.accounts import open_session
+from alaya_mcp.accounts import open_account
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.error_sentences import what_happened
 from alaya_mcp.errors import AccessDenied, InvalidArguments
 from alaya_mcp.sandbox import Sandbox
 from alaya_mcp.terminal.answers import PipedChat, TextReport
-from alaya_mcp.terminal.chat_session import Manner, Respondent
+from alaya_mcp.terminal.chat_session import ChatSession, Manner
 from alaya_mcp.terminal.error_steps import next_step
 from alaya_mcp.terminal.interruption import Interruption
 from alaya_mcp.terminal.lines import LineInterrupted, PipedLine, piped_lines
@@ -44,10 +44,10 @@ async def answered(settings: Settings, *lines: str, conversation: bool = False) 
             yield PipedLine(number, line)
 
     with anyio.fail_after(PATIENCE):
-        async with open_session(settings) as session:
+        async with open_account(settings) as account:
             screen = screen_on(answers, beside)
-            respondent = Respondent(session, str(settings.service_id), Manner(PATIENCE), screen, Interruption())
-            chat = PipedChat(respondent, screen, TextReport(screen), is_conversation=conversation)
+            session = ChatSession(account, str(settings.service_id), Manner(PATIENCE), screen, Interruption())
+            chat = PipedChat(session, screen, TextReport(screen), is_conversation=conversation)
             status = await chat.run(piped())
     return status, answers.getvalue(), beside.getvalue()
 
@@ -208,8 +208,8 @@ async def chosen(settings: Settings, *typed: Typed, named: str | None = None) ->
     """What the deployment is called, and what was shown."""
     paper = Paper()
     with anyio.fail_after(PATIENCE):
-        async with open_session(settings.model_copy(update={"service_id": None})) as session:
-            return await reference(session, named, screen_on(paper), Person([*typed])), paper.getvalue()
+        async with open_account(settings.model_copy(update={"service_id": None})) as account:
+            return await reference(account, named, screen_on(paper), Person([*typed])), paper.getvalue()
 
 
 async def test_the_running_deployments_are_shown_and_one_is_chosen_by_number_or_name() -> None:
@@ -244,16 +244,16 @@ async def test_who_would_rather_leave_can(leaves: Exception) -> None:
 async def test_what_is_named_is_taken_without_a_question() -> None:
     async with Sandbox() as sandbox:
         assert await chosen(over(sandbox), named="some-name") == ("some-name", "")
-        async with open_session(over(sandbox)) as session:
-            assert await reference(session, None, screen_on(Paper())) == sandbox.default_service_id
+        async with open_account(over(sandbox)) as account:
+            assert await reference(account, None, screen_on(Paper())) == sandbox.default_service_id
 
         assert sandbox.stats.control_requests == 0
 
 
 async def test_without_anybody_to_ask_the_running_deployments_are_told() -> None:
-    async with Sandbox() as sandbox, open_session(over(sandbox).model_copy(update={"service_id": None})) as session:
+    async with Sandbox() as sandbox, open_account(over(sandbox).model_copy(update={"service_id": None})) as account:
         with pytest.raises(InvalidArguments) as nothing:
-            await reference(session, None, screen_on(Paper()))
+            await reference(account, None, screen_on(Paper()))
 
     assert "These run: " in what_happened(nothing.value)
     assert "qwen3-support" in nothing.value.candidates

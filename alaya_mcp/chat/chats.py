@@ -13,7 +13,7 @@ from alaya_mcp.chat.kept_replies import KeptReplies, ReplyStore
 from alaya_mcp.chat.model_choice import Choice, ServedNames, choose_model, loaded_on
 from alaya_mcp.chat.outcome import outcome_of
 from alaya_mcp.chat.places import Places
-from alaya_mcp.chat.recovery import SecondChance
+from alaya_mcp.chat.recovery import Recovery
 from alaya_mcp.chat.remark import Outcome, Remark
 from alaya_mcp.chat.reply_window import ReplyWindow
 from alaya_mcp.chat.request import Features, Sampling, Turn, chat_body
@@ -29,8 +29,8 @@ from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import InvalidArguments, UpstreamTimeout
 from alaya_mcp.progress import ProgressNotes
 from alaya_mcp.upstream.client import AlayaClient, Engine
-from alaya_mcp.upstream.deployment_cache import Lookups
-from alaya_mcp.upstream.deployment_names import Directory
+from alaya_mcp.upstream.deployment_cache import DeploymentCache
+from alaya_mcp.upstream.deployment_names import DeploymentNames
 from alaya_mcp.upstream.failures import Failure
 from alaya_mcp.upstream.time_limit import within
 
@@ -89,8 +89,8 @@ class Chats:
 
     Args:
         client: Both planes.
-        lookups: Deployments, as lately seen.
-        directory: Which deployment is meant by a name.
+        cache: Deployments, as lately seen.
+        names: Which deployment is meant by a name.
         resources: What the chats of all accounts share.
         account: Whose chats these are.
         idle_seconds: Longest silence once an answer has begun.
@@ -100,8 +100,8 @@ class Chats:
     def __init__(
         self,
         client: AlayaClient,
-        lookups: Lookups,
-        directory: Directory,
+        cache: DeploymentCache,
+        names: DeploymentNames,
         *,
         resources: ChatResources,
         account: str,
@@ -109,8 +109,8 @@ class Chats:
         reply_bytes: int,
     ) -> None:
         self._client = client
-        self._lookups = lookups
-        self._directory = directory
+        self._cache = cache
+        self._names = names
         self._served = ServedNames(client)
         self._account = account
         self._places = resources.places
@@ -130,12 +130,12 @@ class Chats:
             await self._make_sure(schema, deadline)
         notes.status("waiting", "looking up the deployment")
         waiting = deadline.sooner(request.wait_seconds)
-        service_id, found = await self._directory.find(reference, deadline, self._lookups.recent)
+        service_id, found = await self._names.find(reference, deadline, self._cache.recent)
         deployment, was_kept = found
         call = _Call(request, service_id, deadline, waiting, notes)
         exchange = await self._exchange(call, deployment, was_kept=was_kept)
         if exchange.ending.cut in _SIGNS_OF_STALENESS:
-            self._lookups.forget(service_id)
+            self._cache.forget(service_id)
         if schema is not None:
             structured = await self._checks.read(schema, exchange.texts_of_data, deadline)
             exchange = replace(exchange, structured=structured)
@@ -179,23 +179,23 @@ class Chats:
         """
         service_id = call.service_id
         deployment = await self._ready(call, deployment)
-        chance: SecondChance | None = None
+        recovery: Recovery | None = None
         while True:
             async with self._place(call.deadline, call.notes) as has_queued:
                 if has_queued:
                     call.notes.status("waiting", "looking up the deployment")
-                    deployment, _ = await self._lookups.recent(service_id, call.deadline)
+                    deployment, _ = await self._cache.recent(service_id, call.deadline)
                 if readiness(deployment).ready:
                     try:
                         return await self._ask(call, deployment)
                     except Failure as failure:
                         if failure.status not in _ABOUT_THE_REQUEST:
-                            self._lookups.forget(service_id)
+                            self._cache.forget(service_id)
                         may_wait = call.waiting.remaining() > 0
-                        chance = chance or SecondChance(
-                            self._client, self._lookups, service_id, call.request.model, was_kept=was_kept
+                        recovery = recovery or Recovery(
+                            self._client, self._cache, service_id, call.request.model, was_kept=was_kept
                         )
-                        deployment = await chance.after(failure, deployment, call.deadline, may_wait=may_wait)
+                        deployment = await recovery.after(failure, deployment, call.deadline, may_wait=may_wait)
             deployment = await self._ready(call, deployment)
 
     async def _ready(self, call: _Call, deployment: Deployment) -> Deployment:
@@ -209,7 +209,7 @@ class Chats:
 
         async def look() -> Deployment:
             patience = max(call.waiting.remaining(), _LAST_LOOK_SECONDS)
-            return await self._lookups.fresh(call.service_id, call.deadline.sooner(patience))
+            return await self._cache.fresh(call.service_id, call.deadline.sooner(patience))
 
         def tell(state: str, instances: str) -> None:
             call.notes.status("waiting", state, instances)

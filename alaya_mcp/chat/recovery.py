@@ -11,7 +11,7 @@ from alaya_mcp.deployment.readiness import not_ready, readiness
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, ModelNotServed
 from alaya_mcp.upstream.client import AlayaClient
-from alaya_mcp.upstream.deployment_cache import Lookups
+from alaya_mcp.upstream.deployment_cache import DeploymentCache
 from alaya_mcp.upstream.explain import explain
 from alaya_mcp.upstream.failures import NOTHING_WAS_SENT, Failure
 
@@ -20,22 +20,22 @@ _FORBIDDEN: Final = 403
 _UNAVAILABLE: Final = 503
 
 
-class SecondChance:
+class Recovery:
     """Looks into the failures of one chat.
 
     Args:
         client: For what errors may name.
-        lookups: Where the deployment is looked up afresh.
+        cache: Where the deployment is looked up afresh.
         service_id: The deployment.
         wanted: The model asked for, if any.
         was_kept: Whether the chat went by a lookup that was kept from earlier.
     """
 
     def __init__(
-        self, client: AlayaClient, lookups: Lookups, service_id: str, wanted: str | None, *, was_kept: bool
+        self, client: AlayaClient, cache: DeploymentCache, service_id: str, wanted: str | None, *, was_kept: bool
     ) -> None:
         self._client = client
-        self._lookups = lookups
+        self._cache = cache
         self._service_id = service_id
         self._wanted = wanted
         self._was_kept = was_kept
@@ -84,7 +84,7 @@ class SecondChance:
     async def _fresh(self, error: AlayaError, deadline: Deadline) -> Deployment:
         """The deployment as it is now; where that cannot be had, the failure stands."""
         try:
-            return await self._lookups.fresh(self._service_id, deadline)
+            return await self._cache.fresh(self._service_id, deadline)
         except AlayaError as other:
             if other.retryable:
                 raise error from None

@@ -13,14 +13,14 @@ from typing import Final
 
 from rich.console import Console
 
-from alaya_mcp.accounts import Session, open_session
+from alaya_mcp.accounts import Account, open_account
 from alaya_mcp.config.settings import Settings, load_settings, log_format, log_level
 from alaya_mcp.deployment.reference import checked_reference
 from alaya_mcp.errors import AlayaError, InvalidArguments
 from alaya_mcp.logs import start_logging
 from alaya_mcp.printable import encodable
 from alaya_mcp.terminal.answers import JsonReport, PipedChat, TextReport
-from alaya_mcp.terminal.chat_session import Manner, Respondent
+from alaya_mcp.terminal.chat_session import ChatSession, Manner
 from alaya_mcp.terminal.console import open_console
 from alaya_mcp.terminal.dialogue import INTERRUPTED, Dialogue
 from alaya_mcp.terminal.error_steps import error_fields
@@ -43,9 +43,9 @@ async def run(arguments: argparse.Namespace) -> int:
     try:
         async with AsyncExitStack() as owned:
             settings = await _settings(arguments, owned)
-            session = await owned.enter_async_context(open_session(settings))
+            account = await owned.enter_async_context(open_account(settings))
             chat = _chat_with_person if has_person else _chat_with_pipe
-            return await chat(session, arguments, screen)
+            return await chat(account, arguments, screen)
     except AlayaError as error:
         if arguments.json:
             screen.record(json.dumps({"error": error_fields(error)}, ensure_ascii=False))
@@ -64,7 +64,7 @@ async def _settings(arguments: argparse.Namespace, owned: AsyncExitStack) -> Set
     return settings.model_copy(update={"max_reply_bytes": _REPLY_BYTES})
 
 
-async def _chat_with_person(session: Session, arguments: argparse.Namespace, screen: Screen) -> int:
+async def _chat_with_person(account: Account, arguments: argparse.Namespace, screen: Screen) -> int:
     from alaya_mcp.terminal.prompt import Prompt  # noqa: PLC0415 a line editor is loaded for a person only
 
     interruption = Interruption()
@@ -72,25 +72,25 @@ async def _chat_with_person(session: Session, arguments: argparse.Namespace, scr
         named = ""
         with interruption.block() as looking:
             try:
-                named = await reference(session, _named(arguments), screen, Prompt(lambda: ()))
+                named = await reference(account, _named(arguments), screen, Prompt(lambda: ()))
             except EOFError:
                 return 1
         if looking.cancelled_caught:
             return INTERRUPTED
-        respondent = Respondent(session, named, _manner(arguments), screen, interruption)
-        prompt = Prompt(lambda: respondent.models)
-        return await Dialogue(respondent, screen, prompt, interruption, _text(arguments.system)).run()
+        session = ChatSession(account, named, _manner(arguments), screen, interruption)
+        prompt = Prompt(lambda: session.models)
+        return await Dialogue(session, screen, prompt, interruption, _text(arguments.system)).run()
 
 
-async def _chat_with_pipe(session: Session, arguments: argparse.Namespace, screen: Screen) -> int:
+async def _chat_with_pipe(account: Account, arguments: argparse.Namespace, screen: Screen) -> int:
     with _sigint_ends_at_once():
-        named = await reference(session, _named(arguments), screen)
+        named = await reference(account, _named(arguments), screen)
         nobody = Console(file=io.StringIO(), quiet=True)
         shown = Screen(nobody, nobody) if arguments.json else screen
-        respondent = Respondent(session, named, _manner(arguments), shown, Interruption())
+        session = ChatSession(account, named, _manner(arguments), shown, Interruption())
         report = JsonReport(screen) if arguments.json else TextReport(screen)
         is_conversation: bool = arguments.conversation
-        chat = PipedChat(respondent, screen, report, _text(arguments.system), is_conversation=is_conversation)
+        chat = PipedChat(session, screen, report, _text(arguments.system), is_conversation=is_conversation)
         source = sys.stdin.buffer if sys.stdin is not None else io.BytesIO()
         return await chat.run(piped_lines(source, locale.getencoding()))
 

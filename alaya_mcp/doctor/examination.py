@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 import anyio
 
-from alaya_mcp.accounts import Session, open_session
+from alaya_mcp.accounts import Account, open_account
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.reference import checked_reference, could_be_id
@@ -146,9 +146,9 @@ class _Examination:
         try:
             await self._way(_given(configuration.base_url, configuration.ground))
             settings = _given(configuration.settings, configuration.ground)
-            async with open_session(settings, self._network.environ) as session:
-                service_id, deployment = await self._account(session, settings)
-                await self._engine(session, service_id, deployment)
+            async with open_account(settings, self._network.environ) as account:
+                service_id, deployment = await self._account(account, settings)
+                await self._engine(account, service_id, deployment)
         except _GroundGone as gone:
             self._transcript.leave_out(OVER_THE_NETWORK, gone.check)
 
@@ -164,14 +164,14 @@ class _Examination:
             self._need(await about_name(origin, self._network))
             self._need(await about_tls(base_url, transport))
 
-    async def _account(self, session: Session, settings: Settings) -> tuple[str, Deployment]:
-        answer = judged(await self._list(session), settings)
+    async def _account(self, account: Account, settings: Settings) -> tuple[str, Deployment]:
+        answer = judged(await self._list(account), settings)
         self._need(answer.control_plane)
         if answer.key:
             self._need(answer.key)
         named = self._question.service or settings.service_id
         if named is None:
-            await self._none_named(session, answer)
+            await self._none_named(account, answer)
         try:
             reference = checked_reference(named or "")
         except ValueError as wrong:
@@ -179,32 +179,32 @@ class _Examination:
             step = "Name a deployment: its id, its name or an alias."
             self._need(Check("deployment", "failed", "reference_unusable", f"SERVICE {wrong}", step))
             raise
-        return await self._found(session, answer, reference)
+        return await self._found(account, answer, reference)
 
-    async def _list(self, session: Session) -> Page | AlayaError:
+    async def _list(self, account: Account) -> Page | AlayaError:
         try:
-            return await session.client.deployments(1, 1, self._deadline.sooner(_LIST_SECONDS))
+            return await account.client.deployments(1, 1, self._deadline.sooner(_LIST_SECONDS))
         except AlayaError as error:
             return error
 
-    async def _none_named(self, session: Session, answer: Answer) -> None:
+    async def _none_named(self, account: Account, answer: Answer) -> None:
         self._keep_doubt(answer)
         try:
-            rows = await session.directory.known(self._deadline.sooner(_LIST_SECONDS))
+            rows = await account.names.known(self._deadline.sooner(_LIST_SECONDS))
         except AlayaError:
             rows = None
         raise _GroundGone(self._transcript.add(none_named(rows)))
 
-    async def _found(self, session: Session, answer: Answer, named: str) -> tuple[str, Deployment]:
+    async def _found(self, account: Account, answer: Answer, named: str) -> tuple[str, Deployment]:
         deadline = self._deadline.sooner(_DETAIL_SECONDS)
         try:
-            service_id, deployment = await session.directory.find(named, deadline, session.client.deployment)
+            service_id, deployment = await account.names.find(named, deadline, account.client.deployment)
         except AlayaError as error:
             if answer.key is None and isinstance(error, CredentialsRejected):
-                self._need(rejected(session.settings))
+                self._need(rejected(account.settings))
             # Without an id, it is the list again that was asked for.
             if answer.key is None and isinstance(error, AccessDenied) and could_be_id(named):
-                self._need(denied(session.settings))
+                self._need(denied(account.settings))
             self._keep_doubt(answer)
             is_default = not self._question.service
             raise _GroundGone(self._transcript.add(not_found(error, is_default=is_default))) from None
@@ -219,11 +219,11 @@ class _Examination:
         if answer.doubt:
             self._transcript.add(answer.doubt)
 
-    async def _engine(self, session: Session, service_id: str, deployment: Deployment) -> None:
+    async def _engine(self, account: Account, service_id: str, deployment: Deployment) -> None:
         state = self._transcript.add(about_state(deployment))
         if state.level != "ok":
             raise _GroundGone(state)
-        interview = Interview(session, self._network, self._deadline)
+        interview = Interview(account, self._network, self._deadline)
         engine = interview.engine(service_id, deployment)
         if isinstance(engine, Check):
             self._need(engine)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from alaya_mcp.accounts import Session
+from alaya_mcp.accounts import Account
 from alaya_mcp.chat.chats import ChatRequest
 from alaya_mcp.chat.request import Sampling, Turn
 from alaya_mcp.deadline import Deadline
@@ -49,20 +49,20 @@ class Interview:
     """Questions to one deployment's engine.
 
     Args:
-        session: The account.
+        account: The account.
         network: Names and proxies.
         deadline: For all of them.
     """
 
-    def __init__(self, session: Session, network: Network, deadline: Deadline) -> None:
-        self._session = session
+    def __init__(self, account: Account, network: Network, deadline: Deadline) -> None:
+        self._account = account
         self._network = network
         self._deadline = deadline
 
     def engine(self, service_id: str, deployment: Deployment) -> Engine | Check:
         """Where the engine is, or why it cannot be asked."""
         try:
-            return self._session.client.engine(deployment, service_id)
+            return self._account.client.engine(deployment, service_id)
         except UnexpectedResponse as error:
             of, verdict, step = _NOT_TO_BE_ASKED[error.cause]
             return Check(of, "failed", verdict, what_happened(error), step)
@@ -79,7 +79,7 @@ class Interview:
     async def names(self, deployment: Deployment, engine: Engine, asked: str | None) -> Evidence:
         """What the engine tells of its names."""
         try:
-            listed = await self._session.client.served_names(engine, self._deadline.sooner(_MODELS_SECONDS))
+            listed = await self._account.client.served_names(engine, self._deadline.sooner(_MODELS_SECONDS))
         except (Failure, AlayaError) as error:
             return Evidence(deployment, engine, error, asked=asked)
         return Evidence(deployment, engine, listed, asked=asked)
@@ -89,7 +89,7 @@ class Interview:
         request = ChatRequest((Turn("user", _PROMPT),), Sampling(max_tokens=_CHAT_TOKENS), model=evidence.asked)
         deadline, notes = self._deadline.sooner(_CHAT_SECONDS), ProgressNotes(_say_nothing, 0)
         try:
-            outcome = await self._session.chats.run(evidence.engine.subject.service_id, request, deadline, notes)
+            outcome = await self._account.chats.run(evidence.engine.subject.service_id, request, deadline, notes)
         except AlayaError as error:
             return replace(evidence, chat=error)
         return replace(evidence, chat=outcome.result)

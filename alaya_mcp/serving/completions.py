@@ -7,7 +7,7 @@ from typing import Final
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
-from alaya_mcp.accounts import Session
+from alaya_mcp.accounts import Account
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.model_names import deployment_names
 from alaya_mcp.deployment.reference import folded
@@ -23,7 +23,7 @@ _BUDGET_SECONDS: Final = 10.0
 _NOTHING: Final = types.Completion(values=[], total=0, has_more=False)
 
 
-async def completion(session: Session | NotConfigured, params: types.CompleteRequestParams) -> types.Completion:
+async def completion(account: Account | NotConfigured, params: types.CompleteRequestParams) -> types.Completion:
     """What the value being typed may become; nothing where that cannot be had quickly.
 
     Raises:
@@ -31,18 +31,18 @@ async def completion(session: Session | NotConfigured, params: types.CompleteReq
     """
     argument, typed = params.argument.name, params.argument.value
     _check(params.ref, argument)
-    if isinstance(session, NotConfigured):
+    if isinstance(account, NotConfigured):
         return _NOTHING
     others = (params.context.arguments if params.context else None) or {}
     deadline = Deadline.after(_BUDGET_SECONDS)
     try:
         if argument == DEPLOYMENT_ARGUMENT:
-            return _matching(typed, await _deployments(session, deadline))
+            return _matching(typed, await _deployments(account, deadline))
         if argument == MODELS_ARGUMENT:
-            named = others.get(DEPLOYMENT_ARGUMENT) or session.settings.service_id
+            named = others.get(DEPLOYMENT_ARGUMENT) or account.settings.service_id
             chosen, comma, last = typed.rpartition(",")
             taken = {each.strip() for each in chosen.split(",")}
-            known = await _models(session, named, deadline) if named else []
+            known = await _models(account, named, deadline) if named else []
             models = [model for model in known if model not in taken]
             return _matching(last.strip(), models, before=f"{chosen}{comma} " if comma else "")
     except AlayaError:
@@ -67,15 +67,15 @@ def _invalid(message: str) -> MCPError:
     return MCPError(code=types.INVALID_PARAMS, message=message)
 
 
-async def _deployments(session: Session, deadline: Deadline) -> list[str]:
+async def _deployments(account: Account, deadline: Deadline) -> list[str]:
     """Aliases, then names, the running ones first, then ids."""
-    rows = sorted(await session.directory.known(deadline), key=lambda row: row.status != "running")
-    aliases = session.settings.aliases
+    rows = sorted(await account.names.known(deadline), key=lambda row: row.status != "running")
+    aliases = account.settings.aliases
     return [*aliases, *references(rows, aliases), *(str(row.service_id) for row in rows)]
 
 
-async def _models(session: Session, named: str, deadline: Deadline) -> list[str]:
-    _, (deployment, _) = await session.directory.find(named, deadline, session.lookups.recent)
+async def _models(account: Account, named: str, deadline: Deadline) -> list[str]:
+    _, (deployment, _) = await account.names.find(named, deadline, account.cache.recent)
     return list(deployment_names(deployment).models)
 
 

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
-from alaya_mcp.accounts import Session
+from alaya_mcp.accounts import Account
 from alaya_mcp.chat.kept_replies import REPLIES, URI_TEMPLATE, KeptReplies, KeptReply
 from alaya_mcp.config.settings import READ_BUDGET_SECONDS
 from alaya_mcp.deadline import Deadline
@@ -45,7 +45,7 @@ def listed_templates() -> list[types.ResourceTemplate]:
     ]
 
 
-def listed_resources(session: Session | NotConfigured) -> list[types.Resource]:
+def listed_resources(account: Account | NotConfigured) -> list[types.Resource]:
     """The list of deployments, and the replies that are kept now."""
     deployments = types.Resource(
         name="deployments",
@@ -54,7 +54,7 @@ def listed_resources(session: Session | NotConfigured) -> list[types.Resource]:
         mime_type=_JSON,
         description="The account's deployments, the first hundred, as list_deployments tells them.",
     )
-    kept = [] if isinstance(session, NotConfigured) else session.chats.kept.all()
+    kept = [] if isinstance(account, NotConfigured) else account.chats.kept.all()
     return [deployments, *map(_listed, kept)]
 
 
@@ -68,21 +68,21 @@ def _listed(reply: KeptReply) -> types.Resource:
     )
 
 
-async def read_resource(session: Session | NotConfigured, uri: str) -> types.ReadResourceResult:
+async def read_resource(account: Account | NotConfigured, uri: str) -> types.ReadResourceResult:
     """What stands at a URI.
 
     Raises:
         MCPError: with the URI and what a tool's error would say; invalid params where there is nothing of that name.
     """
     try:
-        if isinstance(session, NotConfigured):
-            raise session.with_traceback(None)
+        if isinstance(account, NotConfigured):
+            raise account.with_traceback(None)
         if uri == DEPLOYMENTS_URI:
-            text, mime_type = _dumped(await first_deployments(session)), _JSON
+            text, mime_type = _dumped(await first_deployments(account)), _JSON
         elif uri.startswith(f"{DEPLOYMENTS_URI}/"):
-            text, mime_type = _dumped(await _deployment(session, uri.removeprefix(f"{DEPLOYMENTS_URI}/"))), _JSON
+            text, mime_type = _dumped(await _deployment(account, uri.removeprefix(f"{DEPLOYMENTS_URI}/"))), _JSON
         elif uri.startswith(REPLIES):
-            text, mime_type = _reply(session.chats.kept, uri), _TEXT
+            text, mime_type = _reply(account.chats.kept, uri), _TEXT
         else:
             raise InvalidArguments("resource_unknown", known=(DEPLOYMENTS_URI, DEPLOYMENT_TEMPLATE, URI_TEMPLATE))
     except AlayaError as error:
@@ -92,13 +92,13 @@ async def read_resource(session: Session | NotConfigured, uri: str) -> types.Rea
     return types.ReadResourceResult(contents=[types.TextResourceContents(uri=uri, mime_type=mime_type, text=text)])
 
 
-async def _deployment(session: Session, quoted: str) -> ResultModel:
+async def _deployment(account: Account, quoted: str) -> ResultModel:
     try:
         named = checked_reference(unquote(quoted))
     except ValueError as invalid:
         raise InvalidArguments("resource_reference_unusable", detail=str(invalid), source=DEPLOYMENTS_URI) from None
     deadline = Deadline.after(READ_BUDGET_SECONDS)
-    service_id, deployment = await session.directory.find(named, deadline, session.lookups.fresh)
+    service_id, deployment = await account.names.find(named, deadline, account.cache.fresh)
     return deployment_result(deployment, service_id)
 
 

@@ -12,7 +12,7 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
 from alaya_mcp import __version__
-from alaya_mcp.accounts import Session, open_session
+from alaya_mcp.accounts import Account, open_account
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.printable import printable
@@ -65,7 +65,7 @@ def instructions(settings: Settings | NotConfigured) -> str:
     return "\n".join(lines)
 
 
-def create_server(settings: Settings | NotConfigured) -> Server[Session | NotConfigured]:
+def create_server(settings: Settings | NotConfigured) -> Server[Account | NotConfigured]:
     """A server over one account, ready to be run on any transport.
 
     With `NotConfigured` it starts and lists its tools all the same, and each call answers with that error: a host
@@ -73,12 +73,12 @@ def create_server(settings: Settings | NotConfigured) -> Server[Session | NotCon
     """
 
     @asynccontextmanager
-    async def lifespan(_: Server[Session | NotConfigured]) -> AsyncGenerator[Session | NotConfigured]:
+    async def lifespan(_: Server[Account | NotConfigured]) -> AsyncGenerator[Account | NotConfigured]:
         if isinstance(settings, NotConfigured):
             yield settings
             return
-        async with open_session(settings) as session:
-            yield session
+        async with open_account(settings) as account:
+            yield account
 
     return Server(
         "alaya",
@@ -110,13 +110,13 @@ def _listed_tools() -> list[types.Tool]:
 
 
 async def _list_tools(
-    _: ServerRequestContext[Session | NotConfigured], __: types.PaginatedRequestParams | None
+    _: ServerRequestContext[Account | NotConfigured], __: types.PaginatedRequestParams | None
 ) -> types.ListToolsResult:
     return types.ListToolsResult(tools=_listed_tools())
 
 
 async def _call_tool(
-    context: ServerRequestContext[Session | NotConfigured], params: types.CallToolRequestParams
+    context: ServerRequestContext[Account | NotConfigured], params: types.CallToolRequestParams
 ) -> types.CallToolResult | types.InputRequiredResult:
     tool = next((tool for tool in TOOLS if tool.name == params.name), None)
     if tool is None:
@@ -131,7 +131,7 @@ async def _call_tool(
 
 
 async def _list_resources(
-    context: ServerRequestContext[Session | NotConfigured], _: types.PaginatedRequestParams | None
+    context: ServerRequestContext[Account | NotConfigured], _: types.PaginatedRequestParams | None
 ) -> types.ListResourcesResult:
     from alaya_mcp.serving.resources import listed_resources  # noqa: PLC0415 most hosts never ask
 
@@ -139,7 +139,7 @@ async def _list_resources(
 
 
 async def _list_resource_templates(
-    _: ServerRequestContext[Session | NotConfigured], __: types.PaginatedRequestParams | None
+    _: ServerRequestContext[Account | NotConfigured], __: types.PaginatedRequestParams | None
 ) -> types.ListResourceTemplatesResult:
     from alaya_mcp.serving.resources import listed_templates  # noqa: PLC0415 most hosts never ask
 
@@ -147,7 +147,7 @@ async def _list_resource_templates(
 
 
 async def _read_resource(
-    context: ServerRequestContext[Session | NotConfigured], params: types.ReadResourceRequestParams
+    context: ServerRequestContext[Account | NotConfigured], params: types.ReadResourceRequestParams
 ) -> types.ReadResourceResult:
     from alaya_mcp.serving.resources import read_resource  # noqa: PLC0415 most hosts never ask
 
@@ -155,7 +155,7 @@ async def _read_resource(
 
 
 async def _list_prompts(
-    _: ServerRequestContext[Session | NotConfigured], __: types.PaginatedRequestParams | None
+    _: ServerRequestContext[Account | NotConfigured], __: types.PaginatedRequestParams | None
 ) -> types.ListPromptsResult:
     from alaya_mcp.serving.prompts import PROMPTS  # noqa: PLC0415 most hosts never ask
 
@@ -163,17 +163,17 @@ async def _list_prompts(
 
 
 async def _get_prompt(
-    context: ServerRequestContext[Session | NotConfigured], params: types.GetPromptRequestParams
+    context: ServerRequestContext[Account | NotConfigured], params: types.GetPromptRequestParams
 ) -> types.GetPromptResult:
     from alaya_mcp.serving.prompts import filled_in  # noqa: PLC0415 most hosts never ask
 
-    session = context.lifespan_context
-    default = None if isinstance(session, NotConfigured) else session.settings.service_id
+    account = context.lifespan_context
+    default = None if isinstance(account, NotConfigured) else account.settings.service_id
     return filled_in(params.name, params.arguments, default)
 
 
 async def _complete(
-    context: ServerRequestContext[Session | NotConfigured], params: types.CompleteRequestParams
+    context: ServerRequestContext[Account | NotConfigured], params: types.CompleteRequestParams
 ) -> types.CompleteResult:
     from alaya_mcp.serving.completions import completion  # noqa: PLC0415 most hosts never ask
 

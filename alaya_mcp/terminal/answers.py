@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from alaya_mcp.chat.request import Turn
 from alaya_mcp.errors import AlayaError
 from alaya_mcp.printable import encodable
-from alaya_mcp.terminal.chat_session import Received, Respondent
+from alaya_mcp.terminal.chat_session import ChatSession, Received
 from alaya_mcp.terminal.commands import IN_A_PIPE, Do, Say, Unknown, parse_line
 from alaya_mcp.terminal.conversation import Conversation, Reply
 from alaya_mcp.terminal.error_steps import error_fields
@@ -98,7 +98,7 @@ class PipedChat:
     """Answers lines, each by itself or all as one conversation.
 
     Args:
-        respondent: The deployment.
+        session: The deployment.
         screen: Where the answers go; it knows whether somebody reads them.
         report: What is said of each line.
         system: The system message, or None.
@@ -107,14 +107,14 @@ class PipedChat:
 
     def __init__(
         self,
-        respondent: Respondent,
+        session: ChatSession,
         screen: Screen,
         report: Report,
         system: str | None = None,
         *,
         is_conversation: bool = False,
     ) -> None:
-        self._respondent = respondent
+        self._session = session
         self._screen = screen
         self._report = report
         self._conversation = Conversation(system)
@@ -154,7 +154,7 @@ class PipedChat:
         """Whether a whole answer came."""
         question = Turn("user", text)
         try:
-            received = await self._respondent.reply((*self._conversation.turns, question))
+            received = await self._session.reply((*self._conversation.turns, question))
         except AlayaError as error:
             self._report.failed(line, error)
             return False
@@ -165,7 +165,7 @@ class PipedChat:
 
     def _do(self, line: PipedLine, name: str, argument: str) -> bool:
         """Whether the command could be obeyed; it holds for the lines after it."""
-        manner = self._respondent.manner
+        manner = self._session.manner
         match name, argument:
             case "clear", "":
                 self._conversation = Conversation(self._conversation.system)

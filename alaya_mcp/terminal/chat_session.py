@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from alaya_mcp.accounts import Session
+from alaya_mcp.accounts import Account
 from alaya_mcp.chat.chats import ChatRequest
 from alaya_mcp.chat.model_choice import Choice, ServedNames, choose_model
 from alaya_mcp.chat.remark import Outcome, Remark
@@ -64,11 +64,11 @@ class Received:
     remarks: tuple[Remark, ...] = ()
 
 
-class Respondent:
+class ChatSession:
     """One deployment.
 
     Args:
-        session: The account.
+        account: The account.
         reference: Its id, name or alias.
         manner: How it is asked.
         screen: Where its answers appear.
@@ -76,13 +76,13 @@ class Respondent:
     """
 
     def __init__(
-        self, session: Session, reference: str, manner: Manner, screen: Screen, interruption: Interruption
+        self, account: Account, reference: str, manner: Manner, screen: Screen, interruption: Interruption
     ) -> None:
-        self._session = session
+        self._account = account
         self._reference = reference
         self._screen = screen
         self._interruption = interruption
-        self._served = ServedNames(session.client)
+        self._served = ServedNames(account.client)
         self.manner = manner
         self.models: tuple[str, ...] = ()
         """The names that can be asked for, as far as they are known."""
@@ -123,7 +123,7 @@ class Respondent:
             ModelNotServed: there is none of that name; with the nearest.
             AlayaError: no name is known and the engine could not be asked.
         """
-        engine = self._session.client.engine(deployment, service_id)
+        engine = self._account.client.engine(deployment, service_id)
         deadline = Deadline.after(READ_BUDGET_SECONDS)
         try:
             choice = await choose_model(wanted, deployment, engine, self._served, deadline)
@@ -138,7 +138,7 @@ class Respondent:
         Raises:
             AlayaError: the engine's address cannot be used.
         """
-        client = self._session.client
+        client = self._account.client
         engine = client.engine(deployment, service_id)
         try:
             served = await client.served_names(engine, Deadline.after(_LIST_SECONDS))
@@ -163,7 +163,7 @@ class Respondent:
         )
 
         def chat(notes: ProgressNotes) -> Awaitable[Outcome]:
-            return self._session.chats.run(self._reference, request, Deadline.after(manner.timeout), notes)
+            return self._account.chats.run(self._reference, request, Deadline.after(manner.timeout), notes)
 
         with self._interruption.block():
             outcome = await self._told(chat, pieces)
@@ -172,7 +172,7 @@ class Respondent:
 
     async def _find(self) -> tuple[str, Deployment]:
         deadline = Deadline.after(READ_BUDGET_SECONDS)
-        return await self._session.directory.find(self._reference, deadline, self._session.lookups.fresh)
+        return await self._account.names.find(self._reference, deadline, self._account.cache.fresh)
 
     async def _told(self, work: Callable[[ProgressNotes], Awaitable[_T]], pieces: list[str] | None = None) -> _T:
         """What `work` comes to, with its progress on the screen and its text in `pieces`."""

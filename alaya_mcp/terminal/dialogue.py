@@ -9,7 +9,7 @@ from alaya_mcp.deployment.readiness import not_ready, readiness
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError
 from alaya_mcp.printable import encodable
-from alaya_mcp.terminal.chat_session import Received, Respondent
+from alaya_mcp.terminal.chat_session import ChatSession, Received
 from alaya_mcp.terminal.commands import COMMANDS, LEAVING, Do, Say, Unknown, help_text, parse_line
 from alaya_mcp.terminal.conversation import Conversation, Reply
 from alaya_mcp.terminal.facts import (
@@ -36,7 +36,7 @@ class Dialogue:
     """One sitting.
 
     Args:
-        respondent: The deployment.
+        session: The deployment.
         screen: What the person sees.
         read: What the person types.
         interruption: Ctrl-C.
@@ -45,13 +45,13 @@ class Dialogue:
 
     def __init__(
         self,
-        respondent: Respondent,
+        session: ChatSession,
         screen: Screen,
         read: ReadLine,
         interruption: Interruption,
         system: str | None = None,
     ) -> None:
-        self._respondent = respondent
+        self._session = session
         self._screen = screen
         self._read = read
         self._interruption = interruption
@@ -83,12 +83,12 @@ class Dialogue:
     async def _begin(self) -> bool:
         """Say who answers, once the deployment is ready or the person does not want to wait; False without one."""
         with self._interruption.block():
-            service_id, deployment = await self._respondent.look()
+            service_id, deployment = await self._session.look()
             self._title = f"Conversation with {deployment.name or service_id}"
             if readiness(deployment).may_pass and not readiness(deployment).ready:
                 self._screen.say(f"{deployment_line(deployment)} Ctrl-C ends the wait.")
                 with self._interruption.block():
-                    deployment = await self._respondent.awaited(deployment)
+                    deployment = await self._session.awaited(deployment)
             self._screen.say(deployment_line(deployment), "bold")
             if readiness(deployment).ready:
                 await self._meet(service_id, deployment)
@@ -101,7 +101,7 @@ class Dialogue:
         return False
 
     async def _meet(self, service_id: str, deployment: Deployment) -> None:
-        choice = await self._respondent.choose(self._respondent.manner.model, service_id, deployment)
+        choice = await self._session.choose(self._session.manner.model, service_id, deployment)
         self._answers_as = choice.model.asked
         self._screen.say(model_line(self._answers_as, choice.names.adapters))
         for warning in doubts(choice.remarks):
@@ -147,7 +147,7 @@ class Dialogue:
     async def _ask(self, before: Conversation, question: Turn) -> None:
         """Ask, and keep what comes; where no text does, the conversation stays as it is."""
         try:
-            received = await self._respondent.reply((*before.turns, question))
+            received = await self._session.reply((*before.turns, question))
             reply = self._told(received)
         except AlayaError as error:
             self._screen.fail(error)
@@ -161,7 +161,7 @@ class Dialogue:
         if not self._conversation.can_continue:
             self._screen.warn("There is no reply to go on from.")
             return
-        received = await self._respondent.reply(self._conversation.turns, continues=True)
+        received = await self._session.reply(self._conversation.turns, continues=True)
         if reply := self._told(received):
             self._conversation = self._conversation.continued(reply)
 
@@ -190,16 +190,16 @@ class Dialogue:
             self._screen.warn("There is no message to ask again.")
 
     async def _model(self, name: str) -> None:
-        service_id, deployment = await self._respondent.look()
+        service_id, deployment = await self._session.look()
         if not readiness(deployment).ready:
             raise not_ready(deployment, service_id)
-        choice = await self._respondent.choose(name or self._respondent.manner.model, service_id, deployment)
+        choice = await self._session.choose(name or self._session.manner.model, service_id, deployment)
         self._answers_as = choice.model.asked
         if name:
-            self._respondent.manner.model = name
+            self._session.manner.model = name
             self._screen.say(f"{name} answers from now on.")
         else:
-            listed = await self._respondent.listed(service_id, deployment)
+            listed = await self._session.listed(service_id, deployment)
             self._screen.say("\n".join(model_lines(listed, choice.model.sent)))
         for warning in doubts(choice.remarks):
             self._screen.warn(warning)
@@ -221,14 +221,14 @@ class Dialogue:
             case "show" | "hide":
                 self._shows_thinking = mode == "show"
             case "auto" | "on" | "off":
-                self._respondent.manner.thinking = mode
+                self._session.manner.thinking = mode
             case "":
                 pass
             case _:
                 self._screen.warn("/thinking takes show, hide, on, off or auto.")
                 return
         shown = "shown" if self._shows_thinking else "hidden"
-        self._screen.say(f"The model's thinking: {self._respondent.manner.thinking}, {shown}.")
+        self._screen.say(f"The model's thinking: {self._session.manner.thinking}, {shown}.")
 
     async def _clear(self, _argument: str) -> None:
         self._conversation = Conversation(self._conversation.system)
@@ -255,7 +255,7 @@ class Dialogue:
         self._screen.fact(f"{len(self._conversation.messages)} messages came from {path}.{waiting}")
 
     async def _info(self, _argument: str) -> None:
-        service_id, deployment = await self._respondent.look()
+        service_id, deployment = await self._session.look()
         self._screen.say("\n".join(deployment_lines(deployment, service_id)))
 
     async def _help(self, _argument: str) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from alaya_mcp.accounts import Session
+from alaya_mcp.accounts import Account
 from alaya_mcp.config.settings import READ_BUDGET_SECONDS
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.reference import checked_reference
@@ -17,7 +17,7 @@ _MOST_OPTIONS: Final = 50
 _MOST_CANDIDATES: Final = 10
 
 
-async def reference(session: Session, named: str | None, screen: Screen, read: ReadLine | None = None) -> str:
+async def reference(account: Account, named: str | None, screen: Screen, read: ReadLine | None = None) -> str:
     """What the deployment is called: as it was named, the default, or what a person chooses among the running ones.
 
     Raises:
@@ -25,18 +25,18 @@ async def reference(session: Session, named: str | None, screen: Screen, read: R
         InvalidArguments: none of these; with the running deployments.
         AlayaError: the deployments could not be listed.
     """
-    if given := named or session.settings.service_id:
+    if given := named or account.settings.service_id:
         return given
-    rows = await session.directory.known(Deadline.after(READ_BUDGET_SECONDS))
+    rows = await account.names.known(Deadline.after(READ_BUDGET_SECONDS))
     offered = running(rows)
     if not offered:
         raise _unnamed("deployment_none_running", rows)
     if read is None:
         raise _unnamed("deployment_not_named", offered)
-    return await _chosen(session, offered, screen, read)
+    return await _chosen(account, offered, screen, read)
 
 
-async def _chosen(session: Session, offered: list[Deployment], screen: Screen, read: ReadLine) -> str:
+async def _chosen(account: Account, offered: list[Deployment], screen: Screen, read: ReadLine) -> str:
     options = offered[:_MOST_OPTIONS]
     screen.say("These deployments run:")
     screen.say("\n".join(option_lines(options)))
@@ -50,7 +50,7 @@ async def _chosen(session: Session, offered: list[Deployment], screen: Screen, r
         except ValueError:  # nothing, or what can be no name
             continue
         if not answer.isdecimal():
-            if await _is_one(session, answer, screen):
+            if await _is_one(account, answer, screen):
                 return answer
         elif 1 <= int(answer) <= len(options):
             return str(options[int(answer) - 1].service_id)
@@ -58,10 +58,10 @@ async def _chosen(session: Session, offered: list[Deployment], screen: Screen, r
             screen.warn(f"The numbers go from 1 to {len(options)}.")
 
 
-async def _is_one(session: Session, named: str, screen: Screen) -> bool:
+async def _is_one(account: Account, named: str, screen: Screen) -> bool:
     """Whether a deployment is called so; what keeps it from being clear is shown."""
     try:
-        await session.directory.find(named, Deadline.after(READ_BUDGET_SECONDS), session.lookups.recent)
+        await account.names.find(named, Deadline.after(READ_BUDGET_SECONDS), account.cache.recent)
     except (DeploymentNotFound, InvalidArguments) as error:
         screen.fail(error)
         return False

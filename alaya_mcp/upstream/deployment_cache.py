@@ -20,7 +20,7 @@ _MOST: Final = 1_000
 Fetch = Callable[[str, Deadline], Awaitable[Deployment]]
 
 
-class Lookups:
+class DeploymentCache:
     """Deployments as the control plane tells them.
 
     Args:

@@ -31,7 +31,7 @@ _CANDIDATES: Final = 5
 _T = TypeVar("_T")
 
 
-class Directory:
+class DeploymentNames:
     """The deployments of one account.
 
     Args:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from alaya_mcp.accounts import Session
+from alaya_mcp.accounts import Account
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.errors import InvalidArguments
 from alaya_mcp.progress import ProgressNotes
@@ -16,22 +16,22 @@ from alaya_mcp.serving.tools.text import chat_text
 from alaya_mcp.serving.tools.tool import Tool
 
 
-async def _run(session: Session, arguments: ChatArguments, caller: Caller) -> ChatResult:
-    settings = session.settings
+async def _run(account: Account, arguments: ChatArguments, caller: Caller) -> ChatResult:
+    settings = account.settings
     is_set = "max_reply_bytes" in settings.model_fields_set
     reply_bytes = reply_bytes_for(caller.name, settings.max_reply_bytes, is_set=is_set)
     if arguments.read_on:
         if arguments.prompt or arguments.messages:
             raise InvalidArguments("read_on_with_question")
-        return with_warnings(session.chats.read_on(arguments.read_on, reply_bytes))
+        return with_warnings(account.chats.read_on(arguments.read_on, reply_bytes))
     budget = arguments.timeout_seconds or settings.timeout_seconds
     request = replace(arguments.chat(budget), reply_bytes=reply_bytes)
     deadline = Deadline.after(budget)
     notes = ProgressNotes(caller.notify, settings.progress_interval_ms / 1000)
 
     async def work() -> ChatResult:
-        named, until = await reference(session, arguments.service_id, caller, deadline, notes)
-        return with_warnings(await session.chats.run(named, request, until, notes))
+        named, until = await reference(account, arguments.service_id, caller, deadline, notes)
+        return with_warnings(await account.chats.run(named, request, until, notes))
 
     return await notes.during(work)
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from alaya_mcp.accounts import Session
+from alaya_mcp.accounts import Account
 from alaya_mcp.config.settings import READ_BUDGET_SECONDS
 from alaya_mcp.deployment.views import deployment_result
 from alaya_mcp.results import DeploymentResult
@@ -23,8 +23,8 @@ class GetDeploymentArguments(DeploymentArguments):
     )
 
 
-async def _run(session: Session, arguments: GetDeploymentArguments, caller: Caller) -> DeploymentResult:
-    reading = Reading.begin(session, caller)
+async def _run(account: Account, arguments: GetDeploymentArguments, caller: Caller) -> DeploymentResult:
+    reading = Reading.begin(account, caller)
     service_id, deployment = await reading.notes.during(
         lambda: reading.deployment(arguments.service_id, arguments.wait_seconds)
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from alaya_mcp.accounts import Session
+from alaya_mcp.accounts import Account
 from alaya_mcp.config.settings import READ_BUDGET_SECONDS
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.listing import Filters, list_summary, shown_row
@@ -97,25 +97,25 @@ class _Cursor(BaseModel):
         )
 
 
-async def _run(session: Session, arguments: ListDeploymentsArguments, caller: Caller) -> DeploymentListResult:
+async def _run(account: Account, arguments: ListDeploymentsArguments, caller: Caller) -> DeploymentListResult:
     filters, start = arguments.beginning()
-    reading = Reading.begin(session, caller, "listing the deployments")
-    return await reading.notes.during(lambda: _listed(session, filters, start, arguments.limit, reading.deadline))
+    reading = Reading.begin(account, caller, "listing the deployments")
+    return await reading.notes.during(lambda: _listed(account, filters, start, arguments.limit, reading.deadline))
 
 
-async def first_deployments(session: Session) -> DeploymentListResult:
+async def first_deployments(account: Account) -> DeploymentListResult:
     """As many as one page of the API holds.
 
     Raises:
         AlayaError: each control-plane row of docs/errors.md.
     """
-    return await _listed(session, Filters(), Position(), LARGEST_PAGE, Deadline.after(READ_BUDGET_SECONDS))
+    return await _listed(account, Filters(), Position(), LARGEST_PAGE, Deadline.after(READ_BUDGET_SECONDS))
 
 
 async def _listed(
-    session: Session, filters: Filters, start: Position, limit: int, deadline: Deadline
+    account: Account, filters: Filters, start: Position, limit: int, deadline: Deadline
 ) -> DeploymentListResult:
-    walk = session.directory.walk(deadline, start)
+    walk = account.names.walk(deadline, start)
     rows: list[DeploymentRow] = []
     looked_at = 0
     warnings: list[str] = []

@@ -4,7 +4,7 @@ from typing import Final
 
 from pydantic import Field
 
-from alaya_mcp.accounts import Session
+from alaya_mcp.accounts import Account
 from alaya_mcp.deployment.model_names import Names
 from alaya_mcp.deployment.readiness import not_ready, readiness
 from alaya_mcp.deployment.verification import verified
@@ -32,8 +32,8 @@ class ListLoraModelsArguments(DeploymentArguments):
     )
 
 
-async def _run(session: Session, arguments: ListLoraModelsArguments, caller: Caller) -> LoraListResult:
-    reading = Reading.begin(session, caller)
+async def _run(account: Account, arguments: ListLoraModelsArguments, caller: Caller) -> LoraListResult:
+    reading = Reading.begin(account, caller)
 
     async def work() -> LoraListResult:
         service_id, deployment = await reading.deployment(arguments.service_id)
@@ -53,7 +53,7 @@ async def _answers(reading: Reading, deployment: Deployment, service_id: str) ->
     if not readiness(deployment).ready:
         raise not_ready(deployment, service_id)
     reading.notes.status("waiting", "asking the engine")
-    client = reading.session.client
+    client = reading.account.client
     engine = client.engine(deployment, service_id)
     ready = sum(instance.base_model_ready is True for instance in deployment.instances)
     answers: list[Names] = []

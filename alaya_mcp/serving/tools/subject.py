@@ -6,7 +6,7 @@ from typing import Final
 
 import anyio
 
-from alaya_mcp.accounts import Session
+from alaya_mcp.accounts import Account
 from alaya_mcp.config.settings import READ_BUDGET_SECONDS
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.waiting import wait_until_ready
@@ -21,7 +21,7 @@ _MOST_CANDIDATES: Final = 10
 
 
 async def reference(
-    session: Session, given: str | None, caller: Caller, deadline: Deadline, notes: ProgressNotes
+    account: Account, given: str | None, caller: Caller, deadline: Deadline, notes: ProgressNotes
 ) -> tuple[str, Deadline]:
     """What the caller calls the deployment, or the default, or what the host's user chooses among the running ones.
 
@@ -32,16 +32,16 @@ async def reference(
         AnswerAwaited: the host has to ask and call again.
         AlayaError: the user cannot be asked for now, since the deployments cannot be had.
     """
-    if named := given or session.settings.service_id:
+    if named := given or account.settings.service_id:
         return named, deadline
     try:
-        rows = await session.directory.known(deadline)
+        rows = await account.names.known(deadline)
     except AlayaError as error:
         if caller.choose and error.retryable:
             raise
         raise InvalidArguments("deployment_not_named", because=error) from None
     offered = running(rows)
-    these = references(offered, session.settings.aliases)
+    these = references(offered, account.settings.aliases)
     if not (caller.choose and offered):
         raise _nothing_named("", these)
     options = [label(row) for row in offered[:_MOST_OPTIONS]]
@@ -79,21 +79,21 @@ class Reading:
     """One call that reads: how long it may take, and how it is told of.
 
     Attributes:
-        session: The account.
+        account: The account.
         caller: The host.
         deadline: Of the call, put off by the time that the user takes to answer.
         notes: What the host is told meanwhile.
     """
 
-    session: Session
+    account: Account
     caller: Caller
     deadline: Deadline
     notes: ProgressNotes
 
     @classmethod
-    def begin(cls, session: Session, caller: Caller, words: str = "looking up the deployment") -> "Reading":
+    def begin(cls, account: Account, caller: Caller, words: str = "looking up the deployment") -> "Reading":
         """A reading that begins now."""
-        return cls(session, caller, Deadline.after(READ_BUDGET_SECONDS), ProgressNotes(caller.notify, 0, words))
+        return cls(account, caller, Deadline.after(READ_BUDGET_SECONDS), ProgressNotes(caller.notify, 0, words))
 
     async def deployment(self, given: str | None, wait: float = 0) -> tuple[str, Deployment]:
         """The deployment that is meant, and its id; ready, if waiting so long brings that about.
@@ -102,11 +102,11 @@ class Reading:
             AlayaError: each control-plane row of docs/errors.md.
             AnswerAwaited: as `reference`.
         """
-        named, self.deadline = await reference(self.session, given, self.caller, self.deadline, self.notes)
-        service_id, deployment = await self.session.directory.find(named, self.deadline, self.session.lookups.fresh)
+        named, self.deadline = await reference(self.account, given, self.caller, self.deadline, self.notes)
+        service_id, deployment = await self.account.names.find(named, self.deadline, self.account.cache.fresh)
 
         async def look() -> Deployment:
-            return await self.session.lookups.fresh(service_id, self.deadline)
+            return await self.account.cache.fresh(service_id, self.deadline)
 
         def tell(state: str, instances: str) -> None:
             self.notes.status("waiting", state, instances)

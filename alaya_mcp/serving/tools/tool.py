@@ -10,7 +10,7 @@ import anyio
 import mcp_types as types
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from alaya_mcp.accounts import Session
+from alaya_mcp.accounts import Account
 from alaya_mcp.deployment.reference import REFERENCE_LENGTH, checked_reference
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, InternalError, NotConfigured
 from alaya_mcp.results import ResultModel
@@ -78,7 +78,7 @@ class Tool(Generic[ArgumentsT, ResultT]):
     description: str
     arguments: type[ArgumentsT]
     result: type[ResultT]
-    run: Callable[[Session, ArgumentsT, Caller], Awaitable[ResultT]]
+    run: Callable[[Account, ArgumentsT, Caller], Awaitable[ResultT]]
     text: Callable[[ResultT], str]
     idempotent: bool
 
@@ -100,21 +100,21 @@ class Tool(Generic[ArgumentsT, ResultT]):
         )
 
     async def call(
-        self, session: Session | NotConfigured, raw: Mapping[str, Any] | None, caller: Caller
+        self, account: Account | NotConfigured, raw: Mapping[str, Any] | None, caller: Caller
     ) -> types.CallToolResult:
         """One call; every failure is a result that the agent can read.
 
         Raises:
             AnswerAwaited: the host's user is to be asked first, and the call made again.
         """
-        with _logged(self.name, session) as log:
+        with _logged(self.name, account) as log:
             try:
                 arguments = self.arguments.parse(raw or {})
-                if isinstance(session, NotConfigured):
-                    log.outcome = session.code
-                    return error_result(session)
-                log.service_id = getattr(arguments, "service_id", None) or session.settings.service_id
-                result = await self.run(session, arguments, caller)  # type: ignore[arg-type] # parse returns its own class
+                if isinstance(account, NotConfigured):
+                    log.outcome = account.code
+                    return error_result(account)
+                log.service_id = getattr(arguments, "service_id", None) or account.settings.service_id
+                result = await self.run(account, arguments, caller)  # type: ignore[arg-type] # parse returns its own class
                 log.result = result
                 return types.CallToolResult(
                     content=[types.TextContent(type="text", text=self.text(result))],
@@ -126,7 +126,7 @@ class Tool(Generic[ArgumentsT, ResultT]):
             except AlayaError as error:
                 log.outcome = error.code
                 named = (raw or {}).get("service_id")
-                default = None if named or isinstance(session, NotConfigured) else session.settings.service_id
+                default = None if named or isinstance(account, NotConfigured) else account.settings.service_id
                 return error_result(_of_the_default(error, default) if default else error)
             except Exception as bug:  # noqa: BLE001 the boundary: a bug costs one call, not the process
                 log.outcome = InternalError.code
@@ -143,7 +143,7 @@ class _Log:
 
 
 @contextmanager
-def _logged(tool: str, session: Session | NotConfigured) -> Generator[_Log]:
+def _logged(tool: str, account: Account | NotConfigured) -> Generator[_Log]:
     """One line for a call, however it ends; a failure is a warning."""
     log, began = _Log(), anyio.current_time()
     with counted_requests() as requests:
@@ -162,7 +162,7 @@ def _logged(tool: str, session: Session | NotConfigured) -> Generator[_Log]:
                     anyio.current_time() - began,
                     requests.sent,
                     service_id=getattr(log.result, "service_id", log.service_id),
-                    account=None if isinstance(session, NotConfigured) else session.settings.account,
+                    account=None if isinstance(account, NotConfigured) else account.settings.account,
                     truncated=getattr(log.result, "truncated_reason", None),
                 )
                 _log.log(level, event)

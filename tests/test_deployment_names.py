@@ -13,7 +13,7 @@ from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.reference import checked_reference, could_be_id, folded, is_uuid, most_like
 from alaya_mcp.deployment.wire import Page, parse_page
 from alaya_mcp.sandbox import Sandbox
-from alaya_mcp.upstream.deployment_names import Directory
+from alaya_mcp.upstream.deployment_names import DeploymentNames
 from tests.calls import CHAT, ERAS, Era, call, connected, content_of, error_of, over, text_of
 from tests.registry import Registry, row, uuid
 from tests.upstream import Upstream, replies, says
@@ -509,12 +509,12 @@ async def test_a_search_that_hangs_holds_up_no_search_for_another_name() -> None
         del deadline
         return service_id
 
-    directory = Directory(fetch, {})
+    names = DeploymentNames(fetch, {})
     found = ""
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(directory.find, "this one hangs", Deadline.after(600), look)
+        tasks.start_soon(names.find, "this one hangs", Deadline.after(600), look)
         await anyio.wait_all_tasks_blocked()
-        found, _ = await directory.find("another one", Deadline.after(600), look)
+        found, _ = await names.find("another one", Deadline.after(600), look)
         tasks.cancel_scope.cancel()
 
     assert found == uuid(1)
@@ -529,11 +529,11 @@ async def test_no_more_than_a_thousand_names_are_kept() -> None:
         del deadline
         return service_id
 
-    directory = Directory(fetch, {})
+    names = DeploymentNames(fetch, {})
     for number in range(1_010):
-        await directory.find(f"name {number}", Deadline.after(9), look)
+        await names.find(f"name {number}", Deadline.after(9), look)
 
-    assert len(directory._ids) == 1_000  # pyright: ignore[reportPrivateUsage] # a bound shows nowhere else
+    assert len(names._ids) == 1_000  # pyright: ignore[reportPrivateUsage] # a bound shows nowhere else
 
 
 async def test_where_nothing_is_called_like_it_some_are_named_without_a_claim() -> None:

@@ -1,4 +1,4 @@
-"""Lookups for chats: shared while under way, kept while ready, dropped at any sign that they are stale."""
+"""DeploymentCache for chats: shared while under way, kept while ready, dropped at any sign that they are stale."""
 
 import anyio
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AccessDenied, AlayaError, UpstreamTimeout
-from alaya_mcp.upstream.deployment_cache import KEPT_SECONDS, Lookups
+from alaya_mcp.upstream.deployment_cache import KEPT_SECONDS, DeploymentCache
 from tests.calls import CHAT, connected, content_of, error_of
 from tests.upstream import DONE, Exchange, Handler, Request, Upstream, in_turn, replies, says, text_chunk
 
@@ -39,13 +39,13 @@ def soon() -> Deadline:
     return Deadline.after(10)
 
 
-async def at_once(lookups: Lookups, plane: ControlPlane, number: int) -> list[Deployment | AlayaError]:
+async def at_once(cache: DeploymentCache, plane: ControlPlane, number: int) -> list[Deployment | AlayaError]:
     """So many callers, all waiting before the first answer."""
     found: list[Deployment | AlayaError] = []
 
     async def ask() -> None:
         try:
-            found.append((await lookups.recent("svc", soon()))[0])
+            found.append((await cache.recent("svc", soon()))[0])
         except AlayaError as error:
             found.append(error)
 
@@ -60,7 +60,7 @@ async def at_once(lookups: Lookups, plane: ControlPlane, number: int) -> list[De
 
 async def test_callers_at_once_share_one_request() -> None:
     plane = ControlPlane()
-    found = await at_once(Lookups(plane), plane, 50)
+    found = await at_once(DeploymentCache(plane), plane, 50)
 
     assert plane.asked == 1
     assert len({id(each) for each in found}) == 1
@@ -69,7 +69,7 @@ async def test_callers_at_once_share_one_request() -> None:
 async def test_they_share_a_deployment_that_is_not_ready_and_a_refusal_too() -> None:
     for outcome in ({"status": "stopped"}, AccessDenied("deployment_denied")):
         plane = ControlPlane(outcome)
-        found = await at_once(Lookups(plane), plane, 5)
+        found = await at_once(DeploymentCache(plane), plane, 5)
 
         assert plane.asked == 1
         assert len(found) == 5
@@ -78,29 +78,29 @@ async def test_they_share_a_deployment_that_is_not_ready_and_a_refusal_too() -> 
 async def test_only_what_is_ready_is_kept() -> None:
     plane = ControlPlane({"status": "starting"}, READY)
     plane.go.set()
-    lookups = Lookups(plane)
+    cache = DeploymentCache(plane)
 
-    assert [(await lookups.recent("svc", soon()))[1] for _ in range(3)] == [False, False, True]
+    assert [(await cache.recent("svc", soon()))[1] for _ in range(3)] == [False, False, True]
     assert plane.asked == 2
 
 
 async def test_it_is_kept_no_longer_than_its_time() -> None:
     plane = ControlPlane()
     plane.go.set()
-    lookups = Lookups(plane, seconds=0)
+    cache = DeploymentCache(plane, seconds=0)
 
-    assert [(await lookups.recent("svc", soon()))[1] for _ in range(2)] == [False, False]
+    assert [(await cache.recent("svc", soon()))[1] for _ in range(2)] == [False, False]
     assert KEPT_SECONDS == 30
 
 
 async def test_a_fresh_lookup_takes_no_request_that_began_before_it() -> None:
     plane = ControlPlane()
-    lookups = Lookups(plane)
+    cache = DeploymentCache(plane)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(lookups.recent, "svc", soon())
+        tasks.start_soon(cache.recent, "svc", soon())
         await plane.begun.wait()
-        tasks.start_soon(lookups.fresh, "svc", soon())
-        tasks.start_soon(lookups.fresh, "svc", soon())
+        tasks.start_soon(cache.fresh, "svc", soon())
+        tasks.start_soon(cache.fresh, "svc", soon())
         await anyio.wait_all_tasks_blocked()
 
         assert plane.asked == 1
@@ -110,16 +110,16 @@ async def test_a_fresh_lookup_takes_no_request_that_began_before_it() -> None:
 
 async def test_another_caller_takes_over_from_one_that_was_cancelled() -> None:
     plane = ControlPlane()
-    lookups = Lookups(plane)
+    cache = DeploymentCache(plane)
     found: list[Deployment] = []
 
     async def ask() -> None:
-        found.append((await lookups.recent("svc", soon()))[0])
+        found.append((await cache.recent("svc", soon()))[0])
 
     async with anyio.create_task_group() as tasks:
         with anyio.CancelScope() as first:
             async with anyio.create_task_group() as leading:
-                leading.start_soon(lookups.recent, "svc", soon())
+                leading.start_soon(cache.recent, "svc", soon())
                 await plane.begun.wait()
                 tasks.start_soon(ask)
                 await anyio.wait_all_tasks_blocked()
@@ -132,7 +132,7 @@ async def test_another_caller_takes_over_from_one_that_was_cancelled() -> None:
 
 async def test_whoever_waits_longer_asks_again_after_a_time_out() -> None:
     plane = ControlPlane(UpstreamTimeout("no_answer"), READY)
-    found = await at_once(Lookups(plane), plane, 3)
+    found = await at_once(DeploymentCache(plane), plane, 3)
 
     assert sum(isinstance(each, Deployment) for each in found) == 2
     assert plane.asked == 2
@@ -140,18 +140,18 @@ async def test_whoever_waits_longer_asks_again_after_a_time_out() -> None:
 
 async def test_waiting_for_another_callers_request_ends_at_ones_own_deadline() -> None:
     plane = ControlPlane()
-    lookups = Lookups(plane)
+    cache = DeploymentCache(plane)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(lookups.recent, "svc", soon())
+        tasks.start_soon(cache.recent, "svc", soon())
         await plane.begun.wait()
         with pytest.raises(UpstreamTimeout):
-            await lookups.recent("svc", Deadline.after(0.01))
+            await cache.recent("svc", Deadline.after(0.01))
         tasks.cancel_scope.cancel()
 
 
 async def test_a_time_out_that_upstream_tells_is_shared() -> None:
     plane = ControlPlane(UpstreamTimeout("gave_up_waiting", http_status=504))
-    found = await at_once(Lookups(plane), plane, 20)
+    found = await at_once(DeploymentCache(plane), plane, 20)
 
     assert plane.asked == 1
     assert all(isinstance(each, UpstreamTimeout) for each in found)
@@ -160,34 +160,34 @@ async def test_a_time_out_that_upstream_tells_is_shared() -> None:
 async def test_a_lookup_that_was_refused_drops_what_was_kept() -> None:
     plane = ControlPlane(READY, AccessDenied("deployment_denied"))
     plane.go.set()
-    lookups = Lookups(plane)
-    await lookups.recent("svc", soon())
+    cache = DeploymentCache(plane)
+    await cache.recent("svc", soon())
     with pytest.raises(AccessDenied):
-        await lookups.fresh("svc", soon())
+        await cache.fresh("svc", soon())
 
-    assert (await lookups.recent("svc", soon()))[1] is False
+    assert (await cache.recent("svc", soon()))[1] is False
 
 
 async def test_what_was_asked_before_a_sign_of_staleness_is_not_kept_after_it() -> None:
     plane = ControlPlane()
-    lookups = Lookups(plane)
+    cache = DeploymentCache(plane)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(lookups.recent, "svc", soon())
+        tasks.start_soon(cache.recent, "svc", soon())
         await plane.begun.wait()
-        lookups.forget("svc")
+        cache.forget("svc")
         plane.go.set()
 
-    assert (await lookups.recent("svc", soon()))[1] is False
+    assert (await cache.recent("svc", soon()))[1] is False
 
 
 async def test_a_thousand_are_kept_at_most() -> None:
     plane = ControlPlane()
     plane.go.set()
-    lookups = Lookups(plane)
+    cache = DeploymentCache(plane)
     for number in range(1_001):
-        await lookups.recent(str(number), soon())
+        await cache.recent(str(number), soon())
 
-    assert [(await lookups.recent(service_id, soon()))[1] for service_id in ("1", "0")] == [True, False]
+    assert [(await cache.recent(service_id, soon()))[1] for service_id in ("1", "0")] == [True, False]
 
 
 async def test_a_chat_with_a_deployment_seen_just_now_is_one_request() -> None:
