@@ -6,14 +6,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
+from pydantic import ValidationError
+
 from alaya_mcp.atomic_file import replace_file, usual_mode
+from alaya_mcp.chat.messages import Message as GivenMessage
 from alaya_mcp.chat.request import Role, Turn
 from alaya_mcp.printable import encodable
 from alaya_mcp.terminal.conversation import Conversation, Message
+from alaya_mcp.validation import why_refused
 
 _BYTES: Final = 32 * 2**20
 """Of a conversation that is read."""
-_ROLES: Final[dict[str, Role]] = {"system": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 _TITLES: Final[dict[Role, str]] = {"system": "System", "user": "You", "assistant": "Model", "tool": "Tool"}
 
 
@@ -155,49 +158,13 @@ def parse_messages(text: str) -> tuple[Turn, ...]:
 
 
 def _turn(message: object, number: int) -> Turn:
-    if not isinstance(message, dict):
-        raise ValueError(f"message {number} is not an object")  # noqa: TRY004 one kind of error for one file
-    fields = cast("dict[str, Any]", message)
-    role = _ROLES.get(str(fields.get("role")))
-    if role is None:
-        raise ValueError(f"message {number} has none of the roles {', '.join(_ROLES)}")
-    content, images = _content(fields, number)
-    calls = _list_of(dict, fields.get("tool_calls"), f"message {number}: tool_calls")
-    call_id = fields.get("tool_call_id")
-    return Turn(
-        role,
-        content,
-        images=(*images, *_list_of(str, fields.get("images"), f"message {number}: images")),
-        tool_calls=tuple(cast("list[dict[str, Any]]", calls)),
-        tool_call_id=call_id if isinstance(call_id, str) and call_id else None,
-    )
-
-
-def _content(fields: dict[str, Any], number: int) -> tuple[str, list[str]]:
-    """The text, and the images where it comes as a list of parts."""
-    content = fields.get("content")
-    if isinstance(content, str):
-        return content, []
-    if content is None and fields.get("tool_calls"):
-        return "", []
-    if not isinstance(content, list):
-        raise ValueError(f"message {number} has no text as its content")  # noqa: TRY004 one kind of error for one file
-    texts: list[str] = []
-    images: list[str] = []
-    for part in cast("list[Any]", content):
-        match part:
-            case {"type": "text", "text": str(text)}:
-                texts.append(text)
-            case {"type": "image_url", "image_url": {"url": str(url)}}:
-                images.append(url)
-            case _:
-                raise ValueError(f"message {number} has a part that is neither text nor an image")
-    return "".join(texts), images
-
-
-def _list_of(kind: type, value: object, what: str) -> list[Any]:
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(item, kind) for item in cast("list[Any]", value)):
-        raise ValueError(f"{what} is not a list of the right shape")
-    return cast("list[Any]", value)
+    """Fields that a chat has no use for are left out: other programs write them."""
+    if isinstance(message, dict):
+        fields = cast("dict[str, Any]", message)
+        message = {name: fields[name] for name in GivenMessage.model_fields if name in fields}
+    try:
+        return GivenMessage.model_validate(message).turn()
+    except ValidationError as invalid:
+        first = invalid.errors(include_url=False)[0]
+        where = "".join(f"{part}: " for part in first["loc"] if isinstance(part, str))
+        raise ValueError(f"message {number}: {where}{why_refused(first)}") from None

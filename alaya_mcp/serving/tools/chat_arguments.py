@@ -5,11 +5,11 @@ from typing import Annotated, Any, Final, cast
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from alaya_mcp.chat.chats import ChatRequest
+from alaya_mcp.chat.json_values import JsonObject, Text, json_list, within
+from alaya_mcp.chat.messages import Message
 from alaya_mcp.chat.request import TOOL_CHOICES, Features, Sampling, Thinking, Turn
 from alaya_mcp.chat.structured import SCHEMA_BYTES
 from alaya_mcp.errors import InvalidArguments
-from alaya_mcp.serving.tools.json_values import JsonObject, Text, json_list, within
-from alaya_mcp.serving.tools.messages import Message
 from alaya_mcp.serving.tools.tool import DeploymentArguments
 
 _EXTRA_BYTES: Final = 64 * 2**10

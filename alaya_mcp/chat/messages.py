@@ -1,4 +1,4 @@
-"""One message of a conversation, as an argument."""
+"""One message of a conversation, as a caller or a file has it: OpenAI's shape, with `images` beside the text."""
 
 import binascii
 import json
@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from alaya_mcp.chat.json_values import Text, json_list
 from alaya_mcp.chat.request import Role, Turn
-from alaya_mcp.serving.tools.json_values import Text, json_list
 
 _IMAGE_BYTES: Final = 8 * 2**20
 """Of one image given as data, encoded."""
