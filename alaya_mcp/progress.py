@@ -22,6 +22,22 @@ class Notify(Protocol):
         ...
 
 
+class Notes(Protocol):
+    """Takes what a host is told of a call while it runs."""
+
+    def status(self, phase: Phase, words: str, detail: str = "") -> None:
+        """Tell what is being done."""
+        ...
+
+    def think(self) -> None:
+        """Tell that the model thinks."""
+        ...
+
+    def write(self, text: str) -> None:
+        """Tell text of the reply."""
+        ...
+
+
 class ProgressNotes:
     """Tells a host what a call is doing.
 

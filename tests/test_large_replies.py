@@ -243,7 +243,7 @@ class Told:
 
     text: list[str] = field(default_factory=list[str])
 
-    def status(self, phase: Phase, words: str) -> None:
+    def status(self, phase: Phase, words: str, detail: str = "") -> None:
         """Not asked for here."""
 
     def think(self) -> None:

@@ -10,6 +10,7 @@ from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.waiting import poll_interval, ready_instances, wait_until_ready
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, UpstreamUnavailable
+from alaya_mcp.progress import Phase, ProgressNotes
 from alaya_mcp.serving.server import create_server
 from tests.calls import CHAT, call, connected, content_of, error_of, text_of
 from tests.patience import PATIENCE
@@ -206,8 +207,8 @@ def deployment(**fields: object) -> Deployment:
     return Deployment.model_validate({"tells_instances": True, **fields})
 
 
-async def wait(*looks: Deployment | AlayaError, seconds: float = 30) -> tuple[Deployment, list[tuple[str, str]]]:
-    left, said = list(looks), list[tuple[str, str]]()
+async def wait(*looks: Deployment | AlayaError, seconds: float = 30) -> tuple[Deployment, list[str]]:
+    left, said = list(looks), list[str]()
 
     async def look() -> Deployment:
         found = left.pop(0)
@@ -217,13 +218,15 @@ async def wait(*looks: Deployment | AlayaError, seconds: float = 30) -> tuple[De
 
     first = deployment(status="starting")
 
-    def tell(state: str, instances: str) -> None:
-        said.append((state, instances))
+    async def notify(progress: float, message: str, phase: Phase) -> None:
+        del progress, phase
+        said.append(message)
 
+    notes = ProgressNotes(notify, 0, "")
     with anyio.fail_after(PATIENCE):
-        found = await wait_until_ready(first, look, Deadline.after(seconds), tell)
+        found = await notes.during(lambda: wait_until_ready(first, look, Deadline.after(seconds), notes))
     assert not left
-    return found, said
+    return found, said[1:]
 
 
 async def test_a_look_that_fails_in_passing_does_not_end_the_wait() -> None:
@@ -231,7 +234,7 @@ async def test_a_look_that_fails_in_passing_does_not_end_the_wait() -> None:
     found, said = await wait(UpstreamUnavailable("upstream_failing"), ready)
 
     assert found is ready
-    assert len(said) == 2
+    assert said == ["starting"]
 
 
 async def test_a_look_that_fails_for_good_ends_it() -> None:

@@ -211,10 +211,7 @@ class Chats:
             patience = max(call.waiting.remaining(), _LAST_LOOK_SECONDS)
             return await self._cache.fresh(call.service_id, call.deadline.sooner(patience))
 
-        def tell(state: str, instances: str) -> None:
-            call.notes.status("waiting", state, instances)
-
-        deployment = await wait_until_ready(deployment, look, call.waiting, tell)
+        deployment = await wait_until_ready(deployment, look, call.waiting, call.notes)
         if not readiness(deployment).ready:
             raise not_ready(deployment, call.service_id, waited=call.request.wait_seconds)
         return deployment

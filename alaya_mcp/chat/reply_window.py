@@ -5,12 +5,12 @@ is one and about a quarter of a token, a Chinese one is three and about one toke
 """
 
 import unicodedata
-from typing import Final, Protocol
+from typing import Final
 
 import anyio
 
 from alaya_mcp.chat.stream.reply import Delta, Reply
-from alaya_mcp.progress import Phase
+from alaya_mcp.progress import Notes
 
 _ZONE: Final = 1_000
 """Bytes before the cap in which a sensible boundary is looked for, and which are shown only once it is known."""
@@ -48,22 +48,6 @@ def _whole(text: str, end: int) -> int:
 
 def _continues(char: str) -> bool:
     return char == _JOINER or unicodedata.combining(char) > 0 or "\ufe00" <= char <= "\ufe0f"
-
-
-class Notes(Protocol):
-    """Takes what a host is told of a reply while it comes."""
-
-    def status(self, phase: Phase, words: str) -> None:
-        """Tell what is being done."""
-        ...
-
-    def think(self) -> None:
-        """Tell that the model thinks."""
-        ...
-
-    def write(self, text: str) -> None:
-        """Tell text of the reply."""
-        ...
 
 
 class ReplyWindow:

@@ -9,6 +9,7 @@ from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.readiness import readiness
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError
+from alaya_mcp.progress import Notes
 
 _FIRST_SECONDS: Final = 1.0
 _GROWTH: Final = 1.5
@@ -31,7 +32,7 @@ async def wait_until_ready(
     deployment: Deployment,
     look: Callable[[], Awaitable[Deployment]],
     until: Deadline,
-    tell: Callable[[str, str], None],
+    notes: Notes,
 ) -> Deployment:
     """The deployment once it is ready, once waiting will not help, or as it was last seen when the time is up.
 
@@ -39,14 +40,15 @@ async def wait_until_ready(
         deployment: As seen just now.
         look: Looks again.
         until: When waiting ends.
-        tell: Takes its state and how far it is, in words, after each look.
+        notes: Is told its state and how many instances are ready, after each look.
 
     Raises:
         AlayaError: a look failed in a way that does not pass.
     """
     polls = 0
     while not (verdict := readiness(deployment)).ready and verdict.may_pass and (left := until.remaining()) > 0:
-        tell(verdict.state if deployment.status == "starting" else "loading its model", ready_instances(deployment))
+        state = verdict.state if deployment.status == "starting" else "loading its model"
+        notes.status("waiting", state, ready_instances(deployment))
         await anyio.sleep(min(poll_interval(polls), left))
         polls += 1
         try:

@@ -109,10 +109,7 @@ class ChatSession:
             return seen
 
         def wait(notes: ProgressNotes) -> Awaitable[Deployment]:
-            def tell(state: str, instances: str) -> None:
-                notes.status("waiting", state, instances)
-
-            return wait_until_ready(deployment, look, Deadline(math.inf, math.inf), tell)
+            return wait_until_ready(deployment, look, Deadline(math.inf, math.inf), notes)
 
         return deployment if readiness(deployment).ready else await self._told(wait)
 

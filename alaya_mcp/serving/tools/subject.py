@@ -108,7 +108,4 @@ class Reading:
         async def look() -> Deployment:
             return await self.account.cache.fresh(service_id, self.deadline)
 
-        def tell(state: str, instances: str) -> None:
-            self.notes.status("waiting", state, instances)
-
-        return service_id, await wait_until_ready(deployment, look, self.deadline.sooner(wait), tell)
+        return service_id, await wait_until_ready(deployment, look, self.deadline.sooner(wait), self.notes)
