@@ -39,6 +39,7 @@ class Deployment:
     `fields` are further fields of the detail, as reported. `thinking` is where the thoughts go: into a
     field of their own, between tags in the content, or there with the opening tag in the prompt already. A
     deployment with a `tool_parser` calls tools, and a `multimodal` one takes images.
+    `key_name` is what its key ends with, where that is not the id without its first part.
     """
 
     service_id: str
@@ -59,6 +60,7 @@ class Deployment:
     source: Literal["quickstart", "expert", "lora"] = "quickstart"
     code: int | str | None = 0
     key_field: str = "apikey"
+    key_name: str = ""
     url_end: str = ""
     vks_id: str = "vks-sandbox-1"
     namespace: str = "sandbox"
@@ -79,7 +81,7 @@ class Deployment:
     @property
     def api_key(self) -> str:
         """The key that its engine takes at first."""
-        return f"sandbox-key-{self.service_id.partition('-')[2]}"
+        return f"sandbox-key-{self.key_name or self.service_id.partition('-')[2]}"
 
 
 def lora_service(adapter: str, base_id: str, deployment: Deployment) -> Deployment:

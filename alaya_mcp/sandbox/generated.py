@@ -75,6 +75,7 @@ def _deployment(number: int, name: str, purpose: str) -> Deployment:
     deployment = Deployment(
         _service_id(number),
         "one of many",
+        key_name=str(number),
         name=name,
         model=model,
         model_id=model_id,

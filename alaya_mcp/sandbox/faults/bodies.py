@@ -76,7 +76,7 @@ def _deflate(data: bytes, flush: int) -> bytes:
 def _huge_stream(chat: Script) -> Iterator[bytes]:
     role, first, *rest = chat.events()
     large = first.replace(b'"one"', b'"%b"' % (b"x" * _MIB))
-    return chain((role,), repeat(large, 66), rest)
+    return chain((role,), repeat(large, 66), (b"".join(rest),))
 
 
 DRIP_JSON: Show = send(lambda _: chain((b"{",), repeat(b" ")), delay=DRIP_SECONDS)

@@ -22,7 +22,8 @@ def _without(*names: str) -> Callable[[Report], Fields]:
 
 
 def _https(report: Report) -> Fields:
-    return report.fields | {"serviceUrl": str(report.fields["serviceUrl"]).replace("http:", "https:")}
+    origin, serve, _ = str(report.fields["serviceUrl"]).partition("/serve")
+    return report.fields | {"serviceUrl": origin.replace("http:", "https:") + serve}
 
 
 # Two lines an entry: name and summary, then its handlers.
