@@ -1,8 +1,13 @@
 """One absolute deadline for a tool call, handed down to whatever waits."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import anyio
+
+from alaya_mcp.error_causes import Plane
+from alaya_mcp.errors import UpstreamTimeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +35,15 @@ class Deadline:
     def remaining(self) -> float:
         """Seconds left, never below zero."""
         return max(0.0, self.at - anyio.current_time())
+
+    @contextmanager
+    def limit(self, plane: Plane, service_id: str = "") -> Generator[anyio.CancelScope]:
+        """Cancel what runs inside once the deadline has come.
+
+        Raises:
+            UpstreamTimeout: it has come.
+        """
+        with anyio.CancelScope(deadline=self.at) as scope:
+            yield scope
+        if scope.cancelled_caught:
+            raise UpstreamTimeout("no_answer", plane=plane, seconds=self.budget, service_id=service_id)

@@ -11,11 +11,11 @@ from alaya_mcp.deployment.wire import parse_deployment
 from alaya_mcp.doctor.control_plane import judged
 from alaya_mcp.doctor.deployment import none_named
 from alaya_mcp.doctor.engine import Evidence, about_api_key, about_first_token, about_served_names, about_service_url
-from alaya_mcp.errors import AlayaError, CredentialsRejected, DeploymentNotReady
+from alaya_mcp.errors import AlayaError, CredentialsRejected, DeploymentNotReady, UpstreamTimeout
 from alaya_mcp.origins import Origin
 from alaya_mcp.upstream.auth import ApiKeyAuth
 from alaya_mcp.upstream.client import Engine
-from alaya_mcp.upstream.explain import explain, timed_out
+from alaya_mcp.upstream.explain import explain
 from alaya_mcp.upstream.failures import Failure, Kind
 from alaya_mcp.upstream.subject import Subject
 from tests.doctor_patient import KEYS
@@ -64,8 +64,10 @@ def test_each_kind_of_failure_has_its_verdict_on_either_plane(kind: Kind) -> Non
 
 
 def test_an_answer_that_does_not_come_in_time_is_told_apart_from_no_connection() -> None:
-    assert judged(timed_out("control", 10), SETTINGS).control_plane.verdict == "no_answer"
-    assert about_service_url(evidence(timed_out("data", 8))).verdict == "engine_silent"
+    assert (
+        judged(UpstreamTimeout("no_answer", plane="control", seconds=10), SETTINGS).control_plane.verdict == "no_answer"
+    )
+    assert about_service_url(evidence(UpstreamTimeout("no_answer", plane="data", seconds=8))).verdict == "engine_silent"
 
 
 def test_a_proxy_may_be_the_cause_of_a_name_that_cannot_be_resolved_and_of_a_refusal() -> None:

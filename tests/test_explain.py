@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from alaya_mcp.error_causes import Plane
 from alaya_mcp.error_sentences import what_happened as happened
-from alaya_mcp.errors import AlayaError, UnexpectedResponse
+from alaya_mcp.errors import AlayaError, UnexpectedResponse, UpstreamTimeout
 from alaya_mcp.serving.errors import error_text
-from alaya_mcp.upstream.explain import explain, explain_envelope, timed_out
+from alaya_mcp.upstream.explain import explain, explain_envelope
 from alaya_mcp.upstream.failures import Failure, Kind, kind_of
 from alaya_mcp.upstream.statuses import explain_status
 from alaya_mcp.upstream.subject import Subject
@@ -228,7 +228,7 @@ def test_a_failure_code_under_http_200_is_explained_by_its_words(plane: Plane, m
 
 
 def test_a_time_out_is_retryable_and_names_its_budget() -> None:
-    error = timed_out("data", 50)
+    error = UpstreamTimeout("no_answer", plane="data", seconds=50)
     assert (error.code, error.retryable, error.plane) == ("upstream_timeout", True, "data")
     assert "50 s" in happened(error)
 

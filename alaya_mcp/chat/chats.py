@@ -32,7 +32,6 @@ from alaya_mcp.upstream.client import AlayaClient, Engine
 from alaya_mcp.upstream.deployment_cache import DeploymentCache
 from alaya_mcp.upstream.deployment_names import DeploymentNames
 from alaya_mcp.upstream.failures import Failure
-from alaya_mcp.upstream.time_limit import within
 
 _LAST_LOOK_SECONDS: Final = 5.0
 """For the look at the end of a wait."""
@@ -230,7 +229,7 @@ class Chats:
         def tell(words: str) -> None:
             notes.status("waiting", words)
 
-        with within(deadline, "data", call.service_id) as opening:
+        with deadline.limit("data", call.service_id) as opening:
             body: dict[str, Any] = chat_body(
                 choice.model.sent,
                 request.turns,

@@ -14,7 +14,7 @@ from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape
 from alaya_mcp.errors import AlayaError, UnexpectedResponse, UpstreamTimeout, UpstreamUnavailable
 from alaya_mcp.results import ChatResult, ConversationMessage, Timing, ToolCall
 from alaya_mcp.upstream.error_codes import meaning_of
-from alaya_mcp.upstream.explain import explain, explain_envelope, timed_out
+from alaya_mcp.upstream.explain import explain, explain_envelope
 from alaya_mcp.upstream.failures import Failure
 from alaya_mcp.upstream.statuses import explain_status
 
@@ -93,7 +93,7 @@ def _nothing_came(exchange: Exchange) -> AlayaError:
             pass
     match exchange.ending.cut:
         case "deadline":
-            return timed_out("data", limits.budget, service_id)
+            return UpstreamTimeout("no_answer", plane="data", seconds=limits.budget, service_id=service_id)
         case "idle":
             return UpstreamTimeout("answer_stalled", plane="data", service_id=service_id, seconds=limits.idle)
         case "size_cap":

@@ -78,6 +78,8 @@ _ADVICE: Final[dict[Kind, Words]] = {
 
 def with_warnings(outcome: Outcome) -> ChatResult:
     """The result of a chat, its remarks in words."""
+    if not outcome.remarks:
+        return outcome.result
     return outcome.result.model_copy(update={"warnings": warnings_of(outcome.remarks)})
 
 

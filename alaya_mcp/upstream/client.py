@@ -37,7 +37,6 @@ from alaya_mcp.upstream.retry import (
     resending,
 )
 from alaya_mcp.upstream.subject import Subject
-from alaya_mcp.upstream.time_limit import within
 from alaya_mcp.upstream.transport import Transport
 
 _OK: Final = 200
@@ -101,7 +100,7 @@ class AlayaClient:
 
     async def _read(self, path: str, parse: Callable[[bytes], _T], subject: Subject, deadline: Deadline) -> _T:
         url = f"{self._settings.base_url}/{path}"
-        with within(deadline, "control", subject.service_id):
+        with deadline.limit("control", subject.service_id):
             try:
                 ask = partial(self._transport.json_body, "control", url, auth=self._auth, deadline=deadline)
                 return parse(await resending(ask, read_may_be_resent, deadline, clock=self._clock))
@@ -155,7 +154,7 @@ class AlayaClient:
             Failure: no answer with status 200, after what the rule for chats allows to send again.
             AlayaError: an answer in which no model's name can be read, or none before the deadline.
         """
-        with within(deadline, "data", engine.subject.service_id):
+        with deadline.limit("data", engine.subject.service_id):
             url = f"{engine.url}/v1/models"
             ask = partial(self._transport.json_body, "data", url, auth=engine.auth, deadline=deadline)
             body = await resending(ask, chat_may_be_resent, deadline, clock=self._clock)

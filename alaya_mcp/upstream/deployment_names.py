@@ -17,7 +17,6 @@ from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments, R
 from alaya_mcp.upstream.pages import FetchPage, Walk, may_be_cut
 from alaya_mcp.upstream.position import LARGEST_PAGE, Position
 from alaya_mcp.upstream.single_flight import Flight, SingleFlight
-from alaya_mcp.upstream.time_limit import within
 
 MOST_ROWS: Final = 2_000
 """Looked at for one question."""
@@ -67,7 +66,7 @@ class DeploymentNames:
 
         async def fetch() -> list[Deployment]:
             rows: list[Deployment] = []
-            with within(deadline, "control"):
+            with deadline.limit("control"):
                 async for row in self.walk(deadline):
                     rows.append(row)
                     if len(rows) == MOST_ROWS:
@@ -134,7 +133,7 @@ class DeploymentNames:
 
         async def fetch() -> str:
             try:
-                with within(deadline, "control"):
+                with deadline.limit("control"):
                     rows = await self._rows_about(name, deadline)
             except AlayaError as error:
                 if missing is None or error.retryable:

@@ -44,7 +44,7 @@ def explain(failure: Failure, subject: Subject) -> AlayaError:
     if failure.status is not None:
         return replace(_by_status(failure, failure.status, subject), is_page=failure.is_page)
     if failure.kind == "timeout":
-        return timed_out(plane, service_id=service_id)
+        return UpstreamTimeout("no_answer", plane=plane, service_id=service_id)
     if failure.kind == "proxy":
         return NotConfigured("proxy_refused", plane=plane, proxy=failure.proxy)
     if odd := _ODD_ANSWERS.get(failure.kind):
@@ -90,11 +90,6 @@ def _unknown(subject: Subject, status: int, message: str | None) -> DeploymentNo
     return DeploymentNotFound(
         "deployment_unknown", plane="control", http_status=status, service_id=service_id, words=words
     )
-
-
-def timed_out(plane: Plane | None, budget: float = 0, service_id: str = "") -> UpstreamTimeout:
-    """Nothing came in time."""
-    return UpstreamTimeout("no_answer", plane=plane, seconds=budget, service_id=service_id)
 
 
 def explain_envelope(plane: Plane, message: str | None, subject: Subject) -> AlayaError:

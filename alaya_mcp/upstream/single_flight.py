@@ -8,7 +8,6 @@ import anyio
 
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.errors import AlayaError, UpstreamTimeout
-from alaya_mcp.upstream.time_limit import within
 
 T = TypeVar("T")
 
@@ -63,7 +62,7 @@ class SingleFlight(Generic[T]):
             AlayaError: what the request failed with, or this caller's deadline has come.
         """
         while flight := self._flights.get(key):
-            with within(deadline, "control"):
+            with deadline.limit("control"):
                 await flight.landed.wait()
             if flight.began < since or flight.outcome is None:
                 continue

@@ -84,7 +84,7 @@ class Reply:
     reasoning_as_reply: ReasoningAsReply = "never"
     _content: list[str] = field(default_factory=list[str])
     _reasoning: list[str] = field(default_factory=list[str])
-    _calls: ToolCallCollector = field(default_factory=ToolCallCollector)
+    _calls: ToolCallCollector | None = None
     _halves: dict[str, str] = field(default_factory=dict[str, str])
     _usage: Any = None
     _ending: _Ending = field(default_factory=_Ending)
@@ -105,12 +105,12 @@ class Reply:
     @property
     def tool_calls(self) -> list[PartialCall]:
         """The tools that the model asks for."""
-        return self._calls.calls
+        return self._calls.calls if self._calls else []
 
     @property
     def left_out_calls(self) -> int:
         """Pieces of tool calls beyond the most that are taken."""
-        return self._calls.left_out
+        return self._calls.left_out if self._calls else 0
 
     @property
     def usage(self) -> Usage | None:
@@ -215,7 +215,7 @@ class Reply:
         pieces = message.get("tool_calls")
         if not pieces and (call := message.get("function_call")):  # OpenAI's older way, which some gateways keep
             pieces = {"index": 0, "function": call}
-        calls_tool = self._calls.add(pieces) if pieces else False
+        calls_tool = self._add_calls(pieces) if pieces else False
         # vLLM says reasoning, SGLang and older vLLM reasoning_content (recorded exchanges, SGLang's source).
         said, sent = message.get("reasoning") or message.get("reasoning_content"), message.get("content")
         thought = _text(said) if said else ""
@@ -233,6 +233,10 @@ class Reply:
         split_thought, reply = self.think.feed(content)
         self.is_thinking, self._is_past_thinking = self.think.is_thinking, self.think.is_past
         return self._keep(thought + split_thought, reply, calls_tool=calls_tool)
+
+    def _add_calls(self, pieces: object) -> bool:
+        self._calls = self._calls or ToolCallCollector()
+        return self._calls.add(pieces)
 
     def _joined(self, channel: str, text: str) -> str:
         """Text fit for UTF-8, with half of a character kept until its other half comes."""
