@@ -68,11 +68,17 @@ def control_plane(upstream: Upstream) -> Handler:
 
 
 @pytest.mark.parametrize(
-    ("level", "newline"),
-    [("DEBUG", ""), ("DEBUG", "\n"), ("WARNING", ""), ("nonsense", "\n")],
-    ids=["all that is logged", "and keys with a line end", "as it is by default", "a level that there is not"],
+    ("level", "log_format", "newline"),
+    [
+        ("DEBUG", "text", ""),
+        ("DEBUG", "json", "\n"),
+        ("INFO", "json", ""),
+        ("WARNING", "text", "\n"),
+        ("ERROR", "text", ""),
+        ("nonsense", "json", "\n"),
+    ],
 )
-async def test_no_secret_reaches_stdout_or_stderr(level: str, newline: str) -> None:
+async def test_no_secret_reaches_stdout_or_stderr(level: str, log_format: str, newline: str) -> None:
     async def echoes(request: Request, exchange: Exchange) -> None:
         """An upstream that quotes what it was sent, in an error and in a stream's error."""
         headers = " ".join(request.headers.values())
@@ -90,6 +96,7 @@ async def test_no_secret_reaches_stdout_or_stderr(level: str, newline: str) -> N
             "ALAYA_ACCESS_KEY": ACCESS + newline,
             "ALAYA_SECRET_KEY": SECRET + newline,
             "ALAYA_LOG_LEVEL": level,
+            "ALAYA_LOG_FORMAT": log_format,
         }
         async with host(**environ) as server:
             await server.initialize()
