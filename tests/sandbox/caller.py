@@ -10,6 +10,7 @@ import anyio
 import httpx2
 
 from alaya_mcp.sandbox import Sandbox
+from tests.patience import PATIENCE
 
 # JSON of a shape that the test looking into it knows.
 Json: TypeAlias = dict[str, Any]
@@ -59,10 +60,10 @@ class Caller:
 @asynccontextmanager
 async def sandboxed(**options: Any) -> AsyncGenerator[Caller]:  # noqa: ANN401 - what Sandbox takes
     options = {"token_delay": 0.0} | options
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         async with (
             Sandbox(**options) as sandbox,
-            httpx2.AsyncClient(trust_env=False, verify=NO_CERTIFICATES, timeout=10) as http,
+            httpx2.AsyncClient(trust_env=False, verify=NO_CERTIFICATES, timeout=PATIENCE) as http,
         ):
             yield Caller(sandbox, http)
 

@@ -9,18 +9,17 @@ import httpx2
 import pytest
 
 from alaya_mcp.sandbox import CATALOGUE
+from tests.patience import PATIENCE
 from tests.sandbox.caller import NO_CERTIFICATES, body_of
 from tests.stdio_host import own_environ
 
 pytestmark = pytest.mark.anyio
 
-SECONDS = 60
-
 
 @pytest.mark.parametrize(("fleet", "last"), [(0, CATALOGUE[-1][1]), (12, "and 12 more, ")])
 async def test_the_command_serves_the_fleet_that_it_tells_of(fleet: int, last: str) -> None:
     command = [sys.executable, "-m", "alaya_mcp", "sandbox", "--fleet", str(fleet)]
-    with anyio.fail_after(SECONDS):
+    with anyio.fail_after(PATIENCE):
         process = await anyio.open_process(command, stdout=PIPE, env=own_environ(PYTHONIOENCODING="utf-8"))
         async with process, httpx2.AsyncClient(trust_env=False, verify=NO_CERTIFICATES) as http:
             assert process.stdout is not None

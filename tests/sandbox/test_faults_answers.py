@@ -14,6 +14,7 @@ import pytest
 
 from alaya_mcp.sandbox import FAULTS
 from alaya_mcp.sandbox.faults.bodies import pack_spaces
+from tests.patience import PATIENCE
 from tests.sandbox.caller import HELLO, Caller, body_of, chunks_of, sandboxed, streamed, text_of
 
 pytestmark = pytest.mark.anyio
@@ -247,7 +248,7 @@ async def test_broken_gzip_cannot_be_unpacked(caller: Caller) -> None:
 async def test_a_bomb_is_small_and_says_gzip_though_nobody_asked_for_it(caller: Caller) -> None:
     headers = {"apiKey": await caller.key("fault-gzip-bomb"), "accept-encoding": "identity"}
     url = f"{caller.origin}/serve/fault-gzip-bomb/v1/chat/completions"
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         async with caller.http.stream("POST", url, headers=headers, json={"messages": HELLO}) as response:
             pieces = [piece async for piece in response.aiter_raw()]
     packed = b"".join(pieces)

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from alaya_mcp.sandbox import Sandbox
+from tests.patience import PATIENCE
 from tests.sandbox.caller import HELLO, NO_CERTIFICATES, SLOW, Caller, sandboxed, streamed
 from tests.sandbox.test_faults_answers import parts_of
 
@@ -149,7 +150,7 @@ async def test_closing_ends_every_fault_at_once_and_leaves_nothing() -> None:
     tasks, descriptors = asyncio.all_tasks(), _descriptors()
     sandbox = Sandbox(token_delay=0.0, slow_seconds=SLOW)
     async with httpx2.AsyncClient(trust_env=False, verify=NO_CERTIFICATES, timeout=SLOW) as http:
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as group, sandbox:
                 each = Caller(sandbox, http)
                 for name in names:

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from alaya_mcp.sandbox import CATALOGUE, KNOBS, LIMITS, Sandbox
+from tests.patience import PATIENCE
 from tests.sandbox.caller import HELLO, NO_CERTIFICATES, SLOW, Caller, sandboxed
 
 pytestmark = pytest.mark.anyio
@@ -57,7 +58,7 @@ async def test_nothing_is_printed_and_nothing_logged(
 
 async def test_stopping_cuts_off_a_stream_and_counts_it_as_aborted() -> None:
     async with httpx2.AsyncClient(trust_env=False, verify=NO_CERTIFICATES) as http:
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             async with Sandbox(token_delay=SLOW) as sandbox:
                 each = Caller(sandbox, http)
                 request = http.build_request(
@@ -75,7 +76,7 @@ async def test_stopping_cuts_off_a_stream_and_counts_it_as_aborted() -> None:
 
 async def test_a_cancelled_block_leaves_no_sandbox_behind() -> None:
     sandbox = Sandbox()
-    with anyio.move_on_after(10) as scope:
+    with anyio.move_on_after(PATIENCE) as scope:
         async with sandbox:
             scope.cancel()
             await anyio.sleep_forever()
