@@ -1,4 +1,4 @@
-"""The deadline of a call, around what must not take longer."""
+"""Cancel a block at the deadline of its call."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -12,10 +12,10 @@ from alaya_mcp.upstream.explain import timed_out
 
 @contextmanager
 def within(deadline: Deadline, plane: Plane, service_id: str = "") -> Generator[anyio.CancelScope]:
-    """Cancel what runs inside once the deadline has come.
+    """Cancel the block at the deadline.
 
     Raises:
-        UpstreamTimeout: it has come.
+        UpstreamTimeout: the deadline has passed.
     """
     with anyio.CancelScope(deadline=deadline.at) as scope:
         yield scope
