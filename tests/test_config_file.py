@@ -139,11 +139,11 @@ def test_a_wrong_value_in_a_profile_is_named_and_not_shown(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[profiles.x]\nacess_key = 'planted'\n", "profiles.x.acess_key: there is no such entry"),
-        ("[profile.x]\n", "profile: there is no such entry"),
+        ("[profiles.x]\nacess_key = 'planted'\n", "profiles.x.acess_key: unknown entry"),
+        ("[profile.x]\n", "profile: unknown entry"),
         ("[aliases]\nx = 3\n", "aliases.x"),
         ("[aliases]\nx = ''\n", "aliases.x"),
-        ("[aliases]\nx = 'a'\nX = 'b'\n", "two aliases are the same name"),
+        ("[aliases]\nx = 'a'\nX = 'b'\n", "two aliases differ only in case"),
         ("[aliases]\n'' = 'a'\n", "one is empty"),
         ("[profiles.x]\naccess_key = 'planted'\naccess_key_env = 'X'\n", "access_key and access_key_env are both"),
         ("secret = planted\n", "is not valid TOML"),

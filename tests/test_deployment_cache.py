@@ -12,7 +12,7 @@ from tests.upstream import DONE, Exchange, Handler, Request, Upstream, in_turn, 
 
 pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
-READY = {"status": "running", "instance": [{"baseModelReady": True}], "tells_instances": True}
+READY = {"status": "running", "instance": [{"baseModelReady": True}], "reports_instances": True}
 
 
 class ControlPlane:

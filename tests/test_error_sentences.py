@@ -46,7 +46,7 @@ FACTS: dict[Cause, Facts] = {
     "config_file_too_large": FILE | {"limit": "1 MiB"},
     "config_file_not_utf8": FILE,
     "config_file_not_toml": FILE | {"detail": "line 3"},
-    "config_entry_unusable": FILE | {"source": "profiles.x.url", "detail": "there is no such entry"},
+    "config_entry_unusable": FILE | {"source": "profiles.x.url", "detail": "unknown entry"},
     "profile_unknown": FILE | {"source": "work"},
     "proxy_unusable": {"source": "HTTPS_PROXY"},
     "proxy_refused": {"proxy": "HTTPS_PROXY"},

@@ -424,7 +424,7 @@ async def test_where_the_place_is_gone_the_list_goes_on_from_where_it_should_be_
         found, results = await walked(client, lambda: delete(registry, 0, 1, 2, 3, 4), limit=5)
 
     assert found == list(range(12))
-    assert "its place was not found again" in results[1]["warnings"][0]
+    assert "its place was not found" in results[1]["warnings"][0]
 
 
 async def test_a_list_that_grew_in_front_says_that_more_are_counted() -> None:
@@ -434,8 +434,8 @@ async def test_a_list_that_grew_in_front_says_that_more_are_counted() -> None:
 
     assert results[-1]["warnings"] == [
         (
-            "The list changed while it was read: 12 came, and 14 are counted now. Call again without cursor for the "
-            "list as it is now."
+            "The list changed while it was read: 12 were listed, 14 are counted now. Call again without cursor for the "
+            "current list."
         )
     ]
 
@@ -468,7 +468,7 @@ async def test_an_empty_page_half_way_is_no_end_and_is_told(rows: object, count:
         found, results = await walked(client, name="name", limit=100)
 
     assert found == [*range(100), *range(200, 250)]
-    assert any("Page 2 of the list came empty" in warning for result in results for warning in result["warnings"])
+    assert any("Page 2 of the list is empty" in warning for result in results for warning in result["warnings"])
 
 
 @pytest.mark.parametrize(
@@ -484,7 +484,7 @@ async def test_a_count_that_is_too_low_ends_nothing_and_is_told(count: object, l
 
     assert found == list(range(24))
     assert results[-1]["total"] == 24
-    assert re.search(r"counts \d+ deployments, but 24 came", results[-1]["warnings"][0])
+    assert re.search(r"counts \d+ deployments, but listed 24", results[-1]["warnings"][0])
 
 
 async def test_a_count_that_is_too_high_is_told_and_what_came_counts() -> None:
@@ -496,7 +496,7 @@ async def test_a_count_that_is_too_high_is_told_and_what_came_counts() -> None:
     assert found == list(range(12))
     assert results[-1]["total"] == 12
     assert results[-1]["summary"] == "12 deployments, 12 running."
-    assert "counts 500 deployments, but 12 came" in results[-1]["warnings"][0]
+    assert "counts 500 deployments, but listed only 12" in results[-1]["warnings"][0]
 
 
 @pytest.mark.parametrize("count", [..., 500, None])
@@ -530,16 +530,16 @@ async def test_larger_pages_than_asked_for_are_read_whole_and_are_no_news(count:
     [
         ("list-int-count", ""),
         ("list-no-count", ""),
-        ("list-page-count", "counts 5 deployments, but 15 came"),
-        ("list-high-count", "counts 115 deployments, but 15 came"),
+        ("list-page-count", "counts 5 deployments, but listed 15"),
+        ("list-high-count", "counts 115 deployments, but listed only 15"),
         ("list-small-pages", ""),
         ("list-large-pages", ""),
         ("list-growing", "The list changed while it was read"),
         ("list-junk-rows", "Rows of the list without an id are left out"),
         ("list-repeated-id", "repeat the id of another row"),
         ("list-same-page", "repeats pages of the list"),
-        ("list-empty-page", "Page 2 of the list came empty"),
-        ("list-null-page", "Page 2 of the list came empty"),
+        ("list-empty-page", "Page 2 of the list is empty"),
+        ("list-null-page", "Page 2 of the list is empty"),
     ],
 )
 async def test_an_odd_list_of_the_sandbox_comes_whole_or_says_what_is_missing(fault: str, warned: str) -> None:
@@ -589,8 +589,8 @@ async def test_a_counted_list_that_comes_empty_is_no_account_without_deployments
         registry.count = 7
         (content,) = (await walked(client))[1]
 
-    assert content["summary"] == "No deployments came."
-    assert "counts 7 deployments, but 0 came" in content["warnings"][0]
+    assert content["summary"] == "No deployments received."
+    assert "counts 7 deployments, but listed only 0" in content["warnings"][0]
     assert "total" not in content
 
 

@@ -36,9 +36,9 @@ def test_a_schema_of_any_draft_that_stands_alone_can_be_used(schema: dict[str, A
 @pytest.mark.parametrize(
     ("schema", "why"),
     [
-        ({}, "it has no keyword of JSON Schema"),
-        ({"name": "city", "schema": CITY}, "it has no keyword of JSON Schema"),
-        ({"city": "string"}, "it has no keyword of JSON Schema"),
+        ({}, "it has no JSON Schema keyword"),
+        ({"name": "city", "schema": CITY}, "it has no JSON Schema keyword"),
+        ({"city": "string"}, "it has no JSON Schema keyword"),
         ({"type": "nonsense"}, "at type: "),
         ({"properties": {"a": {"minimum": "x"}}}, "at properties/a/minimum: "),
         ({"pattern": "("}, "at pattern: "),

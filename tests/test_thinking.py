@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp import Client
 
-from alaya_mcp.chat.stream.thinking import Prefilled, ThinkSplitter, part_orphan, prefilled
+from alaya_mcp.chat.stream.thinking import Prefilled, ThinkSplitter, prefilled, split_orphan
 from alaya_mcp.serving.elicitation import PHASE_META_KEY
 from alaya_mcp.serving.server import create_server
 from tests.calls import CHAT, call, content_of, text_of
@@ -172,7 +172,7 @@ def test_whether_a_template_opens_the_thinking(
     ],
 )
 def test_a_closing_tag_that_nothing_opened(content: str, parted: tuple[str, str] | None) -> None:
-    assert part_orphan(content) == parted
+    assert split_orphan(content) == parted
 
 
 R1 = {"servedName": ["deepseek-r1"], "modelId": "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"}
@@ -349,7 +349,7 @@ async def test_thinking_before_json_is_parted_and_the_json_is_read(text: str) ->
 
 @pytest.mark.parametrize("text", ["42", "-1.5", "true", "null", '"yes"', "[1]"])
 def test_any_json_behind_a_closing_tag_is_the_reply_where_json_was_asked_for(text: str) -> None:
-    assert part_orphan(f"hm</think>{text}", before_json=True) == ("hm", text)
+    assert split_orphan(f"hm</think>{text}", before_json=True) == ("hm", text)
 
 
 @pytest.mark.anyio

@@ -204,7 +204,7 @@ async def test_an_engine_that_goes_away_meanwhile_is_waited_for() -> None:
 
 
 def deployment(**fields: object) -> Deployment:
-    return Deployment.model_validate({"tells_instances": True, **fields})
+    return Deployment.model_validate({"reports_instances": True, **fields})
 
 
 async def wait(*looks: Deployment | AlayaError, seconds: float = 30) -> tuple[Deployment, list[str]]:

@@ -141,7 +141,7 @@ def test_a_state_is_normalised_its_misspellings_too(raw: str | None, status: str
 )
 def test_no_instances_and_none_told_are_two_things(fields: dict[str, object], *, tells: bool) -> None:
     deployment = parse(**fields)
-    assert deployment.tells_instances == tells
+    assert deployment.reports_instances == tells
     assert deployment.instances == []
 
 

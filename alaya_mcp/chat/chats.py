@@ -1,4 +1,4 @@
-"""One chat from arguments to result: look up, wait, check, choose the name, send, read, say how it ended."""
+"""One chat from arguments to result: look up, wait, check, choose the model, send, read, report."""
 
 import math
 from collections.abc import AsyncGenerator
@@ -34,18 +34,18 @@ from alaya_mcp.upstream.deployment_names import DeploymentNames
 from alaya_mcp.upstream.failures import Failure
 
 _LAST_LOOK_SECONDS: Final = 5.0
-"""For the look at the end of a wait."""
+"""For the last lookup of a wait."""
 _SIGNS_OF_STALENESS: Final = frozenset({"idle", "stream_cut", "upstream_error"})
-"""Endings after which the deployment is looked up anew: its engine may be another by now."""
-_COUNT_ON_THE_WAY: Final = frozenset({"vllm", "sglang"})
-"""Engines that can say with each token how many there are (recorded exchanges, SGLang's source)."""
+"""Endings after which the deployment is looked up again: its engine may have changed."""
+_STREAM_USAGE: Final = frozenset({"vllm", "sglang"})
+"""Engines that can report usage with each token (recorded exchanges, SGLang's source)."""
 _ABOUT_THE_REQUEST: Final = frozenset({400, 413, 422, 429})
-"""Refusals that tell nothing about the deployment."""
+"""Refusals that say nothing about the deployment."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What a caller wants of a deployment."""
+    """A chat that a caller asks for."""
 
     turns: tuple[Turn, ...]
     sampling: Sampling = field(default_factory=Sampling)
@@ -54,7 +54,7 @@ class ChatRequest:
     wait_seconds: float = 0
     return_messages: bool = False
     reply_bytes: int | None = None
-    """Most of a reply, in UTF-8, that the result shows; None for what is configured."""
+    """Bytes of the reply, in UTF-8, that the result shows at most; None for the configured limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ class ChatResources:
     """What the chats of all accounts share.
 
     Attributes:
-        places: For chats in flight; more wait.
-        checks: Workers that check schemas, and replies by them.
+        places: For chats in flight; others wait.
+        checks: Workers that check schemas and replies.
         replies: Large replies, within one budget.
     """
 
@@ -84,16 +84,16 @@ class _Call:
 
 
 class Chats:
-    """Chats with deployments, so many at a time.
+    """Chats with deployments, a limited number at a time.
 
     Args:
         client: Both planes.
-        cache: Deployments, as lately seen.
-        names: Which deployment is meant by a name.
+        cache: Recently read deployments.
+        names: Resolves names to deployments.
         resources: What the chats of all accounts share.
         account: Whose chats these are.
         idle_seconds: Longest silence once an answer has begun.
-        reply_bytes: Most of a reply, in UTF-8, that one result shows.
+        reply_bytes: Bytes of the reply, in UTF-8, that one result shows at most.
     """
 
     def __init__(
@@ -119,14 +119,14 @@ class Chats:
         self.kept = KeptReplies(resources.replies, account)
 
     async def run(self, reference: str, request: ChatRequest, deadline: Deadline, notes: ProgressNotes) -> Outcome:
-        """The reply of the deployment of that id, name or alias, whole or as much of it as came.
+        """Return the reply, complete or partial, of the deployment with that id, name or alias.
 
         Raises:
-            AlayaError: nothing of a reply came; each row of docs/errors.md.
+            AlayaError: no part of a reply arrived; each row of docs/errors.md.
         """
         schema = request.features.response_schema
         if schema is not None:
-            await self._make_sure(schema, deadline)
+            await self._refuse_unusable(schema, deadline)
         notes.status("waiting", "looking up the deployment")
         waiting = deadline.sooner(request.wait_seconds)
         service_id, found = await self._names.find(reference, deadline, self._cache.recent)
@@ -140,14 +140,14 @@ class Chats:
             exchange = replace(exchange, structured=structured)
         return outcome_of(exchange, self.kept)
 
-    async def _make_sure(self, schema: dict[str, Any], deadline: Deadline) -> None:
+    async def _refuse_unusable(self, schema: dict[str, Any], deadline: Deadline) -> None:
         try:
             await self._checks.refuse_unusable(schema, deadline)
         except SchemaRefused as refusal:
             raise InvalidArguments("schema_unusable", detail=str(refusal)) from None
 
     def read_on(self, uri: str, reply_bytes: int | None = None) -> Outcome:
-        """The next part of a large reply that came earlier, at most so many bytes; nothing is sent.
+        """Return the next part of an earlier large reply, at most `reply_bytes`; nothing is sent.
 
         Raises:
             InvalidArguments: no such reply is kept.
@@ -156,7 +156,7 @@ class Chats:
 
     @asynccontextmanager
     async def _place(self, deadline: Deadline, notes: ProgressNotes) -> AsyncGenerator[bool]:
-        """One of the places for chats in flight, and whether it had to be waited for."""
+        """Yield one of the places for chats in flight, and whether it had to be waited for."""
         has_queued = not self._places.take_nowait(self._account)
         if has_queued:
             notes.status("queued", "queued in this server: as many chats as ALAYA_MAX_CONCURRENCY allows are running")
@@ -165,16 +165,16 @@ class Chats:
             if scope.cancelled_caught:
                 raise UpstreamTimeout("queued_too_long", seconds=deadline.budget)
         try:
-            if deadline.remaining() == 0:  # a place came free just as the time was over
+            if deadline.remaining() == 0:  # a place became free at the deadline
                 raise UpstreamTimeout("queued_too_long", seconds=deadline.budget)
             yield has_queued
         finally:
             self._places.give_back(self._account)
 
     async def _exchange(self, call: _Call, deployment: Deployment, *, was_kept: bool) -> Exchange:
-        """Ask, and again where a fresh lookup shows that what was known is not true any more.
+        """Send the chat, and again if a fresh lookup shows that the cached deployment was out of date.
 
-        Waiting for a deployment takes no place: others may be ready meanwhile.
+        Waiting for a deployment takes no place: other chats may run meanwhile.
         """
         service_id = call.service_id
         deployment = await self._ready(call, deployment)
@@ -198,10 +198,10 @@ class Chats:
             deployment = await self._ready(call, deployment)
 
     async def _ready(self, call: _Call, deployment: Deployment) -> Deployment:
-        """The deployment once it is ready.
+        """Return the deployment once it is ready.
 
         Raises:
-            DeploymentNotReady: it is not, and waiting does not help or was not asked for.
+            DeploymentNotReady: it is not ready, and waiting does not help or was not requested.
         """
         if readiness(deployment).ready:
             return deployment
@@ -235,11 +235,11 @@ class Chats:
                 request.turns,
                 request.sampling,
                 request.features,
-                counts_on_the_way=choice.names.engine in _COUNT_ON_THE_WAY,
+                streams_usage=choice.names.engine in _STREAM_USAGE,
             )
             sending = self._client.chat(engine, body, deadline, partial_adapter=0 < loaded < ready, tell=tell)
             async with sending as (response, times.sent):
-                opening.deadline = math.inf  # from here on `read_answer` keeps the deadline, and what has arrived
+                opening.deadline = math.inf  # from here on `read_answer` enforces the deadline
                 ending = await read_answer(
                     response, decoder, deadline=deadline, idle_seconds=self._idle_seconds, on_delta=window.take
                 )
@@ -261,13 +261,13 @@ class Chats:
 
 def _prefilled(features: Features, choice: Choice, deployment: Deployment) -> Prefilled:
     if features.continues or features.response_schema is not None:
-        return "no"  # neither begins with thinking: the one goes on, the other is held to JSON
+        return "no"  # a continuation and a JSON reply do not begin with thinking
     names = [*choice.names.base, *([] if deployment.is_lora_service else [deployment.model_id or ""])]
     return prefilled(features.thinking, names, has_parser=parses_reasoning(deployment))
 
 
 def _reasoning_as_reply(features: Features) -> ReasoningAsReply:
-    """A parser takes the continuation of a reply, or JSON, for thinking where no closing tag comes (seen on vLLM)."""
+    """Return which reasoning is the reply: parsers take continuations and JSON for thinking (seen on vLLM)."""
     if features.response_schema is not None:
         return "json"
     return "any" if features.continues else "never"

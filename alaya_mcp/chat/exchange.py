@@ -1,4 +1,4 @@
-"""One chat request that was answered: what was asked, what came, and how it ended."""
+"""One answered chat: the request, the response, and how it ended."""
 
 import secrets
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from alaya_mcp.chat.reply_window import ReplyWindow, cut, size_of
 from alaya_mcp.chat.request import Features, Turn
 from alaya_mcp.chat.stream.answer_fields import cut_by
 from alaya_mcp.chat.stream.decoder import AnswerDecoder, Ending
-from alaya_mcp.chat.stream.thinking import part_orphan
+from alaya_mcp.chat.stream.thinking import split_orphan
 from alaya_mcp.chat.stream.tool_calls import Flaw
 from alaya_mcp.chat.structured import Structured
 from alaya_mcp.results import FunctionCall, ToolCall, TruncatedReason
 from alaya_mcp.upstream.subject import Subject
 
 _REASONING_SHARE: Final = 3
-"""The thinking gets a third of the room that the reply has."""
+"""The thinking gets a third of the reply's bytes."""
 
 
 @dataclass(slots=True)
@@ -33,12 +33,12 @@ class Timestamps:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What cuts an answer.
+    """The limits of an answer.
 
     Attributes:
         budget: Seconds of the whole call.
         idle: Seconds of silence.
-        reply_bytes: Most of a reply that a result shows, in UTF-8.
+        reply_bytes: Bytes of the reply, in UTF-8, that a result shows at most.
     """
 
     budget: float
@@ -48,12 +48,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What was asked, as far as the result depends on it.
+    """The parts of a request that its result depends on.
 
     Attributes:
         turns: The conversation.
-        features: What was asked beyond a plain reply.
-        return_messages: Whether the conversation is to be returned.
+        features: Requested features.
+        return_messages: Whether to return the conversation.
     """
 
     turns: tuple[Turn, ...]
@@ -62,7 +62,7 @@ class Asked:
 
     @property
     def continued(self) -> Turn | None:
-        """The message that was to be continued, if one was."""
+        """The message to continue, if any."""
         return self.turns[-1] if self.features.continues else None
 
 
@@ -73,15 +73,15 @@ class Exchange:
     Attributes:
         subject: For errors and quotations.
         asked: The request.
-        choice: The model asked.
-        decoder: What came.
-        window: What of the text was shown while it came.
+        choice: The model.
+        decoder: The decoded response.
+        window: The text shown while it arrived.
         ending: How it ended.
-        times: When.
-        limits: What cuts it.
-        may_be_orphaned: Whether a `</think>` that nothing opened can part the reply.
-        remarks: Doubts from before the answer.
-        structured: The reply as data, where that was asked for and it could be read.
+        times: Its timestamps.
+        limits: Its limits.
+        may_be_orphaned: Whether a `</think>` without an opening tag can split the reply.
+        remarks: Remarks from before the answer.
+        structured: The reply as data, if requested and readable.
     """
 
     subject: Subject
@@ -98,11 +98,11 @@ class Exchange:
 
     @cached_property
     def orphan(self) -> tuple[str, str] | None:
-        """(thinking, reply), where only a closing tag that nothing opened parts them."""
+        """(thinking, reply), if a closing tag without an opening one separates them."""
         content, is_data = self.decoder.reply.content, self.asked.features.response_schema is not None
         if not self.may_be_orphaned or (is_data and content.lstrip().startswith(("{", "["))):
             return None
-        return part_orphan(content, before_json=is_data)
+        return split_orphan(content, before_json=is_data)
 
     @cached_property
     def content(self) -> str:
@@ -116,15 +116,15 @@ class Exchange:
 
     @property
     def is_all_thinking(self) -> bool:
-        """Whether thinking, or the beginning of it, is all that came."""
+        """Whether only thinking, or the start of it, arrived."""
         reply = self.decoder.reply
         return not self.content and not reply.tool_calls and bool(self.reasoning or reply.think.is_thinking)
 
     @cached_property
     def tool_calls(self) -> tuple[tuple[ToolCall, Flaw | None], ...]:
-        """The tools that the model asks for, as far as they fit, each with why it cannot be run.
+        """The model's tool calls, as far as they fit, each with why it cannot be run.
 
-        A call that the engine gave no id gets one, since an answer names it.
+        A call without an id gets one, since its answer must name it.
         """
         room = self.limits.reply_bytes
         calls: list[tuple[ToolCall, Flaw | None]] = []
@@ -148,14 +148,14 @@ class Exchange:
 
     @property
     def went_on(self) -> bool:
-        """Whether the reply goes on from the message that was to be continued, rather than starting over."""
+        """Whether the reply continues the message to continue, rather than starting over."""
         continued = self.asked.continued
         is_data_alone = self.structured is not None and self.structured.is_alone
         return continued is not None and not is_data_alone and not starts_over(continued.content, self.content)
 
     @property
     def is_shown_whole(self) -> bool:
-        """Whether that is all of it."""
+        """Whether the result shows the whole reply."""
         return size_of(self.shown) == size_of(self.content)
 
     @cached_property
@@ -176,20 +176,20 @@ class Exchange:
 
     @property
     def finish_reason(self) -> str | None:
-        """Why the engine stopped; None where the answer was cut before the engine said so."""
+        """Why the engine stopped; None if the answer was cut before that."""
         return None if self.ending.cut else self.decoder.reply.finish_reason
 
     @property
     def texts_of_data(self) -> tuple[str, ...]:
-        """What may be the reply as data, the likelier first; nothing where it cannot be all there.
+        """Texts that may be the reply as data, the likelier first; empty if the data cannot be complete.
 
-        An engine that is held to a schema begins anew where a reply is continued (seen on vLLM), so the new text comes
-        first, then the two together.
+        With a schema, an engine starts over where a reply is continued (seen on vLLM), so the new text comes first,
+        then both together.
         """
         text = self.content
-        # A number may have lost digits; an object, a list and a string say themselves where they end.
-        says_its_end = text.lstrip().startswith(("{", "[", '"', "```")) or text[-1:].isspace()
-        if not text or not self.is_shown_whole or (self.reason and not says_its_end):
+        # A truncated number may have lost digits; objects, lists and strings show where they end.
+        shows_its_end = text.lstrip().startswith(("{", "[", '"', "```")) or text[-1:].isspace()
+        if not text or not self.is_shown_whole or (self.reason and not shows_its_end):
             return ()
         continued = self.asked.continued
         return (text, f"{continued.content}{text}") if continued else (text,)

@@ -15,7 +15,7 @@ from alaya_mcp.errors import InvalidArguments
 from alaya_mcp.results import ChatResult, TruncatedReason
 
 BUDGET_BYTES: Final = 32 * 2**20
-"""Of all kept replies together."""
+"""Total size of all kept replies."""
 KEPT_SECONDS: Final = 1800
 
 REPLIES: Final = "alaya://replies/"
@@ -28,11 +28,11 @@ class KeptReply:
     """One whole reply.
 
     Attributes:
-        account: Whose it is.
-        uri: Its name as a resource.
+        account: Its account.
+        uri: Its resource URI.
         text: In UTF-8.
-        facts: The result that it came with, without what is large in it.
-        ended: What cut the whole itself short, or None.
+        facts: Its result, without the large fields.
+        ended: What truncated the reply itself, or None.
         until: On the event loop's clock.
     """
 
@@ -45,7 +45,7 @@ class KeptReply:
 
 
 class ReplyStore:
-    """The last large replies of all accounts, within one budget of bytes; the oldest go first."""
+    """The last large replies of all accounts, within one budget of bytes; the oldest are dropped first."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class ReplyStore:
         self._size = 0
 
     def keep(self, account: str, content: str, facts: ChatResult, ended: TruncatedReason | None) -> KeptReply | None:
-        """Keep a reply; None where it is larger than the whole budget."""
+        """Keep a reply and return it; None if it is larger than the whole budget."""
         self._drop_old()
         text = content.encode()
         if len(text) > self._budget:
@@ -68,21 +68,21 @@ class ReplyStore:
         while self._size + len(text) > self._budget:
             self._drop(next(iter(self._kept)))
         reply_id = secrets.token_urlsafe(12)
-        # What is large of the rest was told with the first part; usage, that it is not counted twice.
-        gone = dict.fromkeys(("parsed", "tool_calls", "reasoning", "usage", "messages"))
-        facts = facts.model_copy(update={**gone, "content": ""})
+        # The first part had the large fields; usage is dropped so that it is not counted twice.
+        dropped = dict.fromkeys(("parsed", "tool_calls", "reasoning", "usage", "messages"))
+        facts = facts.model_copy(update={**dropped, "content": ""})
         kept = KeptReply(account, f"{REPLIES}{reply_id}", text, facts, ended, self._now() + self._seconds)
         self._kept[reply_id] = kept
         self._size += len(text)
         return kept
 
     def all(self, account: str) -> list[KeptReply]:
-        """What is kept of an account's now, the oldest first."""
+        """Return an account's kept replies, the oldest first."""
         self._drop_old()
         return [kept for kept in self._kept.values() if kept.account == account]
 
     def find(self, account: str, reply_id: str) -> KeptReply | None:
-        """An account's reply of that id, if it is kept still."""
+        """Return an account's reply with that id, if still kept."""
         self._drop_old()
         kept = self._kept.get(reply_id)
         return kept if kept and kept.account == account else None
@@ -104,18 +104,18 @@ class KeptReplies:
         self._account = account
 
     def keep(self, content: str, facts: ChatResult, ended: TruncatedReason | None) -> KeptReply | None:
-        """Keep a reply; None where it is larger than the whole budget."""
+        """Keep a reply and return it; None if it is larger than the whole budget."""
         return self._store.keep(self._account, content, facts, ended)
 
     def all(self) -> list[KeptReply]:
-        """What is kept now, the oldest first."""
+        """Return the kept replies, the oldest first."""
         return self._store.all(self._account)
 
     def find(self, uri: str) -> tuple[KeptReply, int]:
-        """The reply that a URI names, and the byte that reading starts from.
+        """Return the reply that a URI names, and the byte that reading starts from.
 
         Raises:
-            InvalidArguments: no such URI, or the reply is not kept any more.
+            InvalidArguments: unknown URI, or the reply is no longer kept.
         """
         match = _URI.fullmatch(uri)
         if match is None:
@@ -126,7 +126,7 @@ class KeptReplies:
         return kept, min(int(match[2] or 0), len(kept.text))
 
     def part(self, uri: str, room: int) -> Outcome:
-        """The next part of a reply, at most `room` bytes, as a result with the facts of its first part.
+        """Return the next part of a reply, at most `room` bytes, as a result with the facts of its first part.
 
         Raises:
             InvalidArguments: as `find`.

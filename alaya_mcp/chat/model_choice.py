@@ -1,4 +1,4 @@
-"""Choosing the model for a chat: by the control plane's names, then by the engine's own."""
+"""Choose the model for a chat by the control plane's names, then by the engine's."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
@@ -21,12 +21,12 @@ from alaya_mcp.upstream.client import AlayaClient, Engine
 from alaya_mcp.upstream.failures import Failure
 
 _MODELS_SECONDS: Final = 5.0
-"""For /v1/models where the chat can go on without it; a healthy engine answers it in milliseconds."""
+"""For /v1/models if the chat can continue without it; a healthy engine answers in milliseconds."""
 _LOOK_SECONDS: Final = 2.0
-"""The same, where only the form of an adapter's name depends on it."""
+"""The same, if only the form of an adapter's name depends on it."""
 _NOT_FOUND: Final = 404
 _MOST: Final = 1_000
-"""Engines whose names are kept."""
+"""Engines whose names are cached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Choice:
 
     Attributes:
         model: As resolved.
-        names: Everything known of the deployment's names.
+        names: All known names of the deployment.
         remarks: Doubts about it.
     """
 
@@ -45,22 +45,22 @@ class Choice:
 
 
 class ServedNames:
-    """What engines list of their names, each kept as long as the lookup of the deployment that led to it."""
+    """The names that engines list, each cached as long as the deployment's lookup."""
 
     def __init__(self, client: AlayaClient) -> None:
         self._client = client
         self._kept: OrderedDict[str, tuple[Deployment, Names | None]] = OrderedDict()
 
     def has_asked(self, deployment: Deployment, engine: Engine) -> bool:
-        """Return whether the engine was asked since the deployment was looked up, whatever came of it."""
+        """Return whether the engine was asked since the deployment was looked up, even if it failed."""
         return self._kept.get(engine.subject.service_id, (None, None))[0] is deployment
 
     def kept(self, deployment: Deployment, engine: Engine) -> Names | None:
-        """Return what the engine listed when last asked, if the deployment has not been looked up anew since."""
+        """Return the names that the engine last listed, unless the deployment was looked up again since."""
         return self._kept[engine.subject.service_id][1] if self.has_asked(deployment, engine) else None
 
     async def asked(self, deployment: Deployment, engine: Engine, deadline: Deadline) -> Names:
-        """Return what the engine lists now.
+        """Return the names that the engine lists now.
 
         Raises:
             Failure, AlayaError: as `AlayaClient.served_names`.
@@ -82,16 +82,16 @@ async def choose_model(
 ) -> Choice:
     """Return the model for `wanted`, or the default.
 
-    The engine is asked once where the control plane does not know the name, or not which engine takes an adapter's.
+    The engine is asked once if the control plane does not report the name, or the engine that an adapter's name needs.
 
     Raises:
-        ModelNotServed: neither side knows the name; nothing was generated.
-        Failure, AlayaError: no name is known anywhere and the engine could not be asked.
+        ModelNotServed: neither side reports the name; nothing was generated.
+        Failure, AlayaError: no name is known and the engine could not be asked.
     """
     title = deployment.name or engine.subject.service_id
-    told = deployment_names(deployment)
+    reported = deployment_names(deployment)
     kept = served.kept(deployment, engine)
-    known = together(told, kept) if kept else told
+    known = together(reported, kept) if kept else reported
     found = known.find(wanted) if wanted else known.default()
     if found and (not _doubts(found, known) or served.has_asked(deployment, engine)):
         return Choice(found, known, _doubts(found, known))
@@ -103,26 +103,26 @@ async def choose_model(
             return Choice(found, known, _doubts(found, known))
         if wanted is None:
             raise _without_default(error, title) from None
-        return Choice(Model(wanted, wanted), told, (_unread(wanted, told),))
-    names = together(told, asked)
+        return Choice(Model(wanted, wanted), reported, (_unread(wanted, reported),))
+    names = together(reported, asked)
     found = names.find(wanted) if wanted else names.default()
     if found is not None:
         return Choice(found, names, _doubts(found, names))
     if wanted and not asked.is_whole:
-        return Choice(Model(wanted, wanted), names, (_unread(wanted, told),))
+        return Choice(Model(wanted, wanted), names, (_unread(wanted, reported),))
     if wanted:
         raise not_served(wanted, _served(deployment, asked), title)
     raise _no_default(title)
 
 
 def _served(deployment: Deployment, listed: Names | None) -> tuple[str, ...]:
-    """The names that a chat can ask: those that the engine lists, and adapters that other instances may have."""
-    told = deployment_names(deployment)
+    """Return the names that a chat can use: those that the engine lists, and adapters on other instances."""
+    reported = deployment_names(deployment)
     if listed is None:
-        return told.models
-    names = together(told, listed)
+        return reported.models
+    names = together(reported, listed)
     has = {*listed.base, *listed.adapters}
-    for adapter in told.adapters:
+    for adapter in reported.adapters:
         holding, ready = loaded_on(Model(adapter, adapter, adapter), deployment)
         if 0 < holding < ready:
             has.add(adapter)
@@ -130,9 +130,9 @@ def _served(deployment: Deployment, listed: Names | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*base, *(names.exact(name) for name in names.adapters if name in has)]))
 
 
-def _unread(wanted: str, told: Names) -> Remark:
-    """The doubt about a name that is sent as it is, because the engine's own list could not be read."""
-    return Remark("base_name_unknown" if wanted in told.adapters else "name_unlisted", name=wanted)
+def _unread(wanted: str, reported: Names) -> Remark:
+    """Return the remark about a name sent unchanged because the engine's list could not be read."""
+    return Remark("base_name_unknown" if wanted in reported.adapters else "name_unlisted", name=wanted)
 
 
 def _doubts(model: Model, names: Names) -> tuple[Remark, ...]:
@@ -142,7 +142,7 @@ def _doubts(model: Model, names: Names) -> tuple[Remark, ...]:
 
 
 def _without_default(error: AlayaError | Failure, title: str) -> AlayaError | Failure:
-    """What ends a chat whose model nobody knows: no list of models, else what kept it from being read."""
+    """Return the error of a chat without a known model: no list of models, or why it could not be read."""
     has_no_list = isinstance(error, UnexpectedResponse) or (isinstance(error, Failure) and error.status == _NOT_FOUND)
     return _no_default(title) if has_no_list else error
 
@@ -152,7 +152,7 @@ def _no_default(title: str) -> ModelNotServed:
 
 
 def loaded_on(model: Model, deployment: Deployment) -> tuple[int, int]:
-    """(base-ready instances that hold the adapter, base-ready instances); both 0 for a base model."""
+    """Return (base-ready instances that hold the adapter, base-ready instances); both 0 for a base model."""
     if model.adapter is None:
         return 0, 0
     ready = [instance for instance in deployment.instances if instance.base_model_ready is True]
@@ -162,7 +162,7 @@ def loaded_on(model: Model, deployment: Deployment) -> tuple[int, int]:
 async def listed_names(
     client: AlayaClient, deployment: Deployment, service_id: str, deadline: Deadline
 ) -> Names | None:
-    """Return what the engine lists, for an error that is to name what is served; None where it cannot be had."""
+    """Return the names that the engine lists, for an error message; None if they cannot be read."""
     try:
         return await client.served_names(client.engine(deployment, service_id), deadline.sooner(_MODELS_SECONDS))
     except (AlayaError, Failure):
@@ -172,7 +172,7 @@ async def listed_names(
 def unserved(
     wanted: str | None, deployment: Deployment, error: ModelNotServed, listed: Names | None = None
 ) -> ModelNotServed:
-    """Return the engine's refusal of a name, with what the control plane reports and the engine lists about it."""
+    """Return the engine's refusal of a name, with what the control plane and the engine report about it."""
     names = deployment_names(deployment)
     names = together(names, listed) if listed else names
     model = names.find(wanted) if wanted else names.default()

@@ -1,4 +1,4 @@
-"""What a chat amounts to: a result, a truncated result, or an error. Large replies are kept."""
+"""The outcome of a chat: a result, a truncated result, or an error. Large replies are kept."""
 
 import json
 
@@ -20,18 +20,18 @@ from alaya_mcp.upstream.statuses import explain_status
 
 _OK = 200
 _WHOLE_SHARE = 4 / 3
-"""Reply, thinking and a returned conversation together get the room of the reply and its thinking."""
+"""Reply, thinking and a returned conversation share the bytes of the reply and its thinking."""
 
 
 def outcome_of(exchange: Exchange, kept: KeptReplies) -> Outcome:
-    """What an answer that has begun comes to; a reply too large for one result is kept.
+    """Return the outcome of an answer; a reply too large for one result is kept.
 
     Raises:
-        AlayaError: nothing of a reply came.
+        AlayaError: no part of a reply arrived.
     """
     reply = exchange.decoder.reply
     if not reply.begun and (exchange.finish_reason is None or cut_by(exchange.finish_reason) == "upstream_error"):
-        raise _nothing_came(exchange)
+        raise _empty_answer_error(exchange)
     is_whole = exchange.is_shown_whole and exchange.has_all_calls
     reason = exchange.reason if is_whole else "size_cap"
     calls = [call for call, _ in exchange.tool_calls]
@@ -63,7 +63,7 @@ def outcome_of(exchange: Exchange, kept: KeptReplies) -> Outcome:
 
 
 def _kept(result: ChatResult, exchange: Exchange, kept: KeptReplies) -> tuple[ChatResult, Remark]:
-    """The result of a reply that is larger than it shows, with the way to the rest."""
+    """Return the result of a reply that is only partly shown, with `read_on` for the rest."""
     shown, whole = size_of(result.content), size_of(exchange.content)
     entry = kept.keep(exchange.content, result, exchange.reason)
     if entry is None:
@@ -72,7 +72,7 @@ def _kept(result: ChatResult, exchange: Exchange, kept: KeptReplies) -> tuple[Ch
     return result.model_copy(update={"read_on": read_on}), Remark("shown_in_part", shown=shown, whole=whole)
 
 
-def _nothing_came(exchange: Exchange) -> AlayaError:
+def _empty_answer_error(exchange: Exchange) -> AlayaError:
     subject, limits = exchange.subject, exchange.limits
     service_id = subject.service_id
     match exchange.ending.cause:
@@ -115,7 +115,7 @@ def _timing(reply: Reply, times: Timestamps) -> Timing:
 
 
 def _conversation(exchange: Exchange) -> tuple[list[ConversationMessage] | None, list[Remark]]:
-    """The conversation to send next, and what is missing in it."""
+    """Return the conversation to send next, and remarks on what it lacks."""
     if not exchange.is_shown_whole:
         return None, [Remark("conversation_incomplete")]
     turns = _with_reply(exchange.asked, exchange)
@@ -139,7 +139,7 @@ def _conversation(exchange: Exchange) -> tuple[list[ConversationMessage] | None,
 
 
 def _with_reply(asked: Asked, exchange: Exchange) -> list[Turn]:
-    """The conversation with the reply in it: a continued message as one, a call that was cut off left out."""
+    """Return the conversation with the reply: a continued message merged, a truncated tool call left out."""
     calls = tuple(call.model_dump() for call, flaw in exchange.tool_calls if flaw is None)
     content, turns = exchange.shown, list(asked.turns)
     if asked.continued:

@@ -1,4 +1,4 @@
-"""Places for chats in flight, shared among accounts so that none holds up the others."""
+"""Places for chats in flight, shared fairly among accounts."""
 
 from collections import Counter, OrderedDict, deque
 
@@ -6,10 +6,10 @@ import anyio
 
 
 class Places:
-    """So many chats at a time.
+    """A limited number of places.
 
-    One account may have all of them while no other waits; a place that becomes free goes to the account that has the
-    fewest among those that wait, and inside of an account to whoever has waited longest.
+    One account may take all of them while no other waits. A free place goes to the waiting account with the fewest
+    places and, within an account, to the chat that has waited longest.
     """
 
     def __init__(self, total: int) -> None:
@@ -18,18 +18,18 @@ class Places:
         self._waiting: OrderedDict[str, deque[anyio.Event]] = OrderedDict()
 
     def taken(self, account: str) -> int:
-        """How many places an account has."""
+        """Return how many places an account has."""
         return self._taken[account]
 
     def take_nowait(self, account: str) -> bool:
-        """Take a place if one is free and nobody waits for it."""
+        """Take a place if one is free and no chat waits; return whether it was taken."""
         if not self._free or self._waiting:
             return False
-        self._give(account)
+        self._assign(account)
         return True
 
     async def take(self, account: str) -> None:
-        """Take a place, as soon as it is this account's turn."""
+        """Take a place as soon as it is this account's turn."""
         if self.take_nowait(account):
             return
         turn = anyio.Event()
@@ -37,7 +37,7 @@ class Places:
         try:
             await turn.wait()
         except BaseException:
-            if turn.is_set():  # it came just as the wait was given up
+            if turn.is_set():  # the place was assigned as the wait was cancelled
                 self.give_back(account)
             else:
                 self._waiting[account].remove(turn)
@@ -45,7 +45,7 @@ class Places:
             raise
 
     def give_back(self, account: str) -> None:
-        """Give a place back, to whoever is next."""
+        """Return a place, to the next waiting chat if there is one."""
         self._free += 1
         self._taken[account] -= 1
         if not self._taken[account]:
@@ -55,10 +55,10 @@ class Places:
             turn = self._waiting[following].popleft()
             self._waiting.move_to_end(following)
             self._forget_if_done(following)
-            self._give(following)
+            self._assign(following)
             turn.set()
 
-    def _give(self, account: str) -> None:
+    def _assign(self, account: str) -> None:
         self._free -= 1
         self._taken[account] += 1
 

@@ -1,6 +1,6 @@
-"""What a failed chat means, and whether a fresh lookup gives it a second chance.
+"""The meaning of a failed chat, and whether a fresh lookup allows another try.
 
-A chat is asked again only where no engine can have begun it: the rule is in docs/errors.md.
+A chat is sent again only if no engine can have started it: the rule is in docs/errors.md.
 """
 
 from typing import Final
@@ -21,14 +21,14 @@ _UNAVAILABLE: Final = 503
 
 
 class Recovery:
-    """Looks into the failures of one chat.
+    """Decides on the failures of one chat.
 
     Args:
-        client: For what errors may name.
-        cache: Where the deployment is looked up afresh.
+        client: For error subjects and the engine's names.
+        cache: Looks the deployment up again.
         service_id: The deployment.
         wanted: The model asked for, if any.
-        was_kept: Whether the chat went by a lookup that was kept from earlier.
+        was_kept: Whether the chat used a cached lookup.
     """
 
     def __init__(
@@ -44,16 +44,16 @@ class Recovery:
     async def after(
         self, failure: Failure, deployment: Deployment, deadline: Deadline, *, may_wait: bool
     ) -> Deployment:
-        """The deployment as it is now, where it is worth asking again.
+        """Return the current deployment if the chat is worth sending again.
 
         Args:
-            failure: What happened.
-            deployment: As the chat took it to be.
+            failure: Of the chat.
+            deployment: As the chat used it.
             deadline: Of the call.
-            may_wait: Whether the caller waits for a deployment that becomes ready.
+            may_wait: Whether the caller waits for the deployment to become ready.
 
         Raises:
-            AlayaError: what the failure means, where it is not.
+            AlayaError: the failure's meaning, if it is not.
         """
         was_kept, self._was_kept = self._was_kept, False
         error = explain(failure, self._client.subject(self._service_id, deployment))
@@ -70,7 +70,7 @@ class Recovery:
             if not verdict.ready:
                 raise not_ready(fresh, self._service_id, refusal=error)
         elif failure.status == _FORBIDDEN:
-            await self._fresh(error, deadline)  # a deployment that is gone is told so
+            await self._fresh(error, deadline)  # raises if the deployment is gone
         elif failure.kind in NOTHING_WAS_SENT and was_kept:
             fresh = await self._fresh(error, deadline)
             if fresh.service_url != deployment.service_url or not readiness(fresh).ready:
@@ -82,7 +82,7 @@ class Recovery:
         raise error
 
     async def _fresh(self, error: AlayaError, deadline: Deadline) -> Deployment:
-        """The deployment as it is now; where that cannot be had, the failure stands."""
+        """Return the current deployment; raise `error` if it cannot be read now."""
         try:
             return await self._cache.fresh(self._service_id, deadline)
         except AlayaError as other:

@@ -1,6 +1,6 @@
-"""One thing that a caller should know about a reply, as a fact, and what a chat comes to together with these. Pure.
+"""Remarks about a reply, as facts, and the outcome of a chat. Pure.
 
-Most are said alike to every reader, here; what cut a reply, and what is about a tool's arguments, by those who show it.
+Most are worded here for every reader; truncation and tool arguments are worded by the server and the terminal.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ ToolKind = Literal[
     "images_left_out",
     "later_part",
 ]
-"""What is about arguments or fields of a tool: only agents meet these."""
+"""Remarks about arguments or fields of a tool: only agents see these."""
 PlainKind = Literal[
     "thinking_absent",
     "thinking_shown_in_part",
@@ -69,23 +69,23 @@ Progress = Literal["writing", "thinking", "nothing"]
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """One thing.
+    """One fact about a reply.
 
     Attributes:
         kind: What it is.
-        name: The model, the adapter, the function, the pattern or the finish_reason that it is about.
-        other: The name that came in its place.
-        detail: Why, as a clause; or upstream's words, fit to be quoted.
-        shown: How much is shown, or came.
+        name: The model, adapter, function, pattern or finish_reason that it is about.
+        other: The name received instead.
+        detail: The reason, as a clause; or upstream's text, ready to be quoted.
+        shown: How much is shown, or arrived.
         whole: How much there is.
-        seconds: The limit that was over.
+        seconds: The limit that was exceeded.
         progress: How far the reply had come.
         more_tokens: Whether a larger max_tokens brings more.
-        may_not_think: Whether the thinking could be switched off.
-        can_go_on: Whether the text can be gone on from.
-        joined: Whether it is about the reply together with the message that it goes on from.
+        may_not_think: Whether thinking could be switched off.
+        can_go_on: Whether the text can be continued.
+        joined: Whether it is about the reply joined to the message that it continues.
         has_messages: Whether the conversation is returned with the reply.
-        asked_for_messages: Whether it was asked for.
+        asked_for_messages: Whether the conversation was requested.
     """
 
     kind: Kind
@@ -106,11 +106,11 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a chat comes to.
+    """The outcome of a chat.
 
     Attributes:
         result: The reply, without warnings.
-        remarks: What should be known about it.
+        remarks: On the reply.
     """
 
     result: ChatResult
@@ -174,5 +174,5 @@ WORDS: Final[dict[Kind, Words]] = {
 
 
 def words_of(words: Words, remark: Remark) -> str:
-    """A row's words about a remark."""
+    """Return a row's words about a remark."""
     return words if isinstance(words, str) else words(remark)

@@ -1,6 +1,6 @@
-"""What a caller should know about a reply, beyond its text. Pure.
+"""Find the remarks about a reply. Pure.
 
-Each thing is found by one function: what cut a reply, what is missing in it and what brings more by `about_the_ending`.
+Each kind is found by one function; `about_the_ending` covers truncation, missing text and what brings more.
 """
 
 from typing import Final
@@ -15,7 +15,7 @@ from alaya_mcp.deployment.wire import EnvelopeFailure
 from alaya_mcp.results import TruncatedReason
 
 _CALL_IN_TEXT: Final = ("<tool_call>", "<|tool_call", "[TOOL_CALLS]", "<function=", "<|python_tag|>")
-"""How models write tool calls that no parser took out of the text (Qwen, GLM, Mistral, Qwen-Coder, Llama)."""
+"""How models write tool calls that no parser extracted (Qwen, GLM, Mistral, Qwen-Coder, Llama)."""
 _FLAWS: Final[dict[Flaw, Kind]] = {
     "cut": "call_cut",
     "not_json": "call_not_json",
@@ -33,7 +33,7 @@ _CUTS: Final[dict[TruncatedReason, CutKind]] = {
 
 
 def about(exchange: Exchange, *, has_messages: bool) -> list[Remark]:
-    """Everything, in the order in which it is told.
+    """Return all remarks, in the order in which they are shown.
 
     Args:
         exchange: The answer.
@@ -56,7 +56,7 @@ def _about_the_name(exchange: Exchange) -> list[Remark]:
 
 
 def _about_the_text(exchange: Exchange) -> list[Remark]:
-    """What is odd about the reply's text and its thinking."""
+    """Return remarks on the reply's text and thinking."""
     reply = exchange.decoder.reply
     remarks: list[Remark] = []
     has_text = bool(exchange.content or reply.tool_calls)
@@ -72,7 +72,7 @@ def _about_the_text(exchange: Exchange) -> list[Remark]:
 
 
 def _about_calls(exchange: Exchange) -> list[Remark]:
-    """What is odd about the tools that the model asks for, or does not."""
+    """Return remarks on the model's tool calls, or the lack of them."""
     content, reply, features = exchange.content, exchange.decoder.reply, exchange.asked.features
     offered = bool(features.tools)
     more = exchange.reason == "max_tokens"
@@ -93,7 +93,7 @@ def _about_calls(exchange: Exchange) -> list[Remark]:
 
 
 def _about_continuing(exchange: Exchange) -> list[Remark]:
-    """Whether the engine went on from the last message."""
+    """Return a remark if the engine did not continue the last message."""
     if exchange.went_on or not exchange.content:
         return []
     is_json = exchange.structured and exchange.structured.is_alone and exchange.structured.problem is None
@@ -101,7 +101,7 @@ def _about_continuing(exchange: Exchange) -> list[Remark]:
 
 
 def _about_structure(exchange: Exchange) -> list[Remark]:
-    """Why there is no `parsed`, or what of it was not checked."""
+    """Return why there is no `parsed`, or what was not checked."""
     structured = exchange.structured
     if exchange.decoder.reply.tool_calls:
         return [Remark("parsed_awaits_call")]
@@ -116,7 +116,7 @@ def _about_structure(exchange: Exchange) -> list[Remark]:
 
 
 def about_the_ending(exchange: Exchange, *, has_messages: bool) -> list[Remark]:
-    """What cut the reply or is missing in it, and what would bring more.
+    """Return remarks on what truncated the reply, what it lacks, and what would bring more.
 
     Args:
         exchange: The answer.
@@ -131,7 +131,7 @@ def about_the_ending(exchange: Exchange, *, has_messages: bool) -> list[Remark]:
     if exchange.structured and exchange.structured.problem is None:
         return [Remark("cut_after_json", name=reason)]
     said = ending.cause.message if isinstance(ending.cause, EngineError | EnvelopeFailure) else None
-    # Neither calls nor data can be gone on from.
+    # Neither tool calls nor data can be continued.
     is_text = not exchange.decoder.reply.tool_calls and asked.features.response_schema is None
     return [
         Remark(

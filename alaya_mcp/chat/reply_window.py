@@ -1,4 +1,4 @@
-"""How much of a long reply a result shows, where it is cut, and what the host is told while it comes.
+"""How much of a long reply a result shows, where it is cut, and the progress notes meanwhile.
 
 Hosts cut results at about 25,000 tokens (docs/decisions/large-replies.md). Sizes are bytes of UTF-8: a Latin character
 is one and about a quarter of a token, a Chinese one is three and about one token, so one cap fits both.
@@ -13,20 +13,20 @@ from alaya_mcp.chat.stream.reply import Delta, Reply
 from alaya_mcp.progress import Notes
 
 _ZONE: Final = 1_000
-"""Bytes before the cap in which a sensible boundary is looked for, and which are shown only once it is known."""
+"""Bytes before the cap that are searched for a boundary, and held back until it is known."""
 _BOUNDARIES: Final = (("\n\n",), ("\n",), ("。", "！", "？", ". ", "! ", "? "), ("，", "；", ", ", "; ", " "))  # noqa: RUF001 Chinese punctuation
 _JOINER: Final = "\u200d"
 _CLUSTER: Final = 32
-"""Characters of one user-perceived character at most, as far as a cut is moved for its sake."""
+"""Code points by which a cut is moved at most, to keep a grapheme cluster whole."""
 
 
 def size_of(text: str) -> int:
-    """Bytes in UTF-8."""
+    """Return the number of bytes in UTF-8."""
     return len(text) if text.isascii() else len(text.encode())
 
 
 def cut(text: str, room: int) -> str:
-    """The beginning of `text` that fits `room` bytes, up to the last paragraph, line, sentence or word in it."""
+    """Return the start of `text` that fits `room` bytes, up to the last paragraph, line, sentence or word end."""
     if size_of(text) <= room:
         return text
     start = text.encode()[:room].decode("utf-8", "ignore")
@@ -38,7 +38,7 @@ def cut(text: str, room: int) -> str:
 
 
 def _whole(text: str, end: int) -> int:
-    """The last end at or before `end` that parts no combined character."""
+    """Return the last position at or before `end` that splits no grapheme cluster."""
     for back in range(min(_CLUSTER, end)):
         at = end - back
         if not (_continues(text[at]) or text[at - 1] == _JOINER):
@@ -51,18 +51,18 @@ def _continues(char: str) -> bool:
 
 
 class ReplyWindow:
-    """Decides while a reply comes in what of it is shown.
+    """Decides while a reply arrives how much of it is shown.
 
-    What it writes as notes, joined, is the shown content: so these never run ahead of the result.
+    The text of its notes, joined, is the shown content: notes never run ahead of the result.
 
     Args:
-        cap: Most bytes that are shown.
-        reply: What has come, the piece that is taken included.
-        notes: What the host is told.
+        cap: Bytes that are shown at most.
+        reply: The reply so far, including the current delta.
+        notes: Receives the progress notes.
 
     Attributes:
-        began: When the first token came, on the event loop's clock.
-        is_full: Whether the reply is larger than what is shown.
+        began: When the first token arrived, on the event loop's clock.
+        is_full: Whether the reply is larger than the cap.
     """
 
     def __init__(self, cap: int, reply: Reply, notes: Notes) -> None:
@@ -78,11 +78,11 @@ class ReplyWindow:
 
     @property
     def shown(self) -> str:
-        """What has been given out."""
+        """The text shown so far."""
         return "".join(self._shown)
 
     def take(self, delta: Delta) -> None:
-        """Tell what a piece of the reply adds."""
+        """Add one delta of the reply."""
         if self.began is None and self._reply.begun:
             self.began = anyio.current_time()
         if delta.content:
@@ -94,7 +94,7 @@ class ReplyWindow:
             self._notes.think()
 
     def _certain(self, text: str) -> str:
-        """What of the text so far is certain to be shown by now."""
+        """Return the text that is now certain to be shown."""
         if self.is_full:
             return ""
         self._size += size_of(text)
@@ -107,7 +107,7 @@ class ReplyWindow:
         return self._show(cut(self._release(), self._cap - self._shown_size))
 
     def finish(self) -> None:
-        """Tell what was held back, when no more will come."""
+        """Show the text held back, at the end of the reply."""
         self._notes.write(self._show(self._release()))
 
     def _release(self) -> str:

@@ -18,8 +18,8 @@ class Turn:
 
     Attributes:
         images: https or data URIs, sent as content parts.
-        tool_calls: What an assistant asked for, in OpenAI's shape.
-        tool_call_id: What a tool's message answers.
+        tool_calls: An assistant's calls, in OpenAI's shape.
+        tool_call_id: The call that a tool's message answers.
     """
 
     role: Role
@@ -29,7 +29,7 @@ class Turn:
     tool_call_id: str | None = None
 
     def wire(self) -> dict[str, Any]:
-        """As OpenAI writes it; an assistant that only calls tools has null content (recorded exchanges)."""
+        """Return it in OpenAI's shape; an assistant that only calls tools has null content (recorded exchanges)."""
         content: str | list[dict[str, Any]] | None = self.content
         if self.images:
             text = [{"type": "text", "text": self.content}] if self.content else []
@@ -46,7 +46,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """What steers the generation; None is left out of the request, so that the engine's default holds."""
+    """Sampling parameters; None is left out of the request, so that the engine's default applies."""
 
     temperature: float | None = None
     top_p: float | None = None
@@ -55,7 +55,7 @@ class Sampling:
     stop: tuple[str, ...] = ()
 
     def wire(self) -> dict[str, Any]:
-        """What was given, by OpenAI's names."""
+        """Return the given parameters, by OpenAI's names."""
         optional = {
             "temperature": self.temperature,
             "top_p": self.top_p,
@@ -68,15 +68,15 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What is asked beyond a plain reply.
+    """Requested features beyond a plain reply.
 
     Attributes:
         thinking: Whether a model that can think does so.
         response_schema: The JSON Schema that the reply is to follow.
-        tools: What the model may call, in OpenAI's shape.
+        tools: Functions that the model may call, in OpenAI's shape.
         tool_choice: One of `TOOL_CHOICES`, a tool's name, or None for the engine's default.
         continues: Whether the last message, an assistant's, is to be continued.
-        extra: Further fields for the engine, as they are.
+        extra: Further fields for the engine, unchanged.
     """
 
     thinking: Thinking = "auto"
@@ -87,10 +87,10 @@ class Features:
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def wire(self) -> dict[str, Any]:
-        """The request's fields for it."""
+        """Return the request's fields for these features."""
         body = dict(self.extra)
         if self.thinking != "auto":
-            # Model families differ in the switch's name, and a template ignores one that it does not know.
+            # The switch's name differs between model families; templates ignore unknown ones.
             switches = {"enable_thinking": self.thinking == "on", "thinking": self.thinking == "on"}
             body["chat_template_kwargs"] = {**body.get("chat_template_kwargs", {}), **switches}
         if self.response_schema is not None:
@@ -108,9 +108,9 @@ class Features:
 
 
 def chat_body(
-    model: str, turns: tuple[Turn, ...], sampling: Sampling, features: Features, *, counts_on_the_way: bool = False
+    model: str, turns: tuple[Turn, ...], sampling: Sampling, features: Features, *, streams_usage: bool = False
 ) -> dict[str, Any]:
-    """An OpenAI-style request for a stream with usage, at the end or, so that a reply that is cut has it, all along.
+    """Return an OpenAI-style streaming request with usage at the end, or in each chunk so that a cut reply has it.
 
     vLLM refuses `stream_options` without `stream`, and answers a missing model with the base model
     (recorded exchanges), so both are always sent.
@@ -120,6 +120,6 @@ def chat_body(
         "model": model,
         "messages": [turn.wire() for turn in turns],
         "stream": True,
-        "stream_options": {"include_usage": True} | ({"continuous_usage_stats": True} if counts_on_the_way else {}),
+        "stream_options": {"include_usage": True} | ({"continuous_usage_stats": True} if streams_usage else {}),
         **sampling.wire(),
     }

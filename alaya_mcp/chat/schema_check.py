@@ -1,4 +1,4 @@
-"""JSON Schema in a process of its own: loaded by the worker that `structured` starts, never by the server."""
+"""JSON Schema checks in a worker process: loaded by the worker of `structured`, never by the server."""
 
 import json
 import re
@@ -16,54 +16,52 @@ from alaya_mcp.chat.schema_verdict import Verdict
 _NAMED_GROUP: Final = re.compile(r"\(\?<(?![=!])")
 _NAMED_REFERENCE: Final = re.compile(r"\\k<(\w+)>")
 _WRONG_EVERYWHERE: Final = ("missing ), ", "unbalanced parenthesis", "nothing to repeat")
-"""What Python says of an expression that is none in ECMA-262 either."""
+"""Python's errors for expressions that are invalid in ECMA-262 too."""
 _WORDS: Final = 200
-"""Characters of the validator's own explanation, which quotes what it looked at."""
+"""Characters of the validator's explanation, which quotes the value."""
 
 
 def schema_problem(schema_text: str) -> Verdict:
-    """What is wrong with a schema; nothing for one that can be used."""
+    """Return what is wrong with a schema; an empty verdict for a usable one."""
     schema, unchecked = _checkable(json.loads(schema_text))
     validator = validator_for(schema, default=Draft202012Validator)
     if not set(schema) & set(validator.VALIDATORS) and not unchecked:
         return Verdict(
-            "it has no keyword of JSON Schema at the top, such as type or properties, so it would take anything"
+            "it has no JSON Schema keyword at the top level, such as type or properties, so it would accept anything"
         )
     try:
         validator.check_schema(schema)
         root = Resource[Any].from_contents(schema, default_specification=DRAFT202012)
         missing = _unresolvable(root, EMPTY_REGISTRY.with_resource("", root).resolver())
     except SchemaError as error:
-        return Verdict(_told(error))
+        return Verdict(_message(error))
     except RecursionError:
         return Verdict("it is nested too deeply")
     if missing is None:
         return Verdict(unchecked=unchecked)
     if missing.startswith("#"):
         return Verdict(f"$ref {missing} points to nothing in it")
-    return Verdict(f"$ref {missing} points outside it, and nothing is ever fetched: put what it means into $defs")
+    return Verdict(f"$ref {missing} points outside it, and nothing is fetched: put its target into $defs")
 
 
 def value_problem(schema_text: str, value_text: str) -> Verdict:
-    """Why a value does not follow a schema; nothing for one that does."""
+    """Return why a value does not follow a schema; an empty verdict if it does."""
     schema, unchecked = _checkable(json.loads(schema_text))
     value = json.loads(value_text)
-    # A registry that holds nothing else and retrieves nothing.
+    # An empty registry that retrieves nothing.
     validator = validator_for(schema, default=Draft202012Validator)(schema, registry=EMPTY_REGISTRY)
     try:
         error = cast("ValidationError | None", best_match(validator.iter_errors(value)))
     except (RecursionError, re.error):
-        return Verdict(
-            "the schema cannot be evaluated (a pattern that is no regular expression, or endless references)"
-        )
-    return Verdict(None if error is None else _told(error), unchecked)
+        return Verdict("the schema cannot be evaluated (an invalid regular expression, or circular references)")
+    return Verdict(None if error is None else _message(error), unchecked)
 
 
 def _checkable(schema: Any) -> tuple[Any, tuple[str, ...]]:  # noqa: ANN401 any JSON value may come
-    """A schema without the patterns that Python does not know, and those.
+    """Return a schema without the patterns that Python does not support, and those patterns.
 
-    JSON Schema's patterns are ECMA-262's (draft 2020-12, 6.4), of which Python knows most: a named group is written
-    otherwise, and classes of characters by their Unicode properties are not there.
+    JSON Schema's patterns are ECMA-262's (draft 2020-12, 6.4). Python supports most: named groups have another
+    syntax, and Unicode property classes are missing.
     """
     unchecked: list[str] = []
 
@@ -74,7 +72,7 @@ def _checkable(schema: Any) -> tuple[Any, tuple[str, ...]]:  # noqa: ANN401 any 
             return value
         fields = cast("dict[str, Any]", value)
         kept: dict[str, Any] = {
-            key: item if key == "enum" and isinstance(item, list) else without(item)  # values are no schemas
+            key: item if key == "enum" and isinstance(item, list) else without(item)  # values are not schemas
             for key, item in fields.items()
             if key not in {"pattern", "patternProperties"}
         }
@@ -85,7 +83,7 @@ def _checkable(schema: Any) -> tuple[Any, tuple[str, ...]]:  # noqa: ANN401 any 
             kept["pattern"] = without(pattern)
         if isinstance(by_pattern, dict):
             named = {_known(key, unchecked): without(item) for key, item in cast("dict[str, Any]", by_pattern).items()}
-            if None in named:  # what else there may be cannot be told either
+            if None in named:  # which other properties are allowed is unknown too
                 for keyword in ("additionalProperties", "unevaluatedProperties"):
                     kept.pop(keyword, None)
             kept["patternProperties"] = {key: item for key, item in named.items() if key is not None}
@@ -97,7 +95,7 @@ def _checkable(schema: Any) -> tuple[Any, tuple[str, ...]]:  # noqa: ANN401 any 
 
 
 def _known(pattern: str, unchecked: list[str]) -> str | None:
-    """The pattern as Python writes it, None where it cannot."""
+    """Return the pattern in Python's syntax, None if Python does not support it."""
     python = _NAMED_REFERENCE.sub(r"(?P=\1)", _NAMED_GROUP.sub("(?P<", pattern))
     try:
         re.compile(python)
@@ -109,7 +107,7 @@ def _known(pattern: str, unchecked: list[str]) -> str | None:
     return python
 
 
-def _told(error: SchemaError | ValidationError) -> str:
+def _message(error: SchemaError | ValidationError) -> str:
     where = "/".join(str(part) for part in error.absolute_path)
     return f"{f'at {where}: ' if where else ''}{error.message[:_WORDS]}"
 

@@ -1,15 +1,15 @@
-"""What a check of a schema, or of a reply by one, brought: what the worker process sends back."""
+"""The result of checking a schema or a reply, as the worker process returns it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the worker found out.
+    """The result of one check.
 
     Attributes:
-        problem: What is wrong, a clause; None where nothing is.
-        unchecked: Patterns that Python's regular expressions do not know, which were passed over.
+        problem: What is wrong, as a clause; None if nothing is.
+        unchecked: Patterns that Python does not support, which were skipped.
     """
 
     problem: str | None = None

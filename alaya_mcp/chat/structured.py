@@ -1,7 +1,7 @@
-"""Replies that must follow a JSON Schema: the schema checked before anything is sent, the reply after.
+"""Replies that must follow a JSON Schema: the schema is checked before sending, the reply after.
 
-The checks run in a worker process, which is killed when its time is up: a pattern or a web of references can take for
-ever, and neither a thread nor a regular expression can be stopped. A `$ref` is resolved inside the schema only.
+The checks run in a worker process, which is killed when its time is up: a pattern or circular references may never
+end, and neither a thread nor a regular expression can be stopped. A `$ref` is resolved inside the schema only.
 """
 
 import json
@@ -20,31 +20,31 @@ from alaya_mcp.chat.schema_verdict import Verdict
 from alaya_mcp.deadline import Deadline
 
 SCHEMA_BYTES: Final = 64 * 2**10
-"""Of a schema, as JSON."""
+"""Size limit of a schema, as JSON."""
 CHECK_SECONDS: Final = 5.0
-"""For one schema or one reply, the start of its worker included."""
+"""For one schema or one reply, including the start of its worker."""
 _WORKER_SECONDS: Final = 8
-"""After which a check that nobody ended ends itself."""
+"""After which an orphaned check ends itself."""
 _WORKER_BYTES: Final = 2**30
-"""Of memory for one worker, where the system can hold it to that."""
+"""Memory limit of one worker, where the system supports it."""
 _WORKERS: Final = 2
 _LAST_CHECK_SECONDS: Final = 1.0
-"""For a reply that is there when the deadline has come."""
+"""For a reply that arrived at the deadline."""
 _DEPTH: Final = 100
-"""Nesting of a reply's JSON, below what any JSON library on the way to a model refuses."""
+"""Nesting limit of a reply's JSON, accepted by the JSON libraries of hosts."""
 
 _END_OF_TURN: Final = re.compile(
     r"(?:\s*(?:</s>|<\|(?:im_end|endoftext|eot_id|end|end_of_text|return|user)\|>|<end_of_turn>))+$"
 )
-"""Tokens that end a turn, which an engine without `skip_special_tokens` leaves behind the JSON."""
+"""End-of-turn tokens that an engine without `skip_special_tokens` leaves after the JSON."""
 
 
 class SchemaRefused(ValueError):
-    """A schema that is not used; the text says why."""
+    """A schema is refused; the text says why."""
 
 
 class Unchecked(Exception):
-    """A check that brought no answer; the text says why, as a clause."""
+    """A check did not finish; the text says why, as a clause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ class Structured:
     """A reply as data.
 
     Attributes:
-        value: The data, where the reply follows the schema.
-        problem: Why it does not, a clause; None where it does.
-        is_json: Whether it is JSON at all.
-        is_checked: Whether the check came to an end.
-        is_alone: Whether a reply that was to go on from another is data by itself.
+        value: The data, if the reply follows the schema.
+        problem: Why it does not, as a clause; None if it does.
+        is_json: Whether it is JSON.
+        is_checked: Whether the check finished.
+        is_alone: Whether a reply that should continue another is data by itself.
         unchecked: Patterns in the schema that could not be checked.
     """
 
@@ -69,26 +69,26 @@ class Structured:
 
 
 class SchemaChecks:
-    """Checks schemas and replies in worker processes of its own, so many at a time."""
+    """Checks schemas and replies in worker processes, a limited number at a time."""
 
     def __init__(self) -> None:
         self._places = anyio.CapacityLimiter(_WORKERS)
 
     async def refuse_unusable(self, schema: dict[str, Any], deadline: Deadline) -> None:
-        """Make sure that a schema can be used, as far as that can be told in time.
+        """Refuse an unusable schema, if the check finishes in time.
 
         Raises:
-            SchemaRefused: no valid JSON Schema, or one that refers to something outside itself.
+            SchemaRefused: not a valid JSON Schema, or it refers to something outside itself.
         """
-        with suppress(Unchecked):  # the reply's own check will tell
+        with suppress(Unchecked):  # the reply's own check decides
             verdict = await self._checked(deadline.at, "schema", json.dumps(schema))
             if verdict.problem:
                 raise SchemaRefused(verdict.problem)
 
     async def read(self, schema: dict[str, Any], texts: Sequence[str], deadline: Deadline) -> Structured | None:
-        """The first of some texts that follows the schema, as data; else what is wrong with the last one that is JSON.
+        """Return the first text that follows the schema, as data, else the problem of the last that is JSON.
 
-        It takes hardly longer than the deadline. None where there is no text.
+        It may exceed the deadline by `_LAST_CHECK_SECONDS`. None if there is no text.
         """
         found: Structured | None = None
         for text in texts:
@@ -112,30 +112,30 @@ class SchemaChecks:
         return Structured(None if verdict.problem else value, verdict.problem, unchecked=verdict.unchecked)
 
     async def _checked(self, until: float, what: Literal["schema", "value"], *texts: str) -> Verdict:
-        """The worker's answer.
+        """Return the worker's verdict.
 
         Raises:
             Unchecked: there was none.
         """
         with anyio.CancelScope(deadline=until) as waiting:
             async with self._places:
-                # Its own time begins when it has a place: others' slow checks are not held against it.
+                # Its time starts when it has a place: waiting for other checks does not count.
                 waiting.deadline = min(until, anyio.current_time() + CHECK_SECONDS)
                 try:
                     return await anyio.to_process.run_sync(check, what, texts, _WORKER_SECONDS, cancellable=True)
-                except (anyio.BrokenWorkerProcess, OSError):  # no memory, no process
+                except (anyio.BrokenWorkerProcess, OSError):  # out of memory or processes
                     raise Unchecked("the process that checks it could not be run") from None
         raise Unchecked("checking it took too long")
 
 
 def check(what: Literal["schema", "value"], texts: tuple[str, ...], seconds: int) -> Verdict:
-    """What is wrong with a schema, or with a value by a schema; runs in the worker.
+    """Return what is wrong with a schema, or with a value under a schema; runs in the worker.
 
-    The worker ends itself after so many seconds: where the server is killed meanwhile, nobody else would end it.
+    The worker ends itself after `seconds`, since a killed server cannot end it.
     """
     try:
         _limit(seconds)
-        # Late, because the validator is loaded in the worker only.
+        # Imported late: the validator is loaded in the worker only.
         from alaya_mcp.chat.schema_check import schema_problem, value_problem  # noqa: PLC0415 see above
 
         return schema_problem(*texts) if what == "schema" else value_problem(*texts)
@@ -146,23 +146,23 @@ def check(what: Literal["schema", "value"], texts: tuple[str, ...], seconds: int
 
 
 def _limit(seconds: int) -> None:
-    """Hold the worker to so many seconds and to `_WORKER_BYTES`, as far as the system can; 0 ends the clock."""
-    if sys.platform == "win32":  # there are no alarms and limits there
+    """Limit the worker to `seconds` and `_WORKER_BYTES` where the system can; 0 cancels the alarm."""
+    if sys.platform == "win32":  # it has no alarms or resource limits
         return
     import resource  # noqa: PLC0415 not there on Windows
 
     signal.alarm(seconds)
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     room = _WORKER_BYTES if most == resource.RLIM_INFINITY else min(_WORKER_BYTES, most)
-    with suppress(ValueError, OSError):  # macOS takes no such limit
+    with suppress(ValueError, OSError):  # macOS refuses this limit
         resource.setrlimit(resource.RLIMIT_AS, (room, most))
 
 
 def _parsed(text: str) -> Any:  # noqa: ANN401 any JSON value may come
-    """JSON as RFC 8259 has it, alone or in one code fence.
+    """Return the value of RFC 8259 JSON, bare or in one code fence.
 
     Raises:
-        ValueError: not JSON, or not fit to be sent on; the text quotes nothing of it.
+        ValueError: not JSON, or not safe to pass on; the message does not quote it.
     """
     body = _END_OF_TURN.sub("", text.strip())
     if body.startswith("```") and body.endswith("```") and "\n" in body:

@@ -1,1 +1,1 @@
-"""Settings: from the environment, the configuration file and its profiles."""
+"""Settings from the environment, the configuration file and its profiles."""

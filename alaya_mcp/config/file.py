@@ -21,7 +21,7 @@ from alaya_mcp.errors import NotConfigured
 from alaya_mcp.validation import why_refused
 
 DEFAULT_PROFILE: Final = "default"
-"""Used where none is chosen."""
+"""Used if none is chosen."""
 
 Reference = Annotated[str, AfterValidator(checked_reference)]
 
@@ -29,7 +29,7 @@ Reference = Annotated[str, AfterValidator(checked_reference)]
 def _folded_names(aliases: dict[str, str]) -> dict[str, str]:
     names = {folded(name): target for name, target in aliases.items()}
     if "" in names or len(names) < len(aliases):
-        raise ValueError("two aliases are the same name in another spelling, or one is empty")
+        raise ValueError("two aliases differ only in case, width or spacing, or one is empty")
     return names
 
 
@@ -42,7 +42,7 @@ class _Table(BaseModel):
 
 
 class Profile(_Table):
-    """One account. Each key is given itself, or as the name of an environment variable that holds it."""
+    """One account. Each key is given literally, or as the name of an environment variable."""
 
     base_url: str | None = None
     access_key: SecretStr | None = None
@@ -53,30 +53,30 @@ class Profile(_Table):
     aliases: Aliases = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _says_each_key_once(self) -> "Profile":
+    def _has_each_key_once(self) -> "Profile":
         for key in ("access_key", "secret_key"):
             if getattr(self, key) and getattr(self, f"{key}_env"):
-                raise ValueError(f"{key} and {key}_env are both given; one of them is enough")
+                raise ValueError(f"{key} and {key}_env are both set; remove one")
         return self
 
     @property
     def has_keys(self) -> bool:
-        """Whether it says anything of a key pair."""
+        """Whether it sets any part of a key pair."""
         return any((self.access_key, self.access_key_env, self.secret_key, self.secret_key_env))
 
 
 class ConfigFile(_Table):
-    """What the file says; nothing where there is none."""
+    """The file's contents; empty if there is no file."""
 
     aliases: Aliases = Field(default_factory=dict)
     profiles: dict[str, Profile] = Field(default_factory=dict)
 
 
 def parsed(text: bytes, path: Path) -> ConfigFile:
-    """What the file at a path says.
+    """Return the parsed file.
 
     Raises:
-        NotConfigured: it cannot be understood; with the line or the entry.
+        NotConfigured: it is invalid; with the line or the entry.
     """
     try:
         return ConfigFile.model_validate(tomllib.loads(text.decode("utf-8-sig")))
@@ -88,17 +88,17 @@ def parsed(text: bytes, path: Path) -> ConfigFile:
         (first, *_) = invalid.errors(include_input=False, include_url=False)
         where = ".".join(map(str, first["loc"]))
         is_unknown = first["type"] == "extra_forbidden"
-        detail = "there is no such entry" if is_unknown else why_refused(first)
+        detail = "unknown entry" if is_unknown else why_refused(first)
         raise NotConfigured("config_entry_unusable", file=str(path), source=where, detail=detail) from None
-    except (ValueError, RecursionError):  # a number of thousands of digits, or endless nesting
+    except (ValueError, RecursionError):  # a number with thousands of digits, or deep nesting
         raise NotConfigured("config_file_not_toml", file=str(path), detail="it cannot be read") from None
 
 
 def profile_of(file: ConfigFile, chosen: str, path: Path) -> tuple[str, Profile] | None:
-    """The profile that is chosen, with its name; the one called default, or None, where none is.
+    """Return the chosen profile with its name; without a choice, the profile `default`, or None.
 
     Raises:
-        NotConfigured: there is none of the name that was chosen.
+        NotConfigured: the chosen profile does not exist.
     """
     name = chosen or DEFAULT_PROFILE
     if profile := file.profiles.get(name):

@@ -1,4 +1,4 @@
-"""Where the configuration file is, and its bytes. What they say is for `config_file`, which most starts do not load."""
+"""The configuration file's path and bytes; parsing is in `config.file`, which most starts do not load."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,28 +16,28 @@ _BYTES: Final = 2**20
 
 
 def default_config_path() -> Path:
-    """In the platform's folder for configuration."""
+    """Return the path in the platform's configuration folder."""
     from platformdirs import user_config_path  # noqa: PLC0415 not needed where ALAYA_CONFIG is set
 
     return user_config_path(FOLDER_NAME, appauthor=False) / FILE_NAME
 
 
 def config_path(environ: Mapping[str, str]) -> Path:
-    """The file's place, whether there is one or not."""
+    """Return the file's path, whether it exists or not."""
     given = value_of(environ, CONFIG_VARIABLE)
     if not given:
         return default_config_path()
     try:
         return Path(given).expanduser()
-    except RuntimeError:  # the home folder of a user that there is not
+    except RuntimeError:  # the home folder of an unknown user
         return Path(given)
 
 
 def config_bytes(environ: Mapping[str, str]) -> bytes | None:
-    """The file as it is; None where none was named and there is none.
+    """Return the file's bytes; None if ALAYA_CONFIG is unset and there is no file.
 
     Raises:
-        NotConfigured: it was named and is not there, or cannot be read.
+        NotConfigured: the file named by ALAYA_CONFIG does not exist, or the file cannot be read.
     """
     path = config_path(environ)
     try:

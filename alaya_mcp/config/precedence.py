@@ -1,4 +1,4 @@
-"""Where each setting comes from: the environment first, then the chosen profile of the configuration file."""
+"""The source of each setting: the environment first, then the chosen profile of the configuration file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,10 +19,10 @@ KEY_PAIR_VARIABLES: Final = "ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY"
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One setting as it was found, not checked yet.
+    """One setting, not validated yet.
 
     Attributes:
-        text: Secret for the keys; empty where an entry names a variable that is not set.
+        text: A secret for the keys; empty if an entry names an unset variable.
         source: The variable, or the entry of a profile.
     """
 
@@ -32,14 +32,14 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Everything that was found.
+    """All settings found, with their sources.
 
     Attributes:
         values: By field of the settings.
         aliases: References by folded alias.
-        profile: The one that was chosen, or None.
-        file: Where the configuration file is, or would be.
-        key_pair: What holds the key pair, for the one who has to correct it.
+        profile: The chosen one, or None.
+        file: Path of the configuration file, whether it exists or not.
+        key_pair: Where the key pair is set.
     """
 
     values: Mapping[str, Value]
@@ -50,10 +50,10 @@ class Sources:
 
 
 def gather(environ: Mapping[str, str], variables: Mapping[str, str]) -> Sources:
-    """What is given for each field.
+    """Return the value of each field that is set.
 
-    The key pair is taken whole from one source, the environment first. A profile's base URL and its own key pair go
-    together: no key is sent where another pair belongs.
+    Both keys are taken from one source, the environment first. A profile's base URL is used only with its own key
+    pair, so that no key is sent to another pair's API.
 
     Args:
         environ: The environment.

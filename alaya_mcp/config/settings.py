@@ -23,7 +23,7 @@ DEFAULT_BASE_URL: Final = "https://api.alayanew.com/api/serverless-infer/v1"
 """API documentation, deployment detail: Base."""
 
 READ_BUDGET_SECONDS: Final = 20.0
-"""Whole budget of one call that reads."""
+"""Time budget of one read call."""
 
 
 _FINGERPRINT: Final = 8
@@ -33,7 +33,7 @@ _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 
 def _header_value(key: SecretStr) -> SecretStr:
     if not _VISIBLE_ASCII.fullmatch(key.get_secret_value()):
-        raise ValueError("has a space or a character that is not visible ASCII in it")
+        raise ValueError("has a space or a character that is not visible ASCII")
     return key
 
 
@@ -48,7 +48,7 @@ Key = Annotated[SecretStr, AfterValidator(_header_value)]
 
 
 class Settings(BaseModel):
-    """How this process talks to Alaya. Times are in seconds unless the name says otherwise."""
+    """Settings of this process. Times are in seconds unless the name says otherwise."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
 
@@ -66,9 +66,9 @@ class Settings(BaseModel):
     aliases: dict[str, str] = Field(default_factory=dict)
     """References by folded alias."""
     key_pair: str = KEY_PAIR_VARIABLES
-    """What holds the key pair, for the one who has to correct it."""
+    """Where the key pair is set."""
     sandbox_ids: tuple[str, ...] = ()
-    """The deployments of the embedded sandbox, in order; empty when the upstream is a real one."""
+    """The deployments of the embedded sandbox, in order; empty for a real upstream."""
 
     @property
     def control_plane(self) -> Origin:
@@ -77,12 +77,12 @@ class Settings(BaseModel):
 
     @property
     def account(self) -> str:
-        """What tells the access key from others in logs: the beginning of its SHA-256, as the doctor shows it."""
+        """The start of the access key's SHA-256, to identify it in logs and the doctor."""
         return sha256(self.access_key.get_secret_value().encode()).hexdigest()[:_FINGERPRINT]
 
     @property
     def credential(self) -> str:
-        """What tells the key pair and its API from any other, and tells nothing of them."""
+        """A hash that identifies the key pair and its API."""
         parts = (self.base_url, self.access_key.get_secret_value(), self.secret_key.get_secret_value())
         return sha256("\0".join(parts).encode()).hexdigest()
 
@@ -93,28 +93,28 @@ VARIABLES: Final = {f"ALAYA_{field.upper()}": field for field in Settings.model_
 
 
 def log_level(environ: Mapping[str, str]) -> LogLevel:
-    """The level for our own logs; WARNING where the variable is unset or no level."""
+    """Return the log level of this server; WARNING if the variable is unset or invalid."""
     wanted = value_of(environ, "ALAYA_LOG_LEVEL").upper()
     levels: dict[str, LogLevel] = {"DEBUG": "DEBUG", "INFO": "INFO", "ERROR": "ERROR", "CRITICAL": "CRITICAL"}
     return levels.get(wanted, "WARNING")
 
 
 def log_format(environ: Mapping[str, str]) -> LogFormat:
-    """How our own log lines are written; as text where the variable is unset or no format."""
+    """Return the log format of this server; text if the variable is unset or invalid."""
     return "json" if value_of(environ, "ALAYA_LOG_FORMAT").lower() == "json" else "text"
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
-    """Settings from `ALAYA_*` variables and the configuration file.
+    """Return the settings from `ALAYA_*` variables and the configuration file.
 
     Raises:
-        NotConfigured: naming each variable or entry that is missing or does not parse, and why.
+        NotConfigured: names each missing or invalid variable or entry, and why.
     """
     return settings_from(gather(environ, VARIABLES), environ)
 
 
 def settings_from(sources: Sources, environ: Mapping[str, str]) -> Settings:
-    """Settings from what was gathered.
+    """Return the settings from their sources.
 
     Raises:
         NotConfigured: as `load_settings`.

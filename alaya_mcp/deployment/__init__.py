@@ -1,1 +1,1 @@
-"""One deployment: what the control plane sends of it, and what is shown."""
+"""One deployment: the control plane's data, and the fields that are shown."""

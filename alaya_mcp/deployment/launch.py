@@ -1,4 +1,4 @@
-"""What a launch command may tell: an allow-list over words in which users put tokens. Pure."""
+"""The parts of a launch command that may be shown: an allow-list, since users put tokens in commands. Pure."""
 
 import re
 import shlex
@@ -39,10 +39,10 @@ SHOWN_WITH_VALUE: Final = frozenset(
         "nnodes",
     }
 )
-"""Flags whose values are shown; of any other only the name is."""
+"""Flags whose values are shown; of other flags only the name is."""
 
 _FLAG = re.compile(r"--([A-Za-z][A-Za-z0-9._-]{0,63})(?:=(.*))?", re.DOTALL)
-_TAKES_NEXT = re.compile(r"--[^=\s]*|-[abd-zA-Z]")  # not -c: a shell line stands after it
+_TAKES_NEXT = re.compile(r"--[^=\s]*|-[abd-zA-Z]")  # not -c: a shell line follows it
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9._/:+,-]{1,200}")
 _PROGRAM = re.compile(r"[A-Za-z0-9._/+-]{1,200}")
 _CONTINUED = re.compile(r"\\\r?\n")
@@ -58,10 +58,10 @@ def _split(line: str) -> list[str]:
 
 
 def words_of(command: Iterable[str]) -> list[str]:
-    """The words of a cmd or args list, shell lines inside it taken apart.
+    """Return the words of a cmd or args list, with shell lines split.
 
-    An item that follows a bare `--flag` is that flag's value and stays whole, whatever stands in it; so does one that
-    gives a secret with its flag.
+    An item after a bare `--flag` is that flag's value and stays whole; so does an item with a secret flag and its
+    value.
     """
     words: list[str] = []
     is_value = False
@@ -84,7 +84,7 @@ def _value(flag: str, inline: str | None, following: str | None) -> str:
 
 
 def shown_flags(*commands: Iterable[str]) -> list[str]:
-    """`--name`, or `--name=value` for the names in `SHOWN_WITH_VALUE` with a plain value; in order, each once."""
+    """Return `--name`, or `--name=value` for names in `SHOWN_WITH_VALUE` with a plain value; in order, each once."""
     flags: dict[str, None] = {}
     for command in commands:
         words = words_of(command)
@@ -101,20 +101,20 @@ def shown_flags(*commands: Iterable[str]) -> list[str]:
 
 
 def _takes_a_secret(flag: str) -> bool:
-    """Whether the next word is this flag's value even if it looks like a flag."""
+    """Return whether the next word is this flag's value even if it looks like a flag."""
     return flag.lower().endswith(
         ("key", "keys", "token", "secret", "pass", "passwd", "password", "auth", "credential", "credentials")
     )
 
 
 def program(cmd: Iterable[str]) -> str | None:
-    """The first word of a cmd, None where it is no plain name: an assignment before the program may hold a secret."""
+    """Return the first word of a cmd, None if it is not a plain name: a leading assignment may hold a secret."""
     word = next(iter(words_of(cmd)), "")
     return word if _PROGRAM.fullmatch(word) else None
 
 
 def shown_image(image: str | None) -> str | None:
-    """An image reference without a user part before its registry; a digest stays."""
+    """Return an image reference without a user part before its registry; a digest is kept."""
     if image is None:
         return None
     head, at, digest = image.rpartition("@")
@@ -124,7 +124,7 @@ def shown_image(image: str | None) -> str | None:
 
 
 def engine_in(text: str | None) -> Engine:
-    """The engine that an image's, program's, module's or owner's name tells."""
+    """Return the engine named in an image, program, module or owner."""
     match = _ENGINE_WORD.search((text or "").lower())
     if match is None:
         return "unknown"
@@ -132,7 +132,7 @@ def engine_in(text: str | None) -> Engine:
 
 
 def engine_of(image: str | None, *commands: Iterable[str]) -> Engine:
-    """The engine by the image, else by the program or module at the head of the command."""
+    """Return the engine by the image, else by the program or module at the start of the command."""
     by_image = engine_in(shown_image(image))
     if by_image != "unknown":
         return by_image

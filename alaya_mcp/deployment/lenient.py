@@ -1,4 +1,4 @@
-"""Field types that take every documented spelling and never fail: what makes no sense counts as absent."""
+"""Field types that accept every documented spelling and never fail: invalid values count as absent."""
 
 import math
 import re
@@ -15,7 +15,7 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})
 
 
 class WireModel(BaseModel):
-    """Base of what upstream sends: unknown fields pass, inputs never show in errors."""
+    """Base of upstream's objects: unknown fields are ignored, inputs never appear in errors."""
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, frozen=True)
 
@@ -34,7 +34,7 @@ def _texts(value: Any) -> list[str]:  # noqa: ANN401 any JSON value may come
 
 
 def _words(value: Any) -> list[str]:  # noqa: ANN401 any JSON value may come
-    """A command line's words as they stand; unlike `_texts`, repeats and line breaks matter."""
+    """Return a command line's words unchanged; unlike in `_texts`, repeats and line breaks matter."""
     items = cast("list[Any]", value) if isinstance(value, list) else [value]
     return [str(item) for item in items if isinstance(item, str | int | float)]
 
@@ -76,7 +76,7 @@ def _mappings(value: Any) -> list[Any]:  # noqa: ANN401 any JSON value may come
 
 
 def _names(value: Any) -> list[str]:  # noqa: ANN401 any JSON value may come
-    """The keys of a mapping, or the `name`s of a Kubernetes-style list: never a value."""
+    """Return the keys of a mapping, or the `name`s of a Kubernetes-style list; never a value."""
     if isinstance(value, dict):
         return _texts(list(cast("dict[str, Any]", value)))
     return _texts([item.get("name") for item in _mappings(value)])
@@ -95,6 +95,6 @@ Number = Annotated[Scalar | None, BeforeValidator(_scalar)]
 Names = Annotated[list[str], BeforeValidator(_names)]
 
 OrNone = BeforeValidator(_mapping)
-"""For a nested object that may come as null, or as anything else that counts as absent."""
+"""For a nested object; null and other types count as absent."""
 OrEmpty = BeforeValidator(_mappings)
-"""For a list of objects that may come as null, or as anything else that counts as empty."""
+"""For a list of objects; null and other types count as empty."""

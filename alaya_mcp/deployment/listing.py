@@ -1,4 +1,4 @@
-"""A list of deployments as agents see it: which rows match, what is shown of them, and what the whole says. Pure."""
+"""A list of deployments as agents see it: filters, rows and summary. Pure."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from alaya_mcp.results import Cluster, DeploymentRow, Kind, Status
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a row must be; None for whatever.
+    """The filters of a list; None matches everything.
 
     Attributes:
         status: Its normalised state.
         kind: base or lora.
-        name: A part of its name, whatever the width, case and spacing.
+        name: Part of its name, ignoring width, case and spacing.
     """
 
     status: Status | None = None
@@ -24,11 +24,11 @@ class Filters:
 
     @property
     def are_any(self) -> bool:
-        """Whether there is anything to match."""
+        """Whether any filter is set."""
         return bool(self.status or self.kind or self.name)
 
     def match(self, row: Deployment) -> bool:
-        """Whether a row is what they ask for."""
+        """Return whether a row matches all filters."""
         return (
             self.status in {None, row.status}
             and self.kind in {None, row.kind}
@@ -36,19 +36,19 @@ class Filters:
         )
 
     def __str__(self) -> str:
-        told = (("status", self.status), ("kind", self.kind), ("name", self.name))
-        return ", ".join(f"{key} {value}" for key, value in told if value)
+        given = (("status", self.status), ("kind", self.kind), ("name", self.name))
+        return ", ".join(f"{key} {value}" for key, value in given if value)
 
 
 def shown_row(row: Deployment) -> DeploymentRow:
-    """What is shown of one row. The list tells no instances, so of a running deployment not whether it is ready."""
-    told = row.status != "running" or row.tells_instances
+    """Return one row as shown. A running deployment listed without instances has no known readiness."""
+    is_known = row.status != "running" or row.reports_instances
     return DeploymentRow(
         service_id=str(row.service_id),
         name=row.name,
         kind=row.kind,
         status=row.status,
-        ready=readiness(row).ready if told else None,
+        ready=readiness(row).ready if is_known else None,
         models=list(row.served_names),
         model_id=row.model_id,
         cluster=Cluster(vks_id=row.vks_id, namespace=row.namespace) if row.vks_id or row.namespace else None,
@@ -58,20 +58,20 @@ def shown_row(row: Deployment) -> DeploymentRow:
 def list_summary(
     rows: list[DeploymentRow], filters: Filters, total: int | None, *, goes_on: bool, has_more: bool
 ) -> str:
-    """What there is, or why there may be nothing and what to do.
+    """Return the summary of a list; of an empty one, the likely reason and what to do.
 
     Args:
         rows: In this result.
-        filters: What was asked for.
-        total: How many there are, those that do not match too; None where that is not known.
-        goes_on: Whether others came before.
-        has_more: Whether others may come.
+        filters: The call's filters.
+        total: How many deployments there are, with or without a match; None if unknown.
+        goes_on: Whether earlier pages had rows.
+        has_more: Whether more may follow.
     """
     if rows:
         count = f"{len(rows)}{' more' if goes_on else ''}"
         is_part = total not in {None, len(rows)}
         of_all = f"{count} of {total}" if is_part else count
-        if filters.are_any and has_more and is_part:  # how many of all match is not known yet
+        if filters.are_any and has_more and is_part:  # the number of matches is not known yet
             of_all = f"So far {count} of {total}"
         deployments = f"{of_all} deployment{'' if of_all == '1' else 's'}"
         match = f" {'matches' if len(rows) == 1 else 'match'} {filters}" if filters.are_any else ""
@@ -84,7 +84,7 @@ def list_summary(
     if has_more:
         return f"No deployment matches {filters} so far; pass next_cursor as cursor to look further."
     if total is None:
-        return "No deployments came."
+        return "No deployments received."
     if filters.are_any and total:
         return f"No deployment matches {filters} ({total} in all). Leave a filter out or correct its spelling."
     return (

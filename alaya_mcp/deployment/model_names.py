@@ -1,7 +1,7 @@
-"""Which string reaches which model. Pure.
+"""Which model name selects which model. Pure.
 
-vLLM takes an adapter by its bare name; SGLang takes `base:adapter` and silently answers a bare adapter name
-with the base model (engines' sources and recorded exchanges), so the engine decides the exact form.
+vLLM expects an adapter's bare name. SGLang expects `base:adapter` and silently answers a bare adapter name with the
+base model (engines' sources and recorded exchanges), so the engine determines the exact form.
 """
 
 from collections.abc import Iterable
@@ -20,14 +20,14 @@ _MOST_NAMES: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What a deployment answers to, by one source.
+    """The names that a deployment serves, by one source.
 
     Attributes:
-        engine: Decides the exact form of an adapter's name.
+        engine: Determines the exact form of an adapter's name.
         base: Names of the base model, the primary one first.
         adapters: Adapters' bare names.
-        is_lora_service: Whether the adapters are the deployment's own names, taken as they are.
-        is_whole: Whether all of the source could be read, so that a name that is not here is not there.
+        is_lora_service: Whether the adapters are the deployment's own names, used unchanged.
+        is_whole: Whether the source could be read completely, so that a missing name is not served.
     """
 
     engine: Engine
@@ -37,28 +37,28 @@ class Names:
     is_whole: bool = True
 
     def exact(self, adapter: str) -> str:
-        """The string that makes the engine use the adapter."""
+        """Return the model name that selects the adapter."""
         return f"{self.base[0]}:{adapter}" if self.engine == "sglang" and self.base else adapter
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Every string that chat's model takes, each once."""
+        """Every value that chat's `model` accepts, each once."""
         return tuple(dict.fromkeys([*self.base, *(self.exact(adapter) for adapter in self.adapters)]))
 
     @property
     def is_empty(self) -> bool:
-        """Whether this source tells no name at all."""
+        """Whether this source reports no names."""
         return not self.base and not self.adapters
 
     @property
     def lacks_base(self) -> bool:
-        """Whether there must be a base name that this source does not tell."""
+        """Whether this source lacks the name of the base model."""
         return not self.base and not self.is_lora_service
 
     def find(self, wanted: str) -> "Model | None":
-        """The model that a name stands for: exact, or an adapter's bare name.
+        """Return the model with this exact name or bare adapter name, else None.
 
-        None too for an adapter whose exact form cannot be made: SGLang takes a bare name for the base model.
+        None also for an adapter whose exact form is unknown: SGLang takes a bare name for the base model.
         """
         if wanted in self.base:
             return Model(wanted, wanted)
@@ -71,19 +71,19 @@ class Names:
         return None
 
     def default(self) -> "Model | None":
-        """The first base served name, of a LoRA service its own; never an adapter that nobody asked for."""
+        """Return the model of the first base name, or of a LoRA service's own name; never another adapter."""
         first = next(iter(self.adapters if self.is_lora_service else self.base), None)
         return self.find(first) if first is not None else None
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A name resolved.
+    """A resolved model name.
 
     Attributes:
-        asked: As the caller said it, or the name chosen.
-        sent: As the engine takes it.
-        adapter: The adapter's bare name, or None for the base model or where that is not known.
+        asked: The caller's name, or the default.
+        sent: The name that the engine expects.
+        adapter: The adapter's bare name; None for the base model or if unknown.
     """
 
     asked: str
@@ -92,7 +92,7 @@ class Model:
 
 
 def deployment_engine(deployment: Deployment) -> Engine:
-    """QuickStart's backend, else the image's or program's name."""
+    """Return the engine by QuickStart's backend, else by the image's or program's name."""
     by_form: Engine = engine_in(deployment.quick_start.backend) if deployment.quick_start else "unknown"
     if by_form != "unknown" or not deployment.expert:
         return by_form
@@ -112,40 +112,40 @@ def _launch_flags(deployment: Deployment) -> list[str]:
 
 
 def parses_reasoning(deployment: Deployment) -> bool:
-    """Return whether its engine is started with a parser that parts the thinking from the reply."""
+    """Return whether its engine is started with a reasoning parser."""
     return any(flag.startswith("--reasoning-parser") for flag in _launch_flags(deployment))
 
 
 def adapters_of(deployment: Deployment) -> tuple[str, ...]:
-    """Adapter names over all instances, in first-seen order; a LoRA service's own names."""
+    """Return the adapter names of all instances, in first-seen order, or a LoRA service's own names."""
     if deployment.is_lora_service and deployment.served_names:
         return tuple(deployment.served_names)
     return tuple(dict.fromkeys(name for instance in deployment.instances for name in instance.lora_models))
 
 
 def deployment_names(deployment: Deployment) -> Names:
-    """The names that the control plane tells."""
+    """Return the names that the control plane reports."""
     base = () if deployment.is_lora_service else tuple(deployment.served_names)
     adapters = tuple(name for name in adapters_of(deployment) if name not in base)
     return Names(deployment_engine(deployment), base, adapters, deployment.is_lora_service)
 
 
-def together(told: Names, served: Names) -> Names:
-    """What the control plane and the engine's own list tell between them."""
-    base = tuple(dict.fromkeys([*told.base, *(name for name in served.base if name not in told.adapters)]))
-    adapters = tuple(name for name in dict.fromkeys([*told.adapters, *served.adapters]) if name not in base)
-    engine = told.engine if told.engine != "unknown" else served.engine
-    return Names(engine, base, adapters, told.is_lora_service)
+def together(reported: Names, served: Names) -> Names:
+    """Return the names reported by the control plane combined with those that the engine lists."""
+    base = tuple(dict.fromkeys([*reported.base, *(name for name in served.base if name not in reported.adapters)]))
+    adapters = tuple(name for name in dict.fromkeys([*reported.adapters, *served.adapters]) if name not in base)
+    engine = reported.engine if reported.engine != "unknown" else served.engine
+    return Names(engine, base, adapters, reported.is_lora_service)
 
 
 Surprise = Literal["adapter_not_used", "answered_by_stranger"]
-"""Who answered in place of the model that was asked: another one than the adapter, or none of the served names."""
+"""Which other model answered: not the requested adapter, or none of the served names."""
 
 
 def served_by_surprise(model: Model, served_by: str | None, names: Names) -> Surprise | None:
-    """Return what is wrong where the answer came from another model than was asked, else None.
+    """Return the surprise if another model than the requested one answered, else None.
 
-    An engine answers to an alias with its primary name, so a base model's other names are no surprise.
+    An engine reports its primary name for an alias, so a base model's other names are no surprise.
     """
     if served_by is None or served_by in {model.sent, model.asked, model.adapter}:
         return None
@@ -157,9 +157,9 @@ def served_by_surprise(model: Model, served_by: str | None, names: Names) -> Sur
 
 
 def launch_name(deployment: Deployment) -> str | None:
-    """Return what the launch flags say the served name is, in words; None where they name none.
+    """Return the launch flag that names the served model, as a clause; None if there is none.
 
-    A flag may be overridden where the launch is not seen, so it is a hint (vLLM serves `--model` as it stands there).
+    A flag may be overridden elsewhere, so it is a hint (vLLM serves `--model` under its full value).
     """
     flags = [flag.partition("=") for flag in _launch_flags(deployment)]
     values = {name.replace("_", "-"): value for name, _, value in flags if value}
@@ -168,7 +168,7 @@ def launch_name(deployment: Deployment) -> str | None:
 
 
 def suggestion(wanted: str, served: Iterable[str]) -> tuple[str, tuple[str, ...], int]:
-    """Return the name that was probably meant, those there are, the nearest first, and how many there are in all."""
+    """Return the probably intended name, the served names with the nearest first, and how many there are."""
     known = tuple(dict.fromkeys(served))
     head, _, tail = wanted.rpartition(":")  # base:adapter is about the adapter
     called = {name: (name, name.rpartition(":")[2]) for name in known}
@@ -180,12 +180,12 @@ def suggestion(wanted: str, served: Iterable[str]) -> tuple[str, tuple[str, ...]
 
 
 def not_served(wanted: str, served: Iterable[str], title: str) -> ModelNotServed:
-    """Return the error for a name that neither side knows.
+    """Return the error for a name that neither side reports.
 
     Args:
         wanted: The name.
-        served: Every name that is served.
-        title: What the deployment is called.
+        served: All served names.
+        title: The deployment's name.
     """
     near, candidates, count = suggestion(wanted, served)
     return ModelNotServed(

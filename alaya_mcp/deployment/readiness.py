@@ -1,4 +1,4 @@
-"""Whether a deployment can answer now. Pure."""
+"""Whether a deployment is ready for chats. Pure."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,13 +13,13 @@ from alaya_mcp.results import Status
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """A verdict.
+    """Whether a deployment is ready, and if not, why.
 
     Attributes:
-        cause: Why a chat cannot be answered now; None where it can.
-        instances: How many there are; None where the control plane reports none of them.
-        ready_instances: Those that have the base model ready.
-        status_raw: A status that is not known, as it was sent.
+        cause: Why it is not ready; None if it is.
+        instances: How many there are; None if the control plane does not report instances.
+        ready_instances: How many have the base model ready.
+        status_raw: An unknown status, as sent.
     """
 
     cause: NotReadyCause | None = None
@@ -29,17 +29,17 @@ class Readiness:
 
     @property
     def ready(self) -> bool:
-        """Whether a chat can be answered now."""
+        """Whether it can answer chats."""
         return self.cause is None
 
     @property
     def may_pass(self) -> bool:
-        """Whether waiting helps: it starts, or its model is loading."""
+        """Whether waiting helps: it is starting, or its model is loading."""
         return self.cause in LOADING
 
     @property
     def state(self) -> str:
-        """The state, as the end of a sentence about the deployment."""
+        """The state, to end a sentence about the deployment."""
         if self.cause:
             return state_words(self.cause, self.instances or 0, self.status_raw)
         counted = "" if self.instances is None else f", {self.ready_instances} of {self.instances} instances ready"
@@ -47,9 +47,9 @@ class Readiness:
 
     @property
     def doubt(self) -> str:
-        """A doubt about a verdict that it is ready, or empty."""
+        """Why `ready` may be wrong; empty if nothing suggests it."""
         rests_on_status = self.ready and self.instances is None
-        return "The control plane reports no instances, so ready rests on the status alone." if rests_on_status else ""
+        return "The control plane reports no instances, so ready follows the status alone." if rests_on_status else ""
 
 
 _NOT_RUNNING: Final[dict[Status, NotReadyCause]] = {
@@ -62,14 +62,14 @@ _NOT_RUNNING: Final[dict[Status, NotReadyCause]] = {
 
 
 def readiness(deployment: Deployment) -> Readiness:
-    """The verdict by status and instances.
+    """Return the readiness by status and instances.
 
-    A deployment whose answer has no instance field (older pages, LoRA services) is taken at its status.
+    Without an instance field (older pages, LoRA services) the status decides.
     """
     if cause := _NOT_RUNNING.get(deployment.status):
         raw = f"'{printable(deployment.status_raw)[:60]}'" if deployment.status_raw else "missing"
         return Readiness(cause, status_raw=raw)
-    if not deployment.tells_instances:
+    if not deployment.reports_instances:
         return Readiness()
     total = len(deployment.instances)
     ready = sum(instance.base_model_ready is True for instance in deployment.instances)
@@ -80,13 +80,13 @@ def readiness(deployment: Deployment) -> Readiness:
 def not_ready(
     deployment: Deployment, service_id: str, *, waited: float = 0, refusal: AlayaError | None = None
 ) -> DeploymentNotReady:
-    """The error for a deployment that `readiness` finds not ready.
+    """Return the error for a deployment that `readiness` finds not ready.
 
     Args:
-        deployment: As it is now.
-        service_id: As it was asked for.
-        waited: Seconds that were waited for it.
-        refusal: What its engine answered, where it was asked.
+        deployment: Its current state.
+        service_id: As requested.
+        waited: Seconds waited for it.
+        refusal: The engine's error, if it was asked.
     """
     verdict = readiness(deployment)
     return DeploymentNotReady(

@@ -1,4 +1,4 @@
-"""What a caller may call a deployment: its id, its display name, or an alias of one of them. Pure."""
+"""References to a deployment: its id, its display name, or an alias of either. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,31 +9,31 @@ from unicodedata import category, normalize
 from alaya_mcp.printable import printable
 
 REFERENCE_LENGTH: Final = 256
-"""Characters of a reference; longer is no name."""
+"""Maximum length of a reference in characters."""
 
 _ID: Final = re.compile(r"(?=.{1,128}\Z)\.*[A-Za-z0-9_-][A-Za-z0-9._-]*")
 """1 to 128 letters, digits, `-`, `_` and `.`, not only dots: safe as one path segment."""
 _UUID: Final = re.compile(r"(?:urn:uuid:)?(\{)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?(1)\})", re.IGNORECASE)
 _RESERVED: Final = frozenset({"list"})
-"""Paths beside the deployments' own: `/deployment/list`."""
+"""Paths that are not deployments: `/deployment/list`."""
 _JOINER: Final = "\u200d"
 _EMOJI_SELECTOR: Final = "\ufe0f"
 _BLANK_LETTERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-"""What Unicode calls letters, marks and symbols, and shows as nothing."""
+"""Letters, marks and symbols that are invisible."""
 _LIKE: Final = 0.6
-"""From this ratio on two names are like one another."""
+"""Similarity from which two names are alike."""
 
 
 def checked_reference(text: str) -> str:
-    """Return a reference as names are read from upstream: on one line, without spaces around it.
+    """Return a reference in the form of upstream's names: on one line, stripped.
 
     Raises:
-        ValueError: it is empty or too long, or has a character in it that cannot be seen.
+        ValueError: it is empty, too long, or contains an invisible character.
     """
-    must = f"must be a deployment's id, name or alias: 1 to {REFERENCE_LENGTH} characters, all of them visible"
+    must = f"must be a deployment's id, name or alias: 1 to {REFERENCE_LENGTH} visible characters"
     hidden = next((char for at, char in enumerate(text) if _is_hidden(text, at)), None)
     if hidden:
-        raise ValueError(f"{must} (it has U+{ord(hidden):04X} in it)")
+        raise ValueError(f"{must} (it contains U+{ord(hidden):04X})")
     reference = printable(text)
     if not reference or len(text) > REFERENCE_LENGTH:
         raise ValueError(must)
@@ -41,7 +41,7 @@ def checked_reference(text: str) -> str:
 
 
 def _is_hidden(text: str, at: int) -> bool:
-    """Whether a character cannot be seen; the joiner inside an emoji can, by what it joins."""
+    """Return whether a character is invisible; the joiner inside an emoji counts as visible."""
     char = text[at]
     if char == _JOINER and 0 < at < len(text) - 1:
         before = text[at - 1]
@@ -50,28 +50,28 @@ def _is_hidden(text: str, at: int) -> bool:
 
 
 def as_uuid(text: str) -> str | None:
-    """Return a reference in the spelling of the API's ids, lower case and bare; None where it is no UUID."""
+    """Return a reference in the API's spelling of ids, lower case and bare; None if it is not a UUID."""
     match = _UUID.fullmatch(normalize("NFKC", text))
     return match.group(2).lower() if match else None
 
 
 def could_be_id(text: str) -> bool:
-    """Whether a reference can be sent as an id."""
+    """Return whether a reference can be sent as an id."""
     return _ID.fullmatch(text) is not None and text not in _RESERVED
 
 
 def is_uuid(text: str) -> bool:
-    """Return whether a reference is of the shape that the API's ids have, so that no name is meant."""
+    """Return whether a reference has the shape of the API's ids, so that it is not a name."""
     return as_uuid(text) is not None
 
 
 def folded(name: str) -> str:
-    """What two spellings of one name have in common: width, case and spacing do not count."""
+    """Return a name normalised for comparison: width, case and spacing are ignored."""
     return " ".join(normalize("NFKC", normalize("NFKC", name).casefold()).split())
 
 
 def most_like(wanted: str, called: Mapping[str, Iterable[str]], most: int) -> list[str]:
-    """The keys of what is called like `wanted`, the closest first."""
+    """Return the keys whose names are like `wanted`, the closest first."""
     target = folded(wanted)
     matcher = SequenceMatcher(autojunk=False)
     matcher.set_seq2(target)

@@ -11,27 +11,27 @@ from alaya_mcp.results import LoraListResult, LoraModel
 
 
 def verified(deployment: Deployment, service_id: str, answers: Sequence[Names]) -> LoraListResult:
-    """Return the list of adapters, with who reports each of them.
+    """Return the list of adapters, with the side that reports each.
 
     Args:
         deployment: As the control plane reports it.
-        service_id: As it was asked for.
-        answers: What the engine's `/v1/models` listed, each time it was asked: each may come from another instance.
+        service_id: As requested.
+        answers: The names in each response of the engine's `/v1/models`: each may come from another instance.
     """
     names = reduce(together, answers, deployment_names(deployment))
     result = lora_list_result(deployment, service_id, names)
-    heard = Counter(name for answer in answers for name in {*answer.base, *answer.adapters})
+    counts = Counter(name for answer in answers for name in {*answer.base, *answer.adapters})
     rows = [
-        row.model_copy(update={"reported_by": "both" if heard[row.name] else "control_plane"})
+        row.model_copy(update={"reported_by": "both" if counts[row.name] else "control_plane"})
         for row in result.lora_models
     ]
     known = {row.name for row in rows}
-    if not names.is_lora_service:  # the engine of a LoRA service has its base's other adapters too
+    if not names.is_lora_service:  # the engine of a LoRA service also lists its base's other adapters
         rows += [
             LoraModel(
                 name=name,
                 model=names.exact(name),
-                available="all" if heard[name] == len(answers) else "some",
+                available="all" if counts[name] == len(answers) else "some",
                 reported_by="engine",
             )
             for name in names.adapters
@@ -39,11 +39,11 @@ def verified(deployment: Deployment, service_id: str, answers: Sequence[Names]) 
         ]
     is_whole = all(answer.is_whole for answer in answers)
     agreement = _agreement(rows, len(answers), is_whole=is_whole)
-    unheard = [] if names.is_lora_service else [name for name in deployment.served_names if not heard[name]]
-    if unheard and is_whole and (listed := [name for answer in answers for name in answer.base]):
+    unlisted = [] if names.is_lora_service else [name for name in deployment.served_names if not counts[name]]
+    if unlisted and is_whole and (listed := [name for answer in answers for name in answer.base]):
         agreement += (
             f" But the engine lists {', '.join(dict.fromkeys(listed))} where the control plane reports "
-            f"{', '.join(unheard)}: a chat with that may be refused, so pass a name that the engine lists as model."
+            f"{', '.join(unlisted)}: a chat with it may be refused, so pass a name that the engine lists as model."
         )
     return result.model_copy(update={"lora_models": rows, "summary": f"{result.summary} {agreement}"})
 
@@ -58,7 +58,7 @@ def _agreement(rows: list[LoraModel], asked: int, *, is_whole: bool) -> str:
         parts.append(f"the engine also serves {', '.join(loaded)}, which the control plane does not list")
     if gone and is_whole:
         times = f" (asked {asked} times, perhaps not every instance)" if asked > 1 else ""
-        parts.append(f"it does not list {', '.join(gone)}{times}; a chat with that is likely to be refused")
+        parts.append(f"it does not list {', '.join(gone)}{times}; a chat with it is likely to be refused")
     disagreement = f"The engine disagrees: {'; '.join(parts)}." if parts else ""
-    doubt = f"The engine's /v1/models could be read in part only, so {', '.join(gone)} may be there all the same."
+    doubt = f"The engine's /v1/models could only be read in part, so it may still serve {', '.join(gone)}."
     return " ".join(filter(None, [disagreement, "" if is_whole or not gone else doubt]))

@@ -1,4 +1,4 @@
-"""From what the control plane sent to what agents see: an allow-list, field by field. Pure."""
+"""Map the control plane's data to the results that agents see: an allow-list of fields. Pure."""
 
 from typing import Any
 
@@ -25,8 +25,8 @@ from alaya_mcp.results import (
 )
 
 _ENGINE_UNKNOWN = (
-    "The engine is not known, so adapters are named as vLLM takes them; SGLang would need base-name:adapter. A chat "
-    "asks the engine's /v1/models which it is."
+    "The engine is not known, so adapters are named as in vLLM; SGLang would need base-name:adapter. A chat reads "
+    "the engine's name from its /v1/models."
 )
 
 
@@ -40,7 +40,7 @@ _NEXT_STEPS: dict[NotReadyCause, str] = {
     "deployment_failed": "Look at its events and logs in the Alaya NeW console; it needs a change before it can run.",
     "deployment_state_unknown": "Look at it in the Alaya NeW console.",
 }
-"""What to do about a deployment that is not ready, at the end of a summary."""
+"""The next step for a deployment that is not ready, at the end of a summary."""
 
 
 def _next_step(verdict: Readiness) -> str:
@@ -48,7 +48,7 @@ def _next_step(verdict: Readiness) -> str:
 
 
 def deployment_result(deployment: Deployment, service_id: str) -> DeploymentResult:
-    """get_deployment's result."""
+    """Return get_deployment's result."""
     names = deployment_names(deployment)
     verdict = readiness(deployment)
     endpoint, endpoint_warning = _endpoint(deployment)
@@ -80,10 +80,10 @@ def deployment_result(deployment: Deployment, service_id: str) -> DeploymentResu
 
 
 def lora_list_result(deployment: Deployment, service_id: str, known: Names | None = None) -> LoraListResult:
-    """Return list_lora_models' result: the control plane's adapters, by the names that are known from elsewhere too."""
-    told = deployment_names(deployment)
-    names = known or told
-    rows = [_lora_row(deployment, names, adapter) for adapter in told.adapters]
+    """Return list_lora_models' result: the control plane's adapters, named by all known names."""
+    reported = deployment_names(deployment)
+    names = known or reported
+    rows = [_lora_row(deployment, names, adapter) for adapter in reported.adapters]
     return LoraListResult(
         service_id=deployment.service_id or service_id,
         base_service_id=deployment.base_service_id,
@@ -101,7 +101,7 @@ def _warnings(
 ) -> list[str]:
     warnings = [verdict.doubt, endpoint_warning]
     if deployment.service_id not in {None, service_id}:
-        warnings.append(f"{service_id} was asked for, but the answer is about {deployment.service_id}.")
+        warnings.append(f"{service_id} was requested, but the answer is about {deployment.service_id}.")
     if names.lacks_base or names.is_empty:
         hint = f" ({hint})" if (hint := launch_name(deployment)) else ""
         what = "base model name" if names.adapters else "models"
@@ -127,7 +127,7 @@ def _endpoint(deployment: Deployment) -> tuple[str | None, str | None]:
 
 
 def _instances(deployment: Deployment) -> list[InstanceState] | None:
-    if not deployment.tells_instances:
+    if not deployment.reports_instances:
         return None
     return [
         InstanceState(
@@ -205,7 +205,7 @@ def _gpu_count(resource: Resource | None) -> int | None:
 
 
 def _total_gpus(deployment: Deployment) -> int | None:
-    """GPUs of one running copy: head + workers x worker, or workers x count."""
+    """Return the GPUs of one running copy: head + workers x worker, or workers x count."""
     if deployment.expert:
         head, worker = deployment.expert.head, deployment.expert.worker
         head_gpus = _gpu_count(head.resource) if head else 0
@@ -239,7 +239,7 @@ def _deployment_summary(deployment: Deployment, names: Names, verdict: Readiness
 
 def _lora_row(deployment: Deployment, names: Names, adapter: str) -> LoraModel:
     running = deployment.status == "running"
-    if deployment.is_lora_service and not deployment.tells_instances:
+    if deployment.is_lora_service and not deployment.reports_instances:
         return LoraModel(name=adapter, model=names.exact(adapter), available="all" if running else "none")
     holders = [i for i in deployment.instances if i.base_model_ready is True]
     holding = sum(deployment.is_lora_service or adapter in i.lora_models for i in holders)
@@ -266,10 +266,10 @@ def _lora_summary(deployment: Deployment, rows: list[LoraModel]) -> str:
                 f"No adapters can be seen: the deployment is {verdict.state}, and only running instances report "
                 f"them.{_next_step(verdict)}"
             )
-        if not deployment.tells_instances:
+        if not deployment.reports_instances:
             return (
                 "No adapters are reported, because the control plane reports no instances of this deployment; "
-                "one may be loaded all the same: pass its name as model to chat_with_deployment to try."
+                "one may still be loaded: pass its name as model to chat_with_deployment to try."
             )
         return (
             "No LoRA adapter is loaded. Deploy one onto this service in the Alaya NeW console "

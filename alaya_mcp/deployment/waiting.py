@@ -1,4 +1,4 @@
-"""Waiting until a deployment is ready: polls with growing intervals, through a callable that it is given."""
+"""Wait until a deployment is ready: poll at growing intervals."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -17,12 +17,12 @@ _LONGEST_SECONDS: Final = 10.0
 
 
 def poll_interval(polls: int) -> float:
-    """Seconds before the next look, after so many."""
+    """Return the seconds before the next poll."""
     return min(_FIRST_SECONDS * _GROWTH ** min(polls, 20), _LONGEST_SECONDS)
 
 
 def ready_instances(deployment: Deployment) -> str:
-    """How far it is, as a clause for a person; empty where the control plane tells no instances."""
+    """Return "2 of 3 instances ready"; empty if the control plane reports no instances."""
     total = len(deployment.instances)
     ready = sum(instance.base_model_ready is True for instance in deployment.instances)
     return f"{ready} of {total} instances ready" if total else ""
@@ -34,16 +34,16 @@ async def wait_until_ready(
     until: Deadline,
     notes: Notes,
 ) -> Deployment:
-    """The deployment once it is ready, once waiting will not help, or as it was last seen when the time is up.
+    """Return the deployment once it is ready, once waiting does not help, or when the time is up.
 
     Args:
-        deployment: As seen just now.
-        look: Looks again.
+        deployment: Its current state.
+        look: Reads it again.
         until: When waiting ends.
-        notes: Is told its state and how many instances are ready, after each look.
+        notes: Receives its state and its ready instances, before each wait.
 
     Raises:
-        AlayaError: a look failed in a way that does not pass.
+        AlayaError: reading it failed permanently.
     """
     polls = 0
     while not (verdict := readiness(deployment)).ready and verdict.may_pass and (left := until.remaining()) > 0:

@@ -1,4 +1,4 @@
-"""What the control plane sends: the only module that knows its field names and misspellings.
+"""The control plane's data: the only module that knows its field names and misspellings.
 
 Source of each field: API documentation, deployment detail (Expert, QuickStart, LoRA), list and deploy pages.
 """
@@ -26,7 +26,7 @@ _STATUSES: dict[str, Status] = {
 
 
 def normalised_status(raw: str | None) -> Status:
-    """The documented states, their documented misspellings too; anything else is unknown."""
+    """Return the status for a documented state or misspelling; anything else is unknown."""
     return _STATUSES.get((raw or "").strip().lower(), "unknown")
 
 
@@ -38,7 +38,7 @@ class Gpu(WireModel):
 
 
 class Resource(WireModel):
-    """What one copy is given; the API documents no units."""
+    """The resources of one copy; the API documents no units."""
 
     workers: Number = None
     cpu: Number = None
@@ -47,7 +47,7 @@ class Resource(WireModel):
 
 
 class PullSecret(WireModel):
-    """Only whether it is there matters: its values are secrets."""
+    """Credentials of a registry; only their presence is shown."""
 
     registry: Text = None
     username: Text = Field(None, repr=False)
@@ -55,7 +55,7 @@ class PullSecret(WireModel):
 
     @property
     def is_set(self) -> bool:
-        """Whether any part of it is filled in; the samples show empty ones."""
+        """Whether any field is set; the samples show empty ones."""
         return bool(self.registry or self.username or self.password)
 
 
@@ -69,7 +69,7 @@ class Mount(WireModel):
 
 
 class NodeConfig(WireModel):
-    """headConfig or workerConfig. Values of env and labels are not even read."""
+    """headConfig or workerConfig. Values of env and labels are never read."""
 
     image: Text = Field(None, repr=False)
     pull_secret: Annotated[PullSecret | None, OrNone] = Field(None, alias="imagePullSecret")
@@ -92,7 +92,7 @@ class Scale(WireModel):
 
 
 class Expert(WireModel):
-    """A deployment whose user wrote the command line."""
+    """A deployment with a custom command line."""
 
     head: Annotated[NodeConfig | None, OrNone] = Field(None, alias="headConfig")
     worker: Annotated[NodeConfig | None, OrNone] = Field(None, alias="workerConfig")
@@ -117,14 +117,14 @@ class Instance(WireModel):
 
 
 class Deployment(WireModel):
-    """One deployment as the control plane tells it, secrets included: never shown as it is."""
+    """One deployment as the control plane reports it, including secrets: never shown unfiltered."""
 
     service_id: Text = Field(None, alias="serviceId")
     service_url: Text = Field(None, alias="serviceUrl", repr=False)
     api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("apikey", "apiKey"))
     status_raw: AsSent = Field(None, alias="status")
     instances: Annotated[list[Instance], OrEmpty] = Field([], alias="instance")
-    tells_instances: bool = False
+    reports_instances: bool = False
     vks_id: Text = Field(None, alias="vksId")
     namespace: Text = None
     name: Text = None
@@ -139,7 +139,7 @@ class Deployment(WireModel):
 
     @property
     def kind(self) -> Kind:
-        """What it is: by its base deployment, which a detail tells, or by its type, which a list tells."""
+        """The kind, by its base deployment (in a detail) or its type (in a list)."""
         return "lora" if self.base_service_id is not None or (self.service_type or "").lower() == "lora" else "base"
 
     @property
@@ -154,12 +154,12 @@ class Deployment(WireModel):
 
     @property
     def autoscaling(self) -> Scale | None:
-        """`scale`, which stands inside `expert` or beside it."""
+        """`scale`, inside `expert` or next to it."""
         return (self.expert.scale if self.expert else None) or self.scale
 
 
 class EnvelopeFailure(Exception):
-    """The control plane said no under HTTP 200."""
+    """The control plane reported a failure with HTTP 200."""
 
     def __init__(self, message: str | None) -> None:
         super().__init__("the envelope's code is not 0")
@@ -167,7 +167,7 @@ class EnvelopeFailure(Exception):
 
 
 class WrongShape(Exception):
-    """A body that is not this API's; the cause says what it is instead."""
+    """A body that is not this API's; the cause says what it is."""
 
     def __init__(self, cause: UnexpectedCause) -> None:
         super().__init__(cause)
@@ -202,19 +202,19 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def not_json(body: bytes) -> WrongShape:
-    """What a body is that is no JSON."""
+    """Return the error for a body that is not JSON."""
     is_page = body[:256].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")
     return WrongShape("html_page" if is_page else "not_json")
 
 
 def failure_message(answer: dict[str, Any]) -> str | None:
-    """What `msg` says."""
+    """Return the envelope's `msg`, if it is a string."""
     message = answer.get("msg", answer.get("message"))
     return message if isinstance(message, str) else None
 
 
 def is_failure(answer: dict[str, Any]) -> bool:
-    """Whether an envelope's code says failure; 0 is documented as a number and shown as a string too."""
+    """Return whether an envelope's code is a failure; success is 0, documented as a number and as a string."""
     code = answer.get("code")
     return code not in (None, 0, 200) and str(code).strip() not in {"0", "200"}
 
@@ -225,8 +225,8 @@ class Page:
 
     Attributes:
         rows: Deployments, without their keys.
-        size: Rows that upstream sent, those that are no deployments too.
-        total: How many there are on all pages, where it is told.
+        size: Rows that upstream sent, including invalid ones.
+        total: How many rows all pages have, if reported.
     """
 
     rows: tuple[Deployment, ...]
@@ -235,11 +235,11 @@ class Page:
 
 
 def parse_page(body: bytes) -> Page:
-    """One page of the list, with the keys left unread; `count` comes as a string, a number or empty.
+    """Return one page of the list without apikeys; `count` may be a string, a number or empty.
 
     Raises:
         EnvelopeFailure: code is not 0.
-        WrongShape: no list in it.
+        WrongShape: it contains no list.
     """
     answer = json_object(body)
     if is_failure(answer):
@@ -264,16 +264,16 @@ class _Counted(WireModel):
 
 
 def _deployment(fields: dict[str, Any], key: SecretStr | None) -> Deployment:
-    own = {"apikey": key, "tells_instances": "instance" in fields}
+    own = {"apikey": key, "reports_instances": "instance" in fields}
     return Deployment.model_validate({**fields, **own})
 
 
 def parse_deployment(body: bytes) -> Deployment:
-    """One deployment, from the documented envelope or, as the LoRA sample shows, without one.
+    """Return one deployment, from the documented envelope or, as the LoRA sample shows, without one.
 
     Raises:
         EnvelopeFailure: code is not 0.
-        WrongShape: no deployment in it.
+        WrongShape: it contains no deployment.
     """
     answer = json_object(body)
     bare = "data" not in answer and any(key in answer for key in _IDENTIFYING)

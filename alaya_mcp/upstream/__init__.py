@@ -1,1 +1,1 @@
-"""Talking to Alaya's two planes: keys, time, what is sent again, and what failures mean."""
+"""Requests to Alaya's control plane and data plane: authentication, deadlines, retries and errors."""

@@ -1,4 +1,4 @@
-"""The two auth schemes, one per plane, each bound to the origin it belongs to."""
+"""The two auth schemes, one per plane, each bound to its own origin."""
 
 from collections.abc import Generator
 
@@ -17,10 +17,10 @@ class _OriginBound(httpx2.Auth):
         self._value = value
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
-        """Sign the request.
+        """Add the credential to the request.
 
         Raises:
-            RuntimeError: the request goes elsewhere, which is a bug of ours.
+            RuntimeError: the request goes to another origin, a bug in this package.
         """
         if Origin.of(str(request.url)) != self._origin:
             raise RuntimeError("a credential was about to leave its origin")

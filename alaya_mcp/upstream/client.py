@@ -1,4 +1,4 @@
-"""Alaya's two planes as typed calls: thin, without policy beyond the resend rule."""
+"""Typed calls to Alaya's two planes; the only policy here is the retry rule."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -46,11 +46,11 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Where and how one deployment's engine is reached.
+    """The address and key of one deployment's engine.
 
     Attributes:
-        url: Start of its URLs.
-        auth: Its key, or None where the control plane tells none.
+        url: Base URL.
+        auth: Its key, or None if the control plane reports none.
         subject: For errors.
     """
 
@@ -60,7 +60,7 @@ class Engine:
 
     @property
     def is_plain_http(self) -> bool:
-        """Whether what is sent travels in the clear beyond this machine."""
+        """Whether requests leave this machine unencrypted."""
         origin = Origin.of(self.url)
         return origin.scheme == "http" and not origin.on_loopback
 
@@ -75,7 +75,7 @@ class AlayaClient:
         self._auth = AccessKeyAuth(settings.control_plane, settings.access_key, settings.secret_key)
 
     async def deployment(self, service_id: str, deadline: Deadline) -> Deployment:
-        """One deployment, secrets included.
+        """Return one deployment, including its secrets.
 
         Raises:
             AlayaError: each control-plane row of docs/errors.md.
@@ -84,13 +84,13 @@ class AlayaClient:
         return await self._read(path, parse_deployment, self.subject(service_id), deadline)
 
     async def deployments(self, page: int, size: int, deadline: Deadline, name: str | None = None) -> Page:
-        """One page of the account's deployments, the first being page 1.
+        """Return one page of the account's deployments.
 
         Args:
-            page: Which.
-            size: Rows on it, at most 100.
+            page: Page number, from 1.
+            size: Rows per page, at most 100.
             deadline: Of the call.
-            name: What the API is to filter by; how it does is not documented.
+            name: Name filter passed to the API; its matching rules are not documented.
 
         Raises:
             AlayaError: each control-plane row of docs/errors.md.
@@ -102,8 +102,8 @@ class AlayaClient:
         url = f"{self._settings.base_url}/{path}"
         with deadline.limit("control", subject.service_id):
             try:
-                ask = partial(self._transport.json_body, "control", url, auth=self._auth, deadline=deadline)
-                return parse(await resending(ask, read_may_be_resent, deadline, clock=self._clock))
+                fetch = partial(self._transport.json_body, "control", url, auth=self._auth, deadline=deadline)
+                return parse(await resending(fetch, read_may_be_resent, deadline, clock=self._clock))
             except Failure as failure:
                 raise explain(failure, subject) from None
             except EnvelopeFailure as refusal:
@@ -114,7 +114,7 @@ class AlayaClient:
                 ) from None
 
     def subject(self, service_id: str, deployment: Deployment | None = None) -> Subject:
-        """What errors about a deployment may name, and what they must not quote."""
+        """Return what errors about a deployment may name and which secrets they must not quote."""
         secrets = [self._settings.access_key, self._settings.secret_key]
         if deployment and deployment.api_key:
             secrets.append(deployment.api_key)
@@ -126,10 +126,10 @@ class AlayaClient:
         )
 
     def engine(self, deployment: Deployment, service_id: str) -> Engine:
-        """Where a deployment's engine is reached.
+        """Return the address and key of a deployment's engine.
 
         Raises:
-            UnexpectedResponse: no serviceUrl, one that is refused, or a key that is no header value.
+            UnexpectedResponse: no serviceUrl, a refused one, or a key that is not a valid header value.
         """
         if deployment.service_url is None:
             raise UnexpectedResponse("service_url_missing", plane="control", service_id=service_id)
@@ -146,18 +146,18 @@ class AlayaClient:
         return Engine(url, auth, self.subject(service_id, deployment))
 
     async def served_names(self, engine: Engine, deadline: Deadline) -> Names:
-        """Return what the engine's own `/v1/models` lists, at least one name.
+        """Return the names in the engine's `/v1/models`, at least one.
 
         A LoRA entry has a parent, `owned_by` names the engine (recorded exchanges, SGLang's source).
 
         Raises:
-            Failure: no answer with status 200, after what the rule for chats allows to send again.
-            AlayaError: an answer in which no model's name can be read, or none before the deadline.
+            Failure: no response with status 200, after the retries that the rule for chats allows.
+            AlayaError: no model name can be read in the response, or the deadline passed.
         """
         with deadline.limit("data", engine.subject.service_id):
             url = f"{engine.url}/v1/models"
-            ask = partial(self._transport.json_body, "data", url, auth=engine.auth, deadline=deadline)
-            body = await resending(ask, chat_may_be_resent, deadline, clock=self._clock)
+            fetch = partial(self._transport.json_body, "data", url, auth=engine.auth, deadline=deadline)
+            body = await resending(fetch, chat_may_be_resent, deadline, clock=self._clock)
             try:
                 return _names_in(body)
             except WrongShape as wrong:
@@ -174,12 +174,12 @@ class AlayaClient:
         partial_adapter: bool,
         tell: Callable[[str], None],
     ) -> AsyncGenerator[tuple[httpx2.Response, float]]:
-        """An answer to one chat request whose body is still to be read, and when the request was last sent.
+        """Yield the response to one chat request, its body unread, and when the request was last sent.
 
-        `tell` takes what is being waited for, in words, before each send and each wait.
+        `tell` is called with a progress message before each send and each wait.
 
         Raises:
-            Failure: no answer with a status of 200 to 299.
+            Failure: no response with a status of 200 to 299.
         """
         may_be_resent = partial_adapter_chat_may_be_resent if partial_adapter else chat_may_be_resent
         url = f"{engine.url}/v1/chat/completions"
@@ -193,14 +193,14 @@ class AlayaClient:
 
         def tell_wait(failure: Failure, seconds: float) -> None:
             again = f"trying again in {seconds:.0f} s" if round(seconds) else "trying again"
-            tell(again_words(failure, again))
+            tell(retry_progress(failure, again))
 
         try:
             response = await resending(send, may_be_resent, deadline, tell_wait, self._clock)
         except Failure as refusal:
             if refusal.status not in _REFUSED or not is_about_stream_options(refusal.body):
                 raise
-            # This server added them, so the caller could do nothing about it.
+            # This server added stream_options, so the caller cannot remove it.
             body = {name: value for name, value in body.items() if name != "stream_options"}
             response = await resending(send, may_be_resent, deadline, tell_wait, self._clock)
         try:
@@ -209,8 +209,8 @@ class AlayaClient:
             await response.aclose()
 
 
-def again_words(failure: Failure, again: str) -> str:
-    """What is happening, in words, before a chat is sent again."""
+def retry_progress(failure: Failure, again: str) -> str:
+    """Return the progress message for a chat that is about to be sent again."""
     match failure.status:
         case None:
             return f"no connection to the engine; {again}"
@@ -223,10 +223,10 @@ def again_words(failure: Failure, again: str) -> str:
 
 
 def _names_in(body: bytes) -> Names:
-    """Return the names in an answer of `/v1/models`: the documented shape, or a list or Ollama's where it is one.
+    """Return the names in a `/v1/models` response: OpenAI's shape, a bare list, or Ollama's.
 
     Raises:
-        WrongShape: no name can be read in it.
+        WrongShape: it has no readable name.
     """
     answer = json_value(body)
     fields = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {"models": answer}
@@ -247,6 +247,6 @@ def _names_in(body: bytes) -> Names:
         raise WrongShape("model_names_unreadable")
     is_whole = key == "data" and not fields.get("has_more") and len(base) + len(adapters) == len(rows)
     engine = engine_in(owner)
-    if engine == "sglang" and not adapters:  # it has one served name; what else it lists without a parent hangs on that
+    if engine == "sglang" and not adapters:  # one served name; the others without a parent are its adapters
         base, adapters = base[:1], base[1:]
     return Names(engine, tuple(dict.fromkeys(base)), tuple(dict.fromkeys(adapters)), is_whole=is_whole)

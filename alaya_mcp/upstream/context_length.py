@@ -1,4 +1,4 @@
-"""What engines say of a prompt and an answer that do not fit the model's context. Pure."""
+"""Recognise engines' errors about a prompt or reply that does not fit the model's context. Pure."""
 
 import re
 from typing import Final
@@ -16,12 +16,12 @@ _ABOUT: Final = re.compile(
 )
 _LIMIT: Final = r"context length (?:is|of) (?P<limit>\d+) tokens.{0,200}?"
 _THOUSANDS: Final = re.compile(r"(?<=\d)[,\u00a0\u202f](?=\d{3}(?!\d))")
-_NO_COUNT: Final = re.compile(r"\d{13,}")
-"""More digits than any count of tokens has."""
+_TOO_LONG: Final = re.compile(r"\d{13,}")
+"""More digits than any token count has."""
 _NUMBERS: Final = tuple(
     re.compile(pattern, re.IGNORECASE | re.DOTALL)
     for pattern in (
-        # vLLM, where the answer alone is too long: it and the prompt together are asked for (recorded exchanges)
+        # vLLM, where max_tokens alone is too large: prompt and reply are added up (recorded exchanges)
         rf"too large: (?P<asked>\d+)\..{{0,80}}?{_LIMIT}has (?P<more>\d+) input tokens",
         r"max(?:_completion)?_tokens\s*=\s*(?P<asked>\d+) cannot be greater than max_model_len\s*=\s*(?P<limit>\d+)",
         rf"{_LIMIT}total of at least (?P<asked>\d+)",
@@ -31,7 +31,7 @@ _NUMBERS: Final = tuple(
         rf"{_LIMIT}(?:request|prompt) has (?P<asked>\d+) input tokens",
         # TGI
         r"must be <= (?P<limit>\d+)\. Given: (?P<asked>\d+) .{0,40}?tokens and (?P<more>\d+) ",
-        # SGLang, llama.cpp, Gemini, Anthropic, TensorRT-LLM, and whoever says that one number exceeds another
+        # SGLang, llama.cpp, Gemini, Anthropic, TensorRT-LLM, and any sentence in which one number exceeds another
         r"(?P<asked>\d+)\s*(?:tokens)?[)\uff09]?\s*(?:is longer than|exceeds|>|超过了?|大于)[^\d]{0,80}(?P<limit>\d+)",
         r"model token limit:? (?P<limit>\d+) \(requested:? (?P<asked>\d+)\)",
         r"must have less than (?P<limit>\d+) tokens\. Given:? (?P<asked>\d+)",
@@ -42,22 +42,22 @@ _NUMBERS: Final = tuple(
         r"(?:maximum context length (?:is|of)|max_model_len\s*=|context (?:length|size|window)\s*\()\s*(?P<limit>\d+)",
     )
 )
-"""The numbers in each engine's sentence, the fullest first."""
+"""Patterns for the numbers in each engine's sentence, the most complete first."""
 
 
 def is_about_context(text: str | None) -> bool:
-    """Whether a refusal is about the length of the context or of the answer asked for."""
+    """Return whether an error message is about the length of the context or of the requested reply."""
     return bool(text and _ABOUT.search(own_words(text)))
 
 
 def context_numbers(text: str) -> tuple[str | None, str | None]:
-    """(asked for, limit) with their units, as far as the message surely names them."""
-    read = _NO_COUNT.sub("…", _THOUSANDS.sub("", text[:READ]))
+    """Return (requested, limit) with units; None for a number that the message does not clearly give."""
+    read = _TOO_LONG.sub("…", _THOUSANDS.sub("", text[:READ]))
     for pattern in _NUMBERS:
         if found := pattern.search(read):
             numbers = found.groupdict()
             asked, limit = sum(int(numbers.get(name) or 0) for name in ("asked", "more")), int(numbers["limit"])
-            # vLLM counts a prompt that is far too long in characters, to spare itself the tokenizer (recorded).
+            # vLLM counts a prompt that is far too long in characters, to skip the tokenizer (recorded exchanges).
             unit = "characters" if numbers.get("unit") == "characters" else "tokens"
             if not asked or asked > limit:
                 return f"{asked} {unit}" if asked else None, f"{limit} tokens"

@@ -1,4 +1,4 @@
-"""Looking deployments up: one request at a time for each, shared by whoever asks meanwhile, kept while ready."""
+"""A cache of ready deployments; concurrent lookups of one deployment share a request."""
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -13,19 +13,19 @@ from alaya_mcp.errors import AlayaError
 from alaya_mcp.upstream.single_flight import Flight, SingleFlight
 
 KEPT_SECONDS: Final = 30.0
-"""How long a ready deployment is taken as it was."""
+"""How long a ready deployment is cached."""
 _MOST: Final = 1_000
-"""Deployments kept at a time."""
+"""Deployments cached at a time."""
 
 Fetch = Callable[[str, Deadline], Awaitable[Deployment]]
 
 
 class DeploymentCache:
-    """Deployments as the control plane tells them.
+    """Deployments as the control plane reports them.
 
     Args:
-        fetch: Asks for one, for as long as a deadline allows.
-        seconds: How long a ready one is kept.
+        fetch: Fetches one within a deadline.
+        seconds: How long a ready one is cached.
         now: The event loop's clock.
     """
 
@@ -39,7 +39,7 @@ class DeploymentCache:
         self._kept: OrderedDict[str, tuple[float, Deployment]] = OrderedDict()
 
     async def recent(self, service_id: str, deadline: Deadline) -> tuple[Deployment, bool]:
-        """A deployment as it was a short while ago, and whether it had been kept.
+        """Return a deployment, cached or fetched, and whether it was cached.
 
         Raises:
             AlayaError: each control-plane row of docs/errors.md.
@@ -51,7 +51,7 @@ class DeploymentCache:
         return await self._shared(service_id, deadline, since), False
 
     async def fresh(self, service_id: str, deadline: Deadline) -> Deployment:
-        """A deployment as it is now: no request that began earlier counts.
+        """Return a deployment from a request that begins now or later.
 
         Raises:
             AlayaError: each control-plane row of docs/errors.md.
@@ -59,9 +59,9 @@ class DeploymentCache:
         return await self._shared(service_id, deadline, self._now())
 
     def forget(self, service_id: str) -> None:
-        """Drop what is kept, at any sign that it is not true any more."""
+        """Drop a cached deployment at any sign that it has changed."""
         self._kept.pop(service_id, None)
-        self._flights.mark_stale(service_id)  # it began before the sign, so it may not know of it
+        self._flights.mark_stale(service_id)  # it began before the sign
 
     async def _shared(self, service_id: str, deadline: Deadline, since: float) -> Deployment:
         async def fetch() -> Deployment:

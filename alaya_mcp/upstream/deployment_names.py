@@ -1,6 +1,6 @@
-"""What deployments there are, page by page, and which one is meant by a name.
+"""The account's deployments, page by page, and how a name is resolved to one of them.
 
-How the API's own filters match is not documented, so none of them has the last word (docs/decisions/names.md).
+The API's name filter is not documented, so its matches are checked here (docs/decisions/names.md).
 """
 
 from collections import Counter
@@ -19,11 +19,11 @@ from alaya_mcp.upstream.position import LARGEST_PAGE, Position
 from alaya_mcp.upstream.single_flight import Flight, SingleFlight
 
 MOST_ROWS: Final = 2_000
-"""Looked at for one question."""
+"""Rows read for one call."""
 KEPT_SECONDS: Final = 30.0
-"""How long what was found is taken as it was."""
+"""How long a resolved name and the list are cached."""
 _FRESH_SECONDS: Final = 3.0
-"""The same, where a name was not found."""
+"""How old the list may be where a name was not found."""
 _MOST_NAMES: Final = 1_000
 _CANDIDATES: Final = 5
 
@@ -34,7 +34,7 @@ class DeploymentNames:
     """The deployments of one account.
 
     Args:
-        fetch: Asks for a page.
+        fetch: Fetches a page.
         aliases: References by folded alias.
         now: The event loop's clock.
     """
@@ -51,11 +51,11 @@ class DeploymentNames:
         self._searches = SingleFlight[str](now)
 
     def walk(self, deadline: Deadline, start: Position | None = None) -> Walk:
-        """Return the deployments from a position on."""
+        """Return an iterator over the deployments after a position."""
         return Walk(self._fetch, deadline, start)
 
     async def known(self, deadline: Deadline, seconds: float = KEPT_SECONDS) -> list[Deployment]:
-        """Every deployment, up to 2,000, as they were so many seconds ago; callers at once share one walk.
+        """Return all deployments, up to 2,000, at most `seconds` old; concurrent callers share one walk.
 
         Raises:
             AlayaError: each control-plane row of docs/errors.md.
@@ -81,14 +81,14 @@ class DeploymentNames:
     async def find(
         self, reference: str, deadline: Deadline, look: Callable[[str, Deadline], Awaitable[_T]]
     ) -> tuple[str, _T]:
-        """The id that is meant, and what `look` finds there.
+        """Return the id that a reference means, and what `look` returns for it.
 
-        An alias stands for what it says. A UUID, and anything else that can be an id, is looked up as one; where there
-        is none of that id, and it is no UUID, it is taken for a name.
+        An alias is replaced by its target. A reference that can be an id is looked up as one; if there is no such id
+        and it is not a UUID, it is taken for a name.
 
         Raises:
-            DeploymentNotFound: no deployment of that id or name; with the nearest names.
-            InvalidArguments: several of that name; with their ids.
+            DeploymentNotFound: no deployment has that id or name; with the nearest names.
+            InvalidArguments: several deployments have that name; with their ids.
             AlayaError: each control-plane row of docs/errors.md.
         """
         target = self._aliases.get(folded(reference), reference)
@@ -117,7 +117,7 @@ class DeploymentNames:
         if could_be_id(target):
             try:
                 return target, await look(target, deadline)
-            except (DeploymentNotFound, RequestRejected) as error:  # an id of no valid shape may be refused as such
+            except (DeploymentNotFound, RequestRejected) as error:  # an id of the wrong shape may be refused
                 if uuid:
                     raise
                 missing = error
@@ -129,7 +129,7 @@ class DeploymentNames:
         return service_id if found > self._now() - KEPT_SECONDS else None
 
     async def _search(self, name: str, deadline: Deadline, missing: DeploymentNotFound | RequestRejected | None) -> str:
-        """The id of the one deployment of that name; callers at once share one search for it."""
+        """Return the id of the one deployment of that name; concurrent callers share one search."""
 
         async def fetch() -> str:
             try:
@@ -138,10 +138,10 @@ class DeploymentNames:
             except AlayaError as error:
                 if missing is None or error.retryable:
                     raise
-                if isinstance(missing, DeploymentNotFound) and most_like(name, _themselves(self._aliases), 1):
+                if isinstance(missing, DeploymentNotFound) and most_like(name, _own_names(self._aliases), 1):
                     raise _not_found(name, {}, self._aliases, missing) from None
                 raise missing from None
-            return self._the_one_called(name, rows, missing)
+            return self._only_match(name, rows, missing)
 
         def keep(service_id: str, flight: Flight[str]) -> None:
             self._ids[name] = flight.began, service_id
@@ -151,15 +151,15 @@ class DeploymentNames:
         return await self._searches.share(name, fetch, deadline, self._now() - KEPT_SECONDS, keep)
 
     async def _rows_about(self, name: str, deadline: Deadline) -> list[Deployment]:
-        """Every row of that name, and, where there is none, every other row too."""
+        """Return all rows of that name or, if the filter finds none, all rows."""
         page = await self._fetch(1, LARGEST_PAGE, deadline, name)
         has_all = page.total is not None and page.size >= page.total and not may_be_cut(page)
         if has_all and any(row.name == name for row in page.rows):
             return list(page.rows)
-        # The filter may want the name in full, or in the same case.
+        # The filter may need the full name, or the same case.
         return await self.known(deadline, _FRESH_SECONDS)
 
-    def _the_one_called(
+    def _only_match(
         self, name: str, rows: list[Deployment], missing: DeploymentNotFound | RequestRejected | None
     ) -> str:
         exact = [row for row in rows if row.name == name]
@@ -174,29 +174,29 @@ class DeploymentNames:
 
 
 def running(rows: list[Deployment]) -> list[Deployment]:
-    """The rows that run, by name."""
+    """Return the running deployments, sorted by name."""
     return sorted((row for row in rows if row.status == "running"), key=lambda row: folded(row.name or ""))
 
 
 def references(rows: list[Deployment], aliases: Container[str] = ()) -> dict[str, Deployment]:
-    """Rows by what reaches each of them and no other: its name where that is clear, else its id."""
+    """Return rows by an unambiguous reference: the name where it is unique, else the id."""
     names = Counter(row.name for row in rows)
     ids = {row.service_id for row in rows}
 
-    def is_clear(name: str) -> bool:
+    def is_unambiguous(name: str) -> bool:
         is_plain = len(name) <= REFERENCE_LENGTH and not is_uuid(name)
         return is_plain and names[name] == 1 and name not in ids and folded(name) not in aliases
 
-    return {row.name if row.name and is_clear(row.name) else str(row.service_id): row for row in rows}
+    return {row.name if row.name and is_unambiguous(row.name) else str(row.service_id): row for row in rows}
 
 
 def label(row: Deployment) -> str:
-    """A row as one recognises it."""
+    """Return a deployment's name and id for a person to read."""
     return f"{row.name} ({row.service_id})" if row.name else str(row.service_id)
 
 
 def described(rows: list[Deployment], most: int) -> tuple[str, ...]:
-    """The first rows as one recognises them, each with its state."""
+    """Return the labels of the first rows, each with its state."""
     return tuple(f"{label(row)} {row.status}" for row in rows[:most])
 
 
@@ -211,7 +211,7 @@ def _ambiguous(name: str, matches: list[Deployment]) -> InvalidArguments:
     )
 
 
-def _themselves(aliases: Iterable[str]) -> dict[str, list[str]]:
+def _own_names(aliases: Iterable[str]) -> dict[str, list[str]]:
     return {alias: [alias] for alias in aliases}
 
 
@@ -219,7 +219,7 @@ def _not_found(
     name: str, known: Mapping[str, Deployment], aliases: Mapping[str, str], missing: DeploymentNotFound | None
 ) -> DeploymentNotFound:
     called = {key: [text for text in (row.name, row.service_id) if text] for key, row in known.items()}
-    alike = most_like(name, called | _themselves(aliases), _CANDIDATES)
+    alike = most_like(name, called | _own_names(aliases), _CANDIDATES)
     candidates = alike or list(known)[:_CANDIDATES]
     rows = (
         f"{label(known[each])} {known[each].status}" if each in known else f"{each}, an alias of {aliases[each]}"

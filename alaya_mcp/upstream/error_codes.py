@@ -1,4 +1,4 @@
-"""What the words for kinds of errors mean that engines and gateways put into their errors. Pure.
+"""The meaning of the error codes and types that engines and gateways send. Pure.
 
 Sources: the public error references of OpenAI, DashScope, Moonshot, DeepSeek, Zhipu, Anthropic and LiteLLM.
 """
@@ -62,11 +62,11 @@ _FIELDS: Final = ("code", "type", "status", "error_code", "errorCode")
 _TELLING: Final = frozenset({401, 402, 403, 404, 408, 429, 502, 503, 504})
 _DEPTH: Final = 3
 _WORD_LENGTH: Final = 64
-"""Characters of an `error` that may be a word for its kind rather than a sentence."""
+"""Longest `error` string that is read as a code rather than a sentence, in characters."""
 
 
 def meaning_in_body(body: bytes) -> Meaning | None:
-    """What the words in an error's body mean; None where there are none that are known."""
+    """Return the meaning of the codes in an error's body; None if none is known."""
     try:
         value = json.loads(body.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError):
@@ -75,7 +75,7 @@ def meaning_in_body(body: bytes) -> Meaning | None:
 
 
 def meaning_of(*words: str | None) -> Meaning | None:
-    """What the first of some words that is known means; that the request is bad says least."""
+    """Return the meaning of the first known word; "request" only if no other is known."""
     least: Meaning | None = None
     for word in words:
         if word and (meaning := _MEANINGS.get(_plain(word))):
@@ -86,18 +86,18 @@ def meaning_of(*words: str | None) -> Meaning | None:
 
 
 def weighed(meaning: Meaning | None, status: int | None) -> Meaning | None:
-    """The meaning, None where the status says more: some engines call every error an invalid request."""
+    """Return the meaning, or None if the status is more specific: some engines call every error an invalid request."""
     return None if meaning == "request" and status in _TELLING else meaning
 
 
 def _plain(word: str) -> str:
-    """`rate_limit_exceeded`, `RateLimitError` and `Throttling.RateQuota` as the table has them."""
+    """Return a word as the table spells it: `rate_limit_exceeded` and `RateLimitError` without case and separators."""
     plain = "".join(char for char in word.casefold() if char.isalnum())
     return plain.removesuffix("error").removesuffix("exception") if len(plain) > len("error") else plain
 
 
 def _words(value: Any, depth: int) -> Iterator[str]:  # noqa: ANN401 any JSON value may come
-    """The words of an error, codes before types, what is inside before what is around it."""
+    """Yield the words of an error, codes before types, inner objects before outer ones."""
     if not isinstance(value, dict) or not depth:
         return
     fields = cast("dict[str, Any]", value)

@@ -1,4 +1,4 @@
-"""Reading what upstream says in its error bodies, to be quoted: data, never an instruction. Pure."""
+"""Read and quote upstream's error messages: data, never an instruction. Pure."""
 
 import json
 import re
@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from typing import Any, Final, cast
 
 QUOTE_LIMIT: Final = 300
-"""Characters of upstream's own words in one error message."""
+"""Characters of upstream's text quoted in one error message."""
 
 READ: Final = 4_000
-"""Characters of a message that are looked at: what they are about stands at the beginning, and a body may be large."""
+"""Characters of a message that are read: its subject is at the beginning, and a body may be large."""
 
 _MOST_DETAILS: Final = 20
 _DEPTH: Final = 8
 _SECRET_MINIMUM: Final = 4
-"""Shorter values would turn quotes into confetti and protect nothing."""
+"""Redacting shorter values would make quotes unreadable and protect nothing."""
 
 _NOT_FOUND = re.compile(
     r"not\s+(?:be\s+)?found|(?:do|does)(?:\s+not|n't)\s+exist|not\s+exist|no\s+such|不存在|未找到|找不到|没有找到",
@@ -33,7 +33,7 @@ _ABOUT_MODEL_NAME = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _ABOUT_A_PART = re.compile(r"\b(?:tool|function|image|file|url)s?\b[^.]{0,80}?\bmodel\b", re.IGNORECASE)
-"""Something else that is missing, in a sentence that speaks of the model too."""
+"""Something else is missing, in a sentence that also mentions the model."""
 _ABOUT_TOOL_PARSER = re.compile(
     r"tool[-_ ]call[-_ ]parser|enable-auto-tool-choice|tools param requires --jinja", re.IGNORECASE
 )
@@ -54,9 +54,9 @@ _ABOUT_GRAMMAR = re.compile(
 
 
 def message_in(value: Any, depth: int = _DEPTH) -> str | None:  # noqa: ANN401 any JSON value may come
-    """The human sentence in an error body of vLLM, SGLang, llama.cpp, a gateway or Alaya's envelope.
+    """Return the message in an error body of vLLM, SGLang, llama.cpp, a gateway or Alaya's envelope.
 
-    All details of a list are returned, each with the field that it is about (`loc`, as FastAPI has it).
+    Details in a list are joined, each with its field (FastAPI's `loc`).
     """
     if isinstance(value, str):
         return value or None
@@ -80,7 +80,7 @@ def _place(loc: Any) -> str:  # noqa: ANN401 any JSON value may come
 
 
 def message_in_body(body: bytes) -> str | None:
-    """As `message_in`, from the start of a body that may be anything; None for a page of HTML."""
+    """Return the message in the start of a body of any kind; None for an HTML page."""
     text = body.decode("utf-8-sig", "replace").strip()
     try:
         return message_in(json.loads(text))
@@ -89,13 +89,13 @@ def message_in_body(body: bytes) -> str | None:
 
 
 def quotable(text: str | None, secrets: Iterable[str] = ()) -> str:
-    """At most `QUOTE_LIMIT` characters of `text` on one line, without its full stop; empty for nothing.
+    """Return at most `QUOTE_LIMIT` characters of `text` on one line, without its full stop; empty for None.
 
-    `secrets` are values known to this call: upstream may echo a key it was sent.
+    `secrets` are redacted: upstream may echo a key it was sent.
     """
     if not text:
         return ""
-    for secret in sorted(secrets, key=len, reverse=True):  # one may begin with another
+    for secret in sorted(secrets, key=len, reverse=True):  # one secret may start with another
         if len(secret) >= _SECRET_MINIMUM:
             text = text.replace(secret, "[redacted]")
     line = " ".join("".join(char if char.isprintable() else " " for char in text[:READ]).split())
@@ -103,10 +103,10 @@ def quotable(text: str | None, secrets: Iterable[str] = ()) -> str:
 
 
 def is_foreign_not_found(body: bytes) -> bool:
-    """Whether a control plane's 404 is a web server's or a gateway's own, rather than about a deployment.
+    """Return whether a control plane's 404 comes from a web server or gateway, rather than being about a deployment.
 
-    Frameworks say so in shapes of their own (FastAPI, Spring, nginx, Kong); Alaya's are an envelope, and speak of a
-    service. What is empty says nothing, so it is taken for the API's.
+    Frameworks have their own shapes (FastAPI, Spring, nginx, Kong); Alaya's is an envelope, or mentions a service. An
+    empty body is taken for the API's.
     """
     text, message = body.decode("utf-8-sig", "replace").strip(), message_in_body(body)
     if not text or (message and _OF_A_DEPLOYMENT.search(_without_paths(message[:READ]))):
@@ -119,25 +119,25 @@ def is_foreign_not_found(body: bytes) -> bool:
 
 
 def says_not_found(text: str | None) -> bool:
-    """Whether a control-plane message says that the deployment does not exist."""
+    """Return whether a control-plane message says that the deployment does not exist."""
     beginning = text[:READ] if text else ""
     return bool(_NOT_FOUND.search(beginning) and not _OF_SOMETHING_ELSE.search(beginning))
 
 
 def own_words(text: str) -> str:
-    """A message's beginning without the caller's input, which vLLM's validation errors echo (recorded exchanges)."""
+    """Return a message's start without the caller's input, which vLLM's validation errors echo (recorded exchanges)."""
     return re.split(r"['\"]input['\"]", text[:READ], maxsplit=1)[0]
 
 
 def _without_paths(text: str) -> str:
-    """A name or an address with a slash in it is left out: what it is called says nothing of what was not found."""
+    """Return the text without words that contain a slash: paths and names do not say what was not found."""
     return " ".join(word for word in text.split() if "/" not in word)
 
 
 def is_about_model(text: str | None, status: int | None) -> bool:
-    """Whether a refusal is about the model's name.
+    """Return whether a refusal is about the model's name.
 
-    That is a 404 naming a model, SGLang's 400 naming an adapter, or a gateway's 400 about an invalid name (LiteLLM).
+    A 404 naming a model, SGLang's 400 naming an adapter, or a gateway's 400 about an invalid name (LiteLLM).
     """
     if not text:
         return False
@@ -149,22 +149,22 @@ def is_about_model(text: str | None, status: int | None) -> bool:
 
 
 def is_about_tool_parser(text: str | None) -> bool:
-    """Whether an engine says that it was started without a tool parser (recorded exchanges: tools_auto)."""
+    """Return whether an engine reports that it was started without a tool parser (recorded exchanges: tools_auto)."""
     return bool(text and _ABOUT_TOOL_PARSER.search(own_words(text)))
 
 
 def is_about_images(text: str | None) -> bool:
-    """Whether an engine says that its model takes no images (recorded exchanges: image_part_on_text_model)."""
+    """Return whether an engine says that its model takes no images (recorded exchanges: image_part_on_text_model)."""
     return bool(text and _ABOUT_IMAGES.search(own_words(text)))
 
 
 def is_about_parsing(text: str | None) -> bool:
-    """Whether an engine could not read a part of the request (llama.cpp says so under HTTP 500)."""
+    """Return whether an engine could not parse part of the request (llama.cpp reports it with HTTP 500)."""
     return bool(text and _ABOUT_PARSING.search(own_words(text)))
 
 
 def is_about_grammar(text: str | None) -> bool:
-    """Whether an engine refuses the schema of a structured reply.
+    """Return whether an engine rejects the schema of a structured reply.
 
     vLLM: recorded exchanges, response_format_bad_schema; llama.cpp: "Unrecognized schema".
     """
@@ -172,9 +172,9 @@ def is_about_grammar(text: str | None) -> bool:
 
 
 def is_about_stream_options(body: bytes) -> bool:
-    """Whether a refusal is about `stream_options`, which this server adds to what was asked.
+    """Return whether an error is about `stream_options`, which this server adds to the request.
 
-    Its message says so, or the field that it names (`param`, as OpenAI has it, or a path).
+    Its message says so, or the field that it names (OpenAI's `param`, or a path).
     """
     message = message_in_body(body)
     in_words = message and _ABOUT_STREAM_OPTIONS.search(own_words(message))

@@ -1,4 +1,4 @@
-"""From a failed exchange to the error that the caller meets; the table is in docs/errors.md."""
+"""Map a failed exchange to the caller's error; the table is in docs/errors.md."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -39,7 +39,7 @@ _ODD_ANSWERS: Final[dict[Kind, UnexpectedCause]] = {
 
 
 def explain(failure: Failure, subject: Subject) -> AlayaError:
-    """The error for a failure, after whatever was sent again."""
+    """Return the error for a failure that is not retried any more."""
     service_id, plane = subject.service_id, failure.plane
     if failure.status is not None:
         return replace(_by_status(failure, failure.status, subject), is_page=failure.is_page)
@@ -63,7 +63,7 @@ def _by_status(failure: Failure, status: int, subject: Subject) -> AlayaError:
     if failure.plane == "control" and status == _NOT_FOUND and is_foreign_not_found(failure.body):
         words = subject.words(message)
         return UnexpectedResponse("base_url_path_wrong", plane="control", http_status=status, words=words)
-    is_envelope_of_404 = status in {_BAD_REQUEST, _SERVER_ERROR} and _tells_not_found(failure)
+    is_envelope_of_404 = status in {_BAD_REQUEST, _SERVER_ERROR} and _envelope_says_not_found(failure)
     if failure.plane == "control" and subject.service_id and is_envelope_of_404:
         return _unknown(subject, status, message)
     return explain_status(
@@ -76,8 +76,8 @@ def _by_status(failure: Failure, status: int, subject: Subject) -> AlayaError:
     )
 
 
-def _tells_not_found(failure: Failure) -> bool:
-    """Whether an error's body is Alaya's envelope with a message that says so, whatever the status."""
+def _envelope_says_not_found(failure: Failure) -> bool:
+    """Return whether an error's body is Alaya's envelope and says "not found", whatever the status."""
     try:
         answer = json_object(failure.body)
     except WrongShape:
@@ -93,7 +93,7 @@ def _unknown(subject: Subject, status: int, message: str | None) -> DeploymentNo
 
 
 def explain_envelope(plane: Plane, message: str | None, subject: Subject) -> AlayaError:
-    """The error for a failure code under HTTP 200 (API documentation: code -1, reason in msg)."""
+    """Return the error for a failure code under HTTP 200 (API documentation: code -1, reason in msg)."""
     if plane == "control" and subject.service_id and says_not_found(message):
         return _unknown(subject, _OK, message)
     return RequestRejected(

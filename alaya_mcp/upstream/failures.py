@@ -1,4 +1,4 @@
-"""Failed exchanges as facts, before anybody decides what they mean."""
+"""Failed exchanges as facts, before they are mapped to errors."""
 
 import socket
 import ssl
@@ -27,8 +27,8 @@ Kind = Literal[
 """What failed. dns to proxy: nothing was sent. reset, timeout, broken_http: it may have been processed."""
 
 _CLOSED: Final = ("Server disconnected", "closed connection")
-"""How the HTTP library's words for an answer that is not all there are told from those for one that breaks HTTP; both
-are of one type (httpcore and h11, held to by tests over real sockets)."""
+"""The HTTP library's messages for an incomplete response; a response that violates HTTP raises the same type (httpcore
+and h11, checked by tests over real sockets)."""
 
 
 _CODES: Final[dict[int, Distrust]] = {
@@ -55,22 +55,22 @@ _CODES: Final[dict[int, Distrust]] = {
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG"})
 
 NOTHING_WAS_SENT: Final = frozenset[Kind]({"dns", "refused", "connect_timeout"})
-"""Kinds that may pass and after which no engine can have begun anything."""
+"""Transient kinds after which no engine can have started work."""
 
 
 @dataclass(eq=False)
 class Failure(Exception):
-    """One exchange that brought no usable answer.
+    """One exchange without a usable response.
 
     Attributes:
-        plane: Which plane was asked.
+        plane: The plane the request was sent to.
         kind: What failed.
         status: HTTP status, for kind "status".
-        body: The start of an error answer's body, for kind "status".
+        body: The start of an error response's body, for kind "status".
         content_type: Of that body.
         retry_after_header: As sent, or None.
-        proxy: What names the proxy that the request went through; empty where it went through none.
-        distrust: What was wrong, for kind "tls".
+        proxy: What sets the proxy that the request went through; empty if there was none.
+        distrust: Why TLS failed, for kind "tls".
     """
 
     plane: Plane
@@ -84,7 +84,7 @@ class Failure(Exception):
 
     @property
     def is_page(self) -> bool:
-        """Whether its body is a page of HTML, as portals, gateways and other people's servers send."""
+        """Whether its body is an HTML page, as captive portals, gateways and other web servers send."""
         start = self.body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
         return "html" in self.content_type.lower() or start == b"<"
 
@@ -93,7 +93,7 @@ class Failure(Exception):
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error of the HTTP library with all that led to it: only there it says what the system said."""
+    """Yield an error of the HTTP library and its causes, which hold the system's error."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -105,7 +105,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def distrust_in(error: BaseException | None) -> Distrust | None:
-    """Why TLS failed, among the causes of an error; None where it is about something else."""
+    """Return why TLS failed, from the causes of an error; None if TLS did not fail."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             code = cause.verify_code
@@ -116,7 +116,7 @@ def distrust_in(error: BaseException | None) -> Distrust | None:
 
 
 def kind_of(exc: httpx2.HTTPError | httpx2.InvalidURL) -> Kind:
-    """Classify what the HTTP client raised. Its text goes no further: it can hold header values."""
+    """Classify what the HTTP client raised. Its text is dropped: it can hold header values."""
     match exc:
         case httpx2.ConnectTimeout():
             return "connect_timeout"

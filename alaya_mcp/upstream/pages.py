@@ -1,7 +1,7 @@
-"""Walking the list of deployments page by page, also where it changes meanwhile, is miscounted or repeats itself.
+"""Walk the list of deployments page by page, even if it changes meanwhile, is miscounted or repeats itself.
 
-What the API promises of its pages is not documented, so what came counts for more than what `count` says: pages are
-read on while they are full, and inconsistencies are reported in `Walk.warnings` (docs/decisions/names.md).
+The API's paging is not documented, so the rows received outweigh `count`: pages are read on while they are full, and
+inconsistencies are reported in `Walk.warnings` (docs/decisions/names.md).
 """
 
 from collections import deque
@@ -14,40 +14,40 @@ from alaya_mcp.deployment.wire import Deployment, Page
 from alaya_mcp.upstream.position import MOST_MARKS, Position, mark
 
 _ROUND: Final = 10
-"""Page sizes that an API forces upon its callers are multiples of it; the documented default is 10."""
+"""Page sizes that an API may enforce are multiples of it; the documented default is 10."""
 _LOOKS: Final = (-1, 1, -2, 2)
-"""Pages at which a place is looked for, by their distance from where it was, once it is not there."""
+"""Distances, in pages, at which a lost place is looked for."""
 _MOST_FRUITLESS: Final = MOST_MARKS + 1
-"""Pages on end that may bring nothing new: where a page is one row, each mark may stand on one."""
+"""Consecutive pages that may bring nothing new: with one row a page, each mark may take one."""
 _MOST_EMPTY: Final = 2
-"""Pages on end that may be empty."""
+"""Consecutive pages that may be empty."""
 _MOST_STEPS_BACK: Final = 3
 
 
 class FetchPage(Protocol):
-    """Asks for one page."""
+    """Fetches one page."""
 
     def __call__(self, page: int, size: int, deadline: Deadline, name: str | None = None) -> Awaitable[Page]:
-        """Return the page, the first being page 1."""
+        """Return a page; page numbers start at 1."""
         ...
 
 
 def may_be_cut(page: Page) -> bool:
-    """Return whether a page may be as long as pages can be, so that it is no last one for being short."""
+    """Return whether a page may have been cut at an enforced page size, so that more may follow."""
     return page.size > 0 and page.size % _ROUND == 0
 
 
 class Walk:
-    """The deployments from a position on, each once; a page is asked for when the one before it is used up.
+    """The deployments after a position, each once; a page is fetched when the one before it is used up.
 
     Args:
-        fetch: Asks for a page.
+        fetch: Fetches a page.
         deadline: Of the call.
         start: Where to begin.
 
     Attributes:
-        position: Behind the last deployment that was taken.
-        is_over: Whether the last page has come.
+        position: After the last deployment returned.
+        is_over: Whether the last page has been read.
     """
 
     def __init__(self, fetch: FetchPage, deadline: Deadline, start: Position | None = None) -> None:
@@ -91,7 +91,7 @@ class Walk:
         return row
 
     async def has_more(self) -> bool:
-        """Return whether deployments follow, by the count or, where that proves nothing, by the next page.
+        """Return whether deployments follow, by the count or, if that is not enough, by the next page.
 
         Raises:
             AlayaError: each control-plane row of docs/errors.md.
@@ -102,7 +102,7 @@ class Walk:
 
     @property
     def total(self) -> int | None:
-        """How many deployments there are: those that came once the list is over, before that by the count."""
+        """How many deployments there are: those received once the list is over, the count before that."""
         counted, came = self._counted, self._came - self._unread
         if self.is_over and not (self._gaps or self._repeats):
             return None if counted and not came else came
@@ -110,41 +110,43 @@ class Walk:
 
     @property
     def warnings(self) -> list[str]:
-        """What does not fit together in what came, a sentence or two each."""
-        told = [self._about_the_end()]
+        """Inconsistencies in the list, a sentence or two each."""
+        warnings = [self._about_the_end()]
         if self._gaps:
             pages = f"{'Page' if len(self._gaps) == 1 else 'Pages'} {', '.join(map(str, self._gaps))}"
-            told.append(f"{pages} of the list came empty though more came behind: deployments are missing; call again.")
+            warnings.append(
+                f"{pages} of the list is empty, but later ones are not: deployments are missing; call again."
+            )
         if self._is_lost:
-            told.append(
-                "The list has changed so much since the cursor was given that its place was not found again: some "
-                "deployments may be missing or come twice. Call again without cursor for the list as it is now."
+            warnings.append(
+                "The list has changed so much since the cursor was returned that its place was not found: deployments "
+                "may be missing or repeated. Call again without cursor for the current list."
             )
         if self._unread > self._start.unread:
-            told.append(f"Rows of the list without an id are left out: {self._unread - self._start.unread}.")
+            warnings.append(f"Rows of the list without an id are left out: {self._unread - self._start.unread}.")
         if self._twice:
-            told.append(f"Rows of the list that repeat the id of another row are left out: {self._twice}.")
-        return [warning for warning in told if warning]
+            warnings.append(f"Rows of the list that repeat the id of another row are left out: {self._twice}.")
+        return [warning for warning in warnings if warning]
 
     def _about_the_end(self) -> str:
         came = self._came - self._unread
         if self._repeats:
             return (
-                f"The control plane repeats pages of the list: behind the {came} deployments that came there may be "
-                "more. Each can still be named by its id."
+                f"The control plane repeats pages of the list: there may be more than the {came} deployments received. "
+                "Each can still be named by its id."
             )
         if not self._counts or self._gaps:
             return ""
         most, least, counted = max(self._counts), min(self._counts), self._counts[-1]
         if came > most:
-            return f"The control plane counts {most} deployments, but {came} came; what came counts."
+            return f"The control plane counts {most} deployments, but listed {came}; the list is used."
         if not (self.is_over and self._more_are_counted):
             return ""
         if self._came < least:
-            return f"The control plane counts {least} deployments, but {came} came before its list ended; call again."
+            return f"The control plane counts {least} deployments, but listed only {came}; call again."
         return (
-            f"The list changed while it was read: {came} came, and {counted} are counted now. Call again without "
-            "cursor for the list as it is now."
+            f"The list changed while it was read: {came} were listed, {counted} are counted now. Call again without "
+            "cursor for the current list."
         )
 
     @property
@@ -156,7 +158,7 @@ class Walk:
         return self._counted is not None and self._came < self._counted
 
     async def _turn(self) -> None:
-        """Take the next page: its new rows wait, or the list is over."""
+        """Read the next page: queue its new rows, or end the list."""
         if not self._has_place:
             number, page, behind = await self._place()
             self._has_place = True
@@ -173,7 +175,7 @@ class Walk:
             self._accept(number, page, behind)
 
     async def _place(self) -> tuple[int, Page, int]:
-        """Return the page that now holds the last deployments read, and how many of its rows were read."""
+        """Return the page that now holds the last deployment read, and how many of its rows were read."""
         start = self._start
         page = await self._fetch(start.page, start.size, self._deadline)
         moved = 0 if page.total is None or start.counted is None else page.total - start.counted
@@ -192,11 +194,11 @@ class Walk:
         return expected, pages[expected], min(rest + (moved >= 0), len(pages[expected].rows))
 
     def _is_short_of_earlier_rows(self, number: int, page: Page) -> bool:
-        """Whether rows were deleted before this page, so that some have moved to the page before it."""
+        """Return whether rows were deleted before this page, so that unread rows moved to the page before it."""
         counted = self._counted
         if counted is None or page.total is None or self._before is None or number == 1:
             return False
-        is_plausible = self._came + page.size <= page.total  # else it never was a count of all
+        is_plausible = self._came + page.size <= page.total  # else it is not a count of all rows
         return page.total < counted and is_plausible and self._steps_back < _MOST_STEPS_BACK
 
     def _accept(self, number: int, page: Page, behind: int) -> None:
@@ -209,7 +211,7 @@ class Walk:
         first = mark(page.rows[0].service_id) if page.rows else ""
         if number == 1:
             self._first = self._first or first
-        elif first and first == self._first == self._start.first and not behind:  # it has come round to its beginning
+        elif first and first == self._first == self._start.first and not behind:  # the list starts again
             self.is_over, self._repeats = True, self._may_hide_more(page)
             return
         for at, row in enumerate(page.rows[behind:], behind + 1):
@@ -225,7 +227,7 @@ class Walk:
             self._gaps += self._empty
             self._empty = []
         self._fruitless = 0 if fresh or behind else self._fruitless + 1
-        self.is_over = not self._goes_on(number, page, has_fresh=bool(fresh or behind))
+        self.is_over = not self._may_continue(number, page, has_fresh=bool(fresh or behind))
         self._longest = max(self._longest, page.size)
         self._before = page
         self._number = number + 1
@@ -243,8 +245,8 @@ class Walk:
             marks=tuple(self._marks),
         )
 
-    def _goes_on(self, number: int, page: Page, *, has_fresh: bool) -> bool:
-        """Whether there may be another page behind this one."""
+    def _may_continue(self, number: int, page: Page, *, has_fresh: bool) -> bool:
+        """Return whether another page may follow this one."""
         counted = self._counted
         if not page.size:
             self._empty.append(number)
@@ -256,11 +258,11 @@ class Walk:
             goes_on = self._fruitless < _MOST_FRUITLESS and not (is_the_same and page.size > 1)
             self._repeats = not goes_on and self._may_hide_more(page)
             return goes_on
-        may_be_full = page.size >= self._longest and may_be_cut(page)  # an earlier page was longer: it is not cut
+        may_be_full = page.size >= self._longest and may_be_cut(page)  # a page shorter than an earlier one is not cut
         return counted != self._came or page.size >= self._start.size or may_be_full
 
     def _may_hide_more(self, page: Page) -> bool:
-        """Whether there may be deployments behind a page that came again in place of the next one."""
+        """Return whether deployments may follow a page that was repeated in place of the next one."""
         is_full = page.size == self._start.size and self._counted != self._came
         return self._more_are_counted or is_full
 

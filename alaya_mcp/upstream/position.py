@@ -1,4 +1,4 @@
-"""A place in the list of deployments, such that it is found again after the list has changed. Pure."""
+"""A place in the list of deployments that can be found again after the list has changed. Pure."""
 
 from dataclasses import dataclass
 from hashlib import blake2s
@@ -7,22 +7,22 @@ from typing import Final
 LARGEST_PAGE: Final = 100
 """API documentation, deployment list: size."""
 MOST_MARKS: Final = 5
-"""Rows by which a place is found again: as many as may be deleted in one stretch without its being lost."""
+"""Rows that identify a place: it is lost only if all of them are deleted."""
 MARK_LENGTH: Final = 10
 """Characters of a mark."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in the list, behind a row.
+    """A place in the list, after a row.
 
     Attributes:
-        size: Rows on a page.
-        page: The page of that row, the first being 1.
-        skip: Rows of the page up to it.
-        came: Rows that have come so far, each once.
-        unread: Those of them that are no deployments.
-        counted: How many rows there were by `count` when the row came.
+        size: Rows per page.
+        page: The page of that row, from 1.
+        skip: Rows of the page up to and including it.
+        came: Rows received so far, each once.
+        unread: Those of them that are not deployments.
+        counted: The API's `count` when the row was received.
         began: The same for the first row.
         first: The first deployment of the list, by `mark`.
         marks: The last deployments up to it, by `mark`.
@@ -40,5 +40,5 @@ class Position:
 
 
 def mark(service_id: str | None) -> str:
-    """Return a short hash of an id, by which a row is known again."""
+    """Return a short hash of an id, to recognise a row."""
     return blake2s(str(service_id).encode(errors="replace"), digest_size=MARK_LENGTH // 2).hexdigest()

@@ -1,6 +1,6 @@
-"""Which proxy requests to an origin go through, by the environment and the system's settings.
+"""The proxy for requests to an origin, from the environment or the system's settings.
 
-The rules are those of the HTTP library and of curl, and `socks` is taken for `socks5`, as desktops write it.
+The rules are those of the HTTP library and of curl; `socks`, as desktops write it, means `socks5`.
 """
 
 import ipaddress
@@ -16,7 +16,7 @@ from alaya_mcp.origins import Origin
 _PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _SUFFIX: Final = "_proxy"
 _OF_THE_SYSTEM: Final = {"win32": "getproxies_registry", "darwin": "getproxies_macosx_sysconf"}
-"""Where the standard library asks the system for proxies."""
+"""The standard library's functions that read the system's proxies."""
 _MEANT: Final = {"socks": "socks5"}
 
 
@@ -27,9 +27,9 @@ class Proxy:
     Attributes:
         source: The variable that names it, or the system's settings.
         scheme: http, https, socks5 or socks5h.
-        host: Where it is.
+        host: Its host.
         port: Its port.
-        url: To be connected by, with user name and password: a secret.
+        url: Its URL with user name and password: a secret.
     """
 
     source: str
@@ -44,23 +44,23 @@ class Proxy:
 
 
 class UnusableProxy(ValueError):
-    """What is set as a proxy is no proxy's URL; `source` is what sets it."""
+    """A proxy setting is not a proxy URL; `source` is what sets it."""
 
     def __init__(self, source: str) -> None:
-        super().__init__("no URL of a proxy")
+        super().__init__("not a proxy URL")
         self.source = source
 
 
 def proxy_for(origin: Origin, proxies: Mapping[str, str], environ: Mapping[str, str]) -> Proxy | None:
-    """The proxy that requests to an origin go through.
+    """Return the proxy for requests to an origin; None for a direct connection.
 
     Args:
         origin: Where they go.
-        proxies: By scheme, as `urllib.request.getproxies` tells them.
+        proxies: By scheme, as `urllib.request.getproxies` returns them.
         environ: The environment, for the variables' names.
 
     Raises:
-        UnusableProxy: what is set is no proxy's URL.
+        UnusableProxy: the setting is not a proxy URL.
     """
     scheme = next((scheme for scheme in (origin.scheme, "all") if proxies.get(scheme)), None)
     if scheme is None or origin.on_loopback or exempting(origin, proxies.get("no", "")):
@@ -77,22 +77,22 @@ def proxy_for(origin: Origin, proxies: Mapping[str, str], environ: Mapping[str, 
 
 
 def proxies_in(environ: Mapping[str, str]) -> dict[str, str]:
-    """Proxies by scheme, and `no`: what the environment says, or the system's settings where it says nothing.
+    """Return proxies by scheme, and `no`, from the environment or, if it sets none, the system's settings.
 
-    A name in small letters goes before one in capitals, as curl has it.
+    Lower-case names win over upper-case ones, as in curl.
     """
-    names = sorted(name for name in environ if name.lower().endswith(_SUFFIX))  # capitals first
+    names = sorted(name for name in environ if name.lower().endswith(_SUFFIX))  # upper case first
     found = {name.lower().removesuffix(_SUFFIX): environ[name] for name in names if environ[name]}
     return found or getattr(urllib.request, _OF_THE_SYSTEM.get(sys.platform, ""), dict[str, str])()
 
 
 def sources(proxies: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
-    """What sets proxies."""
+    """Return what sets proxies."""
     return [_source(scheme, environ) for scheme in ("https", "http", "all") if proxies.get(scheme)]
 
 
 def exempting(origin: Origin, no_proxy: str) -> str | None:
-    """The entry of NO_PROXY that exempts an origin."""
+    """Return the entry of NO_PROXY that exempts an origin."""
     entries = [entry.strip() for entry in no_proxy.split(",") if entry.strip()]
     if "*" in entries:
         return "*"
@@ -120,13 +120,13 @@ def _matches(entry: str, origin: Origin) -> bool:
         return False
     if name.startswith(("*.", ".")):
         return host.endswith(f".{name.lstrip('*.')}")
-    # An address, localhost and what is written as a URL stand for themselves alone.
+    # An address, localhost and a URL match exactly; other names match subdomains too.
     is_exact = bool(separator) or name == "localhost" or _address(name) is not None
     return host == name or (not is_exact and host.endswith(f".{name}"))
 
 
 def _split(text: str) -> tuple[str, int | None]:
-    """Host and port; an IPv6 address may come without its brackets."""
+    """Return host and port; an IPv6 address may lack its brackets."""
     if _address(text):
         return text, None
     parts = urlsplit(f"//{text}")

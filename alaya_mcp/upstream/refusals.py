@@ -1,4 +1,4 @@
-"""What an engine's 400, 404 and 500 say about the request: the name, the length, or what the engine cannot do. Pure."""
+"""Map an engine's 400, 404 and 500 to errors: the model's name, the length, or an unsupported feature. Pure."""
 
 from collections.abc import Callable
 from typing import Final
@@ -24,19 +24,19 @@ _CANNOT: Final[tuple[tuple[Callable[[str | None], bool], RequestCause], ...]] = 
     (is_about_grammar, "schema_unsupported"),
     (is_about_parsing, "request_unreadable"),
 )
-"""What an engine refuses for what it is."""
+"""Requests that an engine rejects because it lacks a feature."""
 
 
 def engine_refusal(
     status: int | None, message: str | None, subject: Subject, meaning: Meaning | None = None
 ) -> AlayaError | None:
-    """The error where the engine's own words tell what is wrong, None for anything else.
+    """Return the error that the engine's message identifies, None if it identifies none.
 
     Args:
-        status: HTTP status, or the code inside an error event; None where an event has none.
+        status: HTTP status, or the code inside an error event; None if it has none.
         message: What the engine said.
         subject: What the call is about.
-        meaning: What its word for the kind of error means.
+        meaning: Of its error code.
     """
     if meaning not in {None, "request", "model", "context"}:
         return None
@@ -56,7 +56,7 @@ def engine_refusal(
             asked=asked or "",
             limit=limit or "",
         )
-    if not is_refused and status != _SERVER_ERROR:  # llama.cpp says 500 to such mistakes (seen on b10434)
+    if not is_refused and status != _SERVER_ERROR:  # llama.cpp answers these with 500 (seen on b10434)
         return None
     for is_about, cause in _CANNOT:
         if is_about(message):

@@ -1,4 +1,4 @@
-"""Whether a failed exchange is sent again, and after how long.
+"""Whether and when a failed exchange is sent again.
 
 The rule is in docs/errors.md: a chat that may be generating is never sent twice.
 """
@@ -32,15 +32,15 @@ _READ_AGAIN_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
 _CHAT_AGAIN_STATUS: Final = frozenset({429, 503})
 _NOT_BEGUN: Final = frozenset[Meaning | None]({None, "rate", "overloaded"})
 _PASSES: Final = _NOT_BEGUN | {"timeout"}
-"""What a body may name that passes, whatever the status; a quota that is used up does not."""
+"""Transient meanings of an error body, whatever the status; an exhausted quota is not one."""
 _SECONDS: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{0,9})?")
-"""Some gateways send fractions, which the RFC does not have."""
+"""Some gateways send fractions, which the RFC does not allow."""
 _BAD_REQUEST: Final = 400
 _NOT_FOUND: Final = 404
 
 
 def read_may_be_resent(failure: BaseException) -> bool:
-    """Control-plane reads change nothing, so anything that may pass is tried again."""
+    """Return whether a control-plane read is sent again: it changes nothing, so after any transient failure."""
     return isinstance(failure, Failure) and (
         failure.kind in NOTHING_WAS_SENT
         or failure.kind == "reset"
@@ -49,12 +49,12 @@ def read_may_be_resent(failure: BaseException) -> bool:
 
 
 def chat_may_be_resent(failure: BaseException) -> bool:
-    """A chat is tried again only where no engine can have begun it."""
+    """Return whether a chat is sent again: only if no engine can have started it."""
     return isinstance(failure, Failure) and (
         failure.kind in NOTHING_WAS_SENT
         or (
             failure.status in _CHAT_AGAIN_STATUS
-            and _meaning(failure) in _NOT_BEGUN  # after a time-out the engine may be generating all the same
+            and _meaning(failure) in _NOT_BEGUN  # after a time-out the engine may still be generating
         )
     )
 
@@ -64,7 +64,7 @@ def _meaning(failure: Failure) -> Meaning | None:
 
 
 def partial_adapter_chat_may_be_resent(failure: BaseException) -> bool:
-    """As `chat_may_be_resent`, and where an instance does not know the adapter: another may hold it.
+    """Return `chat_may_be_resent`, or whether the instance lacks the adapter: another may hold it.
 
     vLLM says so with a 404 (recorded exchanges), SGLang with a 400 that names the adapter (its source).
     """
@@ -76,7 +76,7 @@ def partial_adapter_chat_may_be_resent(failure: BaseException) -> bool:
 
 
 def retry_after_seconds(header: str | None, now: datetime) -> float | None:
-    """Seconds from a Retry-After header (RFC 9110, 10.2.3: seconds or a date), None where it has no sense."""
+    """Return the seconds in a Retry-After header (RFC 9110, 10.2.3: seconds or a date), None if it is invalid."""
     if header is None:
         return None
     text = header.strip()
@@ -90,10 +90,10 @@ def retry_after_seconds(header: str | None, now: datetime) -> float | None:
 
 
 def backoff_seconds(tries: int, chance: float) -> float:
-    """Seconds before the next try, where upstream names none: a random part of a limit that doubles, to spread callers.
+    """Return the seconds before the next try if upstream names none: exponential backoff with full jitter.
 
     Args:
-        tries: So many so far.
+        tries: Made so far.
         chance: From 0 to 1.
     """
     return max(_SHORTEST_SECONDS, min(_LONGEST_SECONDS, _FIRST_SECONDS * 2 ** (tries - 1)) * chance)
@@ -106,10 +106,10 @@ async def resending(
     tell: Callable[[Failure, float], None] | None = None,
     clock: Clock = _CLOCK,
 ) -> _T:
-    """What `send` brings, sent again as `may_be_resent` allows.
+    """Return the result of `send`, called again as `may_be_resent` allows.
 
-    It gives up, raising the last failure, when the wait does not fit the deadline. `tell` takes each failure that is
-    waited for, and for how many seconds.
+    When the wait does not fit the deadline, the last failure is raised. `tell` is called with each failure and the
+    seconds until the next try.
     """
     try:
         return await send()

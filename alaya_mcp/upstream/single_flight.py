@@ -1,4 +1,4 @@
-"""One request at a time for each key, shared by all who ask for the same meanwhile."""
+"""One request at a time for each key, shared by concurrent callers."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -19,8 +19,8 @@ class Flight(Generic[T]):
     Attributes:
         began: On the event loop's clock.
         landed: Set at its end.
-        is_stale: Whether what it brings is known to be out of date already.
-        outcome: What it brought; None where it was cancelled, or ran into its own caller's deadline.
+        is_stale: Whether its result is known to be out of date already.
+        outcome: Its result; None if it was cancelled or ran into its own caller's deadline.
     """
 
     began: float
@@ -30,14 +30,14 @@ class Flight(Generic[T]):
 
 
 class SingleFlight(Generic[T]):
-    """Requests under way, by key. The caller that finds none makes it, the others wait for it."""
+    """Requests under way, by key. The first caller sends the request, the others wait for it."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._flights: dict[str, Flight[T]] = {}
 
     def mark_stale(self, key: str) -> None:
-        """Let what is under way for a key be used by those who wait for it, and not be kept."""
+        """Mark the request under way for a key as stale: waiting callers use it, but it is not cached."""
         if flight := self._flights.get(key):
             flight.is_stale = True
 
@@ -49,17 +49,17 @@ class SingleFlight(Generic[T]):
         since: float,
         keep: Callable[[T, Flight[T]], None],
     ) -> T:
-        """The outcome of a request that began at `since` or later: one under way, or a new one.
+        """Return the outcome of a request that began at `since` or later: one under way, or a new one.
 
         Args:
             key: What is asked for.
-            fetch: Asks for it, within the caller's own deadline.
+            fetch: Fetches it within the caller's own deadline.
             deadline: Of this caller.
             since: On the event loop's clock.
-            keep: Takes what a new request brought, before the others see it.
+            keep: Is called with the result of a new request, before the others see it.
 
         Raises:
-            AlayaError: what the request failed with, or this caller's deadline has come.
+            AlayaError: the request failed, or this caller's deadline passed.
         """
         while flight := self._flights.get(key):
             with deadline.limit("control"):
@@ -78,9 +78,9 @@ class SingleFlight(Generic[T]):
             keep(outcome, flight)
         except AlayaError as error:
             if not (isinstance(error, UpstreamTimeout) and error.http_status is None):
-                flight.outcome = error  # a local time-out is this caller's: whoever waits asks for itself
+                flight.outcome = error  # a local time-out is this caller's alone: the others send their own request
             raise
-        finally:  # a cancelled leader leaves no outcome, and the next one that waits takes over
+        finally:  # a cancelled leader leaves no outcome, and the next caller takes over
             del self._flights[key]
             flight.landed.set()
         return outcome

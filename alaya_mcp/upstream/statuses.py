@@ -1,4 +1,4 @@
-"""From an HTTP status, or the word for a kind of error, to the error that the caller meets. Pure."""
+"""Map an HTTP status, or an error code in the body, to the caller's error. Pure."""
 
 from typing import Final
 
@@ -30,7 +30,7 @@ _ACTS_AS: Final[dict[Meaning, int]] = {
     "filter": 400,
     "request": 400,
 }
-"""The status that means the same as a word; a model's name and the context are read from words alone."""
+"""The status equivalent to a code; model names and context length are recognised by text alone."""
 _OF_THE_ENGINE: Final[dict[int, tuple[type[AlayaError], Cause]]] = {
     401: (CredentialsRejected, "apikey_rejected"),
     404: (UnexpectedResponse, "chat_endpoint_missing"),
@@ -51,7 +51,7 @@ _OF_EITHER: Final[dict[int, tuple[type[AlayaError], Cause]]] = {
 _NOT_QUOTED: Final = frozenset[Cause](
     {"key_pair_rejected", "apikey_rejected", "apikey_missing", "list_denied", "deployment_denied", "redirect"}
 )
-"""Causes that say all; what upstream says of a credential may hold it."""
+"""Causes that need no quote; upstream's text about a credential may contain it."""
 
 
 def explain_status(
@@ -63,15 +63,15 @@ def explain_status(
     retry_after: float | None = None,
     meaning: Meaning | None = None,
 ) -> AlayaError:
-    """The error for an HTTP status, or for the code inside an error event, by plane.
+    """Return the error for an HTTP status, or for the code inside an error event, by plane.
 
     Args:
-        plane: Who answered.
-        status: The status; None where an error event has none.
-        message: What was said.
+        plane: The plane that answered.
+        status: The status; None if an error event has none.
+        message: Upstream's message.
         subject: What the call is about.
-        retry_after: Seconds that upstream asked to wait.
-        meaning: What upstream's word for the kind of error means; it is worth more than the status.
+        retry_after: Seconds to wait, from upstream.
+        meaning: Of upstream's error code; it outweighs the status.
     """
     meaning = weighed(meaning, status)
     if plane == "data" and (refusal := engine_refusal(status, message, subject, meaning)):

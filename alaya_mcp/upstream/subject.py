@@ -8,12 +8,12 @@ from alaya_mcp.upstream.error_text import quotable
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a call is about.
+    """What a call is about, for its errors.
 
     Attributes:
-        service_id: The deployment asked for; empty where the list of them was.
+        service_id: The requested deployment; empty for the list.
         secrets: Values that must not be quoted back, should upstream echo them.
-        key_pair: What holds the account's key pair, for the one who has to correct it.
+        key_pair: Where the account's key pair is set.
         has_api_key: Whether the control plane reported a key for the deployment's engine.
     """
 
@@ -23,5 +23,5 @@ class Subject:
     has_api_key: bool = True
 
     def words(self, message: str | None) -> str:
-        """What upstream said, fit to be quoted in an error; empty for nothing."""
+        """Return upstream's message, ready to be quoted in an error; empty for None."""
         return quotable(message, self.secrets)

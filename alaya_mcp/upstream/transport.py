@@ -1,4 +1,4 @@
-"""The HTTP clients of the process: limits, timeouts, caps, and failures as facts."""
+"""The HTTP clients of the process: limits, timeouts, size caps, and failures as facts."""
 
 import asyncio
 import logging
@@ -36,14 +36,14 @@ _WRITE_SECONDS: Final = 30.0
 _WARM_UP_SECONDS: Final = 0.5
 _MOST_ROUTES: Final = 1_000
 _KEEPALIVE_SECONDS: Final = 4.0
-"""Below the 5 s after which uvicorn, and so vLLM and SGLang, close an idle connection: a request sent on one
-that is just being closed could not be sent again."""
+"""Below the 5 s after which uvicorn, and so vLLM and SGLang, close an idle connection: a chat sent on a connection
+that is being closed may not be sent again."""
 
 _HEADERS: Final = {
     "User-Agent": f"alayanew-mcp/{__version__}",
     "Content-Type": "application/json",
     "Accept": "application/json, text/event-stream",
-    # A compressed stream would be held back by whoever compresses it.
+    # Compression would delay a stream.
     "Accept-Encoding": "identity",
 }
 
@@ -51,13 +51,13 @@ _log = logging.getLogger(__name__)
 
 
 class Transport:
-    """Sends requests and yields answers; owned by whoever enters it.
+    """Sends requests and returns responses; an async context manager that owns its clients.
 
-    A client is made at the first request that needs it, or at leisure before.
+    A client is created by `warm_up` or at the first request that needs it.
 
     Args:
-        environ: What names proxies and files of certificates; by default this process's environment.
-        wire: What carries requests in place of connections, where nothing is to leave the process.
+        environ: Variables that set proxies and certificate files; by default this process's environment.
+        wire: Transport used in place of connections, so that nothing leaves the process.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ, wire: httpx2.AsyncBaseTransport | None = None) -> None:
@@ -76,24 +76,24 @@ class Transport:
         await self._owned.aclose()
 
     def warm_up(self, origin: Origin, seconds: float = _WARM_UP_SECONDS) -> None:
-        """Make the client for an origin before it is needed, once the host has had time to ask what it asks first."""
+        """Create the client for an origin in `seconds`, after the host's first requests are answered."""
 
         def warm() -> None:
-            with suppress(NotConfigured):  # the first request tells it
+            with suppress(NotConfigured):  # the first request reports it
                 self.client(origin)
 
         self._owned.callback(asyncio.get_running_loop().call_later(seconds, warm).cancel)
 
     def client(self, origin: Origin) -> httpx2.AsyncClient:
-        """The client for an origin: through its proxy, where it has one, and with TLS where that is used.
+        """Return the client for an origin, with its proxy and TLS settings.
 
         Raises:
-            NotConfigured: a proxy setting, or a file of certificates, that cannot be used.
+            NotConfigured: a proxy setting or certificate file cannot be used.
         """
         return self._route(origin)[0]
 
     def _route(self, origin: Origin) -> tuple[httpx2.AsyncClient, Proxy | None]:
-        """The client for an origin and the proxy that it goes through; what the environment says is asked once."""
+        """Return the client for an origin and its proxy; the environment is read once per origin."""
         if known := self._routes.get(origin):
             return known
         try:
@@ -105,7 +105,7 @@ class Transport:
         except (ImportError, ValueError, httpx2.InvalidURL):
             if proxy is None:
                 raise
-            # The text of what was raised holds the proxy's URL, perhaps a password.
+            # The exception's text holds the proxy's URL, perhaps a password.
             raise NotConfigured("proxy_unusable", source=proxy.source) from None
         except OSError:
             raise NotConfigured("certificates_unusable") from None
@@ -125,10 +125,10 @@ class Transport:
                 ),
                 proxy=proxy.url if proxy else None,
                 trust_env=False,  # the proxy and the certificates are chosen here
-                # A context without certificates trusts nobody; loading them takes longer than a call.
+                # A context without certificates trusts no server; loading certificates takes longer than a call.
                 verify=self._certificates if needs_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
                 transport=self._wire,
-                # One account's must not reach another.
+                # One account's cookies must not reach another.
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             )
             self._owned.push_async_callback(client.aclose)
@@ -137,7 +137,7 @@ class Transport:
 
     @cached_property
     def _certificates(self) -> ssl.SSLContext:
-        """What servers are checked by: the environment's certificates, or the system's. Loading them takes some 40 ms.
+        """The trusted certificates: the environment's, or the system's. Loading them takes about 40 ms.
 
         Raises:
             OSError: they cannot be read.
@@ -158,12 +158,12 @@ class Transport:
         deadline: Deadline,
         json: dict[str, Any] | None = None,
     ) -> httpx2.Response:
-        """One exchange, once: an answer with a status of 200 to 299 whose body is still to be read.
+        """Send one request, once, and return the response with a status of 200 to 299, its body unread.
 
-        The caller closes it. There is no read timeout here: whoever reads holds the deadline.
+        The caller closes it and enforces the deadline while reading: there is no read timeout here.
 
         Raises:
-            Failure: anything else, the status among it.
+            Failure: anything else, including any other status.
             NotConfigured: as `client`.
         """
         client, proxy = self._route(Origin.of(url))
@@ -173,11 +173,11 @@ class Transport:
         count_request()
         began = anyio.current_time()
         with _logged(plane, method, began), _as_failures(plane, proxy.source if proxy else ""):
-            # Not by the client: it would merge its own defaults into each request, which takes as long as sending it.
+            # Not built by the client: merging its defaults into each request takes as long as sending it.
             request = httpx2.Request(
                 method, _parsed(url), headers=_HEADERS, json=json, extensions={"timeout": timeout.as_dict()}
             )
-            # An explicit scheme, or none: never one that the client finds by itself (netrc, userinfo).
+            # Explicit authentication or none: never one that the client finds itself (netrc, userinfo).
             response = await client.send(request, auth=auth or httpx2.Auth(), stream=True)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug(UpstreamRequest(plane, method, anyio.current_time() - began, status=response.status_code))
@@ -198,10 +198,10 @@ class Transport:
         deadline: Deadline,
         cap: int = JSON_BODY_CAP,
     ) -> bytes:
-        """The body of one GET, at most `cap` bytes after decompression.
+        """Return the body of one GET, at most `cap` bytes after decompression.
 
         Raises:
-            Failure: as `open`; kind "too_large" over the cap.
+            Failure: as `open`; kind "too_large" above the cap.
             NotConfigured: as `open`.
         """
         response = await self.open(plane, "GET", url, auth=auth, deadline=deadline)
@@ -212,7 +212,7 @@ class Transport:
 
 
 async def read_body(plane: Plane, response: httpx2.Response, cap: int) -> bytes:
-    """The whole body, decompressed.
+    """Return the whole body, decompressed.
 
     Raises:
         Failure: as `body_chunks`.
@@ -222,10 +222,10 @@ async def read_body(plane: Plane, response: httpx2.Response, cap: int) -> bytes:
 
 
 async def body_chunks(plane: Plane, response: httpx2.Response, cap: int) -> AsyncGenerator[bytes]:
-    """The body as it arrives, decompressed.
+    """Yield the body as it arrives, decompressed.
 
     Raises:
-        Failure: broken off, badly compressed, or over `cap` bytes.
+        Failure: the body is incomplete, badly compressed, or over `cap` bytes.
     """
     size = 0
     with _as_failures(plane):
@@ -243,7 +243,7 @@ def _parsed(url: str) -> httpx2.URL:
 
 @contextmanager
 def _logged(plane: Plane, method: str, began: float) -> Generator[None]:
-    """Tell of a request that got no answer."""
+    """Log a request that got no response."""
     try:
         yield
     except Failure as failure:
@@ -256,19 +256,19 @@ def _as_failures(plane: Plane, proxy: str = "") -> Generator[None]:
     try:
         yield
     except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
-        # The client's own text can hold header values, so it goes no further.
+        # The client's text can hold header values, so it is dropped.
         raise Failure(plane, kind_of(exc), proxy=proxy, distrust=distrust_in(exc)) from None
-    except Exception as exc:  # what the SOCKS library raises, the HTTP library hands on as it is
+    except Exception as exc:  # the HTTP library does not wrap the SOCKS library's exceptions
         if not type(exc).__module__.startswith("socksio"):
             raise
         raise Failure(plane, "proxy", proxy=proxy) from None
 
 
 async def _status_failure(plane: Plane, response: httpx2.Response) -> Failure:
-    """A status as a failure, with as much of its body as comes quickly."""
+    """Return a status as a failure, with as much of its body as comes quickly."""
     body = bytearray()
     with anyio.move_on_after(_ERROR_BODY_SECONDS):
-        # However the body ends: the status alone tells enough.
+        # A body that breaks off does not matter: the status is enough.
         with suppress(Failure):
             async with aclosing(body_chunks(plane, response, _ERROR_BODY_CAP)) as chunks:
                 async for chunk in chunks:

@@ -1,1 +1,1 @@
-"""Reading one answer of an engine: from bytes to a reply."""
+"""Decode an engine's answer: from bytes to a reply."""

@@ -1,6 +1,6 @@
-"""What engines and gateways put into the fields of an answer: why it ended, token counts, errors. Pure.
+"""Fields of an answer as engines and gateways send them: finish reason, token counts, errors. Pure.
 
-They have their own words beside OpenAI's (public documentation of each, SGLang's source).
+They have their own values besides OpenAI's (public documentation of each, SGLang's source).
 """
 
 import re
@@ -13,7 +13,7 @@ from alaya_mcp.results import TruncatedReason, Usage
 from alaya_mcp.upstream.error_text import message_in
 
 _NONE: Final = frozenset({"", "null", "none", "undefined"})
-"""Words for no reason yet: gateways put them into quotes."""
+"""Strings that gateways send for null."""
 
 _CUT_BY: Final[dict[str, TruncatedReason]] = {
     "length": "max_tokens",
@@ -39,13 +39,13 @@ _CUT_BY: Final[dict[str, TruncatedReason]] = {
 
 
 def finish_reason(value: Any) -> str | None:  # noqa: ANN401 any JSON value may come
-    """The reason as sent, None where it is none."""
+    """Return the reason as sent, None if there is none."""
     word = printable(value) if isinstance(value, str) else ""
     return None if word.casefold() in _NONE else word
 
 
 def cut_by(reason: str | None) -> TruncatedReason | None:
-    """What cut a reply that ended for this reason; None for one that is whole."""
+    """Return what truncated a reply with this finish reason; None for a complete reply."""
     return _CUT_BY.get(reason.casefold()) if reason else None
 
 
@@ -54,10 +54,9 @@ _TOTALS: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
 def usage_in(value: Any) -> Usage | None:  # noqa: ANN401 any JSON value may come
-    """The counts in an answer's `usage`, None where there are none.
+    """Return the counts in an answer's `usage`, None if there are none.
 
-    Details are where OpenAI has them, or flat as SGLang (`reasoning_tokens`) and DeepSeek (`prompt_cache_hit_tokens`)
-    have them.
+    Details are nested as OpenAI's, or flat as SGLang's (`reasoning_tokens`) and DeepSeek's (`prompt_cache_hit_tokens`).
     """
     fields = _object(value)
     counts = {name: _count(fields.get(name)) for name in _TOTALS}
@@ -73,7 +72,7 @@ def usage_in(value: Any) -> Usage | None:  # noqa: ANN401 any JSON value may com
 
 
 def is_empty(value: Any) -> bool:  # noqa: ANN401 any JSON value may come
-    """Whether a `usage` counts nothing, as some gateways end a stream with."""
+    """Return whether a `usage` counts nothing; some gateways end a stream with one."""
     return not any(_object(value).get(name) for name in _TOTALS)
 
 
@@ -82,7 +81,7 @@ def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401 any JSON value may co
 
 
 def _count(value: Any) -> int | None:  # noqa: ANN401 any JSON value may come
-    """A number of tokens: some gateways send floats or text."""
+    """Return a token count: some gateways send floats or strings."""
     if isinstance(value, str):
         head, _, zeros = value.strip().partition(".")
         is_whole = head.isascii() and head.isdigit() and len(head) <= _DIGITS and not zeros.strip("0")
@@ -96,7 +95,7 @@ _ERROR_STATUS = re.compile(r"[45][0-9]{2}")
 _ERROR_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SUCCESS: Final = frozenset({0, 200, "0", "200"})
 _DEPTH: Final = 8
-"""Of what is looked into; nobody puts words deeper than that."""
+"""Levels of nesting that are read."""
 
 
 @dataclass(eq=False)
@@ -104,9 +103,9 @@ class EngineError(Exception):
     """The engine reported an error in its answer.
 
     Attributes:
-        status: The HTTP-like code inside it, where it has one.
-        message: Its words.
-        code: Its word for the kind of error, as `rate_limit_exceeded`, where it has one.
+        status: The HTTP-like code inside it, if any.
+        message: Its message.
+        code: Its error code such as `rate_limit_exceeded`, if any.
     """
 
     status: int | None = None
@@ -115,11 +114,11 @@ class EngineError(Exception):
 
 
 def engine_error(chunk: dict[str, Any]) -> EngineError | None:
-    """The error in a chunk, in vLLM's, SGLang's or the envelope's shape; None where there is none."""
+    """Return the error in a chunk, in vLLM's, SGLang's or the envelope's shape; None if there is none."""
     error = chunk.get("error")
     flat = chunk.get("object") == "error"
     envelope = not chunk.get("choices") and (is_failure(chunk) or bool(chunk.get("error_code")))
-    if not (flat or envelope) and _says_nothing(error):
+    if not (flat or envelope) and _is_blank(error):
         return None
     inside = cast("dict[str, Any]", error) if isinstance(error, dict) else chunk
     code = next((inside[key] for key in ("code", "status_code", "error_code") if key in inside), None)
@@ -135,10 +134,10 @@ def engine_error(chunk: dict[str, Any]) -> EngineError | None:
     )
 
 
-def _says_nothing(error: Any, depth: int = _DEPTH) -> bool:  # noqa: ANN401 any JSON value may come
-    """Whether an `error` beside an answer is none, as gateways fill it in: empty, or all empty inside."""
+def _is_blank(error: Any, depth: int = _DEPTH) -> bool:  # noqa: ANN401 any JSON value may come
+    """Return whether an `error` is no error: empty, or all empty inside, as gateways fill it in."""
     if isinstance(error, dict):
-        return depth > 0 and all(_says_nothing(value, depth - 1) for value in cast("dict[str, Any]", error).values())
+        return depth > 0 and all(_is_blank(value, depth - 1) for value in cast("dict[str, Any]", error).values())
     if isinstance(error, str):
         return error.strip().casefold() in {"", "0", "null", "none", "ok", "success", "false"}
     return not error

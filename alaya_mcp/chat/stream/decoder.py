@@ -1,4 +1,4 @@
-"""From the bytes of one answer to a reply and the way it ended."""
+"""Decode the bytes of one answer to a reply and how it ended."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -28,11 +28,11 @@ from alaya_mcp.upstream.failures import Failure
 from alaya_mcp.upstream.transport import JSON_BODY_CAP, STREAM_CAP, body_chunks
 
 _GRACE_SECONDS: Final = 5.0
-"""For usage and the end of the stream, once the engine has said why it stopped."""
+"""For usage and the end of the stream, after the finish reason."""
 _DRAIN_SECONDS: Final = 0.1
-"""For the last bytes after [DONE], which let the connection be used again."""
+"""For the last bytes after [DONE], so that the connection can be reused."""
 _TIMER_SECONDS: Final = 0.05
-"""How far the limit of silence moves before the event loop's timer does: setting it takes as long as a token."""
+"""The timer is moved only by more than this: setting it takes as long as handling a token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class Ending:
     """How an answer ended.
 
     Attributes:
-        cut: What cut it short, or None for an answer that is whole.
-        cause: What was raised where that tells more.
+        cut: What truncated it; None for a complete answer.
+        cause: The exception behind it, if any.
     """
 
     cut: TruncatedReason | None = None
@@ -49,7 +49,7 @@ class Ending:
 
 
 class AnswerDecoder:
-    """Decodes a body piece by piece: a stream of events, or plain JSON where an engine answers that. No I/O."""
+    """Decodes a body chunk by chunk: a stream of events, or plain JSON. No I/O."""
 
     def __init__(self, reply: Reply | None = None) -> None:
         self.reply = reply or Reply()
@@ -61,10 +61,10 @@ class AnswerDecoder:
         self._events = EventSplitter()
 
     def feed(self, chunk: bytes) -> Iterator[Delta]:
-        """What the bytes add, one delta at a time.
+        """Yield the deltas in the bytes.
 
         Raises:
-            EngineError: an error in place of text.
+            EngineError: an error instead of text.
             EventTooLarge: one event, or a JSON body, over its cap.
             WrongShape: neither events nor JSON.
         """
@@ -98,12 +98,12 @@ class AnswerDecoder:
             raise not_json(chunk)
 
     def finish(self) -> Iterator[Delta]:
-        """What is left when the body has ended.
+        """Yield the rest at the end of the body.
 
         Raises:
             EngineError: as `feed`.
             EnvelopeFailure: a failure code in plain JSON.
-            WrongShape: a body that is no answer.
+            WrongShape: the body is not an answer.
         """
         if self._kind == "events":
             for data in self._events.finish():
@@ -113,7 +113,7 @@ class AnswerDecoder:
         yield self.reply.finish()
 
     def _whole(self, body: bytes) -> Iterator[Delta]:
-        """What plain JSON adds, or several chunks in a row that nothing parts."""
+        """Yield the deltas in plain JSON, or in chunks without separators."""
         self._buffer.clear()
         parts = parts_of(body.decode("utf-8-sig", "replace"))
         if len(parts) > 1 and any(is_chunk(part) for part in parts):
@@ -128,7 +128,7 @@ class AnswerDecoder:
         self.done = True
 
     def _has_bare_lines(self, chunk: bytes) -> bool:
-        """Whether the JSON is a line of several, each a chunk: found out once, when a second line has begun."""
+        """Return whether the body is JSON lines, each a chunk: decided once, when a second line begins."""
         self._has_newline |= b"\n" in chunk
         if self._is_one or not self._has_newline or not chunk.strip():
             return False
@@ -139,7 +139,7 @@ class AnswerDecoder:
         return not self._is_one
 
     def salvage(self) -> Iterator[Delta]:
-        """What is left when the body was cut.
+        """Yield the rest of a body that was cut off.
 
         Raises:
             EngineError: as `feed`.
@@ -174,10 +174,10 @@ async def read_answer(
     idle_seconds: float,
     on_delta: Callable[[Delta], None],
 ) -> Ending:
-    """Read until the answer is whole or cut; never longer than the deadline or, once bytes came, the idle limit.
+    """Read until the answer is complete, cut, past the deadline or, once bytes arrived, silent for `idle_seconds`.
 
     Raises:
-        Nothing that upstream can cause: whatever it does is an `Ending`.
+        Nothing that upstream can cause: every failure is an `Ending`.
     """
     patience = _Patience(idle_seconds)
     with anyio.CancelScope(deadline=deadline.at) as scope:
@@ -205,14 +205,14 @@ async def read_answer(
 
 
 def moved_timer(timer: float, until: float, end: float) -> float:
-    """Where a timer is to stand that is to go off at `until`, or at `end` exactly if that comes first."""
+    """Return the new deadline of a timer for `until`, or exactly `end` if that comes first."""
     if until >= end:
         return end
     return until if abs(until - timer) > _TIMER_SECONDS else timer
 
 
 class _Patience:
-    """Until when to read on. What comes after the answer is whole, comments too, does not prolong it."""
+    """The time until which to read on; data after the complete answer, even comments, do not extend it."""
 
     def __init__(self, idle_seconds: float) -> None:
         self._idle = idle_seconds
@@ -220,7 +220,7 @@ class _Patience:
         self._is_done = False
 
     def until(self, decoder: AnswerDecoder, now: float) -> float:
-        """The moment on the event loop's clock, after something has come."""
+        """Return the time on the event loop's clock, after data arrived."""
         if decoder.done and not self._is_done:
             self._is_done = True
             self._end = min(self._end, now + _DRAIN_SECONDS)
@@ -232,8 +232,8 @@ class _Patience:
 
 
 def _salvage(decoder: AnswerDecoder, on_delta: Callable[[Delta], None]) -> None:
-    """Whole lines, and text held back as the possible start of a tag, belong to the reply once nothing follows."""
-    with suppress(EngineError):  # why it was cut is known already
+    """Add complete lines, and text held back as the possible start of a tag, to a reply that was cut off."""
+    with suppress(EngineError):  # the cause is already known
         for delta in decoder.salvage():
             on_delta(delta)
     on_delta(decoder.reply.finish())

@@ -1,8 +1,8 @@
-"""Server-sent events from bytes, however they are cut.
+"""Decode server-sent events from bytes in chunks of any size.
 
-The WHATWG format as engines and proxies really send it: always UTF-8, any line ending, a byte order mark, comments,
-a last event without its blank line, indented fields, events without a blank line between them, and bare JSON where a
-gateway lost the `data:` are all taken. What an event holds is read here too: objects, the end, and what is unreadable.
+The WHATWG format as engines and proxies send it: UTF-8, any line ending, a byte order mark, comments, a last event
+without its blank line, indented fields, missing blank lines, and bare JSON without `data:` are accepted. An event's
+data is parsed here too: objects, the end marker, and unreadable parts.
 """
 
 import json
@@ -20,25 +20,25 @@ _DONE: Final = DONE.encode()
 _BOM: Final = b"\xef\xbb\xbf"
 _FIELDS: Final = (b"data:", b"event:", b"id:", b"retry:", b":")
 _BARE_JSON: Final = (b"{", b"}", b"[", b"]", b'"')
-"""How lines of JSON begin, which no field's name does."""
+"""First bytes of JSON lines; no field name starts with them."""
 _FIELD_NAME: Final = re.compile(rb"(?!error)[a-z0-9_.-]*")
-"""Fields that the format says to pass over."""
+"""Unknown fields, which the format says to ignore."""
 _SNIFF: Final = 4096
 
 _ONE_EVENT: Final = re.compile(rb"data: (?!data:)([^\r\n]*)\n\n")
-"""What nearly every chunk of an engine is: one event, whole."""
+"""Nearly every chunk of an engine: one complete event."""
 
 BodyKind = Literal["json", "events", "other"]
 
 
 class ErrorData(str):
-    """The data of an event that is called `error`."""
+    """The data of an event named `error`."""
 
     __slots__ = ()
 
 
 class EventTooLarge(Exception):
-    """One event is over the cap; `events` are those that were whole before it."""
+    """One event is over the cap; `events` are the complete ones before it."""
 
     def __init__(self, events: list[str] | None = None) -> None:
         super().__init__("an event over the cap")
@@ -46,9 +46,9 @@ class EventTooLarge(Exception):
 
 
 def body_kind(start: bytes) -> BodyKind | None:
-    """What a body is by its first bytes, None while that cannot be said yet.
+    """Return the kind of a body from its first bytes, None while it is undecided.
 
-    The declared content type is not asked: gateways get it wrong in both directions.
+    The declared content type is ignored: gateways get it wrong in both directions.
     """
     text = start.removeprefix(_BOM).lstrip()
     if not text or _BOM.startswith(start):
@@ -62,7 +62,7 @@ def body_kind(start: bytes) -> BodyKind | None:
 
 
 class EventSplitter:
-    """Collects bytes and gives out the data of each event once it is whole."""
+    """Collects bytes and returns the data of each complete event."""
 
     def __init__(self, cap: int = EVENT_CAP) -> None:
         self._cap = cap
@@ -74,7 +74,7 @@ class EventSplitter:
         self._size = 0
 
     def feed(self, chunk: bytes) -> list[str]:
-        """The events that `chunk` completes.
+        """Return the events that `chunk` completes.
 
         Raises:
             EventTooLarge: an event over the cap.
@@ -104,14 +104,14 @@ class EventSplitter:
         return not (self._size or self._line or self._data or self._after_cr or self._at_start)
 
     def finish(self) -> list[str]:
-        """What is left when the stream ends: an event whose blank line never came."""
+        """Return the rest at the end of the stream: an event without its blank line."""
         events: list[str] = []
         self._end_line(events)
         self._end_event(events)
         return events
 
     def salvage(self) -> list[str]:
-        """What is left when the stream is cut: the whole lines of an event whose blank line never came."""
+        """Return the rest of a stream that was cut off: the complete lines of an unfinished event."""
         events: list[str] = []
         self._line.clear()
         self._end_event(events)
@@ -142,25 +142,25 @@ class EventSplitter:
             self._end_field(line, events)
 
     def _end_field(self, line: bytes, events: list[str]) -> None:
-        """A field, or a comment, that is not written as most are; or a line that is neither."""
+        """Handle an unusually written field or comment, or a line that is neither."""
         name, _, value = line.partition(b":")
         name = name.strip().removeprefix(_BOM).lower()
         if name == b"data":
             self._take(value.removeprefix(b" "), events)
         elif not _FIELD_NAME.fullmatch(name) or value.lstrip().startswith(b"{"):
-            self._take(line, events)  # counted as unreadable where the data are read
+            self._take(line, events)  # counted as unreadable when the data is parsed
         else:
             is_error = name == b"event" and value.strip().lower() == b"error"
-            if is_error and any(b'"choices"' in piece for piece in self._data):  # what came before is no error
+            if is_error and any(b'"choices"' in piece for piece in self._data):  # the data before it is not an error
                 self._end_event(events)
                 self._size = len(line)
             self._is_error |= is_error
             self._size -= len(line)
 
     def _take(self, piece: bytes, events: list[str]) -> None:
-        """Add a line to the event's data, or begin another event: inside of JSON no `{` follows on a `}`."""
+        """Add a line to the event's data, or begin another event: within JSON, `{` does not follow `}`."""
         text = piece.strip()
-        while text.startswith(b"data:"):  # some gateways write it twice
+        while text.startswith(b"data:"):  # some gateways repeat the prefix
             piece = text = text[5:].lstrip()
         if self._data and (text == _DONE or (text.startswith(b"{") and self._data[-1].rstrip().endswith(b"}"))):
             self._end_event(events)
@@ -177,7 +177,7 @@ class EventSplitter:
 
 
 def _is_whole(lines: list[bytes]) -> bool:
-    """Whether one bare line says all of an event, so that nothing need be waited for."""
+    """Return whether one bare line is a complete event."""
     if len(lines) != 1 or not (text := lines[0].strip()).endswith((b"}", _DONE)):
         return False
     try:
@@ -187,20 +187,20 @@ def _is_whole(lines: list[bytes]) -> bool:
 
 
 Part = dict[str, Any] | str | None
-"""An object, `DONE`, or None for a stretch that cannot be read."""
+"""An object, `DONE`, or None for an unreadable part."""
 
 _SPACE: Final = re.compile(r"\s*")
 _JSON: Final = json.JSONDecoder(strict=False)
-"""Strings may hold raw tabs and the like, as some gateways send them."""
+"""Strings may hold raw control characters, as some gateways send them."""
 _MOST_UNREADABLE: Final = 64
-"""Stretches of one event that cannot be read, before the rest of it is given up."""
+"""Unreadable parts of one event, after which the rest is skipped."""
 _CHUNK_KEYS: Final = frozenset({"choices", "error"})
 
 
 def parts_of(data: str) -> list[Part]:
-    """What an event's data holds: objects, `DONE`, and None for each stretch that cannot be read.
+    """Return the parts of an event's data: objects, `DONE`, and None for each unreadable part.
 
-    It is several of them where what parts events is missing.
+    There are several if separators between events are missing.
     """
     text = data.strip()
     if not text or text == DONE:
@@ -213,12 +213,12 @@ def parts_of(data: str) -> list[Part]:
 
 
 def is_chunk(part: Part) -> bool:
-    """Whether it is a chunk of an answer, or an error in place of one."""
+    """Return whether a part is a chunk of an answer, or an error instead of one."""
     return isinstance(part, dict) and bool(_CHUNK_KEYS & part.keys())
 
 
 def _error_among(parts: list[Part], text: str) -> dict[str, Any]:
-    """An event called `error` is one, whatever its data look like."""
+    """Return the error in an event named `error`, whatever its data."""
     part = next((part for part in parts if part and isinstance(part, dict)), None)
     if part is None:
         return {"error": encodable(text)}
@@ -226,7 +226,7 @@ def _error_among(parts: list[Part], text: str) -> dict[str, Any]:
 
 
 def _scanned(text: str) -> list[Part]:
-    """As `parts_of`, value by value; what cannot be read ends with its line."""
+    """Return the parts, parsed value by value; an unreadable part ends with its line."""
     parts: list[Part] = []
     at = unreadable = 0
     while space := _SPACE.match(text, at):
@@ -250,7 +250,7 @@ def _scanned(text: str) -> list[Part]:
 
 
 def _objects_in(value: Any) -> list[Part]:  # noqa: ANN401 any JSON value may come
-    """One object, or several chunks in a list; None for anything else."""
+    """Return one object, or several chunks in a list; None for anything else."""
     if isinstance(value, dict):
         return [cast("dict[str, Any]", value)]
     rows = cast("list[Any]", value) if isinstance(value, list) else []

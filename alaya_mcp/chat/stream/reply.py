@@ -1,4 +1,4 @@
-"""Folding what an engine sends, chunk by chunk or at once, into one reply. No I/O."""
+"""Fold an engine's chunks, or a whole completion, into one reply. No I/O."""
 
 import json
 from dataclasses import dataclass, field
@@ -15,11 +15,11 @@ _DEPTH: Final = 8
 """Of what is looked into; nobody puts words deeper than that."""
 
 ReasoningAsReply = Literal["never", "any", "json"]
-"""What of a reply that came as reasoning alone is the reply: nothing, whatever it is, or JSON."""
+"""Which reasoning-only output is taken as the reply: none, any, or JSON."""
 
 
 class Delta(NamedTuple):
-    """What one chunk added."""
+    """The text that one chunk added."""
 
     content: str = ""
     reasoning: str = ""
@@ -31,12 +31,12 @@ _NOTHING: Final = Delta()
 
 @dataclass(slots=True)
 class _Ending:
-    """What the finish reasons so far are worth: some gateways put one on every chunk, or on the first.
+    """How reliable the finish reasons so far are: some gateways put one on every chunk, or on the first.
 
     Attributes:
         is_last: Whether the last chunk of the reply had one.
-        is_early: Whether text came after one.
-        is_trusted: Whether text came without one before, so that one means something.
+        is_early: Whether text followed one.
+        is_trusted: Whether text came without one before, so that one is meaningful.
     """
 
     is_last: bool = False
@@ -45,7 +45,7 @@ class _Ending:
     _has_reason: bool = False
 
     def note(self, *, adds: bool, reason: str | None) -> None:
-        """Take note of a chunk, and whether it added anything."""
+        """Record a chunk's finish reason, and whether it added anything."""
         if adds and self._has_reason:
             self.is_early = True
         if adds and not reason:
@@ -57,19 +57,19 @@ class _Ending:
 
 @dataclass(slots=True)
 class Reply:
-    """A reply as far as it has come.
+    """A reply so far.
 
     Attributes:
-        begun: Whether any content, reasoning or tool call has arrived; a role alone is nothing.
+        begun: Whether any content, reasoning or tool call has arrived; a role does not count.
         finish_reason: The last one sent.
         stop_reason: What the engine stopped at: one of the stop strings, or a token's number.
         served_by: The model's name in the answer.
-        fingerprint: The engine's own mark in the answer.
-        has_parser: Whether the engine has parted any thinking by itself.
-        is_thinking: Whether what arrives is, or may be, thinking between tags.
-        moved: Whether what came as reasoning was taken for the reply.
-        think: Parts the thinking from the reply.
-        reasoning_as_reply: What of a reply that came as reasoning alone is the reply.
+        fingerprint: The answer's `system_fingerprint`.
+        has_parser: Whether the engine has sent reasoning separately.
+        is_thinking: Whether the current text is, or may be, thinking between tags.
+        moved: Whether reasoning was taken as the reply.
+        think: Separates thinking from the reply.
+        reasoning_as_reply: Which reasoning-only output is taken as the reply.
     """
 
     begun: bool = False
@@ -99,17 +99,17 @@ class Reply:
 
     @property
     def reasoning(self) -> str:
-        """The thinking, apart from the reply."""
+        """The thinking, without the reply."""
         return "".join(self._reasoning)
 
     @property
     def tool_calls(self) -> list[PartialCall]:
-        """The tools that the model asks for."""
+        """The model's tool calls."""
         return self._calls.calls if self._calls else []
 
     @property
     def left_out_calls(self) -> int:
-        """Pieces of tool calls beyond the most that are taken."""
+        """Pieces of tool calls beyond the limit."""
         return self._calls.left_out if self._calls else 0
 
     @property
@@ -119,16 +119,16 @@ class Reply:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the engine has surely said why it stopped, so that little is to come."""
+        """Whether the engine has reliably sent its finish reason, so that little will follow."""
         return self._ending.is_trusted and self._ending.is_last
 
     @property
     def seems_ended(self) -> bool:
-        """Whether a reply that is cut off now was whole, as far as its finish reasons say."""
+        """Whether the reply is complete by its finish reasons, should the stream be cut off now."""
         return self.begun and self._ending.is_last and not self._ending.is_early
 
     def add(self, chunk: dict[str, Any]) -> Delta:
-        """Take one chunk of a stream, or a whole completion.
+        """Add one chunk of a stream, or a whole completion, and return its delta.
 
         Fields of unexpected types count as absent: nothing an engine sends makes this fail.
         """
@@ -156,7 +156,7 @@ class Reply:
         return delta
 
     def finish(self) -> Delta:
-        """Take what was held back, when no more will come."""
+        """Return the text held back, at the end of the answer."""
         others = self._from_others()
         rest = dict.fromkeys(self._halves, "\ufffd")
         self._halves.clear()
@@ -167,7 +167,7 @@ class Reply:
         return Delta(others.content + last.content, others.reasoning + last.reasoning, others.calls_tool)
 
     def _first_choice(self, choices: Any) -> dict[str, Any]:  # noqa: ANN401 any JSON value may come
-        """The choice with index 0: only one is ever asked for. Others are kept until it has come."""
+        """Return the choice with index 0: only one is requested. Others are kept until it arrives."""
         for choice in cast("list[Any]", choices) if isinstance(choices, list) else []:
             if isinstance(choice, dict):
                 fields = cast("dict[str, Any]", choice)
@@ -180,7 +180,7 @@ class Reply:
         return {}
 
     def _from_others(self) -> Delta:
-        """What the choices under another index add, where none came under 0: some engines begin to count at 1."""
+        """Return the deltas of another index if index 0 never arrived: some engines count from 1."""
         others, self._others = self._others or [], None
         deltas = [self._chosen(other) for other in others if index_in(other["index"]) == index_in(others[0]["index"])]
         return Delta(
@@ -190,7 +190,7 @@ class Reply:
         )
 
     def _moved(self, last: Delta) -> Delta:
-        """The last delta, with the reasoning as content where that alone came and is the reply."""
+        """Return the last delta, with the reasoning as content if it is taken as the reply."""
         if self.reasoning_as_reply == "never" or self._content or self.tool_calls:
             return last
         text = self.reasoning
@@ -201,19 +201,19 @@ class Reply:
         return self._keep("", text)
 
     def _added(self, choice: dict[str, Any]) -> Delta:
-        """What a choice adds: its delta, or a whole message where no delta has said the same already."""
+        """Return a choice's delta, or its whole message if no delta came before."""
         delta, message = choice.get("delta"), choice.get("message")
         if isinstance(delta, dict) and (added := self._take(cast("dict[str, Any]", delta))) is not _NOTHING:
             self._has_deltas = True
             return added
         if isinstance(message, dict) and not self._has_deltas:
             return self._take(cast("dict[str, Any]", message))
-        # As the older completions have it.
+        # The older completions' shape.
         return _NOTHING if isinstance(delta, dict) else self._take({"content": choice.get("text")})
 
     def _take(self, message: dict[str, Any]) -> Delta:
         pieces = message.get("tool_calls")
-        if not pieces and (call := message.get("function_call")):  # OpenAI's older way, which some gateways keep
+        if not pieces and (call := message.get("function_call")):  # OpenAI's older shape, which some gateways keep
             pieces = {"index": 0, "function": call}
         calls_tool = self._add_calls(pieces) if pieces else False
         # vLLM says reasoning, SGLang and older vLLM reasoning_content (recorded exchanges, SGLang's source).
@@ -239,7 +239,7 @@ class Reply:
         return self._calls.add(pieces)
 
     def _joined(self, channel: str, text: str) -> str:
-        """Text fit for UTF-8, with half of a character kept until its other half comes."""
+        """Return text that UTF-8 can encode; half a surrogate pair is kept until its other half arrives."""
         text = self._halves.pop(channel, "") + text
         if "\ud800" <= text[-1:] <= "\udbff":
             self._halves[channel], text = text[-1], text[:-1]
@@ -254,12 +254,12 @@ class Reply:
 
 
 def is_completion(answer: dict[str, Any]) -> bool:
-    """Whether a JSON answer has the shape of a chat completion at all."""
+    """Return whether a JSON answer has the shape of a chat completion."""
     return isinstance(answer.get("choices"), list)
 
 
 def _looks_like_json(text: str) -> bool:
-    """Whether a text is JSON, or the beginning of an object or a list."""
+    """Return whether a text is JSON, or the start of an object or a list."""
     if text.lstrip().startswith(("{", "[")):
         return True
     try:
@@ -270,7 +270,7 @@ def _looks_like_json(text: str) -> bool:
 
 
 def _text(value: Any, depth: int = _DEPTH) -> str:  # noqa: ANN401 any JSON value may come
-    """A string as it came, or the text of content parts; anything else is empty."""
+    """Return a string unchanged, or the text of content parts; empty for anything else."""
     if isinstance(value, list) and depth:
         parts = (
             cast("dict[str, Any]", part).get("text") for part in cast("list[Any]", value) if isinstance(part, dict)

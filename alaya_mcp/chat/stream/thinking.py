@@ -1,4 +1,4 @@
-"""Parting tagged thinking from the reply, for engines that run without a reasoning parser, or whose parser leaks."""
+"""Separate tagged thinking from the reply, for engines without a reasoning parser, or whose parser leaks."""
 
 import re
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ closes it (their published chat templates)."""
 _CLOSING: Final = tuple(_CLOSED_BY.values())
 _ANY_CLOSING: Final = re.compile("|".join(map(re.escape, _CLOSING)))
 _BLANK: Final = 1_000
-"""Characters of nothing but space at the beginning, after which no tag is waited for."""
+"""Leading whitespace characters, after which no tag is expected."""
 _JSON_BEGINS: Final = re.compile(r"""\s*(?:[{\["]|```|-?\d|(?:true|false|null)\b)""")
 _ALWAYS_THINKS = re.compile(
     r"qwen3[^/]*-thinking(?!-(?:off|no))|deepseek[-_]?r1\b|\bqwq\b|minimax-m[12]\b", re.IGNORECASE
@@ -34,12 +34,12 @@ MiniMax-M1 and M2 (their published chat templates)."""
 
 
 def prefilled(thinking: Literal["auto", "on", "off"], names: Iterable[str], *, has_parser: bool) -> Prefilled:
-    """Whether a reply may begin in the middle of the thinking.
+    """Return whether a reply may begin inside the thinking.
 
     Args:
-        thinking: What the caller asked for.
-        names: The model's names, which tell its family.
-        has_parser: Whether the engine is known to part the thinking by itself.
+        thinking: The caller's setting.
+        names: The model's names, which identify its family.
+        has_parser: Whether the engine is known to separate the thinking itself.
     """
     if thinking == "off" or has_parser:
         return "no"
@@ -48,11 +48,11 @@ def prefilled(thinking: Literal["auto", "on", "off"], names: Iterable[str], *, h
     return "maybe" if thinking == "on" else "no"
 
 
-def part_orphan(content: str, *, before_json: bool = False) -> tuple[str, str] | None:
-    """(thinking, reply) of a text with a closing tag that nothing opened, None where there is none.
+def split_orphan(content: str, *, before_json: bool = False) -> tuple[str, str] | None:
+    """Return (thinking, reply) of a text with a closing tag but no opening one, None if there is none.
 
-    The tag must end its line, as templates have it, or stand before JSON where JSON was asked for; in a sentence, or
-    after an opening tag, it is text about tags.
+    The tag must end its line, as in templates, or precede JSON if JSON was requested; within a sentence, or after an
+    opening tag, it is text about tags.
     """
     closing = _ANY_CLOSING.search(content)
     if closing is None or any(tag in content[: closing.start()] for tag in _CLOSED_BY):
@@ -65,17 +65,17 @@ def part_orphan(content: str, *, before_json: bool = False) -> tuple[str, str] |
 
 
 def _held_back(text: str, tags: Iterable[str]) -> int:
-    """How many characters at the end of `text` may be the beginning of one of the tags."""
+    """Return how many characters at the end of `text` may be the start of one of the tags."""
     longest = max(map(len, tags)) - 1
     starts = (n for n in range(min(longest, len(text)), 0, -1) if any(tag.startswith(text[-n:]) for tag in tags))
     return next(starts, 0)
 
 
 class ThinkSplitter:
-    """Takes content piece by piece and gives out (thinking, reply) pieces.
+    """Splits content, piece by piece, into (thinking, reply).
 
-    Only a tag at the very beginning counts: later in a reply it is text about tags. Where the template may have opened
-    the thinking, nothing is given out as reply before a closing tag or the end has settled what it was.
+    Only a tag at the very start counts: later in a reply it is text about tags. If the template may have opened the
+    thinking, nothing is returned as reply before a closing tag or the end decides what it was.
     """
 
     def __init__(self, prefilled: Prefilled = "no") -> None:
@@ -88,21 +88,21 @@ class ThinkSplitter:
 
     @property
     def is_thinking(self) -> bool:
-        """Whether what arrives is, or may be, thinking."""
+        """Whether the current text is, or may be, thinking."""
         return self._state in {"thinking", "undecided"}
 
     @property
     def is_past(self) -> bool:
-        """Whether all that comes is the reply, as it is."""
+        """Whether all further text is the reply."""
         return self._state == "reply"
 
     def parted(self) -> None:
-        """Take note that the engine parts the thinking by itself: only a closing tag that it leaves may still come."""
+        """Record that the engine separates the thinking itself: only a leaked closing tag may still follow."""
         self._prefilled = "no"
         self._was_parted = True
 
     def feed(self, piece: str) -> tuple[str, str]:
-        """What of the text so far is certain by now."""
+        """Return the text that is now decided."""
         if self._state == "reply":
             return "", piece
         text = self._held + piece
@@ -128,11 +128,11 @@ class ThinkSplitter:
         return thinking, text
 
     def finish(self, *, stopped: bool = False) -> tuple[str, str]:
-        """What was held back when the text ended.
+        """Return the text held back, at the end.
 
         Args:
-            stopped: Whether the model itself ended its answer. One that surely thinks first and was cut off before
-                its closing tag had only thought.
+            stopped: Whether the model ended its answer itself. If a model that surely thinks first was cut off before
+                its closing tag, the text is all thinking.
         """
         held, self._held = self._held, ""
         if self._state == "undecided":
@@ -142,7 +142,7 @@ class ThinkSplitter:
         return (held, "") if self._state == "thinking" else ("", held)
 
     def _begin(self, text: str) -> str:
-        """Decide by the beginning what the text is; what is left of it, nothing while that cannot be said."""
+        """Decide from its start what the text is; return the rest of it, empty while undecided."""
         head = text.lstrip()
         for opening, closing in _CLOSED_BY.items():
             if head.startswith(opening):
@@ -159,7 +159,7 @@ class ThinkSplitter:
         return text
 
     def _partition(self, text: str) -> tuple[str, str, str]:
-        """(before, tag, after) of the closing tag that comes first; the tag is empty where there is none."""
+        """Return (before, tag, after) of the first closing tag; the tag is empty if there is none."""
         found = [(at, tag) for tag in self._closing if (at := text.find(tag)) >= 0]
         if not found:
             return text, "", ""
@@ -167,7 +167,7 @@ class ThinkSplitter:
         return text[:at], tag, text[at + len(tag) :]
 
     def _thought(self, text: str) -> str:
-        """`text` if it is certainly thinking; what is not settled is kept."""
+        """Return `text` if it is certainly thinking; keep undecided text."""
         if self._state != "undecided":
             return text
         self._undecided.append(text)

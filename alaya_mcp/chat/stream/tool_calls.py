@@ -1,4 +1,4 @@
-"""Tool calls in a reply: put together from deltas, checked, and in the shape that a history takes. No I/O."""
+"""Tool calls in a reply: assembled from deltas and checked. No I/O."""
 
 import json
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ from typing import Any, Final, Literal, cast
 from alaya_mcp.printable import encodable
 
 MOST_CALLS: Final = 128
-"""In one reply, as many as tools may be offered."""
+"""Calls in one reply, as many as tools may be offered."""
 _LARGE: Final = 65_536
-"""Characters of arguments from which on they are parsed again only once they are twice as long."""
+"""Longer arguments, in characters, are parsed again only after doubling in length."""
 _NAME_LENGTH: Final = 256
 """Characters of a call's id or of a function's name."""
 
@@ -20,15 +20,15 @@ Flaw = Literal["cut", "not_json", "not_an_object"]
 
 @dataclass(slots=True)
 class PartialCall:
-    """One call as far as it has come.
+    """One call so far.
 
     Attributes:
-        call_id: As the engine named it, or empty.
+        call_id: The engine's id, or empty.
         name: The function's.
         pieces: JSON text, piece by piece.
-        length: Characters of them.
-        length_seen: The same when they were last parsed.
-        index: The place among the calls that it began with, where the engine sent one.
+        length: Their total length in characters.
+        length_seen: The length when last parsed.
+        index: The index of its first piece, if the engine sent one.
     """
 
     index: int | None = None
@@ -40,18 +40,18 @@ class PartialCall:
 
     @property
     def arguments(self) -> str:
-        """The JSON text as far as it has come: the pieces together, or the last where each says all so far."""
+        """The JSON text so far: the pieces joined, or the last one if each repeats all before it."""
         joined, last = "".join(self.pieces), self.pieces[-1] if self.pieces else ""
-        may_say_all = len(self.pieces) > 1 and last.lstrip().startswith("{") and _is_json(last)
-        says_all = may_say_all and not _is_json(joined) and _each_goes_on(self.pieces)
-        return encodable(last if says_all else joined)
+        may_repeat = len(self.pieces) > 1 and last.lstrip().startswith("{") and _is_json(last)
+        repeats = may_repeat and not _is_json(joined) and _each_extends(self.pieces)
+        return encodable(last if repeats else joined)
 
     def flaw(self, *, is_cut: bool) -> Flaw | None:
-        """Why the call cannot be run, None where it can.
+        """Return why the call cannot be run, None if it can.
 
         Args:
-            is_cut: Whether the reply was cut off in this call. A call without arguments is then one whose arguments
-                never came, not one that takes none.
+            is_cut: Whether the reply was cut off in this call. Missing arguments then never arrived, rather than being
+                empty.
         """
         if not self.pieces:
             return "cut" if is_cut else None
@@ -63,14 +63,14 @@ class PartialCall:
 
 
 class ToolCallCollector:
-    """Puts calls together from their pieces.
+    """Assembles calls from their pieces.
 
-    An id that was not seen before, or a name where the call has one already, starts a call; one id is one call. A piece
-    with neither belongs to the call that was last begun under its index, or else to the last one: engines leave indexes
-    out, repeat one for all calls, or count on in the middle of a call (public reports on vLLM, SGLang and gateways).
+    A new id, or a name if the call already has one, starts a call; one id is one call. A piece with neither belongs to
+    the last call started under its index, or else to the last one: engines omit indexes, repeat one for all calls, or
+    increment them within a call (public reports on vLLM, SGLang and gateways).
 
     Attributes:
-        left_out: Pieces of calls beyond the most that are taken.
+        left_out: Pieces of calls beyond the limit.
     """
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class ToolCallCollector:
 
     @property
     def calls(self) -> list[PartialCall]:
-        """The calls that name a function, by index where that tells them apart, else as they began."""
+        """The calls that name a function, by index if it is unique, else in order of arrival."""
         calls = [call for call in self._calls if call.name]
         places = {call.index for call in calls}
         if None not in places and len(places) == len(calls):
@@ -88,7 +88,7 @@ class ToolCallCollector:
         return calls
 
     def add(self, deltas: object) -> bool:
-        """Take one delta's, or one message's, `tool_calls`; whether there was anything of a call in it."""
+        """Add the `tool_calls` of a delta or message; return whether it held any part of a call."""
         added = False
         for item in cast("list[Any]", deltas) if isinstance(deltas, list) else [deltas]:
             if isinstance(item, dict):
@@ -109,16 +109,16 @@ class ToolCallCollector:
         if index is not None:
             self._by_index[index] = call
         call.call_id = call.call_id or call_id
-        if name != call.name:  # some engines repeat it, others send it in pieces
+        if name != call.name:  # some engines repeat the name, others send it in pieces
             call.name = (name if name.startswith(call.name) else call.name + name)[:_NAME_LENGTH]
-        # A last piece that says everything once more adds nothing.
+        # A last piece that repeats everything adds nothing.
         if arguments and not (len(call.pieces) > 1 and len(arguments) == call.length and arguments == call.arguments):
             call.pieces.append(arguments)
             call.length += len(arguments)
         return True
 
     def _begun(self, index: int | None, call_id: str, name: str, arguments: str) -> PartialCall | None:
-        """The call that a piece belongs to, None where it starts one."""
+        """Return the call that a piece belongs to, None if it starts one."""
         last = self._calls[-1] if self._calls else None
         here = last if index is None else self._by_index.get(index)
         if call_id:
@@ -127,11 +127,11 @@ class ToolCallCollector:
                 return known
             if here is None or (name and here.call_id):
                 return None
-            # An id for a call that had none so far, or a new id on each piece of one call.
-            return here if not name or _goes_on(here, name) else None
+            # The first id of a call, or a new id on each piece of one call.
+            return here if not name or _continues(here, name) else None
         if name and here:
             is_in_place = index is not None and (name == here.name if not arguments else not here.pieces)
-            return here if is_in_place or _goes_on(here, name) else None
+            return here if is_in_place or _continues(here, name) else None
         return None if name else here or last
 
     def _new(self, index: int | None) -> PartialCall | None:
@@ -141,11 +141,11 @@ class ToolCallCollector:
         return self._calls[-1]
 
 
-def _goes_on(call: PartialCall, name: str) -> bool:
-    """Whether a piece with a name and no id of its own belongs to a call: some engines repeat the name each time."""
+def _continues(call: PartialCall, name: str) -> bool:
+    """Return whether a piece with a name but no id continues a call: some engines repeat the name each time."""
     if not call.name or call.name != name or not call.pieces:
         return not call.name or call.name == name
-    # Only what may be whole is parsed, since there may be many pieces.
+    # Parsed only if it may be complete, since there may be many pieces.
     if not call.pieces[-1].rstrip().endswith("}") or _LARGE < call.length < 2 * call.length_seen:
         return True
     call.length_seen = call.length
@@ -153,17 +153,17 @@ def _goes_on(call: PartialCall, name: str) -> bool:
 
 
 def _may_be_named(call: PartialCall, name: str) -> bool:
-    """Whether a name may be that of a call with the same id: some engines send it longer each time."""
+    """Return whether a name fits a call with the same id: some engines extend it each time."""
     return name in {"", call.name} or (not call.pieces and name.startswith(call.name))
 
 
-def _each_goes_on(pieces: list[str]) -> bool:
-    """Whether each piece is the one before it and more, or in place of an object that was whole."""
+def _each_extends(pieces: list[str]) -> bool:
+    """Return whether each piece extends the one before it, or replaces a complete object."""
     return all(after.startswith(before) or _is_json(before) for before, after in pairwise(pieces))
 
 
 def _is_json(text: str) -> bool:
-    """Whether a text is an object, whole."""
+    """Return whether a text is a complete JSON object."""
     if not text.rstrip().endswith("}"):
         return False
     try:
@@ -173,7 +173,7 @@ def _is_json(text: str) -> bool:
 
 
 def _function(delta: dict[str, Any]) -> dict[str, Any]:
-    """The function in a call: inside it, as JSON text there, or flat."""
+    """Return the function of a call: nested, nested as JSON text, or flat."""
     inside = delta.get("function")
     if isinstance(inside, str):
         try:
@@ -186,14 +186,14 @@ def _function(delta: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name(value: object) -> str:
-    """An id or a function's name; numbers are taken as text."""
+    """Return an id or a function's name; numbers are taken as text."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     return encodable(value)[:_NAME_LENGTH] if isinstance(value, str) else ""
 
 
 def index_in(value: object) -> int | None:
-    """An index, as a number or as text; None for anything else."""
+    """Return an index, as a number or as text; None for anything else."""
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value[:9])
     if isinstance(value, float) and value.is_integer():
@@ -202,10 +202,10 @@ def index_in(value: object) -> int | None:
 
 
 def _arguments(value: object) -> str:
-    """JSON text; some engines send the value itself, of which an empty list is PHP's empty object."""
+    """Return arguments as JSON text; some engines send the value, where PHP's empty object is an empty list."""
     if isinstance(value, str):
         return value
     try:
         return "" if value is None or value == [] else encodable(json.dumps(value, ensure_ascii=False))
     except RecursionError:
-        return "{"  # too deep to be run: a flaw
+        return "{"  # nested too deeply to be run: a flaw
