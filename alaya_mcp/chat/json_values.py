@@ -42,7 +42,7 @@ def within(value: ValueT, limit: int) -> ValueT:
     """`value` as it is.
 
     Raises:
-        ValueError: it is no JSON that an engine could be sent (NaN, half a surrogate pair, endless nesting), or over
+        ValueError: it is not JSON that an engine can be sent (NaN, half a surrogate pair, endless nesting), or over
             `limit` bytes of it.
     """
     try:
@@ -52,7 +52,7 @@ def within(value: ValueT, limit: int) -> ValueT:
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     except ValueError:
-        raise ValueError("has NaN or an infinity, which are no JSON") from None
+        raise ValueError("has NaN or an infinity, which JSON does not allow") from None
     if size > limit:
         raise ValueError(f"is {size} bytes as JSON; at most {limit} are taken")
     return value
