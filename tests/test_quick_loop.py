@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import anyio
+import anyio.to_process
 import pytest
 
 from tests.upstream import Upstream, replies
@@ -11,7 +12,7 @@ from tests.upstream import Upstream, replies
 pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 WORK = 0.1
-"""Seconds that a thread is really at work, since it is the real clock that must go on meanwhile."""
+"""Seconds that a thread or a process is really at work, since it is the real clock that must go on meanwhile."""
 
 
 async def test_an_hour_is_over_at_once_and_has_passed() -> None:
@@ -36,12 +37,14 @@ async def test_timers_go_off_in_their_order() -> None:
     assert heard == [100, 200, 300]
 
 
-@pytest.mark.parametrize("how", ["anyio", "asyncio"])
-async def test_a_thread_at_work_is_waited_for(how: str) -> None:
+@pytest.mark.parametrize("how", ["thread", "process", "executor"])
+async def test_work_outside_of_the_loop_is_waited_for(how: str) -> None:
     began = anyio.current_time()
     with anyio.move_on_after(3_600):
-        if how == "anyio":
+        if how == "thread":
             await anyio.to_thread.run_sync(time.sleep, WORK)
+        elif how == "process":
+            await anyio.to_process.run_sync(time.sleep, WORK)
         else:
             await asyncio.get_running_loop().run_in_executor(None, time.sleep, WORK)
 
