@@ -78,7 +78,7 @@ async def test_what_is_not_there_is_an_error_with_the_uri_and_the_candidates(era
     assert missing.data["uri"] == "alaya://deployments/qwen"
     assert missing.data["candidates"] == ["qwen3"]
     assert "qwen3" in missing.message
-    assert "There is no such resource. " in other.message
+    assert "Unknown resource. " in other.message
     assert "alaya://deployments/{service_id}" in other.message
 
 

@@ -103,8 +103,8 @@ async def test_one_that_is_named_or_the_default_is_never_asked_for(era: Era) -> 
         (User("decline"), "no choice was made (the host declined the question)"),
         (User("cancel"), "no choice was made (the host cancelled the question)"),
         (User("accept"), "no choice was made (the host's answer could not be used)"),
-        (User("accept", "no such option"), "what was chosen is none of the deployments offered"),
-        (User("accept", uuid(4)), "what was chosen is none of the deployments offered"),
+        (User("accept", "no such option"), "the chosen option is not one of the deployments offered"),
+        (User("accept", uuid(4)), "the chosen option is not one of the deployments offered"),
         (User("decline", f"zebra ({uuid(1)})"), "no choice was made (the host declined the question)"),
     ],
     ids=["declined", "cancelled", "empty", "not offered", "an id alone", "declined with one"],
@@ -170,7 +170,7 @@ async def test_of_very_many_the_user_is_shown_fifty(era: Era) -> None:
             result = await client.call_tool("get_deployment", {})
 
     assert len(user.options) == 50
-    assert "30 more run" in user.asked[0].message
+    assert "30 more are running" in user.asked[0].message
     assert "and 70 more" in text_of(result)
 
 

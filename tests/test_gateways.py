@@ -456,8 +456,8 @@ async def test_arguments_that_are_wrong_although_nothing_was_cut_are_said_to_be_
 @pytest.mark.parametrize(
     ("arguments", "contains", "lacks"),
     [
-        ({}, ["larger max_tokens", "(return_messages gives them)"], []),
-        ({"return_messages": True}, ["pass messages with continue_reply"], ["return_messages gives"]),
+        ({}, ["larger max_tokens", "(return_messages returns them)"], []),
+        ({"return_messages": True}, ["pass messages with continue_reply"], ["return_messages returns"]),
         ({"thinking": "off"}, ["larger max_tokens"], ["thinking: off"]),
     ],
 )

@@ -60,7 +60,7 @@ async def test_a_conversation_is_not_returned_with_a_reply_that_is_not_whole() -
         content = content_of(await call(upstream.settings(), CHAT, prompt="x", return_messages=True))
 
     assert "messages" not in content
-    assert any("read on, then add it" in warning for warning in content["warnings"])
+    assert any("read the rest, then add it" in warning for warning in content["warnings"])
 
 
 async def test_a_reply_up_to_the_cap_is_shown_whole() -> None:
@@ -158,7 +158,7 @@ async def test_a_reply_that_is_not_kept_is_told_so_in_both_ways(era: Era) -> Non
         templates = await client.list_resource_templates()
 
         assert upstream.requests == []
-    for result, word in ((gone, "not kept any more"), (nonsense, "exactly as returned"), (both, "alone")):
+    for result, word in ((gone, "no longer kept"), (nonsense, "exactly as returned"), (both, "alone")):
         assert error_of(result)["code"] == "invalid_arguments"
         assert word in text_of(result)
     assert raised.value.error.code == -32602

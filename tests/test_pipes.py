@@ -244,10 +244,10 @@ class Two(Descriptors):
         for descriptor in (self.stdin, self.stdout, self.from_stdout):
             os.set_blocking(descriptor, False)
 
-    def give_back(self) -> None:
+    def restore(self) -> None:
         pass
 
-    def give_back_when_killed(self) -> None:
+    def restore_when_killed(self) -> None:
         pass
 
 

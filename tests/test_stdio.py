@@ -191,7 +191,7 @@ async def test_each_request_of_a_batch_is_told_that_batches_are_not_taken() -> N
         await server.answer(8)
 
     assert [answer["error"]["code"] for answer in answers] == [-32600, -32600, -32600]
-    assert "line of its own" in answers[0]["error"]["message"]
+    assert "own line" in answers[0]["error"]["message"]
     assert [line["id"] for line in server.lines] == [0, 7, "b", 1.5, 8]
 
 

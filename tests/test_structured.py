@@ -94,7 +94,7 @@ async def test_a_reply_that_was_cut_is_not_parsed(schema: dict[str, Any], text: 
 
     content = content_of(result)
     assert "parsed" not in content
-    assert any("not whole" in warning for warning in content["warnings"])
+    assert any("incomplete" in warning for warning in content["warnings"])
     assert "larger max_tokens" in text_of(result)
     assert "continue_reply" not in text_of(result)
 
@@ -117,7 +117,7 @@ async def test_whole_json_is_parsed_although_what_followed_was_cut(
 
     assert content["parsed"] == data
     assert content["truncated_reason"] == "max_tokens"
-    assert content["warnings"] == ["The reply was cut (max_tokens) after its JSON was whole."]
+    assert content["warnings"] == ["The reply was cut (max_tokens) after its complete JSON."]
 
 
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
@@ -151,9 +151,7 @@ async def test_a_reply_of_null_is_told() -> None:
         result = await call(upstream.settings(), CHAT, prompt="x", response_schema={"type": ["object", "null"]})
 
     assert "parsed" not in content_of(result)
-    assert content_of(result)["warnings"] == [
-        "The reply is null, which follows response_schema; parsed is left out for it."
-    ]
+    assert content_of(result)["warnings"] == ["The reply is null, which follows response_schema; parsed is left out."]
 
 
 @pytest.mark.parametrize(

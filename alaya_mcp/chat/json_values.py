@@ -1,4 +1,4 @@
-"""Argument types that hold JSON: taken as hosts send it, refused where it could not be sent on."""
+"""Argument types that hold JSON: accepted as hosts send it, refused if it cannot be passed on."""
 
 import json
 from typing import Annotated, Any, TypeVar
@@ -12,7 +12,7 @@ def _encodable(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ValueError("has half of a surrogate pair, which is no text") from None
+        raise ValueError("has half of a surrogate pair, which is not text") from None
     return text
 
 
@@ -22,39 +22,39 @@ def _parsed(value: Any, kind: type) -> Any:  # noqa: ANN401 any JSON value may c
             parsed = json.loads(value)
         except (ValueError, RecursionError):
             return value
-        if parsed is None:  # null as JSON text: not given
+        if parsed is None:  # null as JSON text counts as not given
             return kind()
         return parsed if isinstance(parsed, kind) else value
     return value
 
 
 def json_list(value: Any) -> Any:  # noqa: ANN401 any JSON value may come
-    """Some hosts send a list as its JSON text (docs/decisions/schemas.md)."""
+    """Return a list from its JSON text, as some hosts send it (docs/decisions/schemas.md)."""
     return _parsed(value, list)
 
 
 def json_object(value: Any) -> Any:  # noqa: ANN401 any JSON value may come
-    """Some hosts send an object as its JSON text (docs/decisions/schemas.md)."""
+    """Return an object from its JSON text, as some hosts send it (docs/decisions/schemas.md)."""
     return _parsed(value, dict)
 
 
 def within(value: ValueT, limit: int) -> ValueT:
-    """`value` as it is.
+    """Return `value` unchanged.
 
     Raises:
-        ValueError: it is not JSON that an engine can be sent (NaN, half a surrogate pair, endless nesting), or over
-            `limit` bytes of it.
+        ValueError: it is not JSON that an engine accepts (NaN, half a surrogate pair, deep nesting), or over `limit`
+            bytes.
     """
     try:
         size = len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
     except UnicodeEncodeError:
-        raise ValueError("has half of a surrogate pair, which is no text") from None
+        raise ValueError("has half of a surrogate pair, which is not text") from None
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     except ValueError:
-        raise ValueError("has NaN or an infinity, which JSON does not allow") from None
+        raise ValueError("has NaN or an infinity, which are not JSON") from None
     if size > limit:
-        raise ValueError(f"is {size} bytes as JSON; at most {limit} are taken")
+        raise ValueError(f"is {size} bytes as JSON; at most {limit} are accepted")
     return value
 
 

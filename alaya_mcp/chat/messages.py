@@ -12,7 +12,7 @@ from alaya_mcp.chat.json_values import Text, json_list
 from alaya_mcp.chat.request import Role, Turn
 
 _IMAGE_BYTES: Final = 8 * 2**20
-"""Of one image given as data, encoded."""
+"""Size limit of one image passed as data, encoded."""
 _URL_LENGTH: Final = 4_096
 _MOST_IMAGES: Final = 16
 _DATA_IMAGE = re.compile(r"data:image/[a-zA-Z0-9.+-]{1,40};base64,", re.IGNORECASE)
@@ -23,7 +23,7 @@ _OPTIONAL: Final = ("images", "tool_calls", "tool_call_id")
 def _checked_image(image: str) -> str:
     if data := _DATA_IMAGE.match(image):
         if len(image) > _IMAGE_BYTES:
-            raise ValueError(f"is larger than {_IMAGE_BYTES // 2**20} MiB; scale it down, or give its https address")
+            raise ValueError(f"is larger than {_IMAGE_BYTES // 2**20} MiB; scale it down, or pass its https address")
         try:
             b64decode(image[data.end() :], validate=True)
         except (binascii.Error, ValueError):
@@ -35,18 +35,18 @@ def _checked_image(image: str) -> str:
 
 
 def _as_list(value: Any) -> Any:  # noqa: ANN401 any JSON value may come
-    """A bare string is one image."""
+    """Return a list of images; a bare string is one."""
     parsed = json_list(value)
     return [parsed] if isinstance(parsed, str) else parsed
 
 
 def _as_text(value: Any) -> Any:  # noqa: ANN401 any JSON value may come
-    """Arguments as OpenAI has them, JSON text; some send the object itself."""
+    """Return arguments as JSON text, as OpenAI has them; some hosts send the object."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
 
 
 def _without_parts(fields: dict[str, Any]) -> dict[str, Any]:
-    """A message whose content is OpenAI's list of parts, with the text and the images in their own places."""
+    """Return a message with OpenAI's content parts split into `content` and `images`."""
     content, given = fields.get("content"), _as_list(fields.get("images") or [])
     if not (isinstance(content, list) and content and isinstance(given, list)):
         return fields
@@ -64,7 +64,7 @@ def _without_parts(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 class CalledFunction(BaseModel):
-    """What an assistant wanted called."""
+    """The function that an assistant called."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -73,7 +73,7 @@ class CalledFunction(BaseModel):
 
 
 def _without_index(value: Any) -> Any:  # noqa: ANN401 any JSON value may come
-    """OpenAI's streamed calls have an index, which a history has no use for."""
+    """Return a call without the index of OpenAI's streamed calls."""
     if not isinstance(value, dict):
         return value
     return {name: part for name, part in cast("dict[str, Any]", value).items() if name != "index"}
@@ -88,11 +88,11 @@ class Call(BaseModel):
 
     id: Text = Field(min_length=1, description="Its id")
     type: Literal["function"] = Field("function", description="Always function")
-    function: CalledFunction = Field(description="What was to be called")
+    function: CalledFunction = Field(description="The called function")
 
 
 def _as_given(schema: dict[str, Any]) -> None:
-    """They are handed back as they came, so their shape need not be told."""
+    """Shorten the schema of calls: agents pass them back unchanged."""
     schema["items"] = {"type": "object"}
 
 
@@ -107,7 +107,7 @@ class Message(BaseModel):
         [], max_length=_MOST_IMAGES, description="At most 16 https or data URIs"
     )
     tool_calls: Annotated[list[Call], BeforeValidator(json_list)] = Field(
-        [], description="An assistant's, as a result gave them", json_schema_extra=_as_given
+        [], description="An assistant's, as returned in a result", json_schema_extra=_as_given
     )
     tool_call_id: Text = Field("", description="With role tool: the call that content answers")
 
@@ -137,7 +137,7 @@ class Message(BaseModel):
         return self
 
     def turn(self) -> Turn:
-        """As a chat takes it."""
+        """Return the message as a chat's turn."""
         return Turn(
             self.role,
             self.content,

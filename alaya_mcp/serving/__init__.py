@@ -1,1 +1,1 @@
-"""The MCP server: tools, resources, prompts, completions, and talking to the host."""
+"""The MCP server: tools, resources, prompts, completions and stdio."""

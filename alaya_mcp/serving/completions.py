@@ -1,4 +1,4 @@
-"""Completions while somebody fills in a prompt or a resource template: names and models, as far as they are cheap."""
+"""Completions for prompts and resource templates: deployment names and models, if they can be read quickly."""
 
 import re
 from collections.abc import Iterable
@@ -18,16 +18,16 @@ from alaya_mcp.upstream.deployment_names import references
 
 _VARIABLE = re.compile(r"\{(\w+)\}")
 _MOST_VALUES: Final = 100
-"""As the protocol allows."""
+"""The protocol's limit."""
 _BUDGET_SECONDS: Final = 10.0
 _NOTHING: Final = types.Completion(values=[], total=0, has_more=False)
 
 
 async def completion(account: Account | NotConfigured, params: types.CompleteRequestParams) -> types.Completion:
-    """What the value being typed may become; nothing where that cannot be had quickly.
+    """Return completions of the value being typed; none if they cannot be read quickly.
 
     Raises:
-        MCPError: invalid params: no such prompt, template or argument.
+        MCPError: invalid params: unknown prompt, template or argument.
     """
     argument, typed = params.argument.name, params.argument.value
     _check(params.ref, argument)
@@ -68,7 +68,7 @@ def _invalid(message: str) -> MCPError:
 
 
 async def _deployments(account: Account, deadline: Deadline) -> list[str]:
-    """Aliases, then names, the running ones first, then ids."""
+    """Return aliases, then names, running ones first, then ids."""
     rows = sorted(await account.names.known(deadline), key=lambda row: row.status != "running")
     aliases = account.settings.aliases
     return [*aliases, *references(rows, aliases), *(str(row.service_id) for row in rows)]
@@ -80,7 +80,7 @@ async def _models(account: Account, named: str, deadline: Deadline) -> list[str]
 
 
 def _matching(typed: str, values: Iterable[str], before: str = "") -> types.Completion:
-    """The values that begin with what was typed, then those that have it elsewhere."""
+    """Return the values that start with the typed text, then those that contain it."""
     wanted = folded(typed)
     found = [value for value in dict.fromkeys(values) if wanted in folded(value)]
     found.sort(key=lambda value: not folded(value).startswith(wanted))

@@ -1,4 +1,4 @@
-"""The host at the other end of a call: how it is told of progress, and how its user is asked, in both eras."""
+"""The host of a call: progress notifications and questions to its user, in both protocol eras."""
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
@@ -17,35 +17,35 @@ PHASE_META_KEY: Final = "com.alayanew.mcp/phase"
 
 _FIELD: Final = "deployment"
 _PATIENCE_SECONDS: Final = 300.0
-"""For a user's answer; hosts give a call up long before."""
+"""For a user's answer; hosts abandon a call long before."""
 
 
 class Choose(Protocol):
     """Asks the host's user to choose."""
 
     def __call__(self, question: str, options: Sequence[str]) -> Awaitable[str]:
-        """What was chosen, not checked yet.
+        """Return the chosen option, not validated yet.
 
         Raises:
-            AnswerAwaited: the host has to ask and call again.
-            NothingChosen: there is no choice, and why.
+            AnswerAwaited: the host must ask its user and call again.
+            NothingChosen: nothing was chosen; its text says why.
         """
         ...
 
 
 class NothingChosen(Exception):
-    """Nothing was chosen; says why. Whether a user saw the question is not known: hosts decline by themselves."""
+    """Nothing was chosen; the text says why. A host may decline without asking its user."""
 
 
 class AnswerAwaited(Exception):
-    """A call cannot go on before the host's user has answered."""
+    """A call cannot continue before the host's user has answered."""
 
     def __init__(self, request: types.ElicitRequest) -> None:
-        super().__init__("the host's user is to be asked")
+        super().__init__("the host must ask its user")
         self.request = request
 
     def result(self) -> types.InputRequiredResult:
-        """As the protocol says it: the host asks, and makes the same call again with the answer."""
+        """Return the protocol's result: the host asks its user and repeats the call with the answer."""
         return types.InputRequiredResult(input_requests={_FIELD: self.request})
 
 
@@ -54,9 +54,9 @@ class Caller:
     """One call's host.
 
     Attributes:
-        notify: Tells it of progress.
-        choose: Asks its user; None where it cannot.
-        name: What it calls itself; empty where it does not say.
+        notify: Sends progress.
+        choose: Asks its user; None if it cannot.
+        name: Its clientInfo.name; empty if missing.
     """
 
     notify: Notify
@@ -65,15 +65,15 @@ class Caller:
 
 
 def caller_of(context: ServerRequestContext[Any], params: types.CallToolRequestParams) -> Caller:
-    """The host that makes a call."""
+    """Return the host of a call."""
     client = context.session.client_params  # of the handshake, or of this request's own _meta
     return Caller(_notify(context), _choose(context, params), client.client_info.name if client else "")
 
 
 def _notify(context: ServerRequestContext[Any]) -> Notify:
-    """Progress for the call's token, with the phase that `report_progress` cannot carry.
+    """Return a sender of progress for the call's token, with the phase that `report_progress` cannot carry.
 
-    Without a token in the request it falls back to that, which then does nothing but on the SDK's in-process link.
+    Without a token it uses `report_progress`, which only has an effect on the SDK's in-process link.
     """
     token = (context.meta or {}).get("progress_token")
 
@@ -100,7 +100,7 @@ def _notify(context: ServerRequestContext[Any]) -> Notify:
 def _choose(context: ServerRequestContext[Any], params: types.CallToolRequestParams) -> Choose | None:
     capabilities = context.session.client_capabilities
     able = capabilities.elicitation if capabilities else None
-    if able is None or (able.url is not None and able.form is None):  # `{}` means forms: there were no others
+    if able is None or (able.url is not None and able.form is None):  # `{}` means forms: the only kind at first
         return None
 
     async def on_the_connection(question: str, options: Sequence[str]) -> str:
@@ -108,7 +108,7 @@ def _choose(context: ServerRequestContext[Any], params: types.CallToolRequestPar
             with anyio.move_on_after(_PATIENCE_SECONDS):
                 answer = await context.session.elicit_form(question, _form(options), context.request_id)
                 return _chosen(answer)
-        except (MCPError, ValidationError):  # a host that cannot after all, or whose answer is malformed
+        except (MCPError, ValidationError):  # the host cannot ask, or its answer is malformed
             raise NothingChosen("the host's answer could not be used") from None
         raise NothingChosen(f"the question was not answered within {_PATIENCE_SECONDS:g} s")
 
@@ -123,7 +123,7 @@ def _choose(context: ServerRequestContext[Any], params: types.CallToolRequestPar
 
 
 def _form(options: Sequence[str]) -> dict[str, Any]:
-    choice = {"type": "string", "title": "Deployment", "description": "Which one is meant", "enum": list(options)}
+    choice = {"type": "string", "title": "Deployment", "description": "The one to use", "enum": list(options)}
     return {"type": "object", "properties": {_FIELD: choice}, "required": [_FIELD]}
 
 

@@ -1,4 +1,4 @@
-"""What an agent can do about an error, in arguments, tools and the host's configuration: a row for each cause. Pure."""
+"""An agent's next step for each error, in arguments, tools and the host's configuration: a row per cause. Pure."""
 
 from typing import Final, get_args
 
@@ -19,13 +19,13 @@ _UNREACHED: Final = ("Check ALAYA_BASE_URL and the network, then call again.", f
 
 
 def next_step(error: AlayaError) -> str:
-    """What to do, ending with one thing to do."""
+    """Return what to do, ending with one action."""
     step = said(STEPS[error.cause], error)
     return f"{step} Have the user correct the default deployment." if error.default else step
 
 
 def argument_words(error: AlayaError) -> str:
-    """What is wrong with an argument, as a sentence."""
+    """Return what is wrong with an argument, as a sentence."""
     return said(ARGUMENTS[error.cause], error)
 
 
@@ -40,7 +40,7 @@ def _settings(error: AlayaError) -> str:
 
 
 def _by_plane(steps: tuple[str, str]) -> Row:
-    """A step for the control plane, and one for the engine."""
+    """Return a row with one step for the control plane and one for the engine."""
     return lambda error: steps[error.plane == "data"]
 
 
@@ -57,7 +57,7 @@ def _pass_a_model(otherwise: str) -> Row:
     def row(error: AlayaError) -> str:
         if not error.candidates:
             return otherwise
-        # The base model is no way out where it is what was refused.
+        # If the base model was refused, it is not an alternative.
         return f"{_ONE_OF_THESE}{'' if error.is_chosen else ', or leave model out for the base model'}."
 
     return row
@@ -92,25 +92,25 @@ STEPS: Final[dict[Cause, Row]] = {
     "arguments_unusable": lambda error: (
         (f"The arguments are: {', '.join(error.known)}. " if error.known else "") + "Correct this and call again."
     ),
-    "cursor_unknown": "Pass next_cursor of an earlier result as it is, or leave cursor out to begin anew.",
-    "cursor_of_other_filters": "Pass cursor alone to go on, or leave it out to begin with other filters.",
+    "cursor_unknown": "Pass next_cursor of an earlier result unchanged, or leave cursor out to start again.",
+    "cursor_of_other_filters": "Pass cursor alone to continue, or leave it out to start with other filters.",
     "wait_over_budget": "Pass a smaller wait_seconds or a larger timeout_seconds.",
     **dict.fromkeys(
         ("prompt_missing", "prompt_and_messages"),
-        "Give a single message as prompt, or a whole conversation as messages.",
+        "Pass a single message as prompt, or a whole conversation as messages.",
     ),
-    "system_given_twice": "Give the system message in one of the two places.",
-    "nothing_to_continue": "Put the reply that was cut last, or leave continue_reply out.",
+    "system_given_twice": "Pass the system message in one of them.",
+    "nothing_to_continue": "Put the truncated reply last, or leave continue_reply out.",
     "tool_choice_unknown": lambda error: f"Pass one of the tools given: {', '.join(error.known) or 'none'}.",
-    "tool_choice_without_tools": "Give tools too, or leave tool_choice out.",
-    "thinking_given_twice": "Say it in one of the two places.",
+    "tool_choice_without_tools": "Pass tools too, or leave tool_choice out.",
+    "thinking_given_twice": "Pass it in one of them.",
     "schema_unusable": "Correct the schema (JSON Schema, draft 2020-12) and call again.",
-    "read_on_with_question": "Give read_on alone to read on in an earlier reply, or leave it out to ask.",
+    "read_on_with_question": "Pass read_on alone to read more of an earlier reply, or leave it out to chat.",
     "read_on_unknown": "Pass the read_on of an earlier result, exactly as returned.",
-    "read_on_past_the_end": "Take the parts that were returned: nothing is left to be read.",
+    "read_on_past_the_end": "Take the parts that were returned: there are no more.",
     "reply_not_kept": "Ask the model again, for shorter parts or with a smaller max_tokens.",
     "resource_unknown": lambda error: f"Read one of these: {', '.join(error.known)}.",
-    "resource_reference_unusable": lambda error: f"Read {error.source} for the deployments that there are.",
+    "resource_reference_unusable": lambda error: f"Read {error.source} for the list of deployments.",
     "reference_unusable": "Pass a deployment's id, name or alias as service_id.",
     "deployment_not_named": "ALAYA_SERVICE_ID in the host's configuration sets a default; list_deployments shows all. "
     "Ask the user which deployment is meant and pass its name or id as service_id.",
@@ -121,14 +121,14 @@ STEPS: Final[dict[Cause, Row]] = {
     "console.",
     "list_denied": "Check in the Alaya NeW console that the key pair's account may use it.",
     "deployment_unknown": "A deployment of another account cannot be seen with this key pair; if the id is right, "
-    "check ALAYA_BASE_URL. Call list_deployments for those that there are, and pass a name or id of them.",
+    "check ALAYA_BASE_URL. Call list_deployments and pass a name or id from it.",
     "name_unknown": _pass_a_deployment,
     **dict.fromkeys(("deployment_starting", "model_loading", "no_instance"), _loading),
     "deployment_stopping": "It will not answer again until somebody starts it. Ask the user to start it in the "
     "Alaya NeW console.",
     "deployment_stopped": "Start it in the Alaya NeW console, then look again.",
     "model_unknown": _pass_a_model("Leave model out for the engine's base model."),
-    "no_model_known": "Pass the served name as model; it is what the deployment was given in the Alaya NeW console.",
+    "no_model_known": "Pass the served name as model; it was set for the deployment in the Alaya NeW console.",
     "model_refused": _pass_a_model("Call list_lora_models for the exact names, and pass one as model."),
     **dict.fromkeys(
         ("model_refused_though_listed", "model_refused_though_reported", "model_unlisted", "adapter_refused"),
@@ -143,25 +143,25 @@ STEPS: Final[dict[Cause, Row]] = {
     "images_unsupported": "Leave images out, or ask a deployment of a vision model (Qwen-VL and the like).",
     "schema_unsupported": "Simplify the schema: type, properties, required, items and enum are understood by "
     "every engine.",
-    "request_unreadable": "Correct the tools, messages or extra_body by what upstream said.",
-    "content_filtered": "Change what is asked, then call again.",
+    "request_unreadable": "Correct the tools, messages or extra_body as upstream says.",
+    "content_filtered": "Change the request, then call again.",
     "request_refused": lambda error: (
-        "Correct the arguments by what upstream said, then call again."
+        "Correct the arguments as upstream says, then call again."
         if error.words
-        else "Shorten the request, or look into the engine's log in the console: upstream gives no reason."
+        else "Shorten the request, or read the engine's log in the console: upstream gives no reason."
     ),
-    "failure_reported": "Correct the call by what upstream said; if that names no cause, look into the console.",
+    "failure_reported": "Correct the call as upstream says; if that names no cause, look in the console.",
     "accounts_full": "Call again in a moment.",
     "rate_limited": "Wait, then call again with fewer calls at a time.",
     "no_answer": _by_plane(_NO_ANSWER),
     "gave_up_waiting": _by_plane(("Call again later.", "Call again; for a long answer, pass a smaller max_tokens.")),
-    "answer_stalled": f"ALAYA_IDLE_SECONDS is the longest silence that is waited for. {_LOOK} Then call again.",
+    "answer_stalled": f"ALAYA_IDLE_SECONDS limits the silence. {_LOOK} Then call again.",
     "queued_too_long": "Call again with fewer chats at a time, or raise ALAYA_MAX_CONCURRENCY.",
     **dict.fromkeys(
         ("dns_failed", "connection_refused", "connection_timed_out", "connection_closed"), _by_plane(_UNREACHED)
     ),
-    "tls_distrusted": "Check this machine's clock. Where the server, or a proxy in between, has a certificate of a "
-    "private authority, set SSL_CERT_FILE to a file (PEM) with that authority's certificate.",
+    "tls_distrusted": "Check this machine's clock. If the server, or a proxy in between, has a certificate of a "
+    "private authority, set SSL_CERT_FILE to a PEM file with that authority's certificate.",
     "upstream_failing": _by_plane(("Call again later.", f"{_LOOK} Then call again.")),
     **dict.fromkeys(("engine_error", "answer_empty"), f"{_LOOK} Then call again."),
     **dict.fromkeys(get_args(UnexpectedCause), _by_plane(_BASE)),
@@ -174,30 +174,26 @@ STEPS: Final[dict[Cause, Row]] = {
 
 ARGUMENTS: Final[dict[Cause, Row]] = {
     "arguments_unusable": lambda error: f"{error.detail}.",
-    "cursor_unknown": "cursor: is none that this server gave.",
-    "cursor_of_other_filters": lambda error: (
-        f"cursor: goes on with the filters that it began with ({error.detail or 'none'})."
-    ),
+    "cursor_unknown": "cursor: was not returned by this server.",
+    "cursor_of_other_filters": lambda error: f"cursor: belongs to other filters ({error.detail or 'none'}).",
     "wait_over_budget": lambda error: (
         f"wait_seconds: is {error.asked}, more than the call's whole budget of {error.limit} s."
     ),
     "prompt_missing": "Neither prompt nor messages was given.",
     "prompt_and_messages": "Both prompt and messages were given.",
     "system_given_twice": "system was given, and messages has a system message too.",
-    "nothing_to_continue": "continue_reply: needs messages whose last one is an assistant's, with the text to go on "
-    "from.",
+    "nothing_to_continue": "continue_reply: needs an assistant's message, with the text to continue, as the last of "
+    "messages.",
     "tool_choice_unknown": "tool_choice: is neither auto, none, required nor the name of one of the tools.",
     "tool_choice_without_tools": "tool_choice: was given without tools.",
     "thinking_given_twice": "thinking: was given, and extra_body's chat_template_kwargs switches it too.",
     "schema_unusable": lambda error: f"response_schema: {error.detail}.",
     "read_on_with_question": "read_on was given, and a question too.",
     "read_on_unknown": "read_on: is not the URI of a kept reply.",
-    "read_on_past_the_end": lambda error: (
-        f"read_on: that reply ends at byte {error.count}, before the part that was asked for."
-    ),
-    "reply_not_kept": "read_on: that reply is not kept any more: large replies are kept for half an hour, fewer when "
-    "newer ones need the room, and not over a restart.",
-    "resource_unknown": "There is no such resource.",
+    "read_on_past_the_end": lambda error: f"read_on: that reply ends at byte {error.count}, before the requested part.",
+    "reply_not_kept": "read_on: that reply is no longer kept: large replies are kept for up to half an hour, and not "
+    "after a restart.",
+    "resource_unknown": "Unknown resource.",
     "resource_reference_unusable": lambda error: f"service_id: {error.detail}.",
 }
-"""What is wrong with the arguments of tools and resources, by cause."""
+"""Problems with the arguments of tools and resources, by cause."""

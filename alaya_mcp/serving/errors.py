@@ -1,4 +1,4 @@
-"""The one place where typed errors become what a host shows; nothing else catches broadly."""
+"""Render typed errors as tool results; the only place that catches broadly."""
 
 import logging
 import math
@@ -25,23 +25,23 @@ ERROR_META_KEY: Final = "com.alayanew.mcp/error"
 _OPTION = re.compile(r"'([^']*)'")
 _MEANT: Final = " (did you mean {}?)"
 _LINES: Final = 10
-"""Wrong arguments that one error names."""
+"""Invalid arguments listed in one error."""
 
 _log = logging.getLogger(__name__)
 
 
 def error_text(error: AlayaError) -> str:
-    """What happened, whether trying again helps, what to do: hosts show a model nothing but this."""
+    """Return what happened, whether trying again helps, and what to do: the only text that hosts show a model."""
     return f"{error.code}: {told(error)} {_again(error)} {next_step(error)}"
 
 
 def told(error: AlayaError) -> str:
-    """What happened, as a sentence or two."""
+    """Return what happened, as a sentence or two."""
     return argument_words(error) if error.cause in ARGUMENTS else what_happened(error)
 
 
 def _again(error: AlayaError) -> str:
-    """Whether trying again helps, as a sentence."""
+    """Return whether trying again helps, as a sentence."""
     if not error.retryable:
         return "Trying again unchanged will not help."
     if error.passes_once_loaded:
@@ -53,7 +53,7 @@ def _again(error: AlayaError) -> str:
 
 
 def error_result(error: AlayaError) -> types.CallToolResult:
-    """An error as a tool result.
+    """Return an error as a tool result.
 
     There is no structured content: some clients refuse an error whose content does not match the output schema.
     """
@@ -65,7 +65,7 @@ def error_result(error: AlayaError) -> types.CallToolResult:
 
 
 def error_detail(error: AlayaError) -> dict[str, Any]:
-    """What programs can read of an error."""
+    """Return an error's fields for programs."""
     detail: dict[str, Any] = {
         "code": error.code,
         "retryable": error.retryable,
@@ -78,7 +78,7 @@ def error_detail(error: AlayaError) -> dict[str, Any]:
 
 
 def internal_error(tool: str, bug: Exception) -> InternalError:
-    """The error for a bug, logged by place and type: an exception's own text can hold anything."""
+    """Return the error for a bug and log its place and type: an exception's text may hold secrets."""
     for leaf in _leaves(bug):
         frames = traceback.extract_tb(leaf.__traceback__)
         trail = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[-6:]))
@@ -93,7 +93,7 @@ def _leaves(bug: Exception) -> list[Exception]:
 
 
 def invalid_arguments(invalid: ValidationError, known: list[str]) -> InvalidArguments:
-    """One short line for each argument, without the values: they may be long, or secret."""
+    """Return an error with one short line per argument, without values: they may be long, or secret."""
     errors = invalid.errors(include_url=False)
     lines = [_line(error, known) for error in errors[:_LINES]]
     more = f"; and {len(errors) - _LINES} more" if len(errors) > _LINES else ""

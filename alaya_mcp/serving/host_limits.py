@@ -1,7 +1,7 @@
-"""How large a result may be for each host, by the name that it gives itself (`clientInfo.name`). Pure.
+"""The largest reply for each host, by its `clientInfo.name`. Pure.
 
-Most hosts take a reply of the default size whole. These do not, and some of them show a model both forms of a result,
-so that each reply counts twice; sizes are for the whole result to fit (hosts run against this server, November 2026).
+Most hosts accept a reply of the default size. These do not, and some show a model both forms of a result, so that each
+reply counts twice; with these sizes the whole result fits (hosts run against this server, November 2026).
 """
 
 from typing import Final
@@ -16,12 +16,12 @@ _REPLY_BYTES: Final = {
 
 
 def reply_bytes_for(host: str | None, configured: int, *, is_set: bool) -> int:
-    """Most of a reply that one result shows.
+    """Return how many bytes of a reply one result shows at most.
 
     Args:
-        host: The name that the host gives itself, or None.
+        host: The host's clientInfo.name, or None.
         configured: ALAYA_MAX_REPLY_BYTES, or its default.
-        is_set: Whether the user set it: that goes before what is known of the host.
+        is_set: Whether the user set it: it then overrides the host's limit.
     """
     name = (host or "").casefold()
     known = next((size for part, size in _REPLY_BYTES.items() if part in name), None)

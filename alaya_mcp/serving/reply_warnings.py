@@ -1,4 +1,4 @@
-"""Remarks about a reply as warnings for an agent, in arguments and fields of the tools. Pure."""
+"""Remarks about a reply as warnings for an agent, in terms of the tools' arguments and fields. Pure."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -39,52 +39,52 @@ _OWN: Final[dict[Kind, Words]] = {
         f"The reply was cut by an error of the engine{_WHERE[of.progress]}.{_said(of)} {_AGAIN}"
     ),
     "cut_by_connection": lambda of: (
-        f"The reply was cut{_WHERE[of.progress]}: the connection to the engine ended before the answer did. {_AGAIN}"
+        f"The reply was cut{_WHERE[of.progress]}: the connection to the engine ended early. {_AGAIN}"
     ),
-    "cut_after_json": lambda of: f"The reply was cut ({of.name}) after its JSON was whole",
+    "cut_after_json": lambda of: f"The reply was cut ({of.name}) after its complete JSON",
     "call_missing": "tool_choice asked for a tool call, but the engine answered in text",
     "parsed_awaits_call": "The model asked for a tool instead of replying, so there is no parsed yet",
-    "parsed_incomplete": "The reply is not whole in this result, so there is no parsed",
+    "parsed_incomplete": "The reply is incomplete in this result, so there is no parsed",
     "parsed_empty": "The reply has no text, so there is no parsed",
     "parsed_unchecked": lambda of: (
         f"The reply could not be checked against response_schema, so there is no parsed: {of.detail}"
     ),
     "parsed_wrong": lambda of: (
-        f"The reply{', together with the message that it goes on from,' if of.joined else ''} does not follow "
+        f"The reply{', together with the message that it continues,' if of.joined else ''} does not follow "
         f"response_schema, so there is no parsed: {of.detail}. Ask again, or simplify the schema"
     ),
-    "parsed_null": "The reply is null, which follows response_schema; parsed is left out for it",
+    "parsed_null": "The reply is null, which follows response_schema; parsed is left out",
     "pattern_unchecked": lambda of: f"The pattern {of.name} of response_schema was not checked",
-    "conversation_incomplete": "The conversation is not returned, since the reply is not whole here: read on, then add "
-    "it",
+    "conversation_incomplete": "The conversation is not returned, since the reply is incomplete here: read the rest, "
+    "then add it",
     "conversation_too_large": "The conversation is too large to be returned: add this reply to the messages that you "
     "sent",
-    "images_left_out": "messages leaves out the images that were given as data: put them in again",
-    "later_part": lambda of: f"Bytes {of.name} of {of.whole} of a reply that came earlier; nothing was asked now",
+    "images_left_out": "messages leaves out images passed as data: add them again",
+    "later_part": lambda of: f"Bytes {of.name} of {of.whole} of an earlier reply; nothing was generated now",
     "shown_in_part": lambda of: (
         f"Only the first {of.shown} of {of.whole} bytes are shown; call chat_with_deployment with read_on for the next "
-        "part (nothing is generated anew)"
+        "part (nothing is generated again)"
     ),
 }
-"""What is said to an agent alone, without the full stop."""
+"""Sentences for agents only, without the full stop."""
 _ADVICE: Final[dict[Kind, Words]] = {
     "call_cut": lambda of: f" Ask again{' with a larger max_tokens' if of.more_tokens else ''}.",
     "call_not_json": " Ask again.",
     "call_not_an_object": " Ask again.",
     "too_large_to_keep": " Ask for shorter parts.",
 }
-"""What to do, where it is said to an agent alone."""
+"""Next steps for agents only."""
 
 
 def with_warnings(outcome: Outcome) -> ChatResult:
-    """The result of a chat, its remarks in words."""
+    """Return the result of a chat with its remarks as warnings."""
     if not outcome.remarks:
         return outcome.result
     return outcome.result.model_copy(update={"warnings": warnings_of(outcome.remarks)})
 
 
 def warnings_of(remarks: Sequence[Remark]) -> list[str]:
-    """Each remark in a sentence or two."""
+    """Return each remark as a sentence or two."""
     return [_warning(remark) for remark in remarks]
 
 
@@ -95,10 +95,10 @@ def _warning(remark: Remark) -> str:
 
 
 def _going_on(remark: Remark) -> str:
-    """How to go on from what came of a reply that was cut."""
+    """Return how to continue a truncated reply."""
     if not remark.can_go_on:
         return ""
     if remark.has_messages:
-        return ", or pass messages with continue_reply to go on from it"
-    how = "" if remark.asked_for_messages else " (return_messages gives them)"
-    return f", or go on from it: continue_reply, with this reply as the last of messages{how}"
+        return ", or pass messages with continue_reply to continue it"
+    how = "" if remark.asked_for_messages else " (return_messages returns them)"
+    return f", or continue it: continue_reply, with this reply as the last of messages{how}"

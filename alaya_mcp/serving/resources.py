@@ -1,4 +1,4 @@
-"""Resources: the deployments, each of them, and replies that were too large for one result."""
+"""Resources: the list of deployments, each deployment, and replies too large for one result."""
 
 import json
 from typing import Final
@@ -26,33 +26,33 @@ _JSON: Final = "application/json"
 
 
 def listed_templates() -> list[types.ResourceTemplate]:
-    """What kinds of resources there are."""
+    """Return the resource templates."""
     return [
         types.ResourceTemplate(
             name="deployment",
             title="Deployment",
             uri_template=DEPLOYMENT_TEMPLATE,
             mime_type=_JSON,
-            description="One deployment by its id, name or alias, as get_deployment tells it.",
+            description="One deployment by its id, name or alias, as get_deployment returns it.",
         ),
         types.ResourceTemplate(
             name="reply",
             title="Large reply",
             uri_template=URI_TEMPLATE,
             mime_type=_TEXT,
-            description="The whole of a reply that chat_with_deployment cut by size_cap; kept for half an hour.",
+            description="A whole reply that chat_with_deployment truncated (size_cap); kept for half an hour.",
         ),
     ]
 
 
 def listed_resources(account: Account | NotConfigured) -> list[types.Resource]:
-    """The list of deployments, and the replies that are kept now."""
+    """Return the list of deployments, and the kept replies."""
     deployments = types.Resource(
         name="deployments",
         title="Deployments",
         uri=DEPLOYMENTS_URI,
         mime_type=_JSON,
-        description="The account's deployments, the first hundred, as list_deployments tells them.",
+        description="The account's deployments, the first hundred, as list_deployments returns them.",
     )
     kept = [] if isinstance(account, NotConfigured) else account.chats.kept.all()
     return [deployments, *map(_listed, kept)]
@@ -69,10 +69,10 @@ def _listed(reply: KeptReply) -> types.Resource:
 
 
 async def read_resource(account: Account | NotConfigured, uri: str) -> types.ReadResourceResult:
-    """What stands at a URI.
+    """Return the resource at a URI.
 
     Raises:
-        MCPError: with the URI and what a tool's error would say; invalid params where there is nothing of that name.
+        MCPError: with the URI and a tool's error text; invalid params if there is no such resource.
     """
     try:
         if isinstance(account, NotConfigured):

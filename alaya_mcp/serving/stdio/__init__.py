@@ -1,1 +1,1 @@
-"""Serving on stdin and stdout."""
+"""The server on stdin and stdout."""

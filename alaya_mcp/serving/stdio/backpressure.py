@@ -1,4 +1,4 @@
-"""What is written to a host that does not read it is bounded: no more is taken from such a host meanwhile."""
+"""Bounded output: while a host does not read, nothing more is read from it."""
 
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
@@ -6,24 +6,24 @@ from typing import Any, Final, Protocol, Self
 import anyio
 
 MOST_UNREAD: Final = 1_000
-"""Messages that wait to be written when reading pauses. Each belongs to a call under way, and a result is of the size
-of a reply's cap, so this is some 100 MB at the worst. A host may send so many requests before it reads an answer."""
+"""Messages that wait to be written when reading pauses. Each belongs to a call under way, and a result has the size
+of a reply's cap, so this is about 100 MB at worst. A host may send this many requests before it reads an answer."""
 
 
 class Sink(Protocol):
-    """Where messages are written, one after the other."""
+    """Where messages are written, one after another."""
 
     async def send(self, item: Any, /) -> None:  # noqa: ANN401 whatever the transport carries
-        """Write one."""
+        """Write one message."""
         ...
 
     async def aclose(self) -> None:
-        """Write no more."""
+        """Stop writing."""
         ...
 
 
 class Outgoing:
-    """A sink that knows how many writers wait for the host to read.
+    """A sink that counts the writers that wait for the host to read.
 
     Args:
         sink: Where messages go.
@@ -54,11 +54,11 @@ class Outgoing:
             self._moved.set()
 
     async def aclose(self) -> None:
-        """Write no more."""
+        """Stop writing."""
         await self._sink.aclose()
 
     async def drained(self) -> None:
-        """Wait until few enough messages wait."""
+        """Wait until fewer than `most` messages wait."""
         while self._waiting >= self._most:
             self._moved = anyio.Event()
             await self._moved.wait()

@@ -1,11 +1,11 @@
-"""The first answers, given while the server is still being loaded.
+"""The first answers, sent while the server is still being loaded.
 
-A host starts a server and waits for the answers to `initialize` or `server/discover`, and to `tools/list`. They are
-the same for a version, a protocol and a configuration, and loading the SDK takes most of a start. So they are data
-here, made by the real server (tests/test_opening.py holds them to it), and a thread gives them meanwhile. Then the
-server takes over: the handshake is replayed to it, and whatever is not exactly what is known here is left to it.
+A host starts a server and waits for the answers to `initialize` or `server/discover`, and to `tools/list`. They depend
+only on version, protocol and configuration, and loading the SDK takes most of a start. So they are data here, made by
+the real server (checked by tests/test_opening.py), and a thread sends them meanwhile. Then the server takes over: the
+handshake is replayed to it, and it handles everything that is not exactly known here.
 
-Without this module and its data (docs/decisions/opening.md) all is the same, and a start is slower.
+Without this module and its data (docs/decisions/opening.md) only the start is slower.
 """
 
 import json
@@ -23,13 +23,13 @@ from alaya_mcp.serving.stdio.stdout_guard import Descriptors, can_be_waited_for
 
 ANSWERS: Final = os.path.join(os.path.dirname(__file__), "opening.json")  # noqa: PTH118,PTH120 pathlib is slow to load
 DEFAULT_DEPLOYMENT: Final = "THE-DEFAULT-DEPLOYMENT"
-"""Stands for its id in the answers."""
+"""Placeholder for its id in the answers."""
 
 _SWITCH_SECONDS: Final = 0.0005
-"""Between threads while the SDK is loaded: an answer waits for no longer."""
+"""Thread switch interval while the SDK is loaded, which bounds the delay of an answer."""
 _CHUNK: Final = 2**16
 _LONGEST: Final = 2**16
-"""Bytes of a line that is answered here."""
+"""Maximum length of a line that is answered here, in bytes."""
 _DEEPEST: Final = 8
 _MOST_EXACT: Final = 2**53
 _INITIALIZED: Final = {"jsonrpc": "2.0", "method": "notifications/initialized"}
@@ -52,14 +52,14 @@ PLAIN: Final = {
     "ALAYA_LOG_LEVEL": r"(DEBUG|INFO|WARNING|ERROR|CRITICAL)?",
     "ALAYA_LOG_FORMAT": r"(text|json)?",
 }
-"""Values that are certainly valid. Others may be, and are left to the server to judge."""
+"""Values that are certainly valid; the server judges others."""
 
 _CONFIG_FOLDERS: Final = ("~/.config", "~/Library/Application Support")
-"""Besides XDG_CONFIG_HOME: wherever the configuration file may be; asking platformdirs for it takes a third of this."""
+"""Besides XDG_CONFIG_HOME: where the configuration file may be; platformdirs takes a third of this start to load."""
 
 
 def is_plain(environ: Mapping[str, str]) -> bool:
-    """Whether the server is certainly configured, by the environment alone, so that its answers are known."""
+    """Return whether the environment alone certainly configures the server, so that its answers are known."""
     return all(re.fullmatch(pattern, environ.get(name, "")) for name, pattern in PLAIN.items()) and not any(
         os.path.lexists(os.path.join(os.path.expanduser(folder), "alayanew-mcp", "config.toml"))  # noqa: PTH111,PTH118 as above
         for folder in (environ.get("XDG_CONFIG_HOME", ""), *_CONFIG_FOLDERS)
@@ -70,9 +70,9 @@ class Script:
     """Decides which lines are answered, and how. No I/O.
 
     Attributes:
-        replay: Lines for the server, which bring it to where the host is.
-        given: The results that the host has, by request, of those among them.
-        has_ended: Whether everything from now on is the server's.
+        replay: Lines to replay to the server.
+        given: The results already sent for requests among them, by request id.
+        has_ended: Whether the server handles everything from now on.
     """
 
     def __init__(self, answers: Mapping[str, Any], service_id: str) -> None:
@@ -85,7 +85,7 @@ class Script:
         self.has_ended = False
 
     def reply_to(self, line: bytes) -> bytes | None:
-        """The answer, empty where none is due; None for a line that is left to the server."""
+        """Return the answer, empty if none is due; None for a line that is left to the server."""
         message = _fields(_decoded(line))
         if self._version and message in (_INITIALIZED, {**_INITIALIZED, "params": {}}):
             self.replay.append(line)
@@ -96,14 +96,14 @@ class Script:
             self.has_ended = True
             return None
         result = known.replace(DEFAULT_DEPLOYMENT, self._service_id)
-        if method == "initialize" or (method == "tools/list" and not self._version):  # what decides the era
+        if method == "initialize" or (method == "tools/list" and not self._version):  # these decide the era
             self.replay.append(line)
             self.given[cast("int | str", request_id)] = result
         self.has_ended = method == "tools/list"
         return f'{{"jsonrpc":"2.0","id":{json.dumps(request_id)},"result":{result}}}\n'.encode()
 
     def _result(self, method: str, given: object) -> str | None:
-        """The result as JSON, None where it is the server's to give."""
+        """Return the result as JSON, None if the server must answer."""
         params = _fields(given)
         if method == "initialize" and not self._version and _is_handshake(params):
             version = str(params["protocolVersion"])
@@ -123,7 +123,7 @@ class Script:
 
 
 def _decoded(line: bytes) -> object:
-    """The JSON of a short line, without escapes that decoders read differently; a byte order mark may precede it."""
+    """Return the JSON of a short line; None with Unicode escapes, which decoders read differently."""
     try:
         return None if len(line) > _LONGEST or b"\\u" in line else json.loads(line.decode("utf-8-sig"))
     except (ValueError, RecursionError):
@@ -131,7 +131,7 @@ def _decoded(line: bytes) -> object:
 
 
 def _fields(value: object) -> dict[str, object]:
-    """A JSON object's fields, none for anything else."""
+    """Return a JSON object's fields, empty for anything else."""
     return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
@@ -153,7 +153,7 @@ def _is_handshake(params: dict[str, object]) -> bool:
 
 
 def _are_capabilities(value: object, depth: int = 0) -> bool:
-    """Whether a client's capabilities are of the known shape: objects down to `listChanged`, and not deep."""
+    """Return whether a client's capabilities have the known shape: shallow objects with `listChanged` flags."""
     return (
         depth < _DEEPEST
         and isinstance(value, dict)
@@ -172,7 +172,7 @@ def _is_client(value: object) -> bool:
 
 
 def _stateless_version(meta: object) -> str:
-    """The protocol version of a request that carries its own, empty where that is not of the known shape."""
+    """Return the protocol version in a stateless request's `_meta`, empty if it does not have the known shape."""
     fields = _fields(meta)
     version = fields.get(f"{_META}protocolVersion")
     known = (
@@ -184,13 +184,13 @@ def _stateless_version(meta: object) -> str:
 
 
 class Handover:
-    """Where the server takes over.
+    """The state that the server takes over.
 
     Attributes:
         descriptors: Stdin and stdout.
-        unread: What the server is to read before what comes.
-        unsent: What is to be written before anything else.
-        given: The results that the host has, by request, of requests in `unread`.
+        unread: Bytes that the server reads first.
+        unsent: Bytes that it writes first.
+        given: The results already sent for requests in `unread`, by request id.
     """
 
     def __init__(self, descriptors: Descriptors, script: Script, unread: bytes, unsent: bytes) -> None:
@@ -201,7 +201,7 @@ class Handover:
 
 
 class Opening:
-    """Reads and answers, in a thread of its own, until the server takes over."""
+    """Reads and answers in a thread until the server takes over."""
 
     def __init__(self, descriptors: Descriptors, script: Script) -> None:
         self._descriptors = descriptors
@@ -218,7 +218,7 @@ class Opening:
         self._thread.join()
 
     def hand_over(self) -> Handover:
-        """Answer no more; a host that does not read holds this up no longer than one that does."""
+        """Stop answering and return the state; a host that does not read does not delay this."""
         os.close(self._take_over)
         self.join()
         os.close(self._taken_over)
@@ -226,7 +226,7 @@ class Opening:
         return Handover(self._descriptors, self._script, self._unread, self._unsent)
 
     def _run(self) -> None:
-        with suppress(OSError):  # the host has left; the server finds that out by itself
+        with suppress(OSError):  # the host has exited; the server notices it too
             while not self._script.has_ended and self._can(select.POLLIN, self._descriptors.stdin):
                 chunk = os.read(self._descriptors.stdin, _CHUNK)
                 if not chunk:
@@ -235,7 +235,7 @@ class Opening:
                 self._answer_lines()
 
     def _can(self, what: int, descriptor: int) -> bool:
-        """Wait until the descriptor can be read or written; False where the server takes over first."""
+        """Wait until the descriptor can be read or written; return False if the server takes over first."""
         ready = select.poll()
         ready.register(self._taken_over, select.POLLIN)
         ready.register(descriptor, what)
@@ -258,7 +258,7 @@ class Opening:
 
 
 def begin(environ: Mapping[str, str]) -> Opening | None:
-    """Begin to answer, where the answers are known; where they are not, nothing has been touched."""
+    """Start answering and return the opening; None, with nothing changed, if the answers are not known."""
     if not (can_be_waited_for() and is_plain(environ)):
         return None
     try:
@@ -269,12 +269,12 @@ def begin(environ: Mapping[str, str]) -> Opening | None:
     if not all(_is_installed(*each) for each in answers["made with"].items()):
         return None
     descriptors = Descriptors()
-    descriptors.give_back_when_killed()
+    descriptors.restore_when_killed()
     return Opening(descriptors, Script(answers, environ.get("ALAYA_SERVICE_ID", "")))
 
 
 def _is_installed(module: str, metadata: str) -> bool:
-    """Whether a module stands beside this folder of its distribution's metadata, and so is of that version."""
+    """Return whether a module is next to this metadata folder of its distribution, and so has that version."""
     spec = find_spec(module)
     if spec is None or spec.origin is None:
         return False

@@ -1,7 +1,7 @@
-"""Stdin and stdout waited for by the event loop: no thread, and no task, between a line and the server.
+"""Stdin and stdout on the event loop, without a thread or task between a line and the server.
 
-The SDK's transport hands every read, write and flush to a thread, which costs more than the rest of a call
-(docs/performance.md). This one takes its place wherever the event loop can wait for both ends.
+The SDK's transport runs every read, write and flush in a thread, which costs more than the rest of a call
+(docs/performance.md). This one replaces it wherever the event loop can wait for both ends.
 """
 
 import asyncio
@@ -21,16 +21,16 @@ _CHUNK: Final = 2**18
 _MOST_LINES: Final = 64
 """Lines that wait for the server when reading pauses."""
 _LAST_WORDS_SECONDS: Final = 1.0
-"""What is written last may wait so long for a host that has closed stdin but does not read."""
+"""How long the last output may wait for a host that has closed stdin but does not read."""
 
 
 class Pipes:
-    """This process's stdin and stdout as the two streams that the SDK serves on, for as long as it is entered.
+    """This process's stdin and stdout as the SDK's two streams; a context manager.
 
     Args:
-        descriptors: Where they are; closed at the end.
-        unread: What has been read of stdin already.
-        unsent: What is to be written before anything else.
+        descriptors: Theirs; closed at the end.
+        unread: Bytes already read from stdin.
+        unsent: Bytes to write first.
     """
 
     def __init__(self, descriptors: Descriptors, unread: bytes = b"", unsent: bytes = b"") -> None:
@@ -39,7 +39,7 @@ class Pipes:
         self.output = Output(descriptors.stdout, unsent, on_lost=self.input.end)
 
     async def __aenter__(self) -> Self:
-        self._descriptors.give_back_when_killed()
+        self._descriptors.restore_when_killed()
         self.output.flush()
         self.input.resume()
         return self
@@ -53,11 +53,11 @@ class Pipes:
 
 
 class Input:
-    """Messages from the host, one a line: the SDK's read stream.
+    """Messages from the host, one per line: the SDK's read stream.
 
     Args:
         descriptor: To read from; non-blocking.
-        unread: What has been read of it already.
+        unread: Bytes already read from it.
     """
 
     def __init__(self, descriptor: int, unread: bytes = b"") -> None:
@@ -70,13 +70,13 @@ class Input:
         self._take(unread)
 
     def resume(self) -> None:
-        """Read on."""
+        """Resume reading."""
         if not (self._is_reading or self._has_ended):
             self._is_reading = True
             asyncio.get_running_loop().add_reader(self._descriptor, self._read)
 
     def end(self) -> None:
-        """Nothing more comes; what has come is still given."""
+        """End the input; messages already read are still returned."""
         self._pause()
         if last := b"".join(self._partial):
             self._partial.clear()
@@ -85,10 +85,10 @@ class Input:
         self._has_news.set()
 
     async def receive(self) -> SessionMessage | Exception:
-        """The next message, or the error of a line that is none.
+        """Return the next message, or the error of an invalid line.
 
         Raises:
-            anyio.EndOfStream: there is no more.
+            anyio.EndOfStream: the input has ended.
         """
         while not self._lines:
             if self._has_ended:
@@ -97,12 +97,12 @@ class Input:
             self._has_news.clear()
             await self._has_news.wait()
         line = self._lines.popleft()
-        if self._lines:  # many at once: what they start gets its turn, so that it counts before all are taken
+        if self._lines:  # let the calls that earlier lines started count before all are taken
             await asyncio.sleep(0)
         return decoded(line.decode(errors="replace"))  # as the SDK does it
 
     async def aclose(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         self._pause()
         self._has_ended = True
 
@@ -136,14 +136,14 @@ class Input:
 
 
 class Output:
-    """Messages to the host, one a line: what the SDK's write stream ends in.
+    """Messages to the host, one per line: the end of the SDK's write stream.
 
-    At most one message is on its way; whoever has another one waits, and takes it back by being cancelled.
+    At most one message is being written; other senders wait, and a cancelled one sends nothing.
 
     Args:
         descriptor: To write to; non-blocking.
-        unsent: What is to be written before anything else.
-        on_lost: Called when it turns out that the host has closed its end.
+        unsent: Bytes to write first.
+        on_lost: Called when the host has closed its end.
     """
 
     def __init__(self, descriptor: int, unsent: bytes, on_lost: Callable[[], None]) -> None:
@@ -171,16 +171,16 @@ class Output:
             await self._all_sent()
 
     async def aclose(self) -> None:
-        """Nothing more comes; what is on its way goes on."""
+        """Do nothing: the message being written is completed."""
 
     async def finish(self) -> None:
-        """Write what is left, for as long as the host can be expected to read it."""
+        """Write the rest, within `_LAST_WORDS_SECONDS`."""
         with anyio.move_on_after(_LAST_WORDS_SECONDS, shield=True):
             await self._all_sent()
         self._stop_waiting()
 
     def flush(self) -> None:
-        """Write what the host's end takes, and the rest as it takes more."""
+        """Write as much as the pipe accepts, and the rest when it accepts more."""
         try:
             while self._unsent:
                 self._unsent = self._unsent[os.write(self._descriptor, self._unsent) :]

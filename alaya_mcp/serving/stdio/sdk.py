@@ -1,8 +1,8 @@
-"""Loading the SDK's server without its client, its HTTP server and its own framework.
+"""Load the SDK's server without its client, HTTP server and framework.
 
-Importing any part of the SDK first runs the whole of `mcp` and `mcp.server`, of which a server on pipes uses little
-(docs/performance.md tells what that costs). So these two packages are put in place unrun, and run when something is
-asked of them that is not there: whoever imports them sees them whole.
+Importing any part of the SDK first runs all of `mcp` and `mcp.server`, of which a stdio server uses little (the cost is
+in docs/performance.md). So these two packages are registered without being run, and run at the first missing attribute:
+code that imports them sees them complete.
 """
 
 import sys
@@ -14,7 +14,7 @@ _PACKAGES: Final = ("mcp", "mcp.server")
 
 
 class _Unrun(ModuleType):
-    """A package whose own code runs when an attribute is missing; its modules can be imported without."""
+    """A package whose code runs at the first missing attribute; its modules can be imported without it."""
 
     _has_run = False
 
@@ -28,7 +28,7 @@ class _Unrun(ModuleType):
 
 
 def defer_packages() -> None:
-    """Put the SDK's packages in place unrun, where they are not loaded yet."""
+    """Register the SDK's packages without running them, unless they are loaded."""
     for name in _PACKAGES:
         spec = None if name in sys.modules else find_spec(name)
         if spec is not None:

@@ -1,4 +1,4 @@
-"""Stdin and stdout under private numbers, so that nothing but the protocol reaches them."""
+"""Stdin and stdout under private descriptors, so that only the protocol uses them."""
 
 import os
 import signal
@@ -10,9 +10,9 @@ _FATAL = (signal.SIGINT, signal.SIGTERM)
 
 
 class Descriptors:
-    """What descriptors 0 and 1 were, under other numbers; from then on 0 is empty and 1 is stderr.
+    """The original descriptors 0 and 1 under other numbers; 0 becomes empty and 1 becomes stderr.
 
-    Both are non-blocking, which whoever shares the same pipe sees too, until they are given back.
+    Both are non-blocking until they are restored, also for other processes on the same pipe.
 
     Attributes:
         stdin: To read from.
@@ -26,17 +26,17 @@ class Descriptors:
         for number in self._were_blocking:
             os.set_blocking(number, False)
 
-    def give_back(self) -> None:
-        """Leave the pipes as they were found."""
+    def restore(self) -> None:
+        """Restore the pipes' blocking mode."""
         for number, was_blocking in self._were_blocking.items():
             os.set_blocking(number, was_blocking)
         self._were_blocking.clear()
 
-    def give_back_when_killed(self) -> None:
-        """Give them back before a signal ends the process, as it would without this."""
+    def restore_when_killed(self) -> None:
+        """Restore the blocking mode before a signal ends the process."""
 
         def end(number: int, _: object) -> None:
-            self.give_back()
+            self.restore()
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
@@ -44,8 +44,8 @@ class Descriptors:
             signal.signal(number, end)
 
     def close(self) -> None:
-        """Give them back and let go of them."""
-        self.give_back()
+        """Restore and close them."""
+        self.restore()
         os.close(self.stdin)
         os.close(self.stdout)
 
@@ -58,10 +58,10 @@ def _moved(descriptor: int, diversion: int) -> int:
 
 
 def can_be_waited_for() -> bool:
-    """Whether stdin and stdout are two pipes or sockets, as hosts give them.
+    """Return whether stdin and stdout are two pipes or sockets, as hosts pass them.
 
-    A terminal, or what is also stderr, others write to as well, and would find it non-blocking; a regular file cannot
-    be waited for, and neither can the pipes of Windows.
+    Other processes write to a terminal, or to a pipe that is also stderr, and would find it non-blocking; the event
+    loop cannot wait for regular files or for pipes on Windows.
     """
     if sys.platform == "win32":
         return False

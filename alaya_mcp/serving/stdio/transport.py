@@ -1,11 +1,11 @@
-"""Serving on stdin and stdout, with two of the SDK's departures from what hosts do corrected.
+"""Serve on stdin and stdout, with two corrections to the SDK.
 
-- Hosts have sent `server/discover` and then `initialize` on one pipe; the SDK takes the first as a decision for its
-  era and refuses the second. Here discover is answered without deciding anything.
-- A line that cannot be decoded gets no reply from the SDK; here it is answered, or ends a question, wherever it has
-  an id (unreadable.py).
+- Some hosts send `server/discover` and then `initialize` on one pipe; the SDK takes the first as a choice of its era
+  and refuses the second. Here discover is answered without choosing an era.
+- The SDK does not reply to a line that cannot be decoded; here it is answered, or ends a question, if it has an id
+  (unreadable.py).
 
-What this relies on in the SDK is stated in tests/test_stdio_relay.py.
+The assumptions about the SDK are tested in tests/test_stdio_relay.py.
 """
 
 import logging
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 async def serve_stdio(server: Server[Any], handover: Handover | None = None) -> None:
-    """Serve until stdin ends, from the beginning or from where an opening has led."""
+    """Serve until stdin ends, from the start or from an opening's handover."""
     if handover:
         _log.info("the first answers were given before the server was loaded; it takes over")
     async with _standard_streams(handover) as (incoming, sink):
@@ -44,7 +44,7 @@ async def serve_stdio(server: Server[Any], handover: Handover | None = None) -> 
 
 @asynccontextmanager
 async def _standard_streams(handover: Handover | None) -> AsyncGenerator[tuple["Source", Sink]]:
-    """Stdin and stdout as messages: by the event loop where it can wait for them, the SDK's own way elsewhere."""
+    """Yield stdin and stdout as messages: on the event loop if it can wait for them, else by the SDK's transport."""
     if handover or can_be_waited_for():
         begun = Pipes(handover.descriptors, handover.unread, handover.unsent) if handover else Pipes(Descriptors())
         async with begun as pipes:
@@ -60,20 +60,20 @@ class Source(Protocol):
     """Where messages come from."""
 
     async def receive(self) -> SessionMessage | Exception:
-        """The next one."""
+        """Return the next message."""
         ...
 
     async def aclose(self) -> None:
-        """Take no more."""
+        """Stop reading."""
         ...
 
 
 class Unrepeated:
-    """A sink that leaves out the answers to requests that the host has answers to.
+    """A sink that drops answers that the host already has.
 
     Args:
-        sink: Where everything else goes.
-        given: The results that the host has, as JSON, by request.
+        sink: Receives everything else.
+        given: The results that the host has, as JSON, by request id.
     """
 
     def __init__(self, sink: Sink, given: Mapping[int | str, str]) -> None:
@@ -81,24 +81,24 @@ class Unrepeated:
         self._given = dict(given)
 
     async def send(self, item: SessionMessage, /) -> None:
-        """Write one message, but for those answers."""
+        """Write one message, unless it is such an answer."""
         message = item.message
         if isinstance(message, types.JSONRPCResponse | types.JSONRPCError) and message.id in self._given:
             given = from_json(self._given.pop(message.id))
             if isinstance(message, types.JSONRPCError) or message.result != given:
-                _log.error("the server's answer at the opening differs from the one that was given for it")
+                _log.error("the server's answer differs from the one sent while it was loading")
             return
         await self._sink.send(item)
 
     async def aclose(self) -> None:
-        """Write no more."""
+        """Stop writing."""
         await self._sink.aclose()
 
 
 class Relayed:
-    """A source of which the SDK sees only what the relay leaves to it.
+    """A source of the messages that the relay leaves to the SDK.
 
-    Nothing is taken from a host that does not read what is written to it.
+    Nothing is read from a host while it does not read its answers.
     """
 
     def __init__(self, source: Source, outgoing: Outgoing, relay: "Relay", questions: Questions) -> None:
@@ -126,10 +126,10 @@ class Relayed:
             raise StopAsyncIteration from None
 
     async def receive(self) -> SessionMessage | Exception:
-        """The next message for the SDK.
+        """Return the next message for the SDK.
 
         Raises:
-            anyio.EndOfStream: there is no more.
+            anyio.EndOfStream: the input has ended.
         """
         while True:
             await self._outgoing.drained()
@@ -146,16 +146,16 @@ class Relayed:
             await self._outgoing.send(SessionMessage(reply))
 
     async def _handle(self, failure: Exception) -> None:
-        """Answer a line that could not be decoded, or let it answer."""
+        """Answer a line that could not be decoded, or end the question that it answers."""
         found = unreadable(failure, self._questions.open)
         if not (found.refusals or found.endings):
-            _log.warning("a line on stdin was no JSON-RPC message and had no id to answer to")
+            _log.warning("a line on stdin was not a JSON-RPC message and had no id")
         for refusal in found.refusals:
             await self._outgoing.send(SessionMessage(refusal))
         self._ready.extend(found.endings)
 
     async def aclose(self) -> None:
-        """Take no more."""
+        """Stop reading."""
         await self._source.aclose()
 
 
@@ -167,7 +167,7 @@ class Relay:
         self._era_is_open = True
 
     def reply_to(self, item: SessionMessage) -> types.JSONRPCResponse | None:
-        """The answer to a message that the SDK is not to see, None for one that it is."""
+        """Return the answer to a message that is kept from the SDK, None for other messages."""
         if not self._era_is_open or not isinstance(item.message, types.JSONRPCRequest):
             return None
         version = _discovers(item.message)
@@ -177,7 +177,7 @@ class Relay:
         return types.JSONRPCResponse(jsonrpc="2.0", id=item.message.id, result=self._discovery(version))
 
     def _discovery(self, version: str) -> dict[str, Any]:
-        """What the SDK's own handler and its result pipeline would say."""
+        """Return the result that the SDK's own handler would send."""
         server = self._server
         body = types.DiscoverResult(
             supported_versions=list(MODERN_PROTOCOL_VERSIONS),
@@ -196,7 +196,7 @@ class Relay:
 
 
 def _discovers(request: types.JSONRPCRequest) -> str | None:
-    """The protocol version of a well-formed `server/discover`, None for any other request."""
+    """Return the protocol version of a well-formed `server/discover`, None for any other request."""
     meta = (request.params or {}).get("_meta")
     if request.method != "server/discover" or not isinstance(meta, dict):
         return None

@@ -1,7 +1,7 @@
-"""Answers to lines that are not JSON-RPC messages: the host waits for one where its line has an id.
+"""Answers to lines that are not JSON-RPC messages: the host waits for one if its line has an id.
 
-The SDK passes such lines over. The decoder's error holds the line, or what it read of it; where it could not be read
-as JSON, a scan finds the ids (numbers of more than 4,300 digits and deep nesting are JSON that no decoder here takes).
+The SDK ignores such lines. The decoder's error holds the line, or the value decoded from it; if it is not decodable
+JSON, a scan finds the ids (decoders refuse numbers of more than 4,300 digits and deep nesting, which are valid JSON).
 """
 
 import json
@@ -21,30 +21,30 @@ BYTE_ORDER_MARK: Final = "\ufeff"
 
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[{}\[\],:]|[^\s"{}\[\],:]++', re.DOTALL)
 _MOST_TOKENS: Final = 500_000
-"""Of one line that are looked at; takes a fraction of a second."""
+"""Tokens scanned in one line; takes a fraction of a second."""
 _INTEGER = re.compile(r"-?\d{1,300}")
 _ASKING: Final = {"method"}
 _ANSWERING: Final = {"result", "error"}
 _ABOUT_THE_WHOLE: Final = {"json_invalid", "model_type", "missing"}
-"""Errors of pydantic whose input is all that was decoded: a message is tried as each kind, and is missing a field."""
+"""Pydantic's errors whose input is the whole value: a message is tried as each kind, and lacks a field."""
 
 _with_an_id: TypeAdapter[object] = TypeAdapter(types.JSONRPCRequest | types.JSONRPCResponse | types.JSONRPCError)
 
 
 class Refusal(types.JSONRPCError):
-    """An error to any id that a host may have sent: a fraction too, which is valid JSON-RPC but not MCP."""
+    """An error for any id that a host may send, even a fraction, which is valid JSON-RPC but not MCP."""
 
     id: int | float | str  # type: ignore[reportIncompatibleVariableOverride] # wider: it is only written
 
 
 @dataclass(slots=True)
 class Envelope:
-    """The outermost of one message, as far as it can be seen.
+    """The outer fields of one message, as far as they can be read.
 
     Attributes:
-        id: What an answer names; None where there is none that can be named.
-        fields: Its names.
-        has_bad_params: Whether params are something else than an object.
+        id: The request id; None if there is no usable one.
+        fields: Names of its fields.
+        has_bad_params: Whether params is not an object.
     """
 
     id: int | float | str | None = None
@@ -58,7 +58,7 @@ class Unreadable:
 
     Attributes:
         refusals: For the host, one for each request.
-        endings: For the SDK, one for each answer to a question of this server's.
+        endings: For the SDK, one for each answer to one of this server's requests.
     """
 
     refusals: Sequence[Refusal] = ()
@@ -66,7 +66,7 @@ class Unreadable:
 
 
 class Questions:
-    """A sink that knows which requests of this server's have no answer yet.
+    """A sink that tracks this server's requests without an answer.
 
     Attributes:
         open: Their ids.
@@ -83,19 +83,19 @@ class Questions:
         await self._sink.send(item)
 
     async def aclose(self) -> None:
-        """Write no more."""
+        """Stop writing."""
         await self._sink.aclose()
 
     def note(self, item: SessionMessage) -> None:
-        """Take note of a message from the host, which may be an answer."""
+        """Record a message from the host, which may be an answer."""
         if isinstance(item.message, types.JSONRPCResponse | types.JSONRPCError):
             self.open.discard(item.message.id)
 
 
 def decoded(text: str) -> SessionMessage | ValidationError:
-    """The message in a line, with or without a byte order mark before it, or the decoder's error.
+    """Return the message in a line, with or without a byte order mark before it, or the decoder's error.
 
-    A request whose id is no valid one is an error: the SDK would take it for a notification, and answer nothing.
+    A request with an invalid id is an error: the SDK would take it for a notification and not answer.
     """
     try:
         message = types.jsonrpc_message_adapter.validate_json(text.removeprefix(BYTE_ORDER_MARK), by_name=False)
@@ -108,17 +108,17 @@ def decoded(text: str) -> SessionMessage | ValidationError:
 
 
 def without_mark(failure: Exception) -> SessionMessage | Exception:
-    """A line that could not be decoded, decoded without the byte order mark before it, if that is why."""
+    """Return the message of a line that only failed for its byte order mark, else the failure."""
     line = _input(failure)
     return decoded(line) if isinstance(line, str) and line.startswith(BYTE_ORDER_MARK) else failure
 
 
 def unreadable(failure: Exception, asked: set[object]) -> Unreadable:
-    """What follows from a line that could not be decoded; nothing where it names nobody.
+    """Return the replies to a line that could not be decoded; empty without an id.
 
     Args:
         failure: The decoder's.
-        asked: Ids of this server's own requests that have no answer yet.
+        asked: Ids of this server's requests without an answer.
     """
     if not isinstance(failure, ValidationError):
         return Unreadable()
@@ -143,7 +143,7 @@ def _why(failure: ValidationError, envelope: Envelope, *, is_batch: bool) -> typ
         words = first.get("ctx", {}).get("error", "invalid JSON")
         return types.ErrorData(code=types.PARSE_ERROR, message=f"The line cannot be read as JSON: {words}.")
     if is_batch:
-        message = "Batches are not supported: send each request on a line of its own."
+        message = "Batches are not supported: send each request on its own line."
     elif isinstance(envelope.id, float):
         message = "The id of a request must be a string or an integer."
     elif envelope.has_bad_params:
@@ -154,7 +154,7 @@ def _why(failure: ValidationError, envelope: Envelope, *, is_batch: bool) -> typ
 
 
 def _input(failure: Exception) -> object:
-    """Return the line itself where it is not valid JSON, else the decoded value."""
+    """Return the line if it is not valid JSON, else the decoded value."""
     if not isinstance(failure, ValidationError):
         return None
     whole = (error["input"] for error in failure.errors(include_url=False) if error["type"] in _ABOUT_THE_WHOLE)
@@ -162,7 +162,7 @@ def _input(failure: Exception) -> object:
 
 
 def envelopes(found: object) -> list[Envelope]:
-    """The envelopes of a decoded message or batch, or of a line that could not be decoded."""
+    """Return the envelopes of a decoded message or batch, or of a line that could not be decoded."""
     if isinstance(found, str):
         return _scanned(found)
     messages = cast("list[object]", found) if isinstance(found, list) else [found]
@@ -176,7 +176,7 @@ def _envelope(message: dict[str, object]) -> Envelope:
 
 
 def _scanned(line: str) -> list[Envelope]:
-    """The envelopes in a line, without reading what is in them."""
+    """Return the envelopes in a line, found by scanning its tokens."""
     outermost = 2 if line.lstrip(f"{BYTE_ORDER_MARK} \t\r").startswith("[") else 1
     found: list[Envelope] = []
     depth = 0
@@ -203,7 +203,7 @@ def _scanned(line: str) -> list[Envelope]:
 
 
 def _simple(token: str) -> int | float | str | None:
-    """A string or a number, None for any other token."""
+    """Return a string or a number, None for any other token."""
     try:
         if token.startswith('"'):
             return cast("str", json.loads(token, strict=False))

@@ -1,1 +1,1 @@
-"""The MCP tools, one module each: arguments in, a result with its text out."""
+"""The MCP tools, one module each."""

@@ -1,4 +1,4 @@
-"""The arguments of chat_with_deployment, from what a host sends to what a chat is."""
+"""The arguments of chat_with_deployment, mapped to a chat request."""
 
 from typing import Annotated, Any, Final, cast
 
@@ -15,7 +15,7 @@ from alaya_mcp.serving.tools.tool import DeploymentArguments
 _EXTRA_BYTES: Final = 64 * 2**10
 _TOOLS_BYTES: Final = 256 * 2**10
 _MOST_TOOLS: Final = 128
-"""As OpenAI's API allows."""
+"""OpenAI's limit."""
 
 _OWN_KEYS: Final = {
     "messages": "messages",
@@ -49,12 +49,12 @@ _NOT_RETURNED: Final = (
     "modalities",
     "audio",
 )
-"""Fields that ask for what a result of this tool does not have."""
+"""Fields whose output this tool does not return."""
 _THINKING_SWITCHES: Final = ("enable_thinking", "thinking")
 
 
 def _stop_list(value: Any) -> Any:  # noqa: ANN401 any JSON value may come
-    """A bare string is one stop string, unless it is the JSON text of a list of strings."""
+    """Return a list of stop strings: a bare string is one, unless it is the JSON text of a list of strings."""
     parsed = json_list(value)
     if not isinstance(parsed, list):
         return [value] if isinstance(value, str) else value
@@ -79,7 +79,7 @@ def _checked_tools(tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _tool_name(tool: dict[str, Any]) -> str | None:
-    """The name of a function in OpenAI's shape, None in any other."""
+    """Return the name of a function in OpenAI's shape, None for other shapes."""
     inside = tool.get("function")
     if tool.get("type", "function") != "function" or not isinstance(inside, dict):
         return None
@@ -92,23 +92,23 @@ def _tool_name(tool: dict[str, Any]) -> str | None:
 def _checked_extra(extra: dict[str, Any]) -> dict[str, Any]:
     within(extra, _EXTRA_BYTES)
     if several := next((key for key in ("n", "best_of") if key in extra), None):
-        raise ValueError(f"{several} is not taken: one reply is generated and returned")
+        raise ValueError(f"{several} is not accepted: one reply is generated and returned")
     if streams := next((key for key in extra if key.lower().startswith("stream")), None):
-        raise ValueError(f"{streams} is not taken: how the reply travels is this server's business")
+        raise ValueError(f"{streams} is not accepted: this server sets it")
     if taken := [key for key in extra if key in _OWN_KEYS]:
         named = ", ".join(f"{key} (use the argument {_OWN_KEYS[key]})" for key in taken)
-        raise ValueError(f"not taken here: {named}")
+        raise ValueError(f"not accepted here: {named}")
     if dropped := [key for key in _NOT_RETURNED if extra.get(key)]:
-        raise ValueError(f"{', '.join(dropped)} is not taken: what it asks for would be computed and not returned")
+        raise ValueError(f"{', '.join(dropped)} is not accepted: its output would not be returned")
     if not isinstance(extra.get("chat_template_kwargs", {}), dict):
         raise ValueError("chat_template_kwargs: must be an object")  # noqa: TRY004 pydantic takes a ValueError only
     return extra
 
 
 class ChatArguments(DeploymentArguments):
-    """What to ask, whom, and how."""
+    """The deployment, the messages and the options of a chat."""
 
-    prompt: Text = Field("", description="Your message. Give one of prompt, messages, read_on")
+    prompt: Text = Field("", description="Your message. Pass one of prompt, messages, read_on")
     messages: Annotated[list[Message], BeforeValidator(json_list)] = Field(
         [], description="A whole conversation instead of prompt, oldest first"
     )
@@ -126,15 +126,15 @@ class ChatArguments(DeploymentArguments):
     )
     thinking: Thinking = Field("auto", description="Whether a model that can think first does so")
     response_schema: Annotated[JsonObject, AfterValidator(_checked_schema)] = Field(
-        {}, description="JSON Schema for the reply, which then comes as parsed too"
+        {}, description="JSON Schema for the reply, which is then also returned as parsed"
     )
     tools: Annotated[list[dict[str, Any]], BeforeValidator(json_list), AfterValidator(_checked_tools)] = Field(
         [],
         max_length=_MOST_TOOLS,
-        description="OpenAI function tools, at most 128; calls come back as tool_calls",
+        description="OpenAI function tools, at most 128; calls are returned as tool_calls",
     )
     tool_choice: Text = Field("", description="auto, none, required or a tool's name")
-    continue_reply: bool = Field(default=False, description="Go on from the last message, an assistant's that was cut")
+    continue_reply: bool = Field(default=False, description="Continue the last message, a truncated assistant's")
     extra_body: Annotated[JsonObject, AfterValidator(_checked_extra)] = Field(
         {}, description="Further fields for the engine, e.g. top_k, min_p"
     )
@@ -149,14 +149,14 @@ class ChatArguments(DeploymentArguments):
     )
     return_messages: bool = Field(default=False, description="Also return the conversation to send next time")
     read_on: Text = Field(
-        "", description="An earlier result's read_on: gives the next part of that reply, asks nothing anew"
+        "", description="An earlier result's read_on: returns the next part of that reply, generates nothing"
     )
 
     def chat(self, budget: float) -> ChatRequest:
-        """The chat that is asked for, in so many seconds for the whole call.
+        """Return the chat request; `budget` is the whole call's time in seconds.
 
         Raises:
-            InvalidArguments: arguments that contradict one another.
+            InvalidArguments: contradictory arguments.
         """
         if self.wait_seconds > budget:
             raise InvalidArguments("wait_over_budget", asked=f"{self.wait_seconds:g}", limit=f"{budget:g}")

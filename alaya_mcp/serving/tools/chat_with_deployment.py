@@ -1,4 +1,4 @@
-"""chat_with_deployment: one question to a deployed model, or to one of its adapters."""
+"""chat_with_deployment: one chat with a deployed model, or one of its adapters."""
 
 from dataclasses import replace
 
@@ -42,9 +42,9 @@ CHAT_WITH_DEPLOYMENT = Tool(
     description=(
         "Ask a language model deployed on Alaya NeW, or one of its LoRA adapters (pass the adapter's name as model), "
         "and get its reply with finish_reason, token usage and timing. prompt for one question, messages for a "
-        "conversation: nothing is remembered between calls. Can wait for a starting deployment, hold the reply to a "
-        "JSON Schema, offer tools, show images, go on from a cut reply. What came of a cut reply is returned, with "
-        "truncated and why. Costs tokens and sends the text to the deployment; changes nothing else."
+        "conversation: nothing is remembered between calls. Can wait for a starting deployment, constrain the reply to "
+        "a JSON Schema, offer tools, show images, continue a truncated reply. A truncated reply is returned with "
+        "truncated and the reason.  Costs tokens and sends the text to the deployment; changes nothing else."
     ),
     arguments=ChatArguments,
     result=ChatResult,

@@ -35,7 +35,7 @@ GET_DEPLOYMENT = Tool(
     name="get_deployment",
     title="Get deployment",
     description=(
-        "Look at one model deployment on Alaya NeW: whether it is running and ready, every model name it answers to "
+        "Look at one model deployment on Alaya NeW: whether it is running and ready, every model name it serves "
         "(base and LoRA), its engine (vLLM or SGLang), endpoint, instances, GPUs and launch flags. "
         "Use it before a first chat, and to find out why a chat failed. Changes nothing; secrets are never shown."
     ),

@@ -1,4 +1,4 @@
-"""list_deployments: what deployments there are, page by page."""
+"""list_deployments: the account's deployments, page by page."""
 
 import binascii
 import json
@@ -24,27 +24,27 @@ from alaya_mcp.upstream.deployment_names import MOST_ROWS
 from alaya_mcp.upstream.position import LARGEST_PAGE, MARK_LENGTH, MOST_MARKS, Position
 
 _CURSOR_LENGTH: Final = 2_000
-"""A name of 256 characters, each of four bytes, in base64, and the rest."""
+"""Room for a name of 256 four-byte characters in base64, and the other fields."""
 
 
 class ListDeploymentsArguments(Arguments):
-    """Which of them, and how many."""
+    """Filters, page size and cursor."""
 
     status: Status | None = Field(None, description="Only those in this state")
     kind: Kind | None = Field(None, description="Only these; lora: adapters deployed on a base")
     name: Annotated[str, AfterValidator(checked_reference)] | None = Field(
-        None, description="Only those whose name has this in it, in any case"
+        None, description="Only those whose name contains this, in any case"
     )
-    limit: int = Field(20, ge=1, le=LARGEST_PAGE, description="Most of them in one result, 1 to 100")
+    limit: int = Field(20, ge=1, le=LARGEST_PAGE, description="Deployments per result, 1 to 100")
     cursor: str | None = Field(
-        None, max_length=_CURSOR_LENGTH, description="next_cursor of the result before, for the next ones"
+        None, max_length=_CURSOR_LENGTH, description="next_cursor of the previous result, for the next ones"
     )
 
     def beginning(self) -> tuple[Filters, Position]:
-        """What is looked for, and from where on.
+        """Return the filters and the start position.
 
         Raises:
-            InvalidArguments: no cursor of this server's, or one that goes with other filters.
+            InvalidArguments: the cursor is not this server's, or belongs to other filters.
         """
         asked = Filters(self.status, self.kind, self.name)
         if self.cursor is None:
@@ -57,7 +57,7 @@ class ListDeploymentsArguments(Arguments):
 
 
 class _Cursor(BaseModel):
-    """A position and the filters that led there, as agents hand it back."""
+    """A position and its filters, as agents pass it back."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -104,7 +104,7 @@ async def _run(account: Account, arguments: ListDeploymentsArguments, caller: Ca
 
 
 async def first_deployments(account: Account) -> DeploymentListResult:
-    """As many as one page of the API holds.
+    """Return the deployments on the API's first page.
 
     Raises:
         AlayaError: each control-plane row of docs/errors.md.
@@ -128,7 +128,7 @@ async def _listed(
         is_full = True
         has_more = await walk.has_more()
     except AlayaError as error:
-        if not rows or not (error.retryable or is_full):  # looking ahead loses no row that came
+        if not rows or not (error.retryable or is_full):  # a failed look-ahead loses no received row
             raise
         warnings.append(f"The list could not be read to its end: {told(error)}")
     return DeploymentListResult(

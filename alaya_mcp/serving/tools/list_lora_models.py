@@ -1,4 +1,4 @@
-"""list_lora_models: a deployment's adapters and the exact string that reaches each."""
+"""list_lora_models: a deployment's adapters and the exact model name of each."""
 
 from typing import Final
 
@@ -21,14 +21,14 @@ from alaya_mcp.upstream.explain import explain
 from alaya_mcp.upstream.failures import Failure
 
 _MOST_QUESTIONS: Final = 4
-"""To the engine of a deployment with several instances, of which each answer comes from one."""
+"""Requests to an engine with several instances, each of which answers for itself."""
 
 
 class ListLoraModelsArguments(DeploymentArguments):
-    """The deployment, and whether its engine is asked too."""
+    """The deployment, and whether to ask its engine too."""
 
     verify: bool = Field(
-        default=False, description="Ask the engine too and say of each adapter who reports it, e.g. after a load."
+        default=False, description="Also ask the engine, and say who reports each adapter, e.g. after a load."
     )
 
 
@@ -41,7 +41,7 @@ async def _run(account: Account, arguments: ListLoraModelsArguments, caller: Cal
             return lora_list_result(deployment, service_id)
         try:
             return verified(deployment, service_id, await _answers(reading, deployment, service_id))
-        except AlayaError as error:  # what the control plane reports is worth having all the same
+        except AlayaError as error:  # the control plane's report is still useful
             result = lora_list_result(deployment, service_id)
             doubt = f"The engine's own list could not be read. {told(error)}"
             return result.model_copy(update={"warnings": [*result.warnings, doubt]})
@@ -73,7 +73,7 @@ LIST_LORA_MODELS = Tool(
     name="list_lora_models",
     title="List LoRA models",
     description=(
-        "List the LoRA adapters of a deployment, each with the exact string to pass as model to "
+        "List the LoRA adapters of a deployment, each with the exact name to pass as model to "
         "chat_with_deployment, and on how many instances it is loaded. An empty list says why. Changes nothing."
     ),
     arguments=ListLoraModelsArguments,

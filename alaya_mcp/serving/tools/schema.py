@@ -1,4 +1,4 @@
-"""JSON schemas as every host takes them: flat, without unions, references, titles or nulls.
+"""JSON schemas that every host accepts: flat, without unions, references, titles or nulls.
 
 Hosts that drop a tool over `$ref`, `$defs`, `anyOf` or `$schema` are listed in docs/decisions/schemas.md.
 """
@@ -16,7 +16,7 @@ _KEPT: Final = ("type", "enum")
 
 
 def portable_schema(model: type[BaseModel], mode: Literal["validation", "serialization"]) -> JsonSchema:
-    """The schema of a model, nested models inlined, `X | None` as X, the root closed."""
+    """Return the schema of a model, nested models inlined, `X | None` as X, the root closed."""
     schema = model.model_json_schema(mode=mode)
     definitions: JsonSchema = schema.pop("$defs", {})
     flat = _flat(schema, definitions)
@@ -25,10 +25,9 @@ def portable_schema(model: type[BaseModel], mode: Literal["validation", "seriali
 
 
 def result_schema(model: type[ResultModel]) -> JsonSchema:
-    """The schema of a result, as lean as it may be: some hosts show it to the model with every request.
+    """Return the short schema of a result: some hosts show it to the model with every request.
 
-    What a field's name does not say is described, by the model's own choice; objects that are described, and objects in
-    objects, are not spelled out.
+    Fields in the model's `explained` have descriptions; the properties of these and of nested objects are left out.
     """
     schema = portable_schema(model, "serialization")
     properties: JsonSchema = {}

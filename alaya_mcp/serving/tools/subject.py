@@ -1,4 +1,4 @@
-"""Which deployment a call is about, and looking at it."""
+"""The deployment that a call is about, and how it is read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,14 +23,14 @@ _MOST_CANDIDATES: Final = 10
 async def reference(
     account: Account, given: str | None, caller: Caller, deadline: Deadline, notes: ProgressNotes
 ) -> tuple[str, Deadline]:
-    """What the caller calls the deployment, or the default, or what the host's user chooses among the running ones.
+    """Return the caller's reference, the default, or the host user's choice among the running deployments.
 
-    The deadline comes back put off by the time that the user took.
+    The returned deadline is extended by the time that the user took.
 
     Raises:
-        InvalidArguments: none of these; with the running deployments, where they can be had.
-        AnswerAwaited: the host has to ask and call again.
-        AlayaError: the user cannot be asked for now, since the deployments cannot be had.
+        InvalidArguments: there is none of these; with the running deployments, if they can be read.
+        AnswerAwaited: the host must ask its user and call again.
+        AlayaError: the deployments to choose from cannot be read now.
     """
     if named := given or account.settings.service_id:
         return named, deadline
@@ -46,21 +46,21 @@ async def reference(
         raise _nothing_named("", these)
     options = [label(row) for row in offered[:_MOST_OPTIONS]]
     left_out = len(offered) - len(options)
-    more = f" ({left_out} more run: to choose one of them, decline, and say its name)" if left_out else ""
-    notes.status("waiting", "the user is asked which deployment is meant")
+    more = f" ({left_out} more are running: to use one of them, decline and say its name)" if left_out else ""
+    notes.status("waiting", "asking the user which deployment to use")
     began = anyio.current_time()
     try:
-        chosen = await caller.choose(f"Which deployment is meant?{more}", options)
+        chosen = await caller.choose(f"Which deployment should be used?{more}", options)
     except NothingChosen as why:
         raise _nothing_named(f"no default deployment is configured and no choice was made ({why})", these) from None
     meant = next((row for row in rows if _is_meant(row, chosen)), None)
     if meant is None:
-        raise _nothing_named("what was chosen is none of the deployments offered", these)
+        raise _nothing_named("the chosen option is not one of the deployments offered", these)
     return str(meant.service_id), replace(deadline, at=deadline.at + anyio.current_time() - began)
 
 
 def _is_meant(row: Deployment, chosen: str) -> bool:
-    """Whether an option was this deployment's: it may have another name, or another state, by now."""
+    """Return whether an option was this deployment's: its name or state may have changed since."""
     return chosen == label(row) or chosen.endswith(f"({row.service_id})")
 
 
@@ -76,13 +76,13 @@ def _nothing_named(why: str, these: Mapping[str, Deployment]) -> InvalidArgument
 
 @dataclass(slots=True)
 class Reading:
-    """One call that reads: how long it may take, and how it is told of.
+    """One read call: its deadline and progress notes.
 
     Attributes:
         account: The account.
         caller: The host.
-        deadline: Of the call, put off by the time that the user takes to answer.
-        notes: What the host is told meanwhile.
+        deadline: Of the call, extended by the time that the user takes to answer.
+        notes: Its progress notes.
     """
 
     account: Account
@@ -92,11 +92,11 @@ class Reading:
 
     @classmethod
     def begin(cls, account: Account, caller: Caller, words: str = "looking up the deployment") -> "Reading":
-        """A reading that begins now."""
+        """Return a reading that starts now."""
         return cls(account, caller, Deadline.after(READ_BUDGET_SECONDS), ProgressNotes(caller.notify, 0, words))
 
     async def deployment(self, given: str | None, wait: float = 0) -> tuple[str, Deployment]:
-        """The deployment that is meant, and its id; ready, if waiting so long brings that about.
+        """Return the id and the deployment, after waiting up to `wait` seconds for it to be ready.
 
         Raises:
             AlayaError: each control-plane row of docs/errors.md.

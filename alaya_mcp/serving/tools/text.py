@@ -1,4 +1,4 @@
-"""The text form of each result: sufficient alone, made for reading. Pure.
+"""The text form of each result, complete on its own. Pure.
 
 Some hosts show a model only this, others only the structured form (docs/decisions/two-forms.md).
 """
@@ -46,7 +46,7 @@ def _warnings(warnings: list[str]) -> list[str]:
 
 
 def deployment_text(result: DeploymentResult) -> str:
-    """get_deployment: the summary first, then one line a fact."""
+    """Return get_deployment's text: the summary, then one line per fact."""
     facts: list[tuple[str, object]] = [
         ("service_id", result.service_id),
         ("name", result.name),
@@ -117,7 +117,7 @@ def _node(node: ExpertNode) -> str:
 
 
 def deployment_list_text(result: DeploymentListResult) -> str:
-    """list_deployments: the summary first, then one line a deployment."""
+    """Return list_deployments' text: the summary, then one line per deployment."""
     lines = [result.summary]
     if result.deployments:
         lines.append("")
@@ -136,7 +136,7 @@ def deployment_list_text(result: DeploymentListResult) -> str:
 
 
 def lora_list_text(result: LoraListResult) -> str:
-    """list_lora_models: the summary first, then one line an adapter."""
+    """Return list_lora_models' text: the summary, then one line per adapter."""
     base = f"\nbase_service_id: {result.base_service_id}" if result.base_service_id else ""
     lines = [
         result.summary,
@@ -154,15 +154,15 @@ def lora_list_text(result: LoraListResult) -> str:
 
 
 def _ruler(reply: str) -> str:
-    """A line of dashes longer than any that the model wrote: between two of them stands this server's word alone."""
+    """Return a line of dashes longer than any in the reply, so that a model cannot forge a section."""
     return "-" * (max(map(len, re.findall(r"^-{3,}$", reply, re.MULTILINE)), default=2) + 1)
 
 
 def chat_text(result: ChatResult) -> str:
-    """chat_with_deployment: how the reply came about, the reply, then what goes with it.
+    """Return chat_with_deployment's text: the facts, the reply, then tool calls, data and conversation.
 
-    What the model wrote stands below the first ruler, so that it can forge nothing above it; hosts that show the
-    beginning of a long result alone show what matters.
+    The model's text is below the first ruler, so that it can forge nothing above it; hosts that show only the start of
+    a long result show the facts.
     """
     served = f", served by {result.served_by}" if result.served_by not in {None, result.model} else ""
     facts = [f"model {result.model}{served} on {result.service_id}"]

@@ -1,4 +1,4 @@
-"""What a tool is, and how one call to it goes from raw arguments to a protocol result."""
+"""A tool, and the path of a call from raw arguments to a protocol result."""
 
 import logging
 from collections.abc import Awaitable, Callable, Generator, Mapping
@@ -31,10 +31,10 @@ class Arguments(BaseModel):
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> "Arguments":
-        """Validated arguments; models fill optionals in, so empty ones count as not given.
+        """Return validated arguments; models fill in optional ones, so empty values count as not given.
 
         Raises:
-            InvalidArguments: one line for each argument that is wrong.
+            InvalidArguments: with one line for each invalid argument.
         """
         known = list(cls.model_fields)
         given = {name: value for name, value in raw.items() if name not in known or value not in (None, "", [], {})}
@@ -63,12 +63,12 @@ class Tool(Generic[ArgumentsT, ResultT]):
     """One MCP tool.
 
     Attributes:
-        name: As hosts call it.
-        title: As hosts show it.
+        name: For the protocol.
+        title: For display.
         description: For the agent that chooses among tools.
-        arguments: Their model, which is the input schema.
-        result: Its model, which is the output schema.
-        run: The work itself.
+        arguments: Model of the input schema.
+        result: Model of the output schema.
+        run: The implementation.
         text: The text form of a result.
         idempotent: Whether calling twice is the same as calling once.
     """
@@ -83,7 +83,7 @@ class Tool(Generic[ArgumentsT, ResultT]):
     idempotent: bool
 
     def listed(self) -> types.Tool:
-        """As `tools/list` gives it. Why every tool counts as read-only: docs/decisions/annotations.md."""
+        """Return the entry of `tools/list`. Why every tool is read-only: docs/decisions/annotations.md."""
         return types.Tool(
             name=self.name,
             title=self.title,
@@ -102,10 +102,10 @@ class Tool(Generic[ArgumentsT, ResultT]):
     async def call(
         self, account: Account | NotConfigured, raw: Mapping[str, Any] | None, caller: Caller
     ) -> types.CallToolResult:
-        """One call; every failure is a result that the agent can read.
+        """Run the tool and return its result; every failure is a result that the agent can read.
 
         Raises:
-            AnswerAwaited: the host's user is to be asked first, and the call made again.
+            AnswerAwaited: the host must ask its user first and call again.
         """
         with _logged(self.name, account) as log:
             try:
@@ -135,7 +135,7 @@ class Tool(Generic[ArgumentsT, ResultT]):
 
 @dataclass(slots=True)
 class _Log:
-    """What is to be told of a call, as far as it is known."""
+    """The facts of a call's log line, as far as they are known."""
 
     outcome: str | None = None
     service_id: str | None = None
@@ -144,7 +144,7 @@ class _Log:
 
 @contextmanager
 def _logged(tool: str, account: Account | NotConfigured) -> Generator[_Log]:
-    """One line for a call, however it ends; a failure is a warning."""
+    """Log one line for a call, however it ends; a failure is a warning."""
     log, began = _Log(), anyio.current_time()
     with counted_requests() as requests:
         try:
@@ -169,6 +169,6 @@ def _logged(tool: str, account: Account | NotConfigured) -> Generator[_Log]:
 
 
 def _of_the_default(error: AlayaError, default: str) -> AlayaError:
-    """An error of a call that named no deployment; where it is about the default one, it says so."""
+    """Return the error of a call without service_id, marked if it is about the default deployment."""
     is_unclear = isinstance(error, DeploymentNotFound) or error.cause == "name_ambiguous"
     return replace(error, default=default) if is_unclear else error
