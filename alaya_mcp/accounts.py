@@ -90,7 +90,7 @@ class _Held:
 
     Attributes:
         account: Itself.
-        calls: So many are using it now.
+        calls: How many are using it.
         left: When the last one ended, on the event loop's clock.
     """
 
@@ -100,12 +100,15 @@ class _Held:
 
 
 class Accounts:
-    """One account for each credential, at most so many; those that were idle for long go first.
+    """One account for each credential with its settings, at most a number of them; the longest idle ones go first.
+
+    Accounts of one credential that differ in their settings still share its places and its large replies.
 
     Args:
         shared: What they share.
         most: Accounts kept at a time.
-        idle_seconds: After which one that no call uses is closed; large replies are kept for no longer.
+        idle_seconds: After which an account that no call uses is closed, at the next call of any; large replies are
+            kept for no longer.
     """
 
     def __init__(self, shared: Shared, *, most: int = MOST_ACCOUNTS, idle_seconds: float = KEPT_SECONDS) -> None:
@@ -119,35 +122,42 @@ class Accounts:
 
     @contextmanager
     def using(self, settings: Settings) -> Generator[Account]:
-        """The account of the settings' credential, which is not closed as long as the block runs.
+        """Yield the account of these settings, which is not closed as long as the block runs.
 
         Raises:
             RateLimited: as many others are in use as there may be.
         """
-        credential = settings.credential
-        held = self._held.get(credential)
+        key = settings.key
+        self._close_idle()
+        held = self._held.get(key)
         if held is None:
             self._make_room()
-            held = self._held[credential] = _Held(self._shared.account(settings))
-        self._held.move_to_end(credential)
+            held = self._held[key] = _Held(self._shared.account(settings))
         held.calls += 1
         try:
             yield held.account
         finally:
             held.calls -= 1
             held.left = self._shared.clock.now()
+            self._held.move_to_end(key)
+
+    def _close_idle(self) -> None:
+        """Close the accounts that no call has used for long; they are in the order in which they were last left."""
+        long_ago = self._shared.clock.now() - self._idle_seconds
+        for key, held in list(self._held.items()):
+            if held.left >= long_ago:
+                break
+            if not held.calls:
+                del self._held[key]
 
     def _make_room(self) -> None:
-        """Close what has been idle for long and, where there are too many still, the one used least lately."""
-        long_ago = self._shared.clock.now() - self._idle_seconds
-        idle = [(name, held) for name, held in self._held.items() if not held.calls]
-        gone = [name for name, held in idle if held.left < long_ago]
-        if not gone and len(self._held) >= self._most:
-            gone = [name for name, _ in idle[:1]]
-        for name in gone:
-            del self._held[name]
-        if len(self._held) >= self._most:
+        """Close the account that has been idle for longest, if there are too many."""
+        if len(self._held) < self._most:
+            return
+        idle = next((key for key, held in self._held.items() if not held.calls), None)
+        if idle is None:
             raise RateLimited("accounts_full", count=self._most)
+        del self._held[idle]
 
 
 @asynccontextmanager

@@ -37,7 +37,7 @@ class Deadline:
         return max(0.0, self.at - anyio.current_time())
 
     @contextmanager
-    def limit(self, plane: Plane, service_id: str = "") -> Generator[anyio.CancelScope]:
+    def limit(self, plane: Plane, service_id: str = "", *, is_chat: bool = False) -> Generator[anyio.CancelScope]:
         """Cancel what runs inside once the deadline has come.
 
         Raises:
@@ -46,4 +46,4 @@ class Deadline:
         with anyio.CancelScope(deadline=self.at) as scope:
             yield scope
         if scope.cancelled_caught:
-            raise UpstreamTimeout("no_answer", plane=plane, seconds=self.budget, service_id=service_id)
+            raise UpstreamTimeout("no_answer", plane=plane, seconds=self.budget, service_id=service_id, is_chat=is_chat)

@@ -138,5 +138,5 @@ Cause = Literal[
 
 LOADING: Final = frozenset[Cause]({"deployment_starting", "model_loading", "no_instance"})
 """Causes that pass once the deployment's model is loaded."""
-MAY_HAVE_BEGUN: Final = frozenset[Cause]({"no_answer", "connection_closed"})
+MAY_HAVE_BEGUN: Final = frozenset[Cause]({"no_answer", "connection_closed", "gave_up_waiting", "answer_stalled"})
 """Causes after which an engine may be generating all the same."""

@@ -25,6 +25,8 @@ def what_happened(error: AlayaError) -> str:
     parts = [said(SENTENCES[error.cause], error)]
     if error.words:
         parts.append(f'Upstream said: "{error.words}".')
+    if error.because and error.cause == "deployment_unknown":
+        parts.append(what_happened(error.because))
     if error.proxy and error.cause != "proxy_refused":
         parts.append(f"The connection goes through the proxy in {error.proxy}, which may be the cause.")
     if error.alias:
@@ -51,7 +53,7 @@ def state_words(cause: NotReadyCause, instances: int = 0, raw: str = "") -> str:
     """The state of a deployment that cannot answer, as the end of a sentence about it."""
     match cause:
         case "deployment_state_unknown":
-            return f"in a state this server does not know ({raw})"
+            return f"in an unknown state ({raw})"
         case "model_loading":
             return f"running, but none of its {instances} instances has the base model ready"
         case "no_instance":
@@ -176,8 +178,8 @@ _ODD_ANSWERS: Final[dict[UnexpectedCause, str]] = {
     "odd_status": "HTTP {0.http_status}, where an answer was expected",
     "broken_encoding": "a body whose compression is broken",
     "broken_http": "something that breaks the rules of HTTP",
-    "body_too_large": "a body larger than this server reads",
-    "event_too_large": "an event or a body larger than this server reads",
+    "body_too_large": "a body over the size limit",
+    "event_too_large": "an event or a body over the size limit",
     "events_not_json": "a stream of events that are not JSON",
     "url_unusable": "an address that no request can be sent to",
     "html_page": "an HTML page",
@@ -225,7 +227,10 @@ SENTENCES: Final[dict[Cause, Row]] = {
     "list_denied": _engine_that("denies access to the list of deployments"),
     "deployment_denied": lambda error: f"{_who(error)} denies access to {error.service_id}{_at(error)}.",
     "quota_used_up": _engine_that("says that the quota or the balance is used up"),
-    "deployment_unknown": lambda error: f"There is no deployment {error.service_id} for this account.",
+    "deployment_unknown": lambda error: (
+        f"There is no deployment with the id {error.service_id} for this account"
+        f"{', and names could not be looked up' if error.because else ''}."
+    ),
     "name_unknown": _name_unknown,
     **dict.fromkeys(get_args(NotReadyCause), _not_ready),
     "model_unknown": lambda error: (
@@ -261,7 +266,7 @@ SENTENCES: Final[dict[Cause, Row]] = {
         f"{_who(error)} began to answer and then was silent for {error.seconds:g} s, before any text."
     ),
     "queued_too_long": lambda error: (
-        f"The chat waited {error.seconds:g} s in this server's own queue (ALAYA_MAX_CONCURRENCY); nothing was sent."
+        f"The chat waited {error.seconds:g} s in the local queue (ALAYA_MAX_CONCURRENCY); nothing was sent."
     ),
     "dns_failed": lambda error: f"The host name of {_where(error)} could not be resolved.",
     "tls_distrusted": lambda error: (
@@ -278,7 +283,7 @@ SENTENCES: Final[dict[Cause, Row]] = {
     "service_url_missing": lambda error: (
         f"Alaya's control plane reports no serviceUrl for {error.service_id}, so it cannot be chatted with."
     ),
-    "bug": "This server failed at this call; it is a bug in the server, not in the arguments.",
+    "bug": "A bug in this program made it fail; what was asked is not the reason.",
 }
 """By cause. Arguments are said by those who have them: `serving.error_steps`."""
 

@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, get_args
 
 from alaya_mcp import error_causes as of
-from alaya_mcp.error_causes import LOADING, Cause, Distrust, Plane, SettingProblem
+from alaya_mcp.error_causes import LOADING, MAY_HAVE_BEGUN, Cause, Distrust, Plane, SettingProblem
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,8 @@ class AlayaError(Exception):
         distrust: Why TLS failed.
         is_page: Whether a page of HTML came.
         because: The error that led to this one.
+        is_cut_short: Whether it would have been retried, had the caller's deadline left the time.
+        is_chat: Whether a chat was sent.
     """
 
     code: ClassVar[str] = "internal_error"
@@ -96,11 +98,18 @@ class AlayaError(Exception):
     distrust: Distrust | None = None
     is_page: bool = False
     because: "AlayaError | None" = None
+    is_cut_short: bool = False
+    is_chat: bool = False
 
     @property
     def retryable(self) -> bool:
         """Whether the same call can succeed later without a change."""
         return self.retryable_by_default or self.passes_once_loaded
+
+    @property
+    def may_have_begun(self) -> bool:
+        """Whether an engine may be generating all the same, so that trying again may cost twice."""
+        return self.is_chat and self.cause in MAY_HAVE_BEGUN
 
     @property
     def passes_once_loaded(self) -> bool:

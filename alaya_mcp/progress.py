@@ -23,7 +23,7 @@ class Notify(Protocol):
 
 
 class Notes(Protocol):
-    """Takes what a host is told of a call while it runs."""
+    """Receives the progress of a call."""
 
     def status(self, phase: Phase, words: str, detail: str = "") -> None:
         """Tell what is being done."""

@@ -4,6 +4,7 @@ An event holds ids, statuses, times and codes; never contents, keys or headers, 
 """
 
 import json
+import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -47,7 +48,8 @@ class ToolCall(Event):
 
     Attributes:
         tool: Which.
-        service_id: The deployment, as it was found or, where it was not, as it was asked for.
+        service_id: The deployment's id, once it was found: what a caller passes is not logged.
+        call: Tells its lines from other calls'.
         account: What tells its access key from others.
         outcome: An `Outcome`, or an error's code.
         truncated: What cut the reply, where something did.
@@ -60,6 +62,7 @@ class ToolCall(Event):
     outcome: str
     seconds: float
     tries: int
+    call: str
     service_id: str | None = None
     account: str | None = None
     truncated: str | None = None
@@ -73,8 +76,9 @@ class UpstreamRequest(Event):
         plane: Which.
         method: Of HTTP.
         status: Of HTTP, where there was an answer.
-        failure: What kind of failure, where there was none.
+        failure: What kind of failure, where there was none; `cancelled` at a deadline too.
         seconds: From sending it.
+        call: The call that it was sent for; None outside of one.
     """
 
     name: ClassVar[str] = "upstream_request"
@@ -83,30 +87,56 @@ class UpstreamRequest(Event):
     seconds: float
     status: int | None = None
     failure: str | None = None
+    call: str | None = None
 
 
 @dataclass(slots=True)
-class Requests:
-    """How many requests were sent upstream."""
+class CallFacts:
+    """What is found out about a call while it runs.
 
-    sent: int = 0
+    Attributes:
+        tries: Requests sent upstream so far.
+        service_id: The deployment's id, once it is found.
+    """
+
+    tries: int = 0
+    service_id: str | None = None
+    _key: str = ""
+
+    @property
+    def key(self) -> str:
+        """Made when it is first asked for: most calls log nothing."""
+        self._key = self._key or secrets.token_hex(4)
+        return self._key
 
 
-_current: ContextVar[Requests | None] = ContextVar("requests", default=None)
+_current: ContextVar[CallFacts | None] = ContextVar("call", default=None)
 
 
 @contextmanager
-def counted_requests() -> Generator[Requests]:
-    """Count the requests that are sent upstream by what runs inside."""
-    requests = Requests()
-    token = _current.set(requests)
+def call_facts() -> Generator[CallFacts]:
+    """Yield the facts of the call that runs inside."""
+    facts = CallFacts()
+    token = _current.set(facts)
     try:
-        yield requests
+        yield facts
     finally:
         _current.reset(token)
 
 
 def count_request() -> None:
-    """Take note of a request that is being sent."""
-    if requests := _current.get():
-        requests.sent += 1
+    """Record that a request is being sent upstream."""
+    if facts := _current.get():
+        facts.tries += 1
+
+
+def found_deployment(service_id: str) -> None:
+    """Record which deployment the call is about."""
+    if facts := _current.get():
+        facts.service_id = service_id
+
+
+def current_call() -> str | None:
+    """Return the key of the call that runs; None outside of one."""
+    facts = _current.get()
+    return facts.key if facts else None

@@ -158,6 +158,31 @@ async def test_accounts_that_were_idle_for_long_are_closed_and_those_in_use_are_
                 assert len(accounts) == 2
 
 
+async def test_an_idle_account_is_closed_when_another_is_used() -> None:
+    now = 0.0
+    async with Wire(says("x")).shared(Clock(now=lambda: now)) as shared:
+        accounts = Accounts(shared, idle_seconds=100)
+        for name in ("idle", "other"):
+            with accounts.using(settings_of(name)):
+                pass
+        now = 60.0
+        with accounts.using(settings_of("other")):
+            pass
+        now = 120.0
+        with accounts.using(settings_of("other")):
+            assert len(accounts) == 1
+
+
+async def test_a_caller_has_its_own_settings_and_the_replies_of_its_credential() -> None:
+    async with Wire(says("long " * 2_000)).shared() as shared:
+        accounts = Accounts(shared)
+        other = settings_of("a", ALAYA_TIMEOUT_SECONDS="7")
+        with accounts.using(settings_of("a")) as first, accounts.using(other) as second:
+            assert (first.settings.timeout_seconds, second.settings.timeout_seconds) == (50, 7)
+            reply = await chat(first, reply_bytes=4_000)
+            assert second.chats.read_on(reply.read_on).result.content
+
+
 async def test_there_are_no_more_than_so_many_and_none_is_closed_under_a_call() -> None:
     async with Wire(says("x")).shared() as shared:
         accounts = Accounts(shared, most=2)

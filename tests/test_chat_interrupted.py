@@ -350,7 +350,7 @@ async def test_a_chat_that_never_gets_its_turn_says_so() -> None:
 
         assert len(upstream.chats) == 1
     assert error_of(results[0])["code"] == "upstream_timeout"
-    assert "own queue" in text_of(results[0])
+    assert "local queue" in text_of(results[0])
 
 
 async def test_a_cancelled_call_closes_its_connection_and_the_next_call_works() -> None:

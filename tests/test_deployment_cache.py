@@ -5,7 +5,7 @@ import pytest
 
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.wire import Deployment
-from alaya_mcp.errors import AccessDenied, AlayaError, UpstreamTimeout
+from alaya_mcp.errors import AccessDenied, AlayaError, UpstreamTimeout, UpstreamUnavailable
 from alaya_mcp.upstream.deployment_cache import KEPT_SECONDS, DeploymentCache
 from tests.calls import CHAT, connected, content_of, error_of
 from tests.upstream import DONE, Exchange, Handler, Request, Upstream, in_turn, replies, says, text_chunk
@@ -136,6 +136,47 @@ async def test_whoever_waits_longer_asks_again_after_a_time_out() -> None:
 
     assert sum(isinstance(each, Deployment) for each in found) == 2
     assert plane.asked == 2
+
+
+async def test_a_failure_for_want_of_the_callers_own_time_is_not_the_others() -> None:
+    plane = ControlPlane(UpstreamUnavailable("upstream_failing", is_cut_short=True), READY)
+    cache = DeploymentCache(plane)
+    found: list[object] = []
+
+    async def ask() -> None:
+        try:
+            found.append((await cache.recent("svc", soon()))[0].status)
+        except UpstreamUnavailable:
+            found.append("failed")
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(2):
+            tasks.start_soon(ask)
+        await plane.begun.wait()
+        await anyio.wait_all_tasks_blocked()
+        plane.go.set()
+
+    assert found == ["failed", "running"]
+    assert plane.asked == 2
+
+
+async def test_who_comes_after_the_sign_does_not_get_what_began_before_it() -> None:
+    plane = ControlPlane({"status": "stopped"}, READY)
+    cache = DeploymentCache(plane)
+    found: list[str] = []
+
+    async def ask() -> None:
+        found.append((await cache.recent("svc", soon()))[0].status)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        await plane.begun.wait()
+        cache.forget("svc")
+        tasks.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        plane.go.set()
+
+    assert found == ["stopped", "running"]
 
 
 async def test_waiting_for_another_callers_request_ends_at_ones_own_deadline() -> None:

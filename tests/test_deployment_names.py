@@ -297,6 +297,9 @@ async def test_where_the_list_is_refused_the_refusal_of_the_id_stands(refusal: A
         result = await call(upstream.settings(), GET, service_id="qwen3")
 
     assert error_of(result)["code"] == code
+    if code == "deployment_not_found":
+        assert "names could not be looked up" in text_of(result)
+        assert "Pass the deployment's id" in text_of(result)
 
 
 async def test_an_id_that_is_refused_for_its_shape_is_taken_for_a_name() -> None:

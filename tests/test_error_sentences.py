@@ -124,7 +124,7 @@ ABOUT: dict[Cause, str] = {
     "reply_not_kept": "read_on",
     "resource_unknown": "resource",
     "resource_reference_unusable": "service_id",
-    "bug": "server",
+    "bug": "this program",
 }
 """What the words must name; where nothing is said here, the file or the deployment."""
 TOOL_WORDS = re.compile(
@@ -193,6 +193,7 @@ def test_an_agent_reads_of_arguments_and_tools_and_ends_with_one_thing_to_do(cau
 
         assert not SHELL_WORDS.search(text)
         assert ("Trying again unchanged will not help." in text) is not error.retryable
+        assert error.retryable or not re.search(r"(?:call|try|ask) again (?:in|later)", text, re.IGNORECASE)
         assert VERBS.match(last_sentence(text))
         assert text.endswith(".")
         assert not text.endswith("..")

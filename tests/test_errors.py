@@ -1,6 +1,7 @@
 """Every row of the error table, seen through a client over real sockets, in both protocol eras."""
 
 import gzip
+from pathlib import Path
 
 import pytest
 
@@ -388,3 +389,30 @@ async def test_the_server_answers_the_next_call_after_each_failure(era: Era) -> 
 
     assert codes == ["upstream_unavailable", "unexpected_response"]
     assert not result.is_error
+
+
+@pytest.mark.parametrize(
+    ("chat", "models", "may_cost_twice"),
+    [(resets, None, True), (says(504, {}), None, True), (says(503, {}), None, False), (None, resets, False)],
+    ids=["closed", "504", "503", "closed before a chat was sent"],
+)
+async def test_a_second_cost_is_warned_of_where_a_chat_may_have_begun(
+    chat: Handler | None, models: Handler | None, era: Era, *, may_cost_twice: bool
+) -> None:
+    named = {} if models is None else {"servedName": None}
+    async with Upstream(chat=chat, models=models, deployment=named) as upstream:
+        result = await call(upstream.settings(), CHAT, era, prompt="x")
+
+    assert error_of(result)["retryable"]
+    assert ("cost twice" in text_of(result)) is may_cost_twice
+
+
+async def test_what_a_profile_holds_is_corrected_there(era: Era, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[profiles.work]\naccess_key = "AK"\nsecret_key_env = "NOT_SET"\n', encoding="utf-8")
+    with pytest.raises(NotConfigured) as raised:
+        load_settings({"ALAYA_CONFIG": str(file), "ALAYA_PROFILE": "work"})
+
+    text = text_of(await call(raised.value, CHAT, era, prompt="x"))
+    assert "NOT_SET" in text
+    assert "env block" not in text

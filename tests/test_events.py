@@ -1,5 +1,7 @@
 """Server-sent events, however the bytes are cut."""
 
+import subprocess
+import sys
 from itertools import pairwise
 
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from alaya_mcp.chat.stream.events import EventSplitter, EventTooLarge, body_kind
+from tests.patience import PATIENCE
 from tests.recordings import chats
 
 BOM = b"\xef\xbb\xbf"
@@ -177,3 +180,12 @@ def test_a_body_is_known_by_its_first_bytes(start: bytes, kind: str | None) -> N
 def test_a_recorded_answers_kind_once_said_stays(body: bytes) -> None:
     said = [kind for end in range(1, 200) if (kind := body_kind(body[:end])) is not None]
     assert set(said) == {"events" if body.startswith(b"data:") else "json"}
+
+
+@pytest.mark.parametrize(("line", "times"), [("data:x\\nevent: error\\n", 400_000), ("data:", 3_000_000)])
+def test_no_line_costs_more_for_what_came_before_it(line: str, times: int) -> None:
+    """In a process of its own, which can be ended: what grows with the square of this takes many minutes."""
+    module = "from alaya_mcp.chat.stream.events import EventSplitter"
+    script = f"{module}\nEventSplitter().feed(b'{line}' * {times} + b'\\n')"
+
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=PATIENCE)  # noqa: S603 our own words

@@ -87,7 +87,7 @@ async def test_the_conversation_returned_keeps_addresses_and_leaves_data_out() -
         content = content_of(await call(upstream.settings(), CHAT, messages=[user([PNG, WEB])], return_messages=True))
 
     assert content["messages"][0]["images"] == [WEB]
-    assert any("put them in again" in warning for warning in content["warnings"])
+    assert any("add them again" in warning for warning in content["warnings"])
     assert "base64" not in str(content)
 
 

@@ -60,8 +60,37 @@ async def test_a_failure_is_a_warning_with_its_code_and_the_tries() -> None:
 
     (line,) = lines
     assert " WARNING " in line
-    facts = f"tool_call tool=get_deployment outcome=upstream_unavailable seconds=\\S+ tries=4 service_id={SERVICE} "
-    assert re.search(facts, line)
+    assert re.search("tool_call tool=get_deployment outcome=upstream_unavailable seconds=\\S+ tries=4 call=\\w+ ", line)
+
+
+async def test_a_deployment_is_named_by_its_id_once_it_is_found_and_never_as_it_was_asked_for() -> None:
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("get_deployment", {"service_id": "scripted"}),
+        ("chat_with_deployment", {"service_id": "scripted", "prompt": "x", "model": "no such"}),
+        ("get_deployment", {"service_id": "sk-live-planted"}),
+        ("list_deployments", {}),
+    ]
+
+    async def control(request: Request, exchange: Exchange) -> None:
+        if "/list?" in request.path:
+            await exchange.answer_json(200, {"code": 0, "data": {"count": "1", "rows": [upstream.deployment]}})
+        elif request.path.endswith(SERVICE):
+            await exchange.answer_json(200, {"code": 0, "data": upstream.deployment})
+        else:
+            await exchange.answer_json(404, {"code": -1, "msg": "no such deployment"})
+
+    models = {"data": [{"id": "base", "owned_by": "vllm"}]}
+    async with Upstream(control=control, models=says(200, models)) as upstream:
+        lines = await lines_of("INFO", upstream, *asked, ALAYA_LOG_FORMAT="json")
+
+    calls = [json.loads(line) for line in lines if "tool_call" in line]
+    assert [(call["outcome"], call.get("service_id")) for call in calls] == [
+        ("ok", SERVICE),
+        ("model_not_served", SERVICE),
+        ("deployment_not_found", None),
+        ("ok", None),
+    ]
+    assert not any("planted" in line for line in lines)
 
 
 async def test_what_goes_well_is_no_line_where_only_warnings_are_wanted() -> None:
@@ -87,6 +116,8 @@ async def test_each_request_upstream_is_a_line_at_debug() -> None:
         ("data", "POST", 200),
     ]
     assert {line["level"] for line in asked} == {"DEBUG"}
+    (call,) = (json.loads(line) for line in lines if "tool_call" in line)
+    assert {line["call"] for line in asked} == {call["call"]}
 
 
 async def test_a_request_that_got_no_answer_is_told_with_its_kind() -> None:
@@ -103,7 +134,7 @@ async def test_a_call_that_is_cancelled_is_told_as_that() -> None:
     async def hangs(_: Request, exchange: Exchange) -> None:
         await exchange.hang()
 
-    async with Upstream(chat=hangs) as upstream, host(**upstream.environ, ALAYA_LOG_LEVEL="INFO") as server:
+    async with Upstream(chat=hangs) as upstream, host(**upstream.environ, ALAYA_LOG_LEVEL="DEBUG") as server:
         await server.initialize()
         await server.call(1, CHAT[0], **CHAT[1])
         while "first token" not in str(await server.line()):
@@ -112,8 +143,10 @@ async def test_a_call_that_is_cancelled_is_told_as_that() -> None:
         await server.leave()
 
     (line,) = (line for line in written_by(server) if "tool_call" in line)
+    assert f"service_id={SERVICE}" in line
     assert "outcome=cancelled" in line
     assert " INFO " in line
+    assert any("upstream_request" in line and "failure=cancelled" in line for line in written_by(server))
 
 
 def record(message: object) -> logging.LogRecord:
@@ -122,8 +155,8 @@ def record(message: object) -> logging.LogRecord:
 
 EVENTS: list[tuple[Event, str, dict[str, Any]]] = [
     (
-        ToolCall("get_deployment", "ok", 0.12349, 1, service_id="客服 100% \n= x"),
-        r'tool_call tool=get_deployment outcome=ok seconds=0.123 tries=1 service_id="客服 100% \n= x"',
+        ToolCall("get_deployment", "ok", 0.12349, 1, "c1", service_id="客服 100% \n= x"),
+        r'tool_call tool=get_deployment outcome=ok seconds=0.123 tries=1 call=c1 service_id="客服 100% \n= x"',
         {"event": "tool_call", "seconds": 0.123, "service_id": "客服 100% \n= x"},
     ),
     (

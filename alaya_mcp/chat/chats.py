@@ -159,7 +159,7 @@ class Chats:
         """Yield one of the places for chats in flight, and whether it had to be waited for."""
         has_queued = not self._places.take_nowait(self._account)
         if has_queued:
-            notes.status("queued", "queued in this server: as many chats as ALAYA_MAX_CONCURRENCY allows are running")
+            notes.status("queued", "queued: as many chats as ALAYA_MAX_CONCURRENCY allows are running")
             with anyio.CancelScope(deadline=deadline.at) as scope:
                 await self._places.take(self._account)
             if scope.cancelled_caught:
@@ -183,7 +183,7 @@ class Chats:
             async with self._place(call.deadline, call.notes) as has_queued:
                 if has_queued:
                     call.notes.status("waiting", "looking up the deployment")
-                    deployment, _ = await self._cache.recent(service_id, call.deadline)
+                    deployment, was_kept = await self._cache.recent(service_id, call.deadline)
                 if readiness(deployment).ready:
                     try:
                         return await self._ask(call, deployment)
@@ -229,7 +229,7 @@ class Chats:
         def tell(words: str) -> None:
             notes.status("waiting", words)
 
-        with deadline.limit("data", call.service_id) as opening:
+        with deadline.limit("data", call.service_id, is_chat=True) as opening:
             body: dict[str, Any] = chat_body(
                 choice.model.sent,
                 request.turns,

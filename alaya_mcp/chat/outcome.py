@@ -1,6 +1,7 @@
 """The outcome of a chat: a result, a truncated result, or an error. Large replies are kept."""
 
 import json
+from dataclasses import replace
 
 from alaya_mcp.chat.exchange import Asked, Exchange, Timestamps
 from alaya_mcp.chat.kept_replies import KeptReplies
@@ -31,7 +32,7 @@ def outcome_of(exchange: Exchange, kept: KeptReplies) -> Outcome:
     """
     reply = exchange.decoder.reply
     if not reply.begun and (exchange.finish_reason is None or cut_by(exchange.finish_reason) == "upstream_error"):
-        raise _empty_answer_error(exchange)
+        raise replace(_empty_answer_error(exchange), is_chat=True)
     is_whole = exchange.is_shown_whole and exchange.has_all_calls
     reason = exchange.reason if is_whole else "size_cap"
     calls = [call for call, _ in exchange.tool_calls]

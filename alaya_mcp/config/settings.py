@@ -81,6 +81,11 @@ class Settings(BaseModel):
         return sha256(self.access_key.get_secret_value().encode()).hexdigest()[:_FINGERPRINT]
 
     @property
+    def key(self) -> str:
+        """What tells these settings from any others, and tells nothing of the key pair."""
+        return sha256(f"{self.credential}{self.model_dump_json()}".encode()).hexdigest()
+
+    @property
     def credential(self) -> str:
         """A hash that identifies the key pair and its API."""
         parts = (self.base_url, self.access_key.get_secret_value(), self.secret_key.get_secret_value())

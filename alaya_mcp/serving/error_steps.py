@@ -30,7 +30,9 @@ def argument_words(error: AlayaError) -> str:
 
 
 def _settings(error: AlayaError) -> str:
-    steps = [f"Correct these in the env block of the MCP host's configuration {_RESTART}"]
+    held = [setting.source for setting in error.settings if setting.source != setting.variable]
+    where = " and ".join(held) or "these in the env block of the MCP host's configuration"
+    steps = [f"Correct {where} {_RESTART}"]
     if error.cause in {"key_missing", "key_unusable"}:
         pair = "The key pair is the Open API Key from the Alaya NeW console; without an account, the server can be "
         steps.insert(0, f"{pair}started with --sandbox.")
@@ -117,11 +119,15 @@ STEPS: Final[dict[Cause, Row]] = {
     "deployment_none_running": "Ask the user to start one in the Alaya NeW console.",
     "name_ambiguous": "Ask the user which is meant, and pass its id as service_id.",
     "key_pair_rejected": f"Copy both halves of the Open API Key from the Alaya NeW console there again, {_RESTART}",
-    "apikey_rejected": "If the deployment's apikey was just changed, call again in a minute; else renew it in the "
-    "console.",
+    "apikey_rejected": "Renew the deployment's apikey in the Alaya NeW console; a change there can take a minute to "
+    "arrive.",
     "list_denied": "Check in the Alaya NeW console that the key pair's account may use it.",
-    "deployment_unknown": "A deployment of another account cannot be seen with this key pair; if the id is right, "
-    "check ALAYA_BASE_URL. Call list_deployments and pass a name or id from it.",
+    "deployment_unknown": lambda error: (
+        "Pass the deployment's id, which the Alaya NeW console shows."
+        if error.because
+        else "A deployment of another account cannot be seen with this key pair; if the id is right, check "
+        "ALAYA_BASE_URL. Call list_deployments and pass a name or id from it."
+    ),
     "name_unknown": _pass_a_deployment,
     **dict.fromkeys(("deployment_starting", "model_loading", "no_instance"), _loading),
     "deployment_stopping": "It will not answer again until somebody starts it. Ask the user to start it in the "

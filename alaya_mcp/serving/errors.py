@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import mcp_types as types
 from pydantic import ValidationError
 
-from alaya_mcp.error_causes import MAY_HAVE_BEGUN
 from alaya_mcp.error_sentences import what_happened
 from alaya_mcp.errors import AlayaError, InternalError, InvalidArguments
 from alaya_mcp.printable import printable
@@ -47,7 +46,7 @@ def _again(error: AlayaError) -> str:
     if error.passes_once_loaded:
         return "Trying again helps once it is loaded."
     after = "" if error.retry_after is None else f" after {math.ceil(error.retry_after)} s"
-    if error.cause in MAY_HAVE_BEGUN and error.plane != "control":
+    if error.may_have_begun:
         return f"Trying again{after} can help, but the engine may have begun to generate: it may cost twice."
     return f"Trying again{after} can help."
 

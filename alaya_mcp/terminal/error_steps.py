@@ -3,7 +3,7 @@
 import math
 from typing import Any, Final, get_args
 
-from alaya_mcp.error_causes import MAY_HAVE_BEGUN, Cause, UnexpectedCause
+from alaya_mcp.error_causes import Cause, UnexpectedCause
 from alaya_mcp.error_sentences import SAME_STEPS, Row, said, what_happened
 from alaya_mcp.errors import AlayaError
 
@@ -33,11 +33,9 @@ def error_fields(error: AlayaError) -> dict[str, Any]:
 def next_step(error: AlayaError) -> str:
     """What to do, ending with one thing to do."""
     step = said(STEPS.get(error.cause, _ELSEWHERE), error)
-    if error.cause in MAY_HAVE_BEGUN and error.plane == "data":
-        step = f"{_MAY_COST_TWICE} {step}"
     if error.retry_after is not None:
-        return f"Ask again in {math.ceil(error.retry_after)} s."
-    return step
+        step = f"Ask again in {math.ceil(error.retry_after)} s."
+    return f"{_MAY_COST_TWICE} {step}" if error.may_have_begun else step
 
 
 def _settings(error: AlayaError) -> str:
@@ -97,10 +95,14 @@ STEPS: Final[dict[Cause, Row]] = {
     ),
     "name_ambiguous": _NAME_ONE,
     "key_pair_rejected": f"{_DOCTOR} Copy both halves of the Open API Key from the Alaya NeW console there again.",
-    "apikey_rejected": "If the deployment's apikey was just changed, ask again in a minute; else renew it in the "
-    "console.",
+    "apikey_rejected": "Renew the deployment's apikey in the Alaya NeW console; a change there can take a minute to "
+    "arrive.",
     "list_denied": "Name the deployment, which needs no list: `alayanew-mcp chat NAME`.",
-    "deployment_unknown": f"A deployment of another account cannot be seen with this key pair. {_NAME_ONE}",
+    "deployment_unknown": lambda error: (
+        "Name it by its id, which the Alaya NeW console shows: `alayanew-mcp chat ID`."
+        if error.because
+        else f"A deployment of another account cannot be seen with this key pair. {_NAME_ONE}"
+    ),
     "name_unknown": lambda error: _NAME_ONE if error.candidates else _WHOSE,
     **dict.fromkeys(("deployment_starting", "model_loading", "no_instance"), _LOADING),
     "deployment_stopping": "Start it again in the Alaya NeW console once it has stopped.",

@@ -189,7 +189,11 @@ class AlayaClient:
             nonlocal sent
             tell("waiting for the first token")
             sent = self._clock.now()
-            return await self._transport.open("data", "POST", url, auth=engine.auth, deadline=deadline, json=body)
+            try:
+                return await self._transport.open("data", "POST", url, auth=engine.auth, deadline=deadline, json=body)
+            except Failure as failure:
+                failure.is_chat = True
+                raise
 
         def tell_wait(failure: Failure, seconds: float) -> None:
             again = f"trying again in {seconds:.0f} s" if round(seconds) else "trying again"

@@ -14,6 +14,7 @@ from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.reference import REFERENCE_LENGTH, as_uuid, could_be_id, folded, is_uuid, most_like
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments, RequestRejected
+from alaya_mcp.telemetry import found_deployment
 from alaya_mcp.upstream.pages import FetchPage, Walk, may_be_cut
 from alaya_mcp.upstream.position import LARGEST_PAGE, Position
 from alaya_mcp.upstream.single_flight import Flight, SingleFlight
@@ -93,11 +94,13 @@ class DeploymentNames:
         """
         target = self._aliases.get(folded(reference), reference)
         try:
-            return await self._find(target, deadline, look)
+            found = await self._find(target, deadline, look)
         except DeploymentNotFound as error:
             if target == reference:
                 raise
             raise replace(error, alias=reference) from None
+        found_deployment(found[0])
+        return found
 
     async def _find(
         self, target: str, deadline: Deadline, look: Callable[[str, Deadline], Awaitable[_T]]
@@ -140,7 +143,7 @@ class DeploymentNames:
                     raise
                 if isinstance(missing, DeploymentNotFound) and most_like(name, _own_names(self._aliases), 1):
                     raise _not_found(name, {}, self._aliases, missing) from None
-                raise missing from None
+                raise replace(missing, because=error) from None
             return self._only_match(name, rows, missing)
 
         def keep(service_id: str, flight: Flight[str]) -> None:

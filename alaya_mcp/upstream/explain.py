@@ -40,6 +40,10 @@ _ODD_ANSWERS: Final[dict[Kind, UnexpectedCause]] = {
 
 def explain(failure: Failure, subject: Subject) -> AlayaError:
     """Return the error for a failure that is not retried any more."""
+    return replace(_explained(failure, subject), is_cut_short=failure.is_cut_short, is_chat=failure.is_chat)
+
+
+def _explained(failure: Failure, subject: Subject) -> AlayaError:
     service_id, plane = subject.service_id, failure.plane
     if failure.status is not None:
         return replace(_by_status(failure, failure.status, subject), is_page=failure.is_page)

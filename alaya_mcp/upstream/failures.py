@@ -71,6 +71,8 @@ class Failure(Exception):
         retry_after_header: As sent, or None.
         proxy: What sets the proxy that the request went through; empty if there was none.
         distrust: Why TLS failed, for kind "tls".
+        is_cut_short: Whether it would have been retried, had the caller's deadline left the time.
+        is_chat: Whether a chat was sent.
     """
 
     plane: Plane
@@ -81,6 +83,8 @@ class Failure(Exception):
     retry_after_header: str | None = None
     proxy: str = ""
     distrust: Distrust | None = None
+    is_cut_short: bool = False
+    is_chat: bool = False
 
     @property
     def is_page(self) -> bool:

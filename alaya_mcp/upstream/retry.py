@@ -141,7 +141,12 @@ def _policy(
         return backoff_seconds(state.attempt_number, clock.chance()) if asked is None else asked
 
     def stop(state: "RetryCallState") -> bool:
-        return state.attempt_number >= TRIES or state.upcoming_sleep >= deadline.remaining()
+        if state.attempt_number >= TRIES:
+            return True
+        is_cut_short = state.upcoming_sleep >= deadline.remaining()
+        if is_cut_short and isinstance(failure := _failure(state), Failure):
+            failure.is_cut_short = True
+        return is_cut_short
 
     def before_sleep(state: "RetryCallState") -> None:
         if tell and isinstance(failure := _failure(state), Failure):

@@ -37,7 +37,7 @@ class SingleFlight(Generic[T]):
         self._flights: dict[str, Flight[T]] = {}
 
     def mark_stale(self, key: str) -> None:
-        """Mark the request under way for a key as stale: waiting callers use it, but it is not cached."""
+        """Mark the request under way for a key as stale: present waiters use it, later callers and the cache do not."""
         if flight := self._flights.get(key):
             flight.is_stale = True
 
@@ -62,9 +62,10 @@ class SingleFlight(Generic[T]):
             AlayaError: the request failed, or this caller's deadline passed.
         """
         while flight := self._flights.get(key):
+            was_stale = flight.is_stale
             with deadline.limit("control"):
                 await flight.landed.wait()
-            if flight.began < since or flight.outcome is None:
+            if was_stale or flight.began < since or flight.outcome is None:
                 continue
             if isinstance(flight.outcome, AlayaError):
                 raise flight.outcome.with_traceback(None) from None
@@ -77,8 +78,9 @@ class SingleFlight(Generic[T]):
             flight.outcome = outcome = await fetch()
             keep(outcome, flight)
         except AlayaError as error:
-            if not (isinstance(error, UpstreamTimeout) and error.http_status is None):
-                flight.outcome = error  # a local time-out is this caller's alone: the others send their own request
+            is_own = error.is_cut_short or (isinstance(error, UpstreamTimeout) and error.http_status is None)
+            if not is_own:  # what came of this caller's own deadline is not the others': they send their own request
+                flight.outcome = error
             raise
         finally:  # a cancelled leader leaves no outcome, and the next caller takes over
             del self._flights[key]

@@ -19,7 +19,7 @@ from alaya_mcp.deadline import Deadline
 from alaya_mcp.error_causes import Plane
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.origins import Origin
-from alaya_mcp.telemetry import UpstreamRequest, count_request
+from alaya_mcp.telemetry import UpstreamRequest, count_request, current_call
 from alaya_mcp.upstream.failures import Failure, distrust_in, kind_of
 from alaya_mcp.upstream.proxies import Proxy, UnusableProxy, proxies_in, proxy_for
 
@@ -180,7 +180,8 @@ class Transport:
             # Explicit authentication or none: never one that the client finds itself (netrc, userinfo).
             response = await client.send(request, auth=auth or httpx2.Auth(), stream=True)
         if _log.isEnabledFor(logging.DEBUG):
-            _log.debug(UpstreamRequest(plane, method, anyio.current_time() - began, status=response.status_code))
+            seconds = anyio.current_time() - began
+            _log.debug(UpstreamRequest(plane, method, seconds, status=response.status_code, call=current_call()))
         if not _OK <= response.status_code < _MULTIPLE_CHOICES or response.status_code in _WITHOUT_BODY:
             try:
                 failure = await _status_failure(plane, response)
@@ -246,8 +247,10 @@ def _logged(plane: Plane, method: str, began: float) -> Generator[None]:
     """Log a request that got no response."""
     try:
         yield
-    except Failure as failure:
-        _log.debug(UpstreamRequest(plane, method, anyio.current_time() - began, failure=failure.kind))
+    except BaseException as error:
+        if _log.isEnabledFor(logging.DEBUG):
+            kind = error.kind if isinstance(error, Failure) else "cancelled"
+            _log.debug(UpstreamRequest(plane, method, anyio.current_time() - began, failure=kind, call=current_call()))
         raise
 
 

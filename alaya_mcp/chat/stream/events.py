@@ -23,6 +23,7 @@ _BARE_JSON: Final = (b"{", b"}", b"[", b"]", b'"')
 """First bytes of JSON lines; no field name starts with them."""
 _FIELD_NAME: Final = re.compile(rb"(?!error)[a-z0-9_.-]*")
 """Unknown fields, which the format says to ignore."""
+_REPEATED_PREFIX: Final = re.compile(rb"(?:data:\s*)+")
 _SNIFF: Final = 4096
 
 _ONE_EVENT: Final = re.compile(rb"data: (?!data:)([^\r\n]*)\n\n")
@@ -70,7 +71,7 @@ class EventSplitter:
         self._after_cr = False
         self._line: list[bytes] = []
         self._data: list[bytes] = []
-        self._is_error = False
+        self._is_error = self._has_choices = False
         self._size = 0
 
     def feed(self, chunk: bytes) -> list[str]:
@@ -151,7 +152,7 @@ class EventSplitter:
             self._take(line, events)  # counted as unreadable when the data is parsed
         else:
             is_error = name == b"event" and value.strip().lower() == b"error"
-            if is_error and any(b'"choices"' in piece for piece in self._data):  # the data before it is not an error
+            if is_error and self._has_choices:  # the data before it is not an error
                 self._end_event(events)
                 self._size = len(line)
             self._is_error |= is_error
@@ -160,19 +161,20 @@ class EventSplitter:
     def _take(self, piece: bytes, events: list[str]) -> None:
         """Add a line to the event's data, or begin another event: within JSON, `{` does not follow `}`."""
         text = piece.strip()
-        while text.startswith(b"data:"):  # some gateways repeat the prefix
-            piece = text = text[5:].lstrip()
+        if prefix := _REPEATED_PREFIX.match(text):  # some gateways repeat it
+            piece = text = text[prefix.end() :]
         if self._data and (text == _DONE or (text.startswith(b"{") and self._data[-1].rstrip().endswith(b"}"))):
             self._end_event(events)
             self._size = len(piece)
         self._data.append(piece)
+        self._has_choices |= b'"choices"' in piece
 
     def _end_event(self, events: list[str]) -> None:
         if self._data:
             data = b"\n".join(self._data).decode("utf-8", "replace")
             events.append(ErrorData(data) if self._is_error else data)
             self._data.clear()
-        self._is_error = False
+        self._is_error = self._has_choices = False
         self._size = 0
 
 

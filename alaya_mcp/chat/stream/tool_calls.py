@@ -9,7 +9,7 @@ from alaya_mcp.printable import encodable
 
 MOST_CALLS: Final = 128
 """Calls in one reply, as many as tools may be offered."""
-_LARGE: Final = 65_536
+_LARGE: Final = 1_024
 """Longer arguments, in characters, are parsed again only after doubling in length."""
 _NAME_LENGTH: Final = 256
 """Characters of a call's id or of a function's name."""

@@ -17,7 +17,7 @@ from alaya_mcp.results import ResultModel
 from alaya_mcp.serving.elicitation import AnswerAwaited, Caller
 from alaya_mcp.serving.errors import error_result, internal_error, invalid_arguments
 from alaya_mcp.serving.tools.schema import portable_schema, result_schema
-from alaya_mcp.telemetry import Outcome, ToolCall, counted_requests
+from alaya_mcp.telemetry import Outcome, ToolCall, call_facts
 
 _NO_FAILURES: Final = frozenset(get_args(Outcome))
 
@@ -113,7 +113,6 @@ class Tool(Generic[ArgumentsT, ResultT]):
                 if isinstance(account, NotConfigured):
                     log.outcome = account.code
                     return error_result(account)
-                log.service_id = getattr(arguments, "service_id", None) or account.settings.service_id
                 result = await self.run(account, arguments, caller)  # type: ignore[arg-type] # parse returns its own class
                 log.result = result
                 return types.CallToolResult(
@@ -138,7 +137,6 @@ class _Log:
     """The facts of a call's log line, as far as they are known."""
 
     outcome: str | None = None
-    service_id: str | None = None
     result: ResultModel | None = None
 
 
@@ -146,7 +144,7 @@ class _Log:
 def _logged(tool: str, account: Account | NotConfigured) -> Generator[_Log]:
     """Log one line for a call, however it ends; a failure is a warning."""
     log, began = _Log(), anyio.current_time()
-    with counted_requests() as requests:
+    with call_facts() as facts:
         try:
             yield log
         except BaseException:
@@ -160,8 +158,9 @@ def _logged(tool: str, account: Account | NotConfigured) -> Generator[_Log]:
                     tool,
                     outcome,
                     anyio.current_time() - began,
-                    requests.sent,
-                    service_id=getattr(log.result, "service_id", log.service_id),
+                    facts.tries,
+                    facts.key,
+                    service_id=facts.service_id or getattr(log.result, "service_id", None),
                     account=None if isinstance(account, NotConfigured) else account.settings.account,
                     truncated=getattr(log.result, "truncated_reason", None),
                 )
