@@ -108,6 +108,39 @@ async def test_what_is_waited_for_takes_no_time_where_the_clock_is_given() -> No
     assert slept == [0.125, 7.0]
 
 
+async def test_a_deployment_that_moved_while_a_chat_was_queued_is_found_again() -> None:
+    deployment = {**DEPLOYMENT}
+    first, release = anyio.Event(), anyio.Event()
+
+    async def answer(request: httpx2.Request) -> httpx2.Response:
+        if not request.url.path.endswith("/chat/completions"):
+            return httpx2.Response(200, json={"code": 0, "data": deployment})
+        if not first.is_set():
+            first.set()
+            await release.wait()
+        elif request.url.host == "engine.invalid":
+            raise httpx2.ConnectError("refused")
+        return says("Hello")(request)
+
+    async with Shared(1, Transport({}, httpx2.MockTransport(answer))) as shared:
+        with Accounts(shared).using(settings_of("a")) as account:
+            replies: list[str] = []
+
+            async def ask() -> None:
+                replies.append((await chat(account)).content)
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(ask)
+                await first.wait()
+                account.cache.forget(SERVICE)  # so that the second chat looks it up, and it is kept by the time it asks
+                tasks.start_soon(ask)
+                await anyio.wait_all_tasks_blocked()
+                deployment["serviceUrl"] = "https://moved.invalid"
+                release.set()
+
+    assert replies == ["Hello", "Hello"]
+
+
 async def test_one_account_for_one_credential() -> None:
     async with Wire(says("x")).shared() as shared:
         accounts = Accounts(shared)

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alaya_mcp.deadline import Deadline
 from alaya_mcp.upstream.failures import Failure, Kind
 from alaya_mcp.upstream.retry import (
     chat_may_be_resent,
     partial_adapter_chat_may_be_resent,
     read_may_be_resent,
+    resending,
     retry_after_seconds,
 )
 
@@ -141,3 +143,17 @@ words = st.sampled_from(["Thu,", "01", "Jan", "2026", "12:00:30", "GMT", "+0800"
 def test_nonsense_is_none_and_never_fails(header: str) -> None:
     seconds = retry_after_seconds(header, NOW)
     assert seconds is None or seconds >= 0
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("wait", "cut_short"), [("9", True), ("0", False)])
+async def test_a_failure_says_whether_the_callers_time_was_too_short_for_another_try(
+    wait: str, *, cut_short: bool
+) -> None:
+    async def send() -> None:
+        raise Failure("control", "status", status=503, retry_after_header=wait)
+
+    with pytest.raises(Failure) as raised:
+        await resending(send, read_may_be_resent, Deadline.after(5))
+
+    assert raised.value.is_cut_short is cut_short
