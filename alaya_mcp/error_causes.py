@@ -11,21 +11,17 @@ Distrust = Literal["expired", "not_yet_valid", "self_signed", "unknown_authority
 SettingProblem = Literal["missing", "empty", "unexpanded", "unusable"]
 """What is wrong with one setting: no value, an empty one, a reference that was not replaced, or one that is refused."""
 
-ConfigurationCause = Literal[
-    "key_missing",
-    "key_unusable",
-    "base_url_unusable",
-    "setting_unusable",
+SettingCause = Literal["key_missing", "key_unusable", "base_url_unusable", "setting_unusable"]
+FileCause = Literal[
     "config_file_missing",
     "config_file_unreadable",
     "config_file_too_large",
     "config_file_not_utf8",
     "config_file_not_toml",
     "config_entry_unusable",
-    "profile_unknown",
-    "certificates_unusable",
-    "proxy_unusable",
-    "proxy_refused",
+]
+ConfigurationCause = Literal[
+    SettingCause, FileCause, "profile_unknown", "certificates_unusable", "proxy_unusable", "proxy_refused"
 ]
 ArgumentCause = Literal[
     "arguments_unusable",

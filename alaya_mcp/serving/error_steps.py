@@ -2,7 +2,7 @@
 
 from typing import Final, get_args
 
-from alaya_mcp.error_causes import Cause, UnexpectedCause
+from alaya_mcp.error_causes import LOADING, Cause, FileCause, SettingCause, UnexpectedCause
 from alaya_mcp.error_sentences import SAME_STEPS, Row, said
 from alaya_mcp.errors import AlayaError
 
@@ -73,18 +73,8 @@ _NO_ANSWER: Final = ("Call again later.", _MORE_TIME)
 _CONSOLE_NAME: Final = "Check the deployment's served name in the Alaya NeW console."
 
 STEPS: Final[dict[Cause, Row]] = {
-    **dict.fromkeys(("key_missing", "key_unusable", "base_url_unusable", "setting_unusable"), _settings),
-    **dict.fromkeys(
-        (
-            "config_file_missing",
-            "config_file_unreadable",
-            "config_file_too_large",
-            "config_file_not_utf8",
-            "config_file_not_toml",
-            "config_entry_unusable",
-        ),
-        _CONFIG_FILE,
-    ),
+    **dict.fromkeys(get_args(SettingCause), _settings),
+    **dict.fromkeys(get_args(FileCause), _CONFIG_FILE),
     "profile_unknown": "Correct ALAYA_PROFILE, or add the profile.",
     "certificates_unusable": f"Correct or remove both variables (a file and a folder of PEM certificates), {_RESTART}",
     "proxy_unusable": lambda error: (
@@ -129,7 +119,7 @@ STEPS: Final[dict[Cause, Row]] = {
         "ALAYA_BASE_URL. Call list_deployments and pass a name or id from it."
     ),
     "name_unknown": _pass_a_deployment,
-    **dict.fromkeys(("deployment_starting", "model_loading", "no_instance"), _loading),
+    **dict.fromkeys(LOADING, _loading),
     "deployment_stopping": "It will not answer again until somebody starts it. Ask the user to start it in the "
     "Alaya NeW console.",
     "deployment_stopped": "Start it in the Alaya NeW console, then look again.",

@@ -3,7 +3,7 @@
 import math
 from typing import Any, Final, get_args
 
-from alaya_mcp.error_causes import Cause, UnexpectedCause
+from alaya_mcp.error_causes import LOADING, Cause, FileCause, SettingCause, UnexpectedCause
 from alaya_mcp.error_sentences import SAME_STEPS, Row, said, what_happened
 from alaya_mcp.errors import AlayaError
 
@@ -68,18 +68,8 @@ _LOADING: Final = "Loading can take minutes. Ask again, which waits for it as lo
 _CONSOLE_NAME: Final = "Check the deployment's served name in the Alaya NeW console."
 
 STEPS: Final[dict[Cause, Row]] = {
-    **dict.fromkeys(("key_missing", "key_unusable", "base_url_unusable", "setting_unusable"), _settings),
-    **dict.fromkeys(
-        (
-            "config_file_missing",
-            "config_file_unreadable",
-            "config_file_too_large",
-            "config_file_not_utf8",
-            "config_file_not_toml",
-            "config_entry_unusable",
-        ),
-        _CONFIG_FILE,
-    ),
+    **dict.fromkeys(get_args(SettingCause), _settings),
+    **dict.fromkeys(get_args(FileCause), _CONFIG_FILE),
     "profile_unknown": "Choose one of them with `export ALAYA_PROFILE=NAME`, or add the profile.",
     "certificates_unusable": "Correct both variables (a file and a folder of PEM certificates), or run `unset "
     "SSL_CERT_FILE SSL_CERT_DIR`.",
@@ -104,7 +94,7 @@ STEPS: Final[dict[Cause, Row]] = {
         else f"A deployment of another account cannot be seen with this key pair. {_NAME_ONE}"
     ),
     "name_unknown": lambda error: _NAME_ONE if error.candidates else _WHOSE,
-    **dict.fromkeys(("deployment_starting", "model_loading", "no_instance"), _LOADING),
+    **dict.fromkeys(LOADING, _LOADING),
     "deployment_stopping": "Start it again in the Alaya NeW console once it has stopped.",
     "deployment_stopped": "Start it in the Alaya NeW console, then ask again.",
     "model_unknown": _pass_a_model("Type /model to see what can be asked."),
