@@ -1,4 +1,4 @@
-"""One account and all that is its own; many accounts over what they share."""
+"""Per-account state, and what all accounts share."""
 
 import os
 from collections import OrderedDict
@@ -16,8 +16,7 @@ from alaya_mcp.clock import Clock
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.errors import RateLimited
 from alaya_mcp.upstream.client import AlayaClient
-from alaya_mcp.upstream.deployment_cache import DeploymentCache
-from alaya_mcp.upstream.deployment_names import DeploymentNames
+from alaya_mcp.upstream.deployments import DeploymentCache, DeploymentNames
 from alaya_mcp.upstream.transport import Transport
 
 MOST_ACCOUNTS: Final = 1_000
@@ -26,13 +25,13 @@ _CLOCK: Final = Clock()
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """All that belongs to one credential.
+    """The state of one credential, used by the server, the terminal chat and the doctor.
 
     Attributes:
-        settings: How it is reached.
-        client: Both planes.
-        names: What deployments there are, and which is meant by a name.
-        cache: Deployments, as lately seen.
+        settings: Its settings.
+        client: Sends requests to both planes.
+        names: Lists deployments and resolves names.
+        cache: Recently read deployments.
         chats: Chats with them.
     """
 
@@ -44,12 +43,12 @@ class Account:
 
 
 class Shared:
-    """What accounts share: connections, places for chats, workers that check schemas, room for large replies.
+    """Shared by all accounts: connections, places for chats, workers that check schemas, room for large replies.
 
     Args:
         max_concurrency: Chats in flight, of all accounts together.
         transport: Connections to both planes.
-        clock: Time and chance.
+        clock: Time, sleep and randomness.
     """
 
     def __init__(self, max_concurrency: int, transport: Transport, clock: Clock = _CLOCK) -> None:
@@ -67,7 +66,7 @@ class Shared:
         await self.transport.__aexit__(exc_type, exc, tb)
 
     def account(self, settings: Settings) -> Account:
-        """A new account over all this; nothing is sent until something is asked of it."""
+        """Return a new account; nothing is sent until it is used."""
         now = self.clock.now
         client = AlayaClient(settings, self.transport, self.clock)
         cache = DeploymentCache(client.deployment, now=now)
@@ -86,12 +85,12 @@ class Shared:
 
 @dataclass(slots=True)
 class _Held:
-    """An account that is kept.
+    """An open account.
 
     Attributes:
-        account: Itself.
-        calls: How many are using it.
-        left: When the last one ended, on the event loop's clock.
+        account: The account.
+        calls: Calls that are using it.
+        left: When the last call ended, on the event loop's clock.
     """
 
     account: Account
@@ -100,15 +99,15 @@ class _Held:
 
 
 class Accounts:
-    """One account for each credential with its settings, at most a number of them; the longest idle ones go first.
+    """Open accounts, one for each credential with its settings; over the limit, the longest idle one is closed.
 
     Accounts of one credential that differ in their settings still share its places and its large replies.
 
     Args:
-        shared: What they share.
-        most: Accounts kept at a time.
-        idle_seconds: After which an account that no call uses is closed, at the next call of any; large replies are
-            kept for no longer.
+        shared: Shared by them.
+        most: Accounts open at a time.
+        idle_seconds: After this time without a call an account is closed, at the next call of any account; large
+            replies are kept no longer.
     """
 
     def __init__(self, shared: Shared, *, most: int = MOST_ACCOUNTS, idle_seconds: float = KEPT_SECONDS) -> None:
@@ -122,10 +121,10 @@ class Accounts:
 
     @contextmanager
     def using(self, settings: Settings) -> Generator[Account]:
-        """Yield the account of these settings, which is not closed as long as the block runs.
+        """Yield the account of these settings; it is not closed while the block runs.
 
         Raises:
-            RateLimited: as many others are in use as there may be.
+            RateLimited: `most` other accounts are in use.
         """
         key = settings.key
         self._close_idle()
@@ -142,7 +141,7 @@ class Accounts:
             self._held.move_to_end(key)
 
     def _close_idle(self) -> None:
-        """Close the accounts that no call has used for long; they are in the order in which they were last left."""
+        """Close accounts that have been idle too long; they are ordered by their last use."""
         long_ago = self._shared.clock.now() - self._idle_seconds
         for key, held in list(self._held.items()):
             if held.left >= long_ago:
@@ -162,11 +161,11 @@ class Accounts:
 
 @asynccontextmanager
 async def open_account(settings: Settings, environ: Mapping[str, str] = os.environ) -> AsyncGenerator[Account]:
-    """One account alone, for as long as the block runs.
+    """Yield a single account, closed with the block.
 
     Args:
-        settings: How it is reached.
-        environ: What names proxies and files of certificates.
+        settings: Its settings.
+        environ: Variables that set proxies and certificate files.
     """
     async with Shared(settings.max_concurrency, Transport(environ)) as shared:
         shared.transport.warm_up(settings.control_plane)

@@ -1,4 +1,4 @@
-"""Putting a whole file in the place of another, or leaving that as it is."""
+"""Replace a file as a whole, or leave it unchanged."""
 
 import os
 import tempfile
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def replace_file(target: Path, content: bytes, mode: int) -> None:
-    """Put a file with these permissions in the place of what is there; a link is written through.
+    """Replace a file, with these permissions; the target of a symbolic link is replaced, not the link.
 
     Args:
         target: The file, which need not be there.
@@ -33,7 +33,7 @@ def replace_file(target: Path, content: bytes, mode: int) -> None:
 
 
 def usual_mode() -> int:
-    """The permission bits of a new file, by the user's mask."""
+    """Return the permission bits of a new file under the user's umask."""
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask

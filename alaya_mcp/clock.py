@@ -1,4 +1,4 @@
-"""Time and chance as arguments: what decides by them can be tried without waiting."""
+"""Time, sleep and randomness as arguments, so that tests need not wait."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ def _date() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Where time and chance come from.
+    """The source of time, sleep and randomness.
 
     Attributes:
         now: Seconds on the event loop's clock, which deadlines are on.

@@ -1,4 +1,4 @@
-"""One absolute deadline for a tool call, handed down to whatever waits."""
+"""The absolute deadline of a call, passed down to everything that waits."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -24,21 +24,21 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float) -> "Deadline":
-        """The deadline `seconds` from now."""
+        """Return the deadline `seconds` from now."""
         return cls(anyio.current_time() + seconds, seconds)
 
     def sooner(self, seconds: float) -> "Deadline":
-        """The deadline `seconds` from now, or this one if that comes first."""
+        """Return the deadline `seconds` from now, or this one if that comes first."""
         other = Deadline.after(seconds)
         return other if other.at < self.at else self
 
     def remaining(self) -> float:
-        """Seconds left, never below zero."""
+        """Return the seconds left, at least 0."""
         return max(0.0, self.at - anyio.current_time())
 
     @contextmanager
     def limit(self, plane: Plane, service_id: str = "", *, is_chat: bool = False) -> Generator[anyio.CancelScope]:
-        """Cancel what runs inside once the deadline has come.
+        """Cancel the block at the deadline.
 
         Raises:
             UpstreamTimeout: it has come.

@@ -92,7 +92,7 @@ UnavailableCause = Literal[
 UnexpectedCause = Literal[
     "base_url_path_wrong",
     "list_missing",
-    "chat_endpoint_missing",
+    "endpoint_missing",
     "redirect",
     "odd_status",
     "broken_encoding",

@@ -173,7 +173,7 @@ def _no_answer(error: AlayaError) -> str:
 
 _ODD_ANSWERS: Final[dict[UnexpectedCause, str]] = {
     "list_missing": "HTTP 404: there is no list of deployments at ALAYA_BASE_URL",
-    "chat_endpoint_missing": "HTTP 404: there is no chat endpoint at the serviceUrl",
+    "endpoint_missing": "HTTP 404: there is no OpenAI-compatible API at the serviceUrl",
     "redirect": "a redirect (HTTP {0.http_status}), which is never followed",
     "odd_status": "HTTP {0.http_status}, where an answer was expected",
     "broken_encoding": "a body whose compression is broken",

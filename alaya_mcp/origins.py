@@ -1,4 +1,4 @@
-"""Which URLs are trusted with which credentials. Pure: no name is resolved here."""
+"""Which URLs are trusted, and which credential is sent to which of them. Pure: no name is resolved here."""
 
 import ipaddress
 import re
@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
+from pydantic import SecretStr
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _IPV4_TAILS = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
 _SPACE_OR_CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
 
 
 class UrlRefused(ValueError):
-    """A URL that is not used; the text says why, as the end of a sentence about it, and quotes none of it."""
+    """A URL that is refused; the text is the reason, as the end of a sentence, and quotes none of the URL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Scheme, host and port: what a credential is bound to."""
+    """Scheme, host and port, to which a credential is bound."""
 
     scheme: str
     host: str
@@ -27,7 +29,7 @@ class Origin:
     @classmethod
     @lru_cache(maxsize=256)
     def of(cls, url: str) -> "Origin":
-        """The origin of an http or https URL that was parsed before."""
+        """Return the origin of an http or https URL that was validated before."""
         parts = urlsplit(url)
         return cls(parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORTS.get(parts.scheme, 0))
 
@@ -37,8 +39,44 @@ class Origin:
         return is_loopback(self.host)
 
 
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A header with a secret, and the only origin that it is sent to.
+
+    Attributes:
+        origin: Where it is sent.
+        header: The header's name.
+        value: The header's value.
+    """
+
+    origin: Origin
+    header: str
+    value: SecretStr
+
+    @classmethod
+    def of_key_pair(cls, origin: Origin, access_key: SecretStr, secret_key: SecretStr) -> "Credential":
+        """Return the control plane's: `plain Credential=AK,Signature=SK` (API documentation, Authorizations)."""
+        pair = f"plain Credential={access_key.get_secret_value()},Signature={secret_key.get_secret_value()}"
+        return cls(origin, "Authorization", SecretStr(pair))
+
+    @classmethod
+    def of_api_key(cls, origin: Origin, api_key: SecretStr) -> "Credential":
+        """Return one engine's: `apiKey: KEY` (API documentation, service call)."""
+        return cls(origin, "apiKey", api_key)
+
+    def headers_for(self, url: str) -> dict[str, str]:
+        """Return the header, for a request to a URL.
+
+        Raises:
+            RuntimeError: the URL has another origin, a bug in this package.
+        """
+        if Origin.of(url) != self.origin:
+            raise RuntimeError("a credential was about to leave its origin")
+        return {self.header: self.value.get_secret_value()}
+
+
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address that a host literal names, short and hexadecimal IPv4 forms too."""
+    """Return the address of a host literal, including short and hexadecimal IPv4 forms."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -50,7 +88,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """The IPv4 address inside a mapped, 6to4, NAT64 or IPv4-compatible one."""
+    """Return the IPv4 address inside a mapped, 6to4, NAT64 or IPv4-compatible one."""
     inside = address.ipv4_mapped or address.sixtofour
     if inside is None and any(address in network for network in _IPV4_TAILS) and int(address) & 0xFFFFFFFF > 1:
         inside = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
@@ -59,7 +97,7 @@ def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddre
 
 @lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
-    """Whether a host literal or name is this machine (127.0.0.0/8, ::1, localhost, unspecified)."""
+    """Return whether a host literal or name is this machine (127.0.0.0/8, ::1, localhost, unspecified)."""
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -68,7 +106,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_link_local(host: str) -> bool:
-    """Whether a host literal is link-local, where clouds keep their metadata services."""
+    """Return whether a host literal is link-local, where clouds have their metadata services."""
     address = _address(host.rstrip(".").lower())
     return address is not None and address.is_link_local
 
@@ -91,14 +129,14 @@ def _parsed(url: str) -> SplitResult:
 
 
 def _without_extras(parts: SplitResult) -> str:
-    """Scheme, host, port and path alone: userinfo, query and fragment may hold secrets."""
+    """Return scheme, host, port and path: userinfo, query and fragment may hold secrets."""
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
 
 
 def base_url(text: str) -> str:
-    """The control plane's base, without a trailing slash.
+    """Return the control plane's base URL without a trailing slash.
 
     Raises:
         UrlRefused: not a URL, or plain http to another machine.
@@ -112,7 +150,7 @@ def base_url(text: str) -> str:
 
 
 def shown_endpoint(service_url: str) -> str:
-    """`serviceUrl` fit to be shown: no userinfo, query, fragment or trailing slash.
+    """Return a `serviceUrl` to show: without userinfo, query, fragment and trailing slash.
 
     Raises:
         UrlRefused: not an http or https URL.
@@ -121,7 +159,7 @@ def shown_endpoint(service_url: str) -> str:
 
 
 def service_endpoint(service_url: str, *, control_plane: Origin) -> str:
-    """The URL that requests to a deployment's engine start with.
+    """Return the base URL for requests to a deployment's engine.
 
     A serviceUrl comes from upstream, so it could name a host that only this machine can reach:
     link-local addresses are refused, and loopback unless the control plane is there too.

@@ -1,20 +1,20 @@
-"""Text from outside made fit to be shown and to be encoded. Pure."""
+"""Make text from outside safe to show and to encode. Pure."""
 
 from typing import Final
 
 TEXT_LIMIT: Final = 2_000
-"""Characters of one text field; more is no name, address or id."""
+"""Characters of one text field; names, addresses and ids are shorter."""
 
 
 def printable(text: str) -> str:
-    """`text` without control characters and lone surrogates, on one line, at most `TEXT_LIMIT` characters."""
+    """Return `text` without control characters and lone surrogates, on one line, at most `TEXT_LIMIT` characters."""
     if not text.isprintable():
         text = "".join(char if char.isprintable() else " " for char in text)
     return text.strip()[:TEXT_LIMIT]
 
 
 def encodable(text: str) -> str:
-    """`text` fit for UTF-8: halves of surrogate pairs are joined where they meet, else replaced."""
+    """Return `text` as UTF-8 can encode it: halves of surrogate pairs joined, or replaced if they do not meet."""
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

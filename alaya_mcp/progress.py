@@ -1,4 +1,4 @@
-"""Progress notes of one call: alive by the clock, then the reply's text as it comes."""
+"""Progress notes of one call: a status at intervals, then the reply's text as it arrives."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,7 @@ import anyio
 Phase = Literal["queued", "waiting", "thinking", "writing"]
 
 STATUS_SECONDS: Final = 4.0
-"""Between status notes; below the 5 s that are promised, since timers fire late."""
+"""Between status notes; less than the promised 5 s, since timers fire late."""
 
 _T = TypeVar("_T")
 
@@ -18,7 +18,7 @@ class Notify(Protocol):
     """Sends one note: elapsed seconds, its words, and the phase."""
 
     def __call__(self, progress: float, message: str, phase: Phase) -> Awaitable[None]:
-        """Send it; `progress` only ever grows."""
+        """Send it; `progress` always increases."""
         ...
 
 
@@ -26,23 +26,23 @@ class Notes(Protocol):
     """Receives the progress of a call."""
 
     def status(self, phase: Phase, words: str, detail: str = "") -> None:
-        """Tell what is being done."""
+        """Report what is being done."""
         ...
 
     def think(self) -> None:
-        """Tell that the model thinks."""
+        """Report that the model is thinking."""
         ...
 
     def write(self, text: str) -> None:
-        """Tell text of the reply."""
+        """Report text of the reply."""
         ...
 
 
 class ProgressNotes:
-    """Tells a host what a call is doing.
+    """Reports a call's progress to its host.
 
-    Until the first text a status is repeated by the clock. From then on each note's words are exactly the text
-    since the last note, so that the notes of phase "writing", joined, are the reply.
+    Until the first text, the status is repeated at intervals. From then on each note is exactly the text since the
+    last one, so that the notes of phase "writing", joined, are the reply.
     """
 
     def __init__(self, notify: Notify, interval: float, words: str = "looking up the deployment") -> None:
@@ -59,13 +59,13 @@ class ProgressNotes:
         self._begin: Callable[[], None] | None = None
 
     def status(self, phase: Phase, words: str, detail: str = "") -> None:
-        """Tell this now, and again by the clock until something else is told: "words, 12 s, detail"."""
+        """Report this now and at intervals until the status changes: "words, 12 s, detail"."""
         if self._phase != "writing" and (phase, words, detail) != (self._phase, self._words, self._detail):
             self._phase, self._words, self._detail = phase, words, detail
             self._wake_up()
 
     def think(self) -> None:
-        """Tell that the model thinks; by the clock, with how much: "words, 12 s, about 340 tokens"."""
+        """Report that the model is thinking; at intervals, how much: "words, 12 s, about 340 tokens"."""
         self._thoughts += 1
         self.status("thinking", "the model is thinking")
 
@@ -78,20 +78,20 @@ class ProgressNotes:
                 self._wake_up()
 
     async def during(self, work: Callable[[], Awaitable[_T]]) -> _T:
-        """Run `work` while telling its progress; what is left untold is told before this returns.
+        """Run `work` while reporting its progress; unsent text is sent before this returns.
 
         Raises:
-            Exception: what `work` raised, as it is.
+            Exception: what `work` raised, unchanged.
         """
         done: list[_T] = []
         failure: Exception | None = None
         await self._send(self._words, "waiting")
         async with anyio.create_task_group() as tasks:
-            # Most reads are over before there is anything to tell: the teller begins when there is.
+            # Most reads end before there is anything to report, so the reporting task starts when there is.
             clock = asyncio.get_running_loop().call_later(STATUS_SECONDS, self._wake_up)
 
             def begin() -> None:
-                clock.cancel()  # from now on the teller looks at it
+                clock.cancel()  # from now on the task watches the time
                 tasks.start_soon(self._tell)
 
             self._begin = begin
@@ -102,7 +102,7 @@ class ProgressNotes:
             finally:
                 clock.cancel()
                 self._begin = None
-            # Told to finish, not cancelled: a note that is being sent would be lost, or sent twice.
+            # Asked to finish, not cancelled: a note that is being sent would be lost, or sent twice.
             self._finished.set()
             self._wake.set()
         if failure is not None:

@@ -1,17 +1,17 @@
-"""What was probably meant by a misspelt word. Pure."""
+"""Find the word that was probably meant by a misspelt one. Pure."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Final
 
 _ALIKE: Final = 0.6
-"""As difflib measures it; a word that another begins with counts too."""
+"""Similarity, as difflib measures it, from which words are alike; a beginning of a word is alike too."""
 _SHORTEST: Final = 3
-"""Characters of a beginning that counts."""
+"""Minimum length of such a beginning."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is nearest to `word`, None where none is near."""
+    """Return the known word nearest to `word`; None if none is near."""
     spelt = _folded(word.strip())
     folded = {_folded(each): each for each in known}
     if near := get_close_matches(spelt, folded, n=1, cutoff=_ALIKE):
@@ -25,12 +25,12 @@ def _folded(word: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str], question: str = " Did you mean {}?") -> str:
-    """Return a question to append to a sentence; empty where nothing known is near.
+    """Return a question to append to a sentence; empty if nothing known is near.
 
     Args:
-        word: The misspelt one.
-        known: What it may be.
-        question: How to ask, with `{}` for the known word.
+        word: The misspelt word.
+        known: The correct words.
+        question: The question, with `{}` for the known word.
     """
     near = nearest(word, known)
     return question.format(near) if near else ""

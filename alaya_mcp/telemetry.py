@@ -1,4 +1,4 @@
-"""What is recorded of calls and of requests: the names of events and of their fields, for logs and telemetry.
+"""Events of calls and requests, with the names of their fields, for logs and telemetry.
 
 An event holds ids, statuses, times and codes; never contents, keys or headers, since it has no field for them.
 """
@@ -9,10 +9,12 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 Outcome = Literal["ok", "cancelled", "input_required"]
-"""How a call ended that has no error code."""
+"""How a call without an error code ended."""
+UNKNOWN: Final = "unknown"
+"""The tool of a call to a tool that does not exist: the name that the caller sent is not logged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Event:
     name: ClassVar[str]
 
     def facts(self) -> dict[str, Any]:
-        """The fields that say something, by name; seconds to the millisecond."""
+        """Return the fields that are not None, by name; seconds to the millisecond."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: _rounded(value) for name, value in values.items() if value is not None}
 
@@ -36,7 +38,7 @@ def _rounded(value: object) -> object:
 
 
 def _shown(value: object) -> str:
-    """A value on one line, in quotes where it would not be clear where it ends."""
+    """Return a value on one line, quoted if its end would be unclear."""
     text = str(value)
     is_plain = text.isprintable() and text and not set(text) & set(' ="')
     return text if is_plain else json.dumps(text, ensure_ascii=False)
@@ -47,14 +49,14 @@ class ToolCall(Event):
     """One call of a tool.
 
     Attributes:
-        tool: Which.
-        service_id: The deployment's id, once it was found: what a caller passes is not logged.
-        call: Tells its lines from other calls'.
-        account: What tells its access key from others.
+        tool: The tool's name; `resources/read` for a resource; `UNKNOWN`.
         outcome: An `Outcome`, or an error's code.
-        truncated: What cut the reply, where something did.
-        seconds: From its coming to its end.
+        seconds: From its arrival to its end.
         tries: Requests sent upstream for it.
+        call: A random key, the same on all lines of one call.
+        service_id: The deployment's id, once it is found: the caller's own text is not logged.
+        account: A fingerprint of the access key.
+        truncated: What truncated the reply, or None.
     """
 
     name: ClassVar[str] = "tool_call"
@@ -70,15 +72,15 @@ class ToolCall(Event):
 
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest(Event):
-    """One request to either plane, until the head of its answer.
+    """One request to either plane, up to the head of its response.
 
     Attributes:
-        plane: Which.
-        method: Of HTTP.
-        status: Of HTTP, where there was an answer.
-        failure: What kind of failure, where there was none; `cancelled` at a deadline too.
+        plane: The plane.
+        method: The HTTP method.
         seconds: From sending it.
-        call: The call that it was sent for; None outside of one.
+        status: The HTTP status, if there was a response.
+        failure: The kind of failure, if there was none; `cancelled` at a deadline too.
+        call: The key of the call that it was sent for; None outside of one.
     """
 
     name: ClassVar[str] = "upstream_request"
@@ -92,7 +94,7 @@ class UpstreamRequest(Event):
 
 @dataclass(slots=True)
 class CallFacts:
-    """What is found out about a call while it runs.
+    """Facts about a call that become known while it runs.
 
     Attributes:
         tries: Requests sent upstream so far.
@@ -105,7 +107,7 @@ class CallFacts:
 
     @property
     def key(self) -> str:
-        """Made when it is first asked for: most calls log nothing."""
+        """The call's key, generated on first use: at most levels nothing is logged."""
         self._key = self._key or secrets.token_hex(4)
         return self._key
 

@@ -1,4 +1,4 @@
-"""Why pydantic refused a value, in our own words, as the end of a sentence about it. Pure."""
+"""Pydantic's reasons for refusing a value, as the end of a sentence about it. Pure."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +17,7 @@ _MUST: Final = {
     "int_from_float": "must be a whole number",
     "int_type": "must be a whole number",
     "string_type": "must be text",
+    "string_unicode": "has half of a surrogate pair, which is not text",
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
     "list_type": "must be a list",
@@ -32,7 +33,7 @@ _MUST: Final = {
 
 
 def why_refused(error: "ErrorDetails") -> str:
-    """Why a value is refused, without the value: it may be long, or secret."""
+    """Return why a value is refused, without the value: it may be long, or secret."""
     context = error.get("ctx", {})
     if "error" in context:  # raised by a validator of ours
         return str(context["error"])

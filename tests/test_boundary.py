@@ -9,7 +9,7 @@ from alaya_mcp.accounts import Account, open_account
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.progress import Phase
 from alaya_mcp.results import DeploymentResult
-from alaya_mcp.serving.elicitation import Caller
+from alaya_mcp.serving.caller import Caller
 from alaya_mcp.serving.tools.get_deployment import GET_DEPLOYMENT, GetDeploymentArguments
 from tests.calls import error_of, text_of
 from tests.upstream import Upstream

@@ -77,7 +77,7 @@ async def test_what_is_not_there_is_an_error_with_the_uri_and_the_candidates(era
     assert missing.code == empty.code == other.code == types.INVALID_PARAMS
     assert missing.data["uri"] == "alaya://deployments/qwen"
     assert missing.data["candidates"] == ["qwen3"]
-    assert "qwen3" in missing.message
+    assert missing.message.endswith("Read one of these: alaya://deployments/qwen3.")
     assert "Unknown resource. " in other.message
     assert "alaya://deployments/{service_id}" in other.message
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from alaya_mcp.chat.continuation import starts_over
+from alaya_mcp.chat.exchange import starts_over
 from tests.calls import CHAT, call, content_of, error_of, text_of
 from tests.upstream import Upstream, replies
 

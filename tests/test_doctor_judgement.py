@@ -12,8 +12,7 @@ from alaya_mcp.doctor.control_plane import judged
 from alaya_mcp.doctor.deployment import none_named
 from alaya_mcp.doctor.engine import Evidence, about_api_key, about_first_token, about_served_names, about_service_url
 from alaya_mcp.errors import AlayaError, CredentialsRejected, DeploymentNotReady, UpstreamTimeout
-from alaya_mcp.origins import Origin
-from alaya_mcp.upstream.auth import ApiKeyAuth
+from alaya_mcp.origins import Credential, Origin
 from alaya_mcp.upstream.client import Engine
 from alaya_mcp.upstream.explain import explain
 from alaya_mcp.upstream.failures import Failure, Kind
@@ -44,7 +43,7 @@ def explained(failure: Failure) -> AlayaError:
 
 
 def evidence(listed: Names | Failure | AlayaError, url: str = "https://engine.invalid", **more: AlayaError) -> Evidence:
-    return Evidence(DEPLOYMENT, Engine(url, None, Subject("x")), listed, more.get("chat"))
+    return Evidence(DEPLOYMENT, Engine(url, None, "x", Subject("")), listed, more.get("chat"))
 
 
 def test_the_table_has_every_kind() -> None:
@@ -96,7 +95,7 @@ def test_a_deployment_that_is_not_ready_any_more_is_told_so() -> None:
 
 def test_nothing_is_said_of_an_api_key_that_nothing_tells_of() -> None:
     url = "https://engine.invalid"
-    engine = Engine(url, ApiKeyAuth(Origin.of(url), SecretStr("planted-apikey")), Subject("x"))
+    engine = Engine(url, Credential.of_api_key(Origin.of(url), SecretStr("planted-apikey")), "x", Subject(""))
     check = about_api_key(Evidence(DEPLOYMENT, engine, Failure("data", "status", status=404)))
 
     assert (check.level, check.verdict) == ("skipped", "left_out")

@@ -77,7 +77,7 @@ async def test_what_is_said_of_no_proxy_is_what_the_client_does(
         deadline = Deadline.after(SECONDS)
         failed: Failure | None = None
         try:
-            await transport.json_body("data", f"{url}/models", auth=None, deadline=deadline)
+            await transport.json_body("data", f"{url}/models", credential=None, deadline=deadline)
         except Failure as failure:
             failed = failure
 

@@ -16,9 +16,8 @@ from alaya_mcp.accounts import open_account
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.progress import Phase, ProgressNotes
-from alaya_mcp.serving.elicitation import Caller
+from alaya_mcp.serving.caller import Caller, reference
 from alaya_mcp.serving.server import create_server
-from alaya_mcp.serving.tools.subject import reference
 from tests.calls import CHAT, ERAS, Era, content_of, error_of, text_of
 from tests.patience import PATIENCE
 from tests.registry import Registry, row, uuid

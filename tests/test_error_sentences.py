@@ -17,7 +17,7 @@ from alaya_mcp.errors import AlayaError, Setting
 from alaya_mcp.serving.error_steps import ARGUMENTS
 from alaya_mcp.serving.error_steps import STEPS as AGENTS_STEPS
 from alaya_mcp.serving.errors import error_text, told
-from alaya_mcp.serving.reply_warnings import warnings_of
+from alaya_mcp.serving.reply_warnings import warning
 from alaya_mcp.terminal.error_steps import STEPS as PERSONS_STEPS
 from alaya_mcp.terminal.error_steps import error_lines
 from alaya_mcp.terminal.facts import doubts
@@ -264,11 +264,11 @@ SAMPLE = {"name": "my-lora", "other": "base", "detail": "it is not JSON", "shown
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_remark_is_said_to_an_agent_in_whole_sentences(kind: Kind) -> None:
-    (warning,) = warnings_of([Remark(kind, **SAMPLE)])  # type: ignore[arg-type] # of any kind
+    told = warning(Remark(kind, **SAMPLE))  # type: ignore[arg-type] # of any kind
 
-    assert warning.endswith(".")
-    assert ".." not in warning
-    assert not SHELL_WORDS.search(warning)
+    assert told.endswith(".")
+    assert ".." not in told
+    assert not SHELL_WORDS.search(told)
 
 
 def test_a_person_is_told_every_remark_that_is_about_no_tool_without_words_of_tools() -> None:

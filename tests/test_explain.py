@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from alaya_mcp.error_causes import Plane
 from alaya_mcp.error_sentences import what_happened as happened
@@ -20,7 +21,7 @@ from alaya_mcp.upstream.subject import Subject
 from tests.recordings import Recording, recording, refusals
 
 SERVICE = "38fbfc3d-6a88-4c35-b8b6-9efc83949d47"
-SUBJECT = Subject(SERVICE, secrets=("AKplanted", "SKplanted", "KEYplanted"))
+SUBJECT = Subject(SERVICE, secrets=tuple(map(SecretStr, ("AKplanted", "SKplanted", "KEYplanted"))))
 WORDS = "words of upstream"
 PLANES: tuple[Plane, ...] = ("control", "data")
 RETRYABLE = {"rate_limited", "upstream_timeout", "upstream_unavailable"}

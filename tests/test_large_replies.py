@@ -215,7 +215,7 @@ async def test_reading_may_start_anywhere(start: int) -> None:
     entry = kept.keep("a你👩b", FACTS, None)
     assert entry
 
-    assert kept.part(f"{entry.uri}?from={start}", 1_000).result.content in "a你👩b"
+    assert kept.part(f"{entry.uri}?from={start}", 1_000)[0].content in "a你👩b"
 
 
 @pytest.mark.parametrize(
@@ -291,9 +291,9 @@ async def test_reading_on_from_the_middle_of_a_character_misses_and_repeats_noth
     text = "你好世界" * 100
     entry = kept.keep(text, FACTS, None)
     assert entry
-    parts: list[Any] = [kept.part(f"{entry.uri}?from={start}", 100).result]
+    parts: list[Any] = [kept.part(f"{entry.uri}?from={start}", 100)[0]]
     while parts[-1].read_on:
-        parts.append(kept.part(parts[-1].read_on, 100).result)
+        parts.append(kept.part(parts[-1].read_on, 100)[0])
 
     assert "".join(part.content for part in parts) == text.encode()[start:].decode("utf-8", "ignore")
 
@@ -303,9 +303,9 @@ async def test_every_part_of_any_text_is_read_once() -> None:
     text = ("word " * 50 + "你好，世界。" * 30 + "👩‍🚀" * 40) * 9  # noqa: RUF001 Chinese punctuation
     entry = kept.keep(text, FACTS, None)
     assert entry
-    parts: list[Any] = [kept.part(entry.uri, 700).result]
+    parts: list[Any] = [kept.part(entry.uri, 700)[0]]
     while parts[-1].read_on:
-        parts.append(kept.part(parts[-1].read_on, 700).result)
+        parts.append(kept.part(parts[-1].read_on, 700)[0])
 
     assert "".join(part.content for part in parts) == text
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from alaya_mcp.deployment.launch import SHOWN_WITH_VALUE, engine_in, engine_of, program, shown_flags, shown_image
+from alaya_mcp.deployment.launch import SHOWN_WITH_VALUE, program, shown_flags, shown_image
+from alaya_mcp.deployment.model_names import engine_in, engine_of
 
 ALLOWED = [
     *("model", "model-path", "served-model-name", "dtype", "quantization", "host", "port", "seed", "nnodes"),

@@ -93,6 +93,28 @@ async def test_a_deployment_is_named_by_its_id_once_it_is_found_and_never_as_it_
     assert not any("planted" in line for line in lines)
 
 
+async def test_a_tool_that_does_not_exist_and_a_resource_have_their_lines_too() -> None:
+    async with (
+        Upstream(control=says(404, {})) as upstream,
+        host(**upstream.environ, ALAYA_LOG_LEVEL="DEBUG", ALAYA_LOG_FORMAT="json") as server,
+    ):
+        await server.initialize()
+        await server.call(1, "planted_tool")
+        await server.request(2, "resources/read", {"uri": "alaya://deployments/planted"})
+        await server.answer(1)
+        await server.answer(2)
+        await server.leave()
+
+    lines = [json.loads(line) for line in written_by(server)]
+    calls = [(line["level"], line["tool"], line["outcome"]) for line in lines if line.get("event") == "tool_call"]
+    assert sorted(calls) == [
+        ("WARNING", "resources/read", "deployment_not_found"),
+        ("WARNING", "unknown", "invalid_arguments"),
+    ]
+    assert all(line.get("call") for line in lines if "event" in line)
+    assert b"planted" not in server.stderr
+
+
 async def test_what_goes_well_is_no_line_where_only_warnings_are_wanted() -> None:
     async with Upstream() as upstream:
         assert await lines_of("WARNING", upstream, GET) == []

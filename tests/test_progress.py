@@ -13,7 +13,7 @@ from alaya_mcp import progress
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.errors import UpstreamUnavailable
 from alaya_mcp.progress import Phase, ProgressNotes
-from alaya_mcp.serving.elicitation import PHASE_META_KEY
+from alaya_mcp.serving.caller import PHASE_META_KEY
 from alaya_mcp.serving.server import create_server
 from tests.calls import CHAT, content_of
 from tests.patience import PATIENCE

@@ -18,7 +18,7 @@ from alaya_mcp.config.settings import DEFAULT_BASE_URL, VARIABLES, Settings
 from alaya_mcp.hosts.catalogue import HOSTS
 from alaya_mcp.sandbox import FAULTS
 from alaya_mcp.serving.server import TOOLS
-from alaya_mcp.serving.tools.chat_arguments import ChatArguments
+from alaya_mcp.serving.tools.chat_with_deployment import ChatArguments
 from alaya_mcp.serving.tools.list_deployments import ListDeploymentsArguments
 from alaya_mcp.terminal.commands import COMMANDS
 from tests.patience import PATIENCE

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alaya_mcp.chat.request import Turn
-from alaya_mcp.serving.tools.chat_arguments import ChatArguments
+from alaya_mcp.serving.tools.chat_with_deployment import ChatArguments
 from alaya_mcp.terminal.conversation import Conversation, Reply
 from alaya_mcp.terminal.transcript import FileRefused, load, markdown, parse_messages, path_of, save
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mcp import Client
 
 from alaya_mcp.chat.stream.thinking import Prefilled, ThinkSplitter, prefilled, split_orphan
-from alaya_mcp.serving.elicitation import PHASE_META_KEY
+from alaya_mcp.serving.caller import PHASE_META_KEY
 from alaya_mcp.serving.server import create_server
 from tests.calls import CHAT, call, content_of, text_of
 from tests.patience import PATIENCE
@@ -138,24 +138,23 @@ def test_cuts_change_nothing_there_either(text: str, cuts: list[int], how: tuple
 
 
 @pytest.mark.parametrize(
-    ("names", "thinking", "has_parser", "expected"),
+    ("names", "thinking", "expected"),
     [
-        (["qwen3-8b"], "auto", False, "no"),
-        (["qwen3-8b"], "on", False, "maybe"),
-        (["Qwen/Qwen3-30B-A3B-Thinking-2507"], "auto", False, "surely"),
-        (["DeepSeek-R1-Distill-Qwen-7B"], "auto", False, "surely"),
-        (["qwq-32b"], "on", False, "surely"),
-        (["mine", "MiniMaxAI/MiniMax-M2"], "auto", False, "surely"),
-        (["DeepSeek-R1"], "auto", True, "no"),
-        (["DeepSeek-R1"], "off", False, "no"),
-        (["my-nothinking-model", "my-no-thinking-model", "car1", "llama-r10"], "auto", False, "no"),
-        (["design-thinking-coach", "writer-critical-thinking-lora", "Qwen3-32B-thinking-off"], "auto", False, "no"),
+        (["qwen3-8b"], "auto", "no"),
+        (["qwen3-8b"], "on", "maybe"),
+        (["Qwen/Qwen3-30B-A3B-Thinking-2507"], "auto", "surely"),
+        (["DeepSeek-R1-Distill-Qwen-7B"], "auto", "surely"),
+        (["qwq-32b"], "on", "surely"),
+        (["mine", "MiniMaxAI/MiniMax-M2"], "auto", "surely"),
+        (["DeepSeek-R1"], "off", "no"),
+        (["my-nothinking-model", "my-no-thinking-model", "car1", "llama-r10"], "auto", "no"),
+        (["design-thinking-coach", "writer-critical-thinking-lora", "Qwen3-32B-thinking-off"], "auto", "no"),
     ],
 )
 def test_whether_a_template_opens_the_thinking(
-    names: list[str], thinking: Literal["auto", "on", "off"], expected: Prefilled, *, has_parser: bool
+    names: list[str], thinking: Literal["auto", "on", "off"], expected: Prefilled
 ) -> None:
-    assert prefilled(thinking, names, has_parser=has_parser) == expected
+    assert prefilled(thinking, names) == expected
 
 
 @pytest.mark.parametrize(

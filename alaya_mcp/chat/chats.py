@@ -11,10 +11,10 @@ import anyio
 from alaya_mcp.chat.exchange import Asked, Exchange, Limits, Timestamps
 from alaya_mcp.chat.kept_replies import KeptReplies, ReplyStore
 from alaya_mcp.chat.model_choice import Choice, ServedNames, choose_model, loaded_on
-from alaya_mcp.chat.outcome import outcome_of
+from alaya_mcp.chat.outcome import Outcome, outcome_of
 from alaya_mcp.chat.places import Places
 from alaya_mcp.chat.recovery import Recovery
-from alaya_mcp.chat.remark import Outcome, Remark
+from alaya_mcp.chat.remark import Remark
 from alaya_mcp.chat.reply_window import ReplyWindow
 from alaya_mcp.chat.request import Features, Sampling, Turn, chat_body
 from alaya_mcp.chat.stream.decoder import AnswerDecoder, read_answer
@@ -29,8 +29,7 @@ from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import InvalidArguments, UpstreamTimeout
 from alaya_mcp.progress import ProgressNotes
 from alaya_mcp.upstream.client import AlayaClient, Engine
-from alaya_mcp.upstream.deployment_cache import DeploymentCache
-from alaya_mcp.upstream.deployment_names import DeploymentNames
+from alaya_mcp.upstream.deployments import DeploymentCache, DeploymentNames
 from alaya_mcp.upstream.failures import Failure
 
 _LAST_LOOK_SECONDS: Final = 5.0
@@ -152,7 +151,8 @@ class Chats:
         Raises:
             InvalidArguments: no such reply is kept.
         """
-        return self.kept.part(uri, reply_bytes or self._reply_bytes)
+        result, remark = self.kept.part(uri, reply_bytes or self._reply_bytes)
+        return Outcome(result, (remark,))
 
     @asynccontextmanager
     async def _place(self, deadline: Deadline, notes: ProgressNotes) -> AsyncGenerator[bool]:
@@ -246,7 +246,7 @@ class Chats:
             window.finish()
             times.first_token, times.ended = window.began, anyio.current_time()
             return Exchange(
-                engine.subject,
+                engine,
                 Asked(request.turns, request.features, request.return_messages),
                 choice,
                 decoder,
@@ -263,7 +263,8 @@ def _prefilled(features: Features, choice: Choice, deployment: Deployment) -> Pr
     if features.continues or features.response_schema is not None:
         return "no"  # a continuation and a JSON reply do not begin with thinking
     names = [*choice.names.base, *([] if deployment.is_lora_service else [deployment.model_id or ""])]
-    return prefilled(features.thinking, names, has_parser=parses_reasoning(deployment))
+    guess = prefilled(features.thinking, names)
+    return "no" if guess != "no" and parses_reasoning(deployment) else guess
 
 
 def _reasoning_as_reply(features: Features) -> ReasoningAsReply:
@@ -274,5 +275,5 @@ def _reasoning_as_reply(features: Features) -> ReasoningAsReply:
 
 
 def _cautions(engine: Engine) -> list[Remark]:
-    cautions = [Remark("apikey_absent")] if engine.auth is None else []
+    cautions = [Remark("apikey_absent")] if engine.credential is None else []
     return [*cautions, Remark("plain_http")] if engine.is_plain_http else cautions

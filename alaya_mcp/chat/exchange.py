@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from alaya_mcp.chat.continuation import starts_over
 from alaya_mcp.chat.model_choice import Choice
 from alaya_mcp.chat.remark import Remark
 from alaya_mcp.chat.reply_window import ReplyWindow, cut, size_of
@@ -16,10 +15,12 @@ from alaya_mcp.chat.stream.thinking import split_orphan
 from alaya_mcp.chat.stream.tool_calls import Flaw
 from alaya_mcp.chat.structured import Structured
 from alaya_mcp.results import FunctionCall, ToolCall, TruncatedReason
-from alaya_mcp.upstream.subject import Subject
+from alaya_mcp.upstream.client import Engine
 
 _REASONING_SHARE: Final = 3
 """The thinking gets a third of the reply's bytes."""
+_TELLING: Final = 24
+"""Characters of a reply's start that a continuation does not repeat by chance."""
 
 
 @dataclass(slots=True)
@@ -71,7 +72,7 @@ class Exchange:
     """One answer.
 
     Attributes:
-        subject: For errors and quotations.
+        engine: The engine that was asked.
         asked: The request.
         choice: The model.
         decoder: The decoded response.
@@ -84,7 +85,7 @@ class Exchange:
         structured: The reply as data, if requested and readable.
     """
 
-    subject: Subject
+    engine: Engine
     asked: Asked
     choice: Choice
     decoder: AnswerDecoder
@@ -193,3 +194,12 @@ class Exchange:
             return ()
         continued = self.asked.continued
         return (text, f"{continued.content}{text}") if continued else (text,)
+
+
+def starts_over(earlier: str, new: str) -> bool:
+    """Return whether `new` begins like `earlier`, rather than continuing it.
+
+    An engine without `continue_final_message` ignores it and starts over (recorded exchanges: unknown_field).
+    """
+    before, after = " ".join(earlier.split())[:_TELLING], " ".join(new.split())[:_TELLING]
+    return len(before) == _TELLING and before == after

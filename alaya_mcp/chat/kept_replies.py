@@ -9,7 +9,7 @@ from typing import Final
 
 import anyio
 
-from alaya_mcp.chat.remark import Outcome, Remark
+from alaya_mcp.chat.remark import Remark
 from alaya_mcp.chat.reply_window import cut
 from alaya_mcp.errors import InvalidArguments
 from alaya_mcp.results import ChatResult, TruncatedReason
@@ -125,8 +125,8 @@ class KeptReplies:
             raise InvalidArguments("reply_not_kept")
         return kept, min(int(match[2] or 0), len(kept.text))
 
-    def part(self, uri: str, room: int) -> Outcome:
-        """Return the next part of a reply, at most `room` bytes, as a result with the facts of its first part.
+    def part(self, uri: str, room: int) -> tuple[ChatResult, Remark]:
+        """Return the next part of a reply, at most `room` bytes, with the facts of its first part, and a remark.
 
         Raises:
             InvalidArguments: as `find`.
@@ -148,4 +148,4 @@ class KeptReplies:
                 "read_on": f"{kept.uri}?from={end}" if more else None,
             }
         )
-        return Outcome(result, (Remark("later_part", name=f"{start} to {end}", whole=len(kept.text)),))
+        return result, Remark("later_part", name=f"{start} to {end}", whole=len(kept.text))

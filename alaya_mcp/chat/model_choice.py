@@ -53,11 +53,11 @@ class ServedNames:
 
     def has_asked(self, deployment: Deployment, engine: Engine) -> bool:
         """Return whether the engine was asked since the deployment was looked up, even if it failed."""
-        return self._kept.get(engine.subject.service_id, (None, None))[0] is deployment
+        return self._kept.get(engine.service_id, (None, None))[0] is deployment
 
     def kept(self, deployment: Deployment, engine: Engine) -> Names | None:
         """Return the names that the engine last listed, unless the deployment was looked up again since."""
-        return self._kept[engine.subject.service_id][1] if self.has_asked(deployment, engine) else None
+        return self._kept[engine.service_id][1] if self.has_asked(deployment, engine) else None
 
     async def asked(self, deployment: Deployment, engine: Engine, deadline: Deadline) -> Names:
         """Return the names that the engine lists now.
@@ -71,8 +71,8 @@ class ServedNames:
         return names
 
     def _keep(self, deployment: Deployment, engine: Engine, names: Names | None) -> None:
-        self._kept.pop(engine.subject.service_id, None)
-        self._kept[engine.subject.service_id] = deployment, names
+        self._kept.pop(engine.service_id, None)
+        self._kept[engine.service_id] = deployment, names
         if len(self._kept) > _MOST:
             self._kept.popitem(last=False)
 
@@ -88,7 +88,7 @@ async def choose_model(
         ModelNotServed: neither side reports the name; nothing was generated.
         Failure, AlayaError: no name is known and the engine could not be asked.
     """
-    title = deployment.name or engine.subject.service_id
+    title = deployment.name or engine.service_id
     reported = deployment_names(deployment)
     kept = served.kept(deployment, engine)
     known = together(reported, kept) if kept else reported

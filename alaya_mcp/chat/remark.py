@@ -1,4 +1,4 @@
-"""Remarks about a reply, as facts, and the outcome of a chat. Pure.
+"""Remarks about a reply, as facts. Pure.
 
 Most are worded here for every reader; truncation and tool arguments are worded by the server and the terminal.
 """
@@ -6,8 +6,6 @@ Most are worded here for every reader; truncation and tool arguments are worded 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
-
-from alaya_mcp.results import ChatResult
 
 CutKind = Literal[
     "cut_at_max_tokens",
@@ -102,19 +100,6 @@ class Remark:
     joined: bool = False
     has_messages: bool = False
     asked_for_messages: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The outcome of a chat.
-
-    Attributes:
-        result: The reply, without warnings.
-        remarks: On the reply.
-    """
-
-    result: ChatResult
-    remarks: tuple[Remark, ...] = ()
 
 
 Words = str | Callable[[Remark], str]

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from itertools import zip_longest
 from typing import Final
 
-from alaya_mcp.results import Engine
-
 SHOWN_WITH_VALUE: Final = frozenset(
     {
         "model",
@@ -46,7 +44,6 @@ _TAKES_NEXT = re.compile(r"--[^=\s]*|-[abd-zA-Z]")  # not -c: a shell line follo
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9._/:+,-]{1,200}")
 _PROGRAM = re.compile(r"[A-Za-z0-9._/+-]{1,200}")
 _CONTINUED = re.compile(r"\\\r?\n")
-_ENGINE_WORD = re.compile(r"(?:^|[^a-z0-9])(vllm|sglang|sgl)(?:$|[^a-z0-9])")
 
 
 def _split(line: str) -> list[str]:
@@ -121,25 +118,3 @@ def shown_image(image: str | None) -> str | None:
     if at and digest.startswith("sha256:"):
         return f"{head.rpartition('@')[2]}@{digest}"
     return digest
-
-
-def engine_in(text: str | None) -> Engine:
-    """Return the engine named in an image, program, module or owner."""
-    match = _ENGINE_WORD.search((text or "").lower())
-    if match is None:
-        return "unknown"
-    return "vllm" if match.group(1) == "vllm" else "sglang"
-
-
-def engine_of(image: str | None, *commands: Iterable[str]) -> Engine:
-    """Return the engine by the image, else by the program or module at the start of the command."""
-    by_image = engine_in(shown_image(image))
-    if by_image != "unknown":
-        return by_image
-    for command in commands:
-        for word in words_of(command):
-            if word.startswith("--"):
-                break
-            if (engine := engine_in(word)) != "unknown":
-                return engine
-    return "unknown"

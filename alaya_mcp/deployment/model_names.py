@@ -4,18 +4,20 @@ vLLM expects an adapter's bare name. SGLang expects `base:adapter` and silently 
 base model (engines' sources and recorded exchanges), so the engine determines the exact form.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal, cast
 
-from alaya_mcp.deployment.launch import engine_in, engine_of, shown_flags
+from alaya_mcp.deployment.launch import shown_flags, shown_image, words_of
 from alaya_mcp.deployment.reference import most_like
-from alaya_mcp.deployment.wire import Deployment
+from alaya_mcp.deployment.wire import Deployment, WrongShape, json_value
 from alaya_mcp.errors import ModelNotServed
 from alaya_mcp.printable import printable
 from alaya_mcp.results import Engine
 
 _MOST_NAMES: Final = 20
+_ENGINE_WORD: Final = re.compile(r"(?:^|[^a-z0-9])(vllm|sglang|sgl)(?:$|[^a-z0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,28 @@ class Model:
     adapter: str | None = None
 
 
+def engine_in(text: str | None) -> Engine:
+    """Return the engine named in an image, program, module or owner."""
+    match = _ENGINE_WORD.search((text or "").lower())
+    if match is None:
+        return "unknown"
+    return "vllm" if match.group(1) == "vllm" else "sglang"
+
+
+def engine_of(image: str | None, *commands: Iterable[str]) -> Engine:
+    """Return the engine by the image, else by the program or module at the start of the command."""
+    by_image = engine_in(shown_image(image))
+    if by_image != "unknown":
+        return by_image
+    for command in commands:
+        for word in words_of(command):
+            if word.startswith("--"):
+                break
+            if (engine := engine_in(word)) != "unknown":
+                return engine
+    return "unknown"
+
+
 def deployment_engine(deployment: Deployment) -> Engine:
     """Return the engine by QuickStart's backend, else by the image's or program's name."""
     by_form: Engine = engine_in(deployment.quick_start.backend) if deployment.quick_start else "unknown"
@@ -128,6 +152,36 @@ def deployment_names(deployment: Deployment) -> Names:
     base = () if deployment.is_lora_service else tuple(deployment.served_names)
     adapters = tuple(name for name in adapters_of(deployment) if name not in base)
     return Names(deployment_engine(deployment), base, adapters, deployment.is_lora_service)
+
+
+def names_in(body: bytes) -> Names:
+    """Return the names in an engine's `/v1/models`: OpenAI's shape, a bare list, or Ollama's.
+
+    Raises:
+        WrongShape: it has no readable name.
+    """
+    answer = json_value(body)
+    fields = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {"models": answer}
+    key = "data" if "data" in fields else "models"
+    if not isinstance(fields.get(key), list):
+        raise WrongShape("json_of_wrong_shape")
+    rows = cast("list[Any]", fields[key])
+    base: list[str] = []
+    adapters: list[str] = []
+    owner = ""
+    for row in rows:
+        model = cast("dict[str, Any]", row) if isinstance(row, dict) else {}
+        name = model.get("id", model.get("name"))
+        if isinstance(name, str) and printable(name):
+            (adapters if model.get("parent") else base).append(printable(name))
+            owner = owner or str(model.get("owned_by") or "")
+    if not base and not adapters:
+        raise WrongShape("model_names_unreadable")
+    is_whole = key == "data" and not fields.get("has_more") and len(base) + len(adapters) == len(rows)
+    engine = engine_in(owner)
+    if engine == "sglang" and not adapters:  # one served name; the others without a parent are its adapters
+        base, adapters = base[:1], base[1:]
+    return Names(engine, tuple(dict.fromkeys(base)), tuple(dict.fromkeys(adapters)), is_whole=is_whole)
 
 
 def together(reported: Names, served: Names) -> Names:

@@ -1,11 +1,13 @@
 """References to a deployment: its id, its display name, or an alias of either. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping
 from difflib import SequenceMatcher
 from typing import Final
 from unicodedata import category, normalize
 
+from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.printable import printable
 
 REFERENCE_LENGTH: Final = 256
@@ -87,3 +89,30 @@ def most_like(wanted: str, called: Mapping[str, Iterable[str]], most: int) -> li
     closest = {key: max(map(likeness, names), default=0.0) for key, names in called.items()}
     ordered = sorted(closest, key=closest.__getitem__, reverse=True)
     return [key for key in ordered if closest[key] >= _LIKE][:most]
+
+
+def running(rows: list[Deployment]) -> list[Deployment]:
+    """Return the running deployments, sorted by name."""
+    return sorted((row for row in rows if row.status == "running"), key=lambda row: folded(row.name or ""))
+
+
+def references(rows: list[Deployment], aliases: Container[str] = ()) -> dict[str, Deployment]:
+    """Return rows by an unambiguous reference: the name where it is unique, else the id."""
+    names = Counter(row.name for row in rows)
+    ids = {row.service_id for row in rows}
+
+    def is_unambiguous(name: str) -> bool:
+        is_plain = len(name) <= REFERENCE_LENGTH and not is_uuid(name)
+        return is_plain and names[name] == 1 and name not in ids and folded(name) not in aliases
+
+    return {row.name if row.name and is_unambiguous(row.name) else str(row.service_id): row for row in rows}
+
+
+def label(row: Deployment) -> str:
+    """Return a deployment's name and id for a person to read."""
+    return f"{row.name} ({row.service_id})" if row.name else str(row.service_id)
+
+
+def described(rows: list[Deployment], most: int) -> tuple[str, ...]:
+    """Return the labels of the first rows, each with its state."""
+    return tuple(f"{label(row)} {row.status}" for row in rows[:most])

@@ -3,12 +3,12 @@
 from typing import Final
 
 from alaya_mcp.deployment.readiness import readiness
+from alaya_mcp.deployment.reference import label, references
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.doctor.check import Check, Fact
 from alaya_mcp.error_causes import NotReadyCause
 from alaya_mcp.error_sentences import what_happened
 from alaya_mcp.errors import AccessDenied, AlayaError, DeploymentNotFound
-from alaya_mcp.upstream.deployment_names import label, references
 
 _MOST_SHOWN: Final = 10
 

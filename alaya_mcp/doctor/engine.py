@@ -141,7 +141,7 @@ def engine_dns_failed(origin: Origin) -> Check:
 
 def about_api_key(evidence: Evidence) -> Check:
     """Whether the engine takes the deployment's key."""
-    if evidence.engine.auth is None:
+    if evidence.engine.credential is None:
         if evidence.is_rejected:
             step = "Make or look up the deployment's apikey in the Alaya NeW console."
             what = "the engine wants one (HTTP 401), and the control plane reports none"

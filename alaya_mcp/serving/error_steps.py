@@ -15,6 +15,10 @@ _BASE: Final = (
     "Check that ALAYA_BASE_URL is the serverless-infer base, and that no login portal intercepts it.",
     "Check the deployment's endpoint with get_deployment: it must be the base of an OpenAI-compatible engine.",
 )
+_UNRESOLVED: Final = (
+    "Have the user check the host name in ALAYA_BASE_URL, and this machine's DNS or proxy.",
+    "Have the user check the endpoint that get_deployment shows, and this machine's DNS or proxy.",
+)
 _UNREACHED: Final = ("Check ALAYA_BASE_URL and the network, then call again.", f"{_LOOK} Then call again.")
 
 
@@ -153,9 +157,8 @@ STEPS: Final[dict[Cause, Row]] = {
     "gave_up_waiting": _by_plane(("Call again later.", "Call again; for a long answer, pass a smaller max_tokens.")),
     "answer_stalled": f"ALAYA_IDLE_SECONDS limits the silence. {_LOOK} Then call again.",
     "queued_too_long": "Call again with fewer chats at a time, or raise ALAYA_MAX_CONCURRENCY.",
-    **dict.fromkeys(
-        ("dns_failed", "connection_refused", "connection_timed_out", "connection_closed"), _by_plane(_UNREACHED)
-    ),
+    "dns_failed": _by_plane(_UNRESOLVED),
+    **dict.fromkeys(("connection_refused", "connection_timed_out", "connection_closed"), _by_plane(_UNREACHED)),
     "tls_distrusted": "Check this machine's clock. If the server, or a proxy in between, has a certificate of a "
     "private authority, set SSL_CERT_FILE to a PEM file with that authority's certificate.",
     "upstream_failing": _by_plane(("Call again later.", f"{_LOOK} Then call again.")),

@@ -29,9 +29,14 @@ _LINES: Final = 10
 _log = logging.getLogger(__name__)
 
 
-def error_text(error: AlayaError) -> str:
-    """Return what happened, whether trying again helps, and what to do: the only text that hosts show a model."""
-    return f"{error.code}: {told(error)} {_again(error)} {next_step(error)}"
+def error_text(error: AlayaError, step: str | None = None) -> str:
+    """Return what happened, whether trying again helps, and what to do: the only text that hosts show a model.
+
+    Args:
+        error: The error.
+        step: What to do, where it is not about a tool's arguments.
+    """
+    return f"{error.code}: {told(error)} {_again(error)} {step or next_step(error)}"
 
 
 def told(error: AlayaError) -> str:

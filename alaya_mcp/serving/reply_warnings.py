@@ -1,10 +1,8 @@
 """Remarks about a reply as warnings for an agent, in terms of the tools' arguments and fields. Pure."""
 
-from collections.abc import Sequence
 from typing import Final
 
-from alaya_mcp.chat.remark import WORDS, Kind, Outcome, Progress, Remark, Words, words_of
-from alaya_mcp.results import ChatResult
+from alaya_mcp.chat.remark import WORDS, Kind, Progress, Remark, Words, words_of
 
 _AGAIN: Final = "Call get_deployment to see its state, then ask again"
 _WHERE: Final[dict[Progress, str]] = {
@@ -76,19 +74,8 @@ _ADVICE: Final[dict[Kind, Words]] = {
 """Next steps for agents only."""
 
 
-def with_warnings(outcome: Outcome) -> ChatResult:
-    """Return the result of a chat with its remarks as warnings."""
-    if not outcome.remarks:
-        return outcome.result
-    return outcome.result.model_copy(update={"warnings": warnings_of(outcome.remarks)})
-
-
-def warnings_of(remarks: Sequence[Remark]) -> list[str]:
-    """Return each remark as a sentence or two."""
-    return [_warning(remark) for remark in remarks]
-
-
-def _warning(remark: Remark) -> str:
+def warning(remark: Remark) -> str:
+    """Return a remark as a sentence or two."""
     if remark.kind in _OWN:
         return f"{words_of(_OWN[remark.kind], remark)}{_going_on(remark)}."
     return f"{words_of(WORDS[remark.kind], remark)}{words_of(_ADVICE.get(remark.kind, ''), remark)}"

@@ -2,7 +2,7 @@
 
 import json
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
@@ -17,6 +17,7 @@ from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments, N
 from alaya_mcp.results import ResultModel
 from alaya_mcp.serving.errors import error_detail, error_text
 from alaya_mcp.serving.tools.list_deployments import first_deployments
+from alaya_mcp.serving.tools.tool import logged_call
 
 DEPLOYMENTS_URI: Final = "alaya://deployments"
 DEPLOYMENT_TEMPLATE: Final = DEPLOYMENTS_URI + "/{service_id}"
@@ -74,22 +75,37 @@ async def read_resource(account: Account | NotConfigured, uri: str) -> types.Rea
     Raises:
         MCPError: with the URI and a tool's error text; invalid params if there is no such resource.
     """
-    try:
-        if isinstance(account, NotConfigured):
-            raise account.with_traceback(None)
-        if uri == DEPLOYMENTS_URI:
-            text, mime_type = _dumped(await first_deployments(account)), _JSON
-        elif uri.startswith(f"{DEPLOYMENTS_URI}/"):
-            text, mime_type = _dumped(await _deployment(account, uri.removeprefix(f"{DEPLOYMENTS_URI}/"))), _JSON
-        elif uri.startswith(REPLIES):
-            text, mime_type = _reply(account.chats.kept, uri), _TEXT
-        else:
-            raise InvalidArguments("resource_unknown", known=(DEPLOYMENTS_URI, DEPLOYMENT_TEMPLATE, URI_TEMPLATE))
-    except AlayaError as error:
-        is_callers = isinstance(error, DeploymentNotFound | InvalidArguments | NotConfigured)
-        code = types.INVALID_PARAMS if is_callers else types.INTERNAL_ERROR
-        raise MCPError(code=code, message=error_text(error), data={"uri": uri, **error_detail(error)}) from None
+    with logged_call("resources/read", account) as log:
+        try:
+            if isinstance(account, NotConfigured):
+                raise account.with_traceback(None)
+            text, mime_type = await _read(account, uri)
+        except AlayaError as error:
+            log.outcome = error.code
+            is_callers = isinstance(error, DeploymentNotFound | InvalidArguments | NotConfigured)
+            code = types.INVALID_PARAMS if is_callers else types.INTERNAL_ERROR
+            message = error_text(error, _other_uris(error))
+            raise MCPError(code=code, message=message, data={"uri": uri, **error_detail(error)}) from None
     return types.ReadResourceResult(contents=[types.TextResourceContents(uri=uri, mime_type=mime_type, text=text)])
+
+
+async def _read(account: Account, uri: str) -> tuple[str, str]:
+    """Return the text and MIME type of a resource."""
+    if uri == DEPLOYMENTS_URI:
+        return _dumped(await first_deployments(account)), _JSON
+    if uri.startswith(f"{DEPLOYMENTS_URI}/"):
+        return _dumped(await _deployment(account, uri.removeprefix(f"{DEPLOYMENTS_URI}/"))), _JSON
+    if uri.startswith(REPLIES):
+        return _reply(account.chats.kept, uri), _TEXT
+    raise InvalidArguments("resource_unknown", known=(DEPLOYMENTS_URI, DEPLOYMENT_TEMPLATE, URI_TEMPLATE))
+
+
+def _other_uris(error: AlayaError) -> str | None:
+    """Return what to read where no deployment, or several, were found; None for other errors."""
+    if not isinstance(error, DeploymentNotFound) and error.cause != "name_ambiguous":
+        return None
+    uris = [f"{DEPLOYMENTS_URI}/{quote(each, safe='')}" for each in error.candidates]
+    return f"Read one of these: {', '.join(uris)}." if uris else f"Read {DEPLOYMENTS_URI} for the list of deployments."
 
 
 async def _deployment(account: Account, quoted: str) -> ResultModel:

@@ -14,15 +14,16 @@ from mcp.shared.exceptions import MCPError
 from alaya_mcp import __version__
 from alaya_mcp.accounts import Account, open_account
 from alaya_mcp.config.settings import Settings
-from alaya_mcp.errors import NotConfigured
+from alaya_mcp.errors import InvalidArguments, NotConfigured
 from alaya_mcp.printable import printable
-from alaya_mcp.serving.elicitation import AnswerAwaited, caller_of
+from alaya_mcp.serving.caller import AnswerAwaited, caller_of
 from alaya_mcp.serving.tools.chat_with_deployment import CHAT_WITH_DEPLOYMENT
 from alaya_mcp.serving.tools.get_deployment import GET_DEPLOYMENT
 from alaya_mcp.serving.tools.list_deployments import LIST_DEPLOYMENTS
 from alaya_mcp.serving.tools.list_lora_models import LIST_LORA_MODELS
-from alaya_mcp.serving.tools.tool import Tool
+from alaya_mcp.serving.tools.tool import Tool, logged_call
 from alaya_mcp.suggestions import did_you_mean
+from alaya_mcp.telemetry import UNKNOWN
 
 TOOLS: Final[tuple[Tool[Any, Any], ...]] = (
     LIST_DEPLOYMENTS,
@@ -123,7 +124,9 @@ async def _call_tool(
         names = [tool.name for tool in TOOLS]
         asked = printable(params.name)[:_NAME_SHOWN]
         hint = did_you_mean(params.name, names) or f" The tools are: {', '.join(names)}."
-        raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool: {asked}.{hint}")
+        with logged_call(UNKNOWN, context.lifespan_context) as log:
+            log.outcome = InvalidArguments.code
+            raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool: {asked}.{hint}")
     try:
         return await tool.call(context.lifespan_context, params.arguments, caller_of(context, params))
     except AnswerAwaited as awaited:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from alaya_mcp.chat.continuation import starts_over
+from alaya_mcp.chat.exchange import starts_over
 from alaya_mcp.chat.request import Turn
 
 

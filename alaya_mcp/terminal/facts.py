@@ -5,10 +5,10 @@ from typing import Final
 
 from alaya_mcp.chat.remark import WORDS, Remark, words_of
 from alaya_mcp.deployment.readiness import readiness
+from alaya_mcp.deployment.reference import label
 from alaya_mcp.deployment.views import deployment_result
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.results import ChatResult, LoraListResult, LoraModel, TruncatedReason
-from alaya_mcp.upstream.deployment_names import label
 
 _CUTS: Final[dict[TruncatedReason, str]] = {
     "max_tokens": "it ends at the most tokens that the engine gives, or at the end of the context",

@@ -5,13 +5,12 @@ from typing import Final
 from alaya_mcp.accounts import Account
 from alaya_mcp.config.settings import READ_BUDGET_SECONDS
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.reference import checked_reference
+from alaya_mcp.deployment.reference import checked_reference, described, label, references, running
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.error_causes import ReferenceCause
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments
 from alaya_mcp.terminal.lines import LineInterrupted, ReadLine
 from alaya_mcp.terminal.screen import Screen
-from alaya_mcp.upstream.deployment_names import described, label, references, running
 
 _MOST_OPTIONS: Final = 50
 _MOST_CANDIDATES: Final = 10

@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
 import httpx2
@@ -12,23 +12,19 @@ import httpx2
 from alaya_mcp.clock import Clock
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.launch import engine_in
-from alaya_mcp.deployment.model_names import Names
+from alaya_mcp.deployment.model_names import Names, names_in
 from alaya_mcp.deployment.wire import (
     Deployment,
     EnvelopeFailure,
     Page,
     WrongShape,
-    json_value,
     parse_deployment,
     parse_page,
 )
 from alaya_mcp.errors import UnexpectedResponse
-from alaya_mcp.origins import Origin, UrlRefused, service_endpoint
-from alaya_mcp.printable import printable
-from alaya_mcp.upstream.auth import AccessKeyAuth, ApiKeyAuth
+from alaya_mcp.origins import Credential, Origin, UrlRefused, service_endpoint
 from alaya_mcp.upstream.error_text import is_about_stream_options
-from alaya_mcp.upstream.explain import explain, explain_envelope
+from alaya_mcp.upstream.explain import explain_answer
 from alaya_mcp.upstream.failures import Failure
 from alaya_mcp.upstream.retry import (
     chat_may_be_resent,
@@ -39,7 +35,6 @@ from alaya_mcp.upstream.retry import (
 from alaya_mcp.upstream.subject import Subject
 from alaya_mcp.upstream.transport import Transport
 
-_OK: Final = 200
 _REFUSED: Final = frozenset({400, 422})
 _T = TypeVar("_T")
 
@@ -50,13 +45,20 @@ class Engine:
 
     Attributes:
         url: Base URL.
-        auth: Its key, or None if the control plane reports none.
-        subject: For errors.
+        credential: Its key, or None if the control plane reports none.
+        service_id: The deployment.
+        account: What errors about the account may quote.
     """
 
     url: str
-    auth: ApiKeyAuth | None
-    subject: Subject
+    credential: Credential | None
+    service_id: str
+    account: Subject
+
+    @property
+    def subject(self) -> Subject:
+        """What errors about it may name, and which secrets they must not quote."""
+        return self.account.about(self.service_id, self.credential and self.credential.value)
 
     @property
     def is_plain_http(self) -> bool:
@@ -69,10 +71,12 @@ class AlayaClient:
     """Reads deployments and talks to their engines, with one account's key pair."""
 
     def __init__(self, settings: Settings, transport: Transport, clock: Clock) -> None:
-        self._settings = settings
+        self._base_url = settings.base_url
+        self._control_plane = settings.control_plane
+        self._account = Subject("", (settings.access_key, settings.secret_key), settings.key_pair)
         self._transport = transport
         self._clock = clock
-        self._auth = AccessKeyAuth(settings.control_plane, settings.access_key, settings.secret_key)
+        self._credential = Credential.of_key_pair(self._control_plane, settings.access_key, settings.secret_key)
 
     async def deployment(self, service_id: str, deadline: Deadline) -> Deployment:
         """Return one deployment, including its secrets.
@@ -81,7 +85,7 @@ class AlayaClient:
             AlayaError: each control-plane row of docs/errors.md.
         """
         path = f"deployment/{quote(service_id, safe='')}"
-        return await self._read(path, parse_deployment, self.subject(service_id), deadline)
+        return await self._read(path, parse_deployment, service_id, deadline)
 
     async def deployments(self, page: int, size: int, deadline: Deadline, name: str | None = None) -> Page:
         """Return one page of the account's deployments.
@@ -96,34 +100,20 @@ class AlayaClient:
             AlayaError: each control-plane row of docs/errors.md.
         """
         query = urlencode({"page": page, "size": size} | ({"name": name} if name else {}))
-        return await self._read(f"deployment/list?{query}", parse_page, self.subject(""), deadline)
+        return await self._read(f"deployment/list?{query}", parse_page, "", deadline)
 
-    async def _read(self, path: str, parse: Callable[[bytes], _T], subject: Subject, deadline: Deadline) -> _T:
-        url = f"{self._settings.base_url}/{path}"
-        with deadline.limit("control", subject.service_id):
+    async def _read(self, path: str, parse: Callable[[bytes], _T], service_id: str, deadline: Deadline) -> _T:
+        url = f"{self._base_url}/{path}"
+        fetch = partial(self._transport.json_body, "control", url, credential=self._credential, deadline=deadline)
+        with deadline.limit("control", service_id):
             try:
-                fetch = partial(self._transport.json_body, "control", url, auth=self._auth, deadline=deadline)
                 return parse(await resending(fetch, read_may_be_resent, deadline, clock=self._clock))
-            except Failure as failure:
-                raise explain(failure, subject) from None
-            except EnvelopeFailure as refusal:
-                raise explain_envelope("control", refusal.message, subject) from None
-            except WrongShape as wrong:
-                raise UnexpectedResponse(
-                    wrong.cause, plane="control", http_status=_OK, service_id=subject.service_id
-                ) from None
+            except (Failure, EnvelopeFailure, WrongShape) as wrong:
+                raise explain_answer("control", wrong, replace(self._account, service_id=service_id)) from None
 
-    def subject(self, service_id: str, deployment: Deployment | None = None) -> Subject:
+    def subject(self, service_id: str, deployment: Deployment) -> Subject:
         """Return what errors about a deployment may name and which secrets they must not quote."""
-        secrets = [self._settings.access_key, self._settings.secret_key]
-        if deployment and deployment.api_key:
-            secrets.append(deployment.api_key)
-        return Subject(
-            service_id,
-            tuple(key.get_secret_value() for key in secrets),
-            self._settings.key_pair,
-            has_api_key=deployment is None or deployment.api_key is not None,
-        )
+        return self._account.about(service_id, deployment.api_key)
 
     def engine(self, deployment: Deployment, service_id: str) -> Engine:
         """Return the address and key of a deployment's engine.
@@ -134,7 +124,7 @@ class AlayaClient:
         if deployment.service_url is None:
             raise UnexpectedResponse("service_url_missing", plane="control", service_id=service_id)
         try:
-            url = service_endpoint(deployment.service_url, control_plane=self._settings.control_plane)
+            url = service_endpoint(deployment.service_url, control_plane=self._control_plane)
         except UrlRefused as refusal:
             raise UnexpectedResponse(
                 "service_url_refused", plane="control", service_id=service_id, detail=str(refusal)
@@ -142,8 +132,8 @@ class AlayaClient:
         key = deployment.api_key
         if key and not all("\x21" <= char <= "\x7e" for char in key.get_secret_value()):
             raise UnexpectedResponse("apikey_unusable", plane="control", service_id=service_id)
-        auth = ApiKeyAuth(Origin.of(url), key) if key else None
-        return Engine(url, auth, self.subject(service_id, deployment))
+        credential = Credential.of_api_key(Origin.of(url), key) if key else None
+        return Engine(url, credential, service_id, self._account)
 
     async def served_names(self, engine: Engine, deadline: Deadline) -> Names:
         """Return the names in the engine's `/v1/models`, at least one.
@@ -154,15 +144,14 @@ class AlayaClient:
             Failure: no response with status 200, after the retries that the rule for chats allows.
             AlayaError: no model name can be read in the response, or the deadline passed.
         """
-        with deadline.limit("data", engine.subject.service_id):
-            url = f"{engine.url}/v1/models"
-            fetch = partial(self._transport.json_body, "data", url, auth=engine.auth, deadline=deadline)
+        url = f"{engine.url}/v1/models"
+        fetch = partial(self._transport.json_body, "data", url, credential=engine.credential, deadline=deadline)
+        with deadline.limit("data", engine.service_id):
             body = await resending(fetch, chat_may_be_resent, deadline, clock=self._clock)
             try:
-                return _names_in(body)
+                return names_in(body)
             except WrongShape as wrong:
-                service_id = engine.subject.service_id
-                raise UnexpectedResponse(wrong.cause, plane="data", http_status=_OK, service_id=service_id) from None
+                raise explain_answer("data", wrong, engine.subject) from None
 
     @asynccontextmanager
     async def chat(
@@ -190,7 +179,9 @@ class AlayaClient:
             tell("waiting for the first token")
             sent = self._clock.now()
             try:
-                return await self._transport.open("data", "POST", url, auth=engine.auth, deadline=deadline, json=body)
+                return await self._transport.open(
+                    "data", "POST", url, credential=engine.credential, deadline=deadline, json=body
+                )
             except Failure as failure:
                 failure.is_chat = True
                 raise
@@ -224,33 +215,3 @@ def retry_progress(failure: Failure, again: str) -> str:
             return f"the engine limits requests (HTTP 429); {again}"
         case status:
             return f"the engine is busy (HTTP {status}); {again}"
-
-
-def _names_in(body: bytes) -> Names:
-    """Return the names in a `/v1/models` response: OpenAI's shape, a bare list, or Ollama's.
-
-    Raises:
-        WrongShape: it has no readable name.
-    """
-    answer = json_value(body)
-    fields = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {"models": answer}
-    key = "data" if "data" in fields else "models"
-    if not isinstance(fields.get(key), list):
-        raise WrongShape("json_of_wrong_shape")
-    rows = cast("list[Any]", fields[key])
-    base: list[str] = []
-    adapters: list[str] = []
-    owner = ""
-    for row in rows:
-        model = cast("dict[str, Any]", row) if isinstance(row, dict) else {}
-        name = model.get("id", model.get("name"))
-        if isinstance(name, str) and printable(name):
-            (adapters if model.get("parent") else base).append(printable(name))
-            owner = owner or str(model.get("owned_by") or "")
-    if not base and not adapters:
-        raise WrongShape("model_names_unreadable")
-    is_whole = key == "data" and not fields.get("has_more") and len(base) + len(adapters) == len(rows)
-    engine = engine_in(owner)
-    if engine == "sglang" and not adapters:  # one served name; the others without a parent are its adapters
-        base, adapters = base[:1], base[1:]
-    return Names(engine, tuple(dict.fromkeys(base)), tuple(dict.fromkeys(adapters)), is_whole=is_whole)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from alaya_mcp.deployment.wire import WrongShape, failure_message, is_failure, json_object
+from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape, failure_message, is_failure, json_object
 from alaya_mcp.error_causes import Plane, UnavailableCause, UnexpectedCause
 from alaya_mcp.errors import (
     AlayaError,
@@ -36,6 +36,17 @@ _ODD_ANSWERS: Final[dict[Kind, UnexpectedCause]] = {
     "too_large": "body_too_large",
     "unusable_url": "url_unusable",
 }
+
+
+def explain_answer(plane: Plane, wrong: Failure | EnvelopeFailure | WrongShape, subject: Subject) -> AlayaError:
+    """Return the error for a request that brought no usable answer, whatever was wrong with it."""
+    match wrong:
+        case Failure():
+            return explain(wrong, subject)
+        case EnvelopeFailure(message=message):
+            return explain_envelope(plane, message, subject)
+        case WrongShape(cause=cause):
+            return UnexpectedResponse(cause, plane=plane, http_status=_OK, service_id=subject.service_id)
 
 
 def explain(failure: Failure, subject: Subject) -> AlayaError:

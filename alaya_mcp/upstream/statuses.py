@@ -33,7 +33,7 @@ _ACTS_AS: Final[dict[Meaning, int]] = {
 """The status equivalent to a code; model names and context length are recognised by text alone."""
 _OF_THE_ENGINE: Final[dict[int, tuple[type[AlayaError], Cause]]] = {
     401: (CredentialsRejected, "apikey_rejected"),
-    404: (UnexpectedResponse, "chat_endpoint_missing"),
+    404: (UnexpectedResponse, "endpoint_missing"),
 }
 _OF_THE_LIST: Final[dict[int, tuple[type[AlayaError], Cause]]] = {
     403: (AccessDenied, "list_denied"),

@@ -1,6 +1,8 @@
 """What a call to upstream is about. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from pydantic import SecretStr
 
 from alaya_mcp.config.precedence import KEY_PAIR_VARIABLES
 from alaya_mcp.upstream.error_text import quotable
@@ -18,10 +20,15 @@ class Subject:
     """
 
     service_id: str
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[SecretStr, ...] = ()
     key_pair: str = KEY_PAIR_VARIABLES
     has_api_key: bool = True
 
     def words(self, message: str | None) -> str:
         """Return upstream's message, ready to be quoted in an error; empty for None."""
-        return quotable(message, self.secrets)
+        return quotable(message, tuple(secret.get_secret_value() for secret in self.secrets))
+
+    def about(self, service_id: str, api_key: SecretStr | None) -> "Subject":
+        """Return the subject of a call to a deployment's engine."""
+        secrets = (*self.secrets, api_key) if api_key else self.secrets
+        return replace(self, service_id=service_id, secrets=secrets, has_api_key=api_key is not None)

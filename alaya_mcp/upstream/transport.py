@@ -18,7 +18,7 @@ from alaya_mcp import __version__
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.error_causes import Plane
 from alaya_mcp.errors import NotConfigured
-from alaya_mcp.origins import Origin
+from alaya_mcp.origins import Credential, Origin
 from alaya_mcp.telemetry import UpstreamRequest, count_request, current_call
 from alaya_mcp.upstream.failures import Failure, distrust_in, kind_of
 from alaya_mcp.upstream.proxies import Proxy, UnusableProxy, proxies_in, proxy_for
@@ -154,7 +154,7 @@ class Transport:
         method: str,
         url: str,
         *,
-        auth: httpx2.Auth | None,
+        credential: Credential | None,
         deadline: Deadline,
         json: dict[str, Any] | None = None,
     ) -> httpx2.Response:
@@ -170,15 +170,16 @@ class Transport:
         timeout = httpx2.Timeout(
             connect=min(_CONNECT_SECONDS, deadline.remaining()), read=None, write=_WRITE_SECONDS, pool=None
         )
+        headers = _HEADERS | credential.headers_for(url) if credential else _HEADERS
         count_request()
         began = anyio.current_time()
         with _logged(plane, method, began), _as_failures(plane, proxy.source if proxy else ""):
             # Not built by the client: merging its defaults into each request takes as long as sending it.
             request = httpx2.Request(
-                method, _parsed(url), headers=_HEADERS, json=json, extensions={"timeout": timeout.as_dict()}
+                method, _parsed(url), headers=headers, json=json, extensions={"timeout": timeout.as_dict()}
             )
-            # Explicit authentication or none: never one that the client finds itself (netrc, userinfo).
-            response = await client.send(request, auth=auth or httpx2.Auth(), stream=True)
+            # No other authentication: never one that the client finds itself (netrc, userinfo).
+            response = await client.send(request, auth=httpx2.Auth(), stream=True)
         if _log.isEnabledFor(logging.DEBUG):
             seconds = anyio.current_time() - began
             _log.debug(UpstreamRequest(plane, method, seconds, status=response.status_code, call=current_call()))
@@ -195,7 +196,7 @@ class Transport:
         plane: Plane,
         url: str,
         *,
-        auth: httpx2.Auth | None,
+        credential: Credential | None,
         deadline: Deadline,
         cap: int = JSON_BODY_CAP,
     ) -> bytes:
@@ -205,7 +206,7 @@ class Transport:
             Failure: as `open`; kind "too_large" above the cap.
             NotConfigured: as `open`.
         """
-        response = await self.open(plane, "GET", url, auth=auth, deadline=deadline)
+        response = await self.open(plane, "GET", url, credential=credential, deadline=deadline)
         try:
             return await read_body(plane, response, cap)
         finally:

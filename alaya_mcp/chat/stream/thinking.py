@@ -33,15 +33,14 @@ _ALWAYS_THINKS = re.compile(
 MiniMax-M1 and M2 (their published chat templates)."""
 
 
-def prefilled(thinking: Literal["auto", "on", "off"], names: Iterable[str], *, has_parser: bool) -> Prefilled:
+def prefilled(thinking: Literal["auto", "on", "off"], names: Iterable[str]) -> Prefilled:
     """Return whether a reply may begin inside the thinking.
 
     Args:
         thinking: The caller's setting.
         names: The model's names, which identify its family.
-        has_parser: Whether the engine is known to separate the thinking itself.
     """
-    if thinking == "off" or has_parser:
+    if thinking == "off":
         return "no"
     if any(_ALWAYS_THINKS.search(name) for name in names):
         return "surely"

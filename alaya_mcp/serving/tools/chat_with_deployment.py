@@ -1,29 +1,222 @@
 """chat_with_deployment: one chat with a deployed model, or one of its adapters."""
 
 from dataclasses import replace
+from typing import Annotated, Any, Final, cast
+
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from alaya_mcp.accounts import Account
+from alaya_mcp.chat.chats import ChatRequest
+from alaya_mcp.chat.json_values import JsonObject, Text, json_list, within
+from alaya_mcp.chat.messages import Message
+from alaya_mcp.chat.outcome import Outcome
+from alaya_mcp.chat.request import TOOL_CHOICES, Features, Sampling, Thinking, Turn
+from alaya_mcp.chat.structured import SCHEMA_BYTES
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.errors import InvalidArguments
 from alaya_mcp.progress import ProgressNotes
 from alaya_mcp.results import ChatResult
-from alaya_mcp.serving.elicitation import Caller
-from alaya_mcp.serving.host_limits import reply_bytes_for
-from alaya_mcp.serving.reply_warnings import with_warnings
-from alaya_mcp.serving.tools.chat_arguments import ChatArguments
-from alaya_mcp.serving.tools.subject import reference
+from alaya_mcp.serving.caller import Caller, reference
+from alaya_mcp.serving.reply_warnings import warning
 from alaya_mcp.serving.tools.text import chat_text
-from alaya_mcp.serving.tools.tool import Tool
+from alaya_mcp.serving.tools.tool import DeploymentArguments, Tool
+
+_EXTRA_BYTES: Final = 64 * 2**10
+_TOOLS_BYTES: Final = 256 * 2**10
+_MOST_TOOLS: Final = 128
+"""OpenAI's limit."""
+
+_OWN_KEYS: Final = {
+    "messages": "messages",
+    "model": "model",
+    "lora_path": "model",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "max_tokens": "max_tokens",
+    "max_completion_tokens": "max_tokens",
+    "seed": "seed",
+    "stop": "stop",
+    "tools": "tools",
+    "tool_choice": "tool_choice",
+    "response_format": "response_schema",
+    "continue_final_message": "continue_reply",
+    "add_generation_prompt": "continue_reply",
+    "guided_json": "response_schema",
+    "json_schema": "response_schema",
+    "prompt": "prompt",
+    "functions": "tools",
+    "function_call": "tool_choice",
+}
+"""Fields of an engine's request that this tool has arguments for."""
+_NOT_RETURNED: Final = (
+    "logprobs",
+    "top_logprobs",
+    "prompt_logprobs",
+    "return_token_ids",
+    "return_hidden_states",
+    "return_routed_experts",
+    "modalities",
+    "audio",
+)
+"""Fields whose output this tool does not return."""
+_THINKING_SWITCHES: Final = ("enable_thinking", "thinking")
+
+
+def _stop_list(value: Any) -> Any:  # noqa: ANN401 any JSON value may come
+    """Return a list of stop strings: a bare string is one, unless it is the JSON text of a list of strings."""
+    parsed = json_list(value)
+    if not isinstance(parsed, list):
+        return [value] if isinstance(value, str) else value
+    items = cast("list[Any]", parsed)
+    if isinstance(value, str) and not all(isinstance(item, str) for item in items):
+        return [value]
+    return [item for item in items if item != ""]
+
+
+def _checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    return within(schema, SCHEMA_BYTES)
+
+
+def _checked_tools(tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    within(tools, _TOOLS_BYTES)
+    names = [_tool_name(tool) for tool in tools]
+    if not all(names):
+        raise ValueError('each needs the shape {"type": "function", "function": {"name": ..., "parameters": {...}}}')
+    if len(set(names)) < len(names):
+        raise ValueError("two tools have the same name")
+    return [{"type": "function", **tool} for tool in tools]
+
+
+def _tool_name(tool: dict[str, Any]) -> str | None:
+    """Return the name of a function in OpenAI's shape, None for other shapes."""
+    inside = tool.get("function")
+    if tool.get("type", "function") != "function" or not isinstance(inside, dict):
+        return None
+    function = cast("dict[str, Any]", inside)
+    name = function.get("name")
+    is_whole = isinstance(name, str) and isinstance(function.get("parameters", {}), dict)
+    return name if is_whole else None
+
+
+def _checked_extra(extra: dict[str, Any]) -> dict[str, Any]:
+    within(extra, _EXTRA_BYTES)
+    if several := next((key for key in ("n", "best_of") if key in extra), None):
+        raise ValueError(f"{several} is not accepted: one reply is generated and returned")
+    if streams := next((key for key in extra if key.lower().startswith("stream")), None):
+        raise ValueError(f"{streams} is not accepted: this server sets it")
+    if taken := [key for key in extra if key in _OWN_KEYS]:
+        named = ", ".join(f"{key} (use the argument {_OWN_KEYS[key]})" for key in taken)
+        raise ValueError(f"not accepted here: {named}")
+    if dropped := [key for key in _NOT_RETURNED if extra.get(key)]:
+        raise ValueError(f"{', '.join(dropped)} is not accepted: its output would not be returned")
+    if not isinstance(extra.get("chat_template_kwargs", {}), dict):
+        raise ValueError("chat_template_kwargs: must be an object")  # noqa: TRY004 pydantic takes a ValueError only
+    return extra
+
+
+class ChatArguments(DeploymentArguments):
+    """The deployment, the messages and the options of a chat."""
+
+    prompt: Text = Field("", description="Your message. Pass one of prompt, messages, read_on")
+    messages: Annotated[list[Message], BeforeValidator(json_list)] = Field(
+        [], description="A whole conversation instead of prompt, oldest first"
+    )
+    system: Text = Field("", description="System message")
+    model: Text = Field(
+        "",
+        description="A name from get_deployment's models or list_lora_models. Default: the base model",
+    )
+    temperature: float | None = Field(None, ge=0, le=2, description="0 to 2")
+    top_p: float | None = Field(None, gt=0, le=1, description="Above 0, to 1")
+    max_tokens: int | None = Field(None, ge=1, description="At least 1; thinking counts")
+    seed: int | None = Field(None, description="For repeatable sampling")
+    stop: Annotated[list[Text], BeforeValidator(_stop_list)] = Field(
+        [], max_length=4, description="At most 4 strings that end the reply"
+    )
+    thinking: Thinking = Field("auto", description="Whether a model that can think first does so")
+    response_schema: Annotated[JsonObject, AfterValidator(_checked_schema)] = Field(
+        {}, description="JSON Schema for the reply, which is then also returned as parsed"
+    )
+    tools: Annotated[list[dict[str, Any]], BeforeValidator(json_list), AfterValidator(_checked_tools)] = Field(
+        [],
+        max_length=_MOST_TOOLS,
+        description="OpenAI function tools, at most 128; calls are returned as tool_calls",
+    )
+    tool_choice: Text = Field("", description="auto, none, required or a tool's name")
+    continue_reply: bool = Field(default=False, description="Continue the last message, a truncated assistant's")
+    extra_body: Annotated[JsonObject, AfterValidator(_checked_extra)] = Field(
+        {}, description="Further fields for the engine, e.g. top_k, min_p"
+    )
+    wait_seconds: float = Field(
+        0, ge=0, le=3600, description="0 to 3600, within timeout_seconds: wait for a deployment that is loading"
+    )
+    timeout_seconds: float | None = Field(
+        None,
+        ge=1,
+        le=3600,
+        description="1 to 3600, of the whole call; default 50, since many hosts give up at 60",
+    )
+    return_messages: bool = Field(default=False, description="Also return the conversation to send next time")
+    read_on: Text = Field(
+        "", description="An earlier result's read_on: returns the next part of that reply, generates nothing"
+    )
+
+    def chat(self, budget: float) -> ChatRequest:
+        """Return the chat request; `budget` is the whole call's time in seconds.
+
+        Raises:
+            InvalidArguments: contradictory arguments.
+        """
+        if self.wait_seconds > budget:
+            raise InvalidArguments("wait_over_budget", asked=f"{self.wait_seconds:g}", limit=f"{budget:g}")
+        return ChatRequest(
+            turns=self._turns(),
+            sampling=Sampling(self.temperature, self.top_p, self.max_tokens, self.seed, tuple(self.stop)),
+            features=self._features(),
+            model=self.model or None,
+            wait_seconds=self.wait_seconds,
+            return_messages=self.return_messages,
+        )
+
+    def _turns(self) -> tuple[Turn, ...]:
+        if bool(self.prompt) == bool(self.messages):
+            raise InvalidArguments("prompt_and_messages" if self.prompt else "prompt_missing")
+        turns = [message.turn() for message in self.messages] or [Turn("user", self.prompt)]
+        if self.system:
+            if any(turn.role == "system" for turn in turns):
+                raise InvalidArguments("system_given_twice")
+            turns.insert(0, Turn("system", self.system))
+        last = turns[-1]
+        if self.continue_reply and (last.role != "assistant" or not last.content or last.tool_calls):
+            raise InvalidArguments("nothing_to_continue")
+        return tuple(turns)
+
+    def _features(self) -> Features:
+        names = [str(_tool_name(tool)) for tool in self.tools]
+        if self.tool_choice and self.tool_choice not in (*TOOL_CHOICES, *names):
+            raise InvalidArguments("tool_choice_unknown", known=tuple(names))
+        if self.tool_choice not in ("", "none") and not self.tools:
+            raise InvalidArguments("tool_choice_without_tools")
+        switches = cast("dict[str, Any]", self.extra_body.get("chat_template_kwargs", {}))
+        if self.thinking != "auto" and any(switch in switches for switch in _THINKING_SWITCHES):
+            raise InvalidArguments("thinking_given_twice")
+        return Features(
+            thinking=self.thinking,
+            response_schema=self.response_schema or None,
+            tools=tuple(self.tools),
+            tool_choice=self.tool_choice if self.tools and self.tool_choice else None,
+            continues=self.continue_reply,
+            extra=self.extra_body,
+        )
 
 
 async def _run(account: Account, arguments: ChatArguments, caller: Caller) -> ChatResult:
     settings = account.settings
-    is_set = "max_reply_bytes" in settings.model_fields_set
-    reply_bytes = reply_bytes_for(caller.name, settings.max_reply_bytes, is_set=is_set)
+    reply_bytes = caller.reply_bytes(settings)
     if arguments.read_on:
         if arguments.prompt or arguments.messages:
             raise InvalidArguments("read_on_with_question")
-        return with_warnings(account.chats.read_on(arguments.read_on, reply_bytes))
+        return _with_warnings(account.chats.read_on(arguments.read_on, reply_bytes))
     budget = arguments.timeout_seconds or settings.timeout_seconds
     request = replace(arguments.chat(budget), reply_bytes=reply_bytes)
     deadline = Deadline.after(budget)
@@ -31,9 +224,14 @@ async def _run(account: Account, arguments: ChatArguments, caller: Caller) -> Ch
 
     async def work() -> ChatResult:
         named, until = await reference(account, arguments.service_id, caller, deadline, notes)
-        return with_warnings(await account.chats.run(named, request, until, notes))
+        return _with_warnings(await account.chats.run(named, request, until, notes))
 
     return await notes.during(work)
+
+
+def _with_warnings(outcome: Outcome) -> ChatResult:
+    warnings = [warning(remark) for remark in outcome.remarks]
+    return outcome.result.model_copy(update={"warnings": warnings}) if warnings else outcome.result
 
 
 CHAT_WITH_DEPLOYMENT = Tool(

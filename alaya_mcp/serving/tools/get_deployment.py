@@ -6,8 +6,8 @@ from alaya_mcp.accounts import Account
 from alaya_mcp.config.settings import READ_BUDGET_SECONDS
 from alaya_mcp.deployment.views import deployment_result
 from alaya_mcp.results import DeploymentResult
-from alaya_mcp.serving.elicitation import Caller
-from alaya_mcp.serving.tools.subject import Reading
+from alaya_mcp.serving.caller import Caller
+from alaya_mcp.serving.tools.reading import Reading
 from alaya_mcp.serving.tools.text import deployment_text
 from alaya_mcp.serving.tools.tool import DeploymentArguments, Tool
 

@@ -15,12 +15,12 @@ from alaya_mcp.deployment.listing import Filters, list_summary, shown_row
 from alaya_mcp.deployment.reference import checked_reference
 from alaya_mcp.errors import AlayaError, InvalidArguments
 from alaya_mcp.results import DeploymentListResult, DeploymentRow, Kind, Status
-from alaya_mcp.serving.elicitation import Caller
+from alaya_mcp.serving.caller import Caller
 from alaya_mcp.serving.errors import told
-from alaya_mcp.serving.tools.subject import Reading
+from alaya_mcp.serving.tools.reading import Reading
 from alaya_mcp.serving.tools.text import deployment_list_text
 from alaya_mcp.serving.tools.tool import Arguments, Tool
-from alaya_mcp.upstream.deployment_names import MOST_ROWS
+from alaya_mcp.upstream.deployments import MOST_ROWS
 from alaya_mcp.upstream.position import LARGEST_PAGE, MARK_LENGTH, MOST_MARKS, Position
 
 _CURSOR_LENGTH: Final = 2_000

@@ -12,9 +12,9 @@ from alaya_mcp.deployment.views import lora_list_result
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError
 from alaya_mcp.results import LoraListResult
-from alaya_mcp.serving.elicitation import Caller
+from alaya_mcp.serving.caller import Caller
 from alaya_mcp.serving.errors import told
-from alaya_mcp.serving.tools.subject import Reading
+from alaya_mcp.serving.tools.reading import Reading
 from alaya_mcp.serving.tools.text import lora_list_text
 from alaya_mcp.serving.tools.tool import DeploymentArguments, Tool
 from alaya_mcp.upstream.explain import explain

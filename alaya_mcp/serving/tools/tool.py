@@ -14,7 +14,7 @@ from alaya_mcp.accounts import Account
 from alaya_mcp.deployment.reference import REFERENCE_LENGTH, checked_reference
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, InternalError, NotConfigured
 from alaya_mcp.results import ResultModel
-from alaya_mcp.serving.elicitation import AnswerAwaited, Caller
+from alaya_mcp.serving.caller import AnswerAwaited, Caller
 from alaya_mcp.serving.errors import error_result, internal_error, invalid_arguments
 from alaya_mcp.serving.tools.schema import portable_schema, result_schema
 from alaya_mcp.telemetry import Outcome, ToolCall, call_facts
@@ -107,7 +107,7 @@ class Tool(Generic[ArgumentsT, ResultT]):
         Raises:
             AnswerAwaited: the host must ask its user first and call again.
         """
-        with _logged(self.name, account) as log:
+        with logged_call(self.name, account) as log:
             try:
                 arguments = self.arguments.parse(raw or {})
                 if isinstance(account, NotConfigured):
@@ -133,7 +133,7 @@ class Tool(Generic[ArgumentsT, ResultT]):
 
 
 @dataclass(slots=True)
-class _Log:
+class CallLog:
     """The facts of a call's log line, as far as they are known."""
 
     outcome: str | None = None
@@ -141,9 +141,9 @@ class _Log:
 
 
 @contextmanager
-def _logged(tool: str, account: Account | NotConfigured) -> Generator[_Log]:
+def logged_call(tool: str, account: Account | NotConfigured) -> Generator[CallLog]:
     """Log one line for a call, however it ends; a failure is a warning."""
-    log, began = _Log(), anyio.current_time()
+    log, began = CallLog(), anyio.current_time()
     with call_facts() as facts:
         try:
             yield log

@@ -1,17 +1,20 @@
-"""The account's deployments, page by page, and how a name is resolved to one of them.
+"""The account's deployments: recently read ones, page by page, and how a name is resolved to one of them.
+
+A ready deployment is cached; concurrent lookups of one deployment, or of one name, share a request.
 
 The API's name filter is not documented, so its matches are checked here (docs/decisions/names.md).
 """
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final, TypeVar
 
 import anyio
 
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.reference import REFERENCE_LENGTH, as_uuid, could_be_id, folded, is_uuid, most_like
+from alaya_mcp.deployment.readiness import readiness
+from alaya_mcp.deployment.reference import as_uuid, could_be_id, described, folded, label, most_like, references
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments, RequestRejected
 from alaya_mcp.telemetry import found_deployment
@@ -22,13 +25,77 @@ from alaya_mcp.upstream.single_flight import Flight, SingleFlight
 MOST_ROWS: Final = 2_000
 """Rows read for one call."""
 KEPT_SECONDS: Final = 30.0
-"""How long a resolved name and the list are cached."""
+"""How long a ready deployment, a resolved name and the list are cached."""
 _FRESH_SECONDS: Final = 3.0
 """How old the list may be where a name was not found."""
-_MOST_NAMES: Final = 1_000
+_MOST: Final = 1_000
+"""Deployments, and names, cached at a time."""
 _CANDIDATES: Final = 5
 
 _T = TypeVar("_T")
+Fetch = Callable[[str, Deadline], Awaitable[Deployment]]
+
+
+class DeploymentCache:
+    """Deployments as the control plane reports them.
+
+    Args:
+        fetch: Fetches one within a deadline.
+        seconds: How long a ready one is cached.
+        now: The event loop's clock.
+    """
+
+    def __init__(
+        self, fetch: Fetch, seconds: float = KEPT_SECONDS, now: Callable[[], float] = anyio.current_time
+    ) -> None:
+        self._fetch = fetch
+        self._seconds = seconds
+        self._now = now
+        self._flights = SingleFlight[Deployment](now)
+        self._kept: OrderedDict[str, tuple[float, Deployment]] = OrderedDict()
+
+    async def recent(self, service_id: str, deadline: Deadline) -> tuple[Deployment, bool]:
+        """Return a deployment, cached or fetched, and whether it was cached.
+
+        Raises:
+            AlayaError: each control-plane row of docs/errors.md.
+        """
+        since = self._now() - self._seconds
+        began, kept = self._kept.get(service_id, (0.0, None))
+        if kept is not None and began > since:
+            return kept, True
+        return await self._shared(service_id, deadline, since), False
+
+    async def fresh(self, service_id: str, deadline: Deadline) -> Deployment:
+        """Return a deployment from a request that begins now or later.
+
+        Raises:
+            AlayaError: each control-plane row of docs/errors.md.
+        """
+        return await self._shared(service_id, deadline, self._now())
+
+    def forget(self, service_id: str) -> None:
+        """Drop a cached deployment at any sign that it has changed."""
+        self._kept.pop(service_id, None)
+        self._flights.mark_stale(service_id)  # it began before the sign
+
+    async def _shared(self, service_id: str, deadline: Deadline, since: float) -> Deployment:
+        async def fetch() -> Deployment:
+            try:
+                return await self._fetch(service_id, deadline)
+            except AlayaError as error:
+                if not error.retryable:
+                    self.forget(service_id)
+                raise
+
+        def keep(deployment: Deployment, flight: Flight[Deployment]) -> None:
+            self._kept.pop(service_id, None)
+            if readiness(deployment).ready and not flight.is_stale:
+                self._kept[service_id] = (flight.began, deployment)
+                if len(self._kept) > _MOST:
+                    self._kept.popitem(last=False)
+
+        return await self._flights.share(service_id, fetch, deadline, since, keep)
 
 
 class DeploymentNames:
@@ -148,7 +215,7 @@ class DeploymentNames:
 
         def keep(service_id: str, flight: Flight[str]) -> None:
             self._ids[name] = flight.began, service_id
-            if len(self._ids) > _MOST_NAMES:
+            if len(self._ids) > _MOST:
                 del self._ids[next(iter(self._ids))]
 
         return await self._searches.share(name, fetch, deadline, self._now() - KEPT_SECONDS, keep)
@@ -174,33 +241,6 @@ class DeploymentNames:
                 raise missing
             raise _not_found(name, references(rows, self._aliases), self._aliases, missing)
         return str(matches[0].service_id)
-
-
-def running(rows: list[Deployment]) -> list[Deployment]:
-    """Return the running deployments, sorted by name."""
-    return sorted((row for row in rows if row.status == "running"), key=lambda row: folded(row.name or ""))
-
-
-def references(rows: list[Deployment], aliases: Container[str] = ()) -> dict[str, Deployment]:
-    """Return rows by an unambiguous reference: the name where it is unique, else the id."""
-    names = Counter(row.name for row in rows)
-    ids = {row.service_id for row in rows}
-
-    def is_unambiguous(name: str) -> bool:
-        is_plain = len(name) <= REFERENCE_LENGTH and not is_uuid(name)
-        return is_plain and names[name] == 1 and name not in ids and folded(name) not in aliases
-
-    return {row.name if row.name and is_unambiguous(row.name) else str(row.service_id): row for row in rows}
-
-
-def label(row: Deployment) -> str:
-    """Return a deployment's name and id for a person to read."""
-    return f"{row.name} ({row.service_id})" if row.name else str(row.service_id)
-
-
-def described(rows: list[Deployment], most: int) -> tuple[str, ...]:
-    """Return the labels of the first rows, each with its state."""
-    return tuple(f"{label(row)} {row.status}" for row in rows[:most])
 
 
 def _ambiguous(name: str, matches: list[Deployment]) -> InvalidArguments:
