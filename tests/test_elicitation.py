@@ -16,7 +16,7 @@ from alaya_mcp.accounts import open_account
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.progress import Phase, ProgressNotes
-from alaya_mcp.serving.caller import Caller, reference
+from alaya_mcp.serving.elicitation import chosen
 from alaya_mcp.serving.server import create_server
 from tests.calls import CHAT, ERAS, Era, content_of, error_of, text_of
 from tests.patience import PATIENCE
@@ -359,8 +359,7 @@ async def test_the_time_that_the_user_takes_is_not_the_calls(era: Era) -> None:
 
     async with Upstream() as upstream, open_account(fleet(upstream)) as account:
         deadline = Deadline.after(9)
-        caller = Caller(quiet, choose)
-        _, until = await reference(account, None, caller, deadline, ProgressNotes(quiet, 0))
+        _, until = await chosen(account, choose, deadline, ProgressNotes(quiet, 0))
 
     assert until.at >= deadline.at + TAKEN
     assert until.budget == deadline.budget

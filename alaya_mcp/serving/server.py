@@ -16,7 +16,8 @@ from alaya_mcp.accounts import Account, open_account
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.errors import InvalidArguments, NotConfigured
 from alaya_mcp.printable import printable
-from alaya_mcp.serving.caller import AnswerAwaited, caller_of
+from alaya_mcp.serving.caller import caller_of
+from alaya_mcp.serving.elicitation import AnswerAwaited
 from alaya_mcp.serving.tools.chat_with_deployment import CHAT_WITH_DEPLOYMENT
 from alaya_mcp.serving.tools.get_deployment import GET_DEPLOYMENT
 from alaya_mcp.serving.tools.list_deployments import LIST_DEPLOYMENTS

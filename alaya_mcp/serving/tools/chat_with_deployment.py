@@ -16,7 +16,7 @@ from alaya_mcp.deadline import Deadline
 from alaya_mcp.errors import InvalidArguments
 from alaya_mcp.progress import ProgressNotes
 from alaya_mcp.results import ChatResult
-from alaya_mcp.serving.caller import Caller, reference
+from alaya_mcp.serving.caller import Caller
 from alaya_mcp.serving.reply_warnings import warning
 from alaya_mcp.serving.tools.text import chat_text
 from alaya_mcp.serving.tools.tool import DeploymentArguments, Tool
@@ -223,7 +223,7 @@ async def _run(account: Account, arguments: ChatArguments, caller: Caller) -> Ch
     notes = ProgressNotes(caller.notify, settings.progress_interval_ms / 1000)
 
     async def work() -> ChatResult:
-        named, until = await reference(account, arguments.service_id, caller, deadline, notes)
+        named, until = await arguments.reference(account, caller, deadline, notes)
         return _with_warnings(await account.chats.run(named, request, until, notes))
 
     return await notes.during(work)

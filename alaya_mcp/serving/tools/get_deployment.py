@@ -25,9 +25,7 @@ class GetDeploymentArguments(DeploymentArguments):
 
 async def _run(account: Account, arguments: GetDeploymentArguments, caller: Caller) -> DeploymentResult:
     reading = Reading.begin(account, caller)
-    service_id, deployment = await reading.notes.during(
-        lambda: reading.deployment(arguments.service_id, arguments.wait_seconds)
-    )
+    service_id, deployment = await reading.notes.during(lambda: reading.deployment(arguments, arguments.wait_seconds))
     return deployment_result(deployment, service_id)
 
 

@@ -36,7 +36,7 @@ async def _run(account: Account, arguments: ListLoraModelsArguments, caller: Cal
     reading = Reading.begin(account, caller)
 
     async def work() -> LoraListResult:
-        service_id, deployment = await reading.deployment(arguments.service_id)
+        service_id, deployment = await reading.deployment(arguments)
         if not arguments.verify:
             return lora_list_result(deployment, service_id)
         try:

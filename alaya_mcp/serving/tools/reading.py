@@ -8,7 +8,8 @@ from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.waiting import wait_until_ready
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.progress import ProgressNotes
-from alaya_mcp.serving.caller import Caller, reference
+from alaya_mcp.serving.caller import Caller
+from alaya_mcp.serving.tools.tool import DeploymentArguments
 
 
 @dataclass(slots=True)
@@ -32,14 +33,14 @@ class Reading:
         """Return a reading that starts now."""
         return cls(account, caller, Deadline.after(READ_BUDGET_SECONDS), ProgressNotes(caller.notify, 0, words))
 
-    async def deployment(self, given: str | None, wait: float = 0) -> tuple[str, Deployment]:
+    async def deployment(self, arguments: DeploymentArguments, wait: float = 0) -> tuple[str, Deployment]:
         """Return the id and the deployment, after waiting up to `wait` seconds for it to be ready.
 
         Raises:
             AlayaError: each control-plane row of docs/errors.md.
-            AnswerAwaited: as `reference`.
+            AnswerAwaited: as `DeploymentArguments.reference`.
         """
-        named, self.deadline = await reference(self.account, given, self.caller, self.deadline, self.notes)
+        named, self.deadline = await arguments.reference(self.account, self.caller, self.deadline, self.notes)
         service_id, deployment = await self.account.names.find(named, self.deadline, self.account.cache.fresh)
 
         async def look() -> Deployment:

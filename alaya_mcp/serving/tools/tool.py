@@ -11,10 +11,13 @@ import mcp_types as types
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from alaya_mcp.accounts import Account
+from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.reference import REFERENCE_LENGTH, checked_reference
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, InternalError, NotConfigured
+from alaya_mcp.progress import ProgressNotes
 from alaya_mcp.results import ResultModel
-from alaya_mcp.serving.caller import AnswerAwaited, Caller
+from alaya_mcp.serving.caller import Caller
+from alaya_mcp.serving.elicitation import AnswerAwaited, chosen
 from alaya_mcp.serving.errors import error_result, internal_error, invalid_arguments
 from alaya_mcp.serving.tools.schema import portable_schema, result_schema
 from alaya_mcp.telemetry import Outcome, ToolCall, call_facts
@@ -52,6 +55,18 @@ class DeploymentArguments(Arguments):
         description="The deployment's id, name or alias; default: ALAYA_SERVICE_ID, where set",
         json_schema_extra={"maxLength": REFERENCE_LENGTH},
     )
+
+    async def reference(
+        self, account: Account, caller: Caller, deadline: Deadline, notes: ProgressNotes
+    ) -> tuple[str, Deadline]:
+        """Return the given reference, the default, or what the host's user chooses, and the call's deadline.
+
+        Raises:
+            AlayaError, AnswerAwaited: as `chosen`.
+        """
+        if named := self.service_id or account.settings.service_id:
+            return named, deadline
+        return await chosen(account, caller.asker(), deadline, notes)
 
 
 ArgumentsT = TypeVar("ArgumentsT", bound=Arguments)
