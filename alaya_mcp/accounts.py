@@ -9,14 +9,14 @@ from types import TracebackType
 from typing import Final, Self
 
 from alaya_mcp.chat.chats import ChatResources, Chats
+from alaya_mcp.chat.concurrency import Places
 from alaya_mcp.chat.kept_replies import KEPT_SECONDS, ReplyStore
-from alaya_mcp.chat.places import Places
 from alaya_mcp.chat.structured import SchemaChecks
 from alaya_mcp.clock import Clock
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.errors import RateLimited
 from alaya_mcp.upstream.client import AlayaClient
-from alaya_mcp.upstream.deployments import DeploymentCache, DeploymentNames
+from alaya_mcp.upstream.deployment_lookup import DeploymentCache, DeploymentNames
 from alaya_mcp.upstream.transport import Transport
 
 MOST_ACCOUNTS: Final = 1_000

@@ -12,7 +12,7 @@ import pytest
 
 from alaya_mcp.accounts import Account, Accounts, Shared
 from alaya_mcp.chat.chats import ChatRequest
-from alaya_mcp.chat.places import Places
+from alaya_mcp.chat.concurrency import Places
 from alaya_mcp.chat.request import Turn
 from alaya_mcp.clock import Clock
 from alaya_mcp.config.settings import Settings, load_settings

@@ -9,7 +9,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 
 from alaya_mcp.config.settings import Settings
-from alaya_mcp.deployment.reference import folded
+from alaya_mcp.deployment.spelling import folded
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.serving.prompts import PROMPTS
 from tests.calls import ERAS, Era, connected, content_of

@@ -6,7 +6,7 @@ import pytest
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AccessDenied, AlayaError, UpstreamTimeout, UpstreamUnavailable
-from alaya_mcp.upstream.deployments import KEPT_SECONDS, DeploymentCache
+from alaya_mcp.upstream.deployment_lookup import KEPT_SECONDS, DeploymentCache
 from tests.calls import CHAT, connected, content_of, error_of
 from tests.upstream import DONE, Exchange, Handler, Request, Upstream, in_turn, replies, says, text_chunk
 

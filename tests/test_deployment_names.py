@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.reference import checked_reference, could_be_id, folded, is_uuid, most_like
+from alaya_mcp.deployment.spelling import checked_reference, could_be_id, folded, is_uuid, most_like
 from alaya_mcp.deployment.wire import Page, parse_page
 from alaya_mcp.sandbox import Sandbox
-from alaya_mcp.upstream.deployments import DeploymentNames
+from alaya_mcp.upstream.deployment_lookup import DeploymentNames
 from tests.calls import CHAT, ERAS, Era, call, connected, content_of, error_of, over, text_of
 from tests.registry import Registry, row, uuid
 from tests.upstream import Upstream, replies, says

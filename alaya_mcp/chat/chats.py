@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import anyio
 
+from alaya_mcp.chat.concurrency import Places
 from alaya_mcp.chat.exchange import Asked, Exchange, Limits, Timestamps
 from alaya_mcp.chat.kept_replies import KeptReplies, ReplyStore
 from alaya_mcp.chat.model_choice import Choice, ServedNames, choose_model, loaded_on
 from alaya_mcp.chat.outcome import Outcome, outcome_of
-from alaya_mcp.chat.places import Places
 from alaya_mcp.chat.recovery import Recovery
 from alaya_mcp.chat.remark import Remark
 from alaya_mcp.chat.reply_window import ReplyWindow
@@ -29,7 +29,7 @@ from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import InvalidArguments, UpstreamTimeout
 from alaya_mcp.progress import ProgressNotes
 from alaya_mcp.upstream.client import AlayaClient, Engine
-from alaya_mcp.upstream.deployments import DeploymentCache, DeploymentNames
+from alaya_mcp.upstream.deployment_lookup import DeploymentCache, DeploymentNames
 from alaya_mcp.upstream.failures import Failure
 
 _LAST_LOOK_SECONDS: Final = 5.0

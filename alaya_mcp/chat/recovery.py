@@ -11,7 +11,7 @@ from alaya_mcp.deployment.readiness import not_ready, readiness
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, ModelNotServed
 from alaya_mcp.upstream.client import AlayaClient
-from alaya_mcp.upstream.deployments import DeploymentCache
+from alaya_mcp.upstream.deployment_lookup import DeploymentCache
 from alaya_mcp.upstream.explain import explain
 from alaya_mcp.upstream.failures import NOTHING_WAS_SENT, Failure
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from alaya_mcp.accounts import Account, open_account
 from alaya_mcp.config.settings import Settings, load_settings, log_format, log_level
-from alaya_mcp.deployment.reference import checked_reference
+from alaya_mcp.deployment.spelling import checked_reference
 from alaya_mcp.errors import AlayaError, InvalidArguments
 from alaya_mcp.logs import start_logging
 from alaya_mcp.printable import encodable

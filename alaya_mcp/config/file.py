@@ -16,7 +16,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from alaya_mcp.deployment.reference import checked_reference, folded
+from alaya_mcp.deployment.spelling import checked_reference, folded
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.validation import why_refused
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 
 from alaya_mcp.config.environment import problem_of, value_of
 from alaya_mcp.config.precedence import KEY_PAIR_VARIABLES, KEYS, Sources, gather
-from alaya_mcp.deployment.reference import checked_reference
+from alaya_mcp.deployment.spelling import checked_reference
 from alaya_mcp.error_causes import ConfigurationCause
 from alaya_mcp.errors import NotConfigured, Setting
 from alaya_mcp.logs import LogFormat, LogLevel

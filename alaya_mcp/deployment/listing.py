@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from alaya_mcp.deployment.readiness import readiness
-from alaya_mcp.deployment.reference import folded
+from alaya_mcp.deployment.spelling import folded
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.results import Cluster, DeploymentRow, Kind, Status
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
 from alaya_mcp.deployment.launch import shown_flags, shown_image, words_of
-from alaya_mcp.deployment.reference import most_like
+from alaya_mcp.deployment.spelling import most_like
 from alaya_mcp.deployment.wire import Deployment, WrongShape, json_value
 from alaya_mcp.errors import ModelNotServed
 from alaya_mcp.printable import printable

@@ -3,7 +3,7 @@
 from typing import Final
 
 from alaya_mcp.deployment.readiness import readiness
-from alaya_mcp.deployment.reference import label, references
+from alaya_mcp.deployment.spelling import label, references
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.doctor.check import Check, Fact
 from alaya_mcp.error_causes import NotReadyCause

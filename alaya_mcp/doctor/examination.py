@@ -9,7 +9,7 @@ import anyio
 from alaya_mcp.accounts import Account, open_account
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.reference import checked_reference, could_be_id
+from alaya_mcp.deployment.spelling import checked_reference, could_be_id
 from alaya_mcp.deployment.wire import Deployment, Page
 from alaya_mcp.doctor.check import OVER_THE_NETWORK, Check
 from alaya_mcp.doctor.configuration import Configuration, read_configuration

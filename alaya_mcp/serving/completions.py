@@ -10,7 +10,7 @@ from mcp.shared.exceptions import MCPError
 from alaya_mcp.accounts import Account
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.model_names import deployment_names
-from alaya_mcp.deployment.reference import folded, references
+from alaya_mcp.deployment.spelling import folded, references
 from alaya_mcp.errors import AlayaError, NotConfigured
 from alaya_mcp.serving.prompts import DEPLOYMENT_ARGUMENT, MODELS_ARGUMENT, PROMPTS
 from alaya_mcp.serving.resources import listed_templates

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from alaya_mcp.accounts import Account
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.reference import described, label, references, running
+from alaya_mcp.deployment.spelling import described, label, references, running
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, InvalidArguments
 from alaya_mcp.progress import ProgressNotes

@@ -11,7 +11,7 @@ from alaya_mcp.accounts import Account
 from alaya_mcp.chat.kept_replies import REPLIES, URI_TEMPLATE, KeptReplies, KeptReply
 from alaya_mcp.config.settings import READ_BUDGET_SECONDS
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.reference import checked_reference
+from alaya_mcp.deployment.spelling import checked_reference
 from alaya_mcp.deployment.views import deployment_result
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments, NotConfigured
 from alaya_mcp.results import ResultModel

@@ -5,7 +5,7 @@ from typing import Final
 
 from alaya_mcp.chat.remark import WORDS, Remark, words_of
 from alaya_mcp.deployment.readiness import readiness
-from alaya_mcp.deployment.reference import label
+from alaya_mcp.deployment.spelling import label
 from alaya_mcp.deployment.views import deployment_result
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.results import ChatResult, LoraListResult, LoraModel, TruncatedReason

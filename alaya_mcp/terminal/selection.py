@@ -5,7 +5,7 @@ from typing import Final
 from alaya_mcp.accounts import Account
 from alaya_mcp.config.settings import READ_BUDGET_SECONDS
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.reference import checked_reference, described, label, references, running
+from alaya_mcp.deployment.spelling import checked_reference, described, label, references, running
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.error_causes import ReferenceCause
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments

@@ -12,7 +12,7 @@ from alaya_mcp.accounts import Account
 from alaya_mcp.config.settings import READ_BUDGET_SECONDS
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.listing import Filters, list_summary, shown_row
-from alaya_mcp.deployment.reference import checked_reference
+from alaya_mcp.deployment.spelling import checked_reference
 from alaya_mcp.errors import AlayaError, InvalidArguments
 from alaya_mcp.results import DeploymentListResult, DeploymentRow, Kind, Status
 from alaya_mcp.serving.caller import Caller
@@ -20,7 +20,7 @@ from alaya_mcp.serving.errors import told
 from alaya_mcp.serving.tools.reading import Reading
 from alaya_mcp.serving.tools.text import deployment_list_text
 from alaya_mcp.serving.tools.tool import Arguments, Tool
-from alaya_mcp.upstream.deployments import MOST_ROWS
+from alaya_mcp.upstream.deployment_lookup import MOST_ROWS
 from alaya_mcp.upstream.position import LARGEST_PAGE, MARK_LENGTH, MOST_MARKS, Position
 
 _CURSOR_LENGTH: Final = 2_000

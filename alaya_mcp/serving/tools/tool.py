@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from alaya_mcp.accounts import Account
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.reference import REFERENCE_LENGTH, checked_reference
+from alaya_mcp.deployment.spelling import REFERENCE_LENGTH, checked_reference
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, InternalError, NotConfigured
 from alaya_mcp.progress import ProgressNotes
 from alaya_mcp.results import ResultModel

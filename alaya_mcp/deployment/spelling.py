@@ -1,4 +1,4 @@
-"""References to a deployment: its id, its display name, or an alias of either. Pure."""
+"""How deployments are referred to: checking, folding and comparing ids, names and aliases; labels. Pure."""
 
 import re
 from collections import Counter

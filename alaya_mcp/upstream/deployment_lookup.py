@@ -1,4 +1,4 @@
-"""The account's deployments: recently read ones, page by page, and how a name is resolved to one of them.
+"""Look deployments up: by id, with a cache; by name or alias, which become an id; or all of them, page by page.
 
 A ready deployment is cached; concurrent lookups of one deployment, or of one name, share a request.
 
@@ -14,7 +14,7 @@ import anyio
 
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.readiness import readiness
-from alaya_mcp.deployment.reference import as_uuid, could_be_id, described, folded, label, most_like, references
+from alaya_mcp.deployment.spelling import as_uuid, could_be_id, described, folded, label, most_like, references
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments, RequestRejected
 from alaya_mcp.telemetry import found_deployment
