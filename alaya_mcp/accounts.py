@@ -29,6 +29,7 @@ class Account:
 
     Attributes:
         settings: Its settings.
+        fingerprint: Identifies its access key in logs.
         client: Sends requests to both planes.
         names: Lists deployments and resolves names.
         cache: Recently read deployments.
@@ -36,6 +37,7 @@ class Account:
     """
 
     settings: Settings
+    fingerprint: str
     client: AlayaClient
     names: DeploymentNames
     cache: DeploymentCache
@@ -80,7 +82,7 @@ class Shared:
             idle_seconds=settings.idle_seconds,
             reply_bytes=settings.max_reply_bytes,
         )
-        return Account(settings, client, names, cache, chats)
+        return Account(settings, settings.account, client, names, cache, chats)
 
 
 @dataclass(slots=True)

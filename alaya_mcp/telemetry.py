@@ -4,17 +4,23 @@ An event holds ids, statuses, times and codes; never contents, keys or headers, 
 """
 
 import json
+import logging
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, get_args
+
+import anyio
 
 Outcome = Literal["ok", "cancelled", "input_required"]
 """How a call without an error code ended."""
+_NO_FAILURES: Final = frozenset(get_args(Outcome))
 UNKNOWN: Final = "unknown"
 """The tool of a call to a tool that does not exist: the name that the caller sent is not logged."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +100,12 @@ class UpstreamRequest(Event):
 
 @dataclass(slots=True)
 class CallFacts:
-    """Facts about a call that become known while it runs.
-
-    Attributes:
-        tries: Requests sent upstream so far.
-        service_id: The deployment's id, once it is found.
-    """
+    """Facts about a call that become known while it runs; as in `ToolCall`."""
 
     tries: int = 0
+    outcome: str | None = None
     service_id: str | None = None
+    truncated: str | None = None
     _key: str = ""
 
     @property
@@ -116,14 +119,22 @@ _current: ContextVar[CallFacts | None] = ContextVar("call", default=None)
 
 
 @contextmanager
-def call_facts() -> Generator[CallFacts]:
-    """Yield the facts of the call that runs inside."""
-    facts = CallFacts()
+def logged_call(tool: str, account: str | None) -> Generator[CallFacts]:
+    """Yield the facts of the call in the block, and log one line at its end; a failure is a warning."""
+    facts, began = CallFacts(), anyio.current_time()
     token = _current.set(facts)
     try:
         yield facts
+    except BaseException:
+        facts.outcome = facts.outcome or "cancelled"
+        raise
     finally:
         _current.reset(token)
+        outcome, seconds = facts.outcome or "ok", anyio.current_time() - began
+        level = logging.INFO if outcome in _NO_FAILURES else logging.WARNING
+        if _log.isEnabledFor(level):
+            call = (facts.tries, facts.key, facts.service_id, account, facts.truncated)
+            _log.log(level, ToolCall(tool, outcome, seconds, *call))
 
 
 def count_request() -> None:

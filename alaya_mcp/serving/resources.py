@@ -17,7 +17,7 @@ from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments, N
 from alaya_mcp.results import ResultModel
 from alaya_mcp.serving.errors import error_detail, error_text
 from alaya_mcp.serving.tools.list_deployments import first_deployments
-from alaya_mcp.serving.tools.tool import logged_call
+from alaya_mcp.telemetry import logged_call
 
 DEPLOYMENTS_URI: Final = "alaya://deployments"
 DEPLOYMENT_TEMPLATE: Final = DEPLOYMENTS_URI + "/{service_id}"
@@ -75,13 +75,14 @@ async def read_resource(account: Account | NotConfigured, uri: str) -> types.Rea
     Raises:
         MCPError: with the URI and a tool's error text; invalid params if there is no such resource.
     """
-    with logged_call("resources/read", account) as log:
+    key = None if isinstance(account, NotConfigured) else account.fingerprint
+    with logged_call("resources/read", key) as facts:
         try:
             if isinstance(account, NotConfigured):
                 raise account.with_traceback(None)
             text, mime_type = await _read(account, uri)
         except AlayaError as error:
-            log.outcome = error.code
+            facts.outcome = error.code
             is_callers = isinstance(error, DeploymentNotFound | InvalidArguments | NotConfigured)
             code = types.INVALID_PARAMS if is_callers else types.INTERNAL_ERROR
             message = error_text(error, _other_uris(error))

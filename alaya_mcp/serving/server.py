@@ -22,9 +22,9 @@ from alaya_mcp.serving.tools.chat_with_deployment import CHAT_WITH_DEPLOYMENT
 from alaya_mcp.serving.tools.get_deployment import GET_DEPLOYMENT
 from alaya_mcp.serving.tools.list_deployments import LIST_DEPLOYMENTS
 from alaya_mcp.serving.tools.list_lora_models import LIST_LORA_MODELS
-from alaya_mcp.serving.tools.tool import Tool, logged_call
+from alaya_mcp.serving.tools.tool import Tool
 from alaya_mcp.suggestions import did_you_mean
-from alaya_mcp.telemetry import UNKNOWN
+from alaya_mcp.telemetry import UNKNOWN, logged_call
 
 TOOLS: Final[tuple[Tool[Any, Any], ...]] = (
     LIST_DEPLOYMENTS,
@@ -125,8 +125,8 @@ async def _call_tool(
         names = [tool.name for tool in TOOLS]
         asked = printable(params.name)[:_NAME_SHOWN]
         hint = did_you_mean(params.name, names) or f" The tools are: {', '.join(names)}."
-        with logged_call(UNKNOWN, context.lifespan_context) as log:
-            log.outcome = InvalidArguments.code
+        with logged_call(UNKNOWN, None) as facts:
+            facts.outcome = InvalidArguments.code
             raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool: {asked}.{hint}")
     try:
         return await tool.call(context.lifespan_context, params.arguments, caller_of(context, params))

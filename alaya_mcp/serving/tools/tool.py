@@ -1,12 +1,9 @@
 """A tool, and the path of a call from raw arguments to a protocol result."""
 
-import logging
-from collections.abc import Awaitable, Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Final, Generic, TypeVar, get_args
+from typing import Annotated, Any, Generic, TypeVar
 
-import anyio
 import mcp_types as types
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,11 +17,7 @@ from alaya_mcp.serving.caller import Caller
 from alaya_mcp.serving.elicitation import AnswerAwaited, chosen
 from alaya_mcp.serving.errors import error_result, internal_error, invalid_arguments
 from alaya_mcp.serving.tools.schema import portable_schema, result_schema
-from alaya_mcp.telemetry import Outcome, ToolCall, call_facts
-
-_NO_FAILURES: Final = frozenset(get_args(Outcome))
-
-_log = logging.getLogger(__name__)
+from alaya_mcp.telemetry import logged_call
 
 
 class Arguments(BaseModel):
@@ -122,64 +115,30 @@ class Tool(Generic[ArgumentsT, ResultT]):
         Raises:
             AnswerAwaited: the host must ask its user first and call again.
         """
-        with logged_call(self.name, account) as log:
+        with logged_call(self.name, None if isinstance(account, NotConfigured) else account.fingerprint) as facts:
             try:
                 arguments = self.arguments.parse(raw or {})
                 if isinstance(account, NotConfigured):
-                    log.outcome = account.code
+                    facts.outcome = account.code
                     return error_result(account)
                 result = await self.run(account, arguments, caller)  # type: ignore[arg-type] # parse returns its own class
-                log.result = result
+                facts.service_id = facts.service_id or getattr(result, "service_id", None)
+                facts.truncated = getattr(result, "truncated_reason", None)
                 return types.CallToolResult(
                     content=[types.TextContent(type="text", text=self.text(result))],
                     structured_content=result.model_dump(mode="json", exclude_none=True),
                 )
             except AnswerAwaited:
-                log.outcome = "input_required"
+                facts.outcome = "input_required"
                 raise
             except AlayaError as error:
-                log.outcome = error.code
+                facts.outcome = error.code
                 named = (raw or {}).get("service_id")
                 default = None if named or isinstance(account, NotConfigured) else account.settings.service_id
                 return error_result(_of_the_default(error, default) if default else error)
             except Exception as bug:  # noqa: BLE001 the boundary: a bug costs one call, not the process
-                log.outcome = InternalError.code
+                facts.outcome = InternalError.code
                 return error_result(internal_error(self.name, bug))
-
-
-@dataclass(slots=True)
-class CallLog:
-    """The facts of a call's log line, as far as they are known."""
-
-    outcome: str | None = None
-    result: ResultModel | None = None
-
-
-@contextmanager
-def logged_call(tool: str, account: Account | NotConfigured) -> Generator[CallLog]:
-    """Log one line for a call, however it ends; a failure is a warning."""
-    log, began = CallLog(), anyio.current_time()
-    with call_facts() as facts:
-        try:
-            yield log
-        except BaseException:
-            log.outcome = log.outcome or "cancelled"
-            raise
-        finally:
-            outcome = log.outcome or "ok"
-            level = logging.INFO if outcome in _NO_FAILURES else logging.WARNING
-            if _log.isEnabledFor(level):
-                event = ToolCall(
-                    tool,
-                    outcome,
-                    anyio.current_time() - began,
-                    facts.tries,
-                    facts.key,
-                    service_id=facts.service_id or getattr(log.result, "service_id", None),
-                    account=None if isinstance(account, NotConfigured) else account.settings.account,
-                    truncated=getattr(log.result, "truncated_reason", None),
-                )
-                _log.log(level, event)
 
 
 def _of_the_default(error: AlayaError, default: str) -> AlayaError:
