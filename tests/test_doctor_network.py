@@ -203,6 +203,20 @@ async def tls_server(context: ssl.SSLContext) -> AsyncGenerator[int]:
         await server.wait_closed()
 
 
+_CERTIFIES = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+"""Python 3.13 is strict about an authority's certificate."""
+
+
 def certificate(
     folder: Path, host: str = "localhost", *, from_days: int = -1, until_days: int = 1, authority: bool = True
 ) -> tuple[ssl.SSLContext, ssl.SSLContext]:
@@ -217,6 +231,8 @@ def certificate(
         .public_key(root_key.public_key())
         .serial_number(1)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(_CERTIFIES, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(root_key.public_key()), critical=False)
         .sign(root_key, hashes.SHA256())
     )
     leaf = (
@@ -229,6 +245,10 @@ def certificate(
         .serial_number(2)
         .add_extension(
             x509.SubjectAlternativeName([x509.DNSName(host), x509.IPAddress(ipaddress.ip_address("192.0.2.1"))]),
+            critical=False,
+        )
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key((root_key if authority else key).public_key()),
             critical=False,
         )
         .sign(root_key if authority else key, hashes.SHA256())
