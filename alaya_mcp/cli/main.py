@@ -21,7 +21,7 @@ Run = Callable[[argparse.Namespace], Awaitable[int]]
 
 def main() -> int:
     """Run the command line; the exit status."""
-    opening = _opening() if len(sys.argv) == 1 else None
+    opening = _opening()
     arguments = parsed(sys.argv[1:])
     arguments.opening = opening
     try:
@@ -42,7 +42,7 @@ def _opening() -> "Opening | None":
     """The first answers to a host, begun before anything else is loaded."""
     from alaya_mcp.serving.stdio.opening import begin  # noqa: PLC0415 loaded for this only
 
-    return begin(os.environ)
+    return begin(os.environ, sys.argv[1:])
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -5,14 +5,18 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, cast
 
+from alaya_mcp.config.place import config_path
 from alaya_mcp.config.settings import Settings, load_settings, log_format, log_level
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.logs import start_logging
 from alaya_mcp.serving.errors import error_text
 from alaya_mcp.serving.server import create_server
+from alaya_mcp.serving.stdio.first_answers import FirstAnswers
+from alaya_mcp.serving.stdio.recording import Recording
 from alaya_mcp.serving.stdio.transport import serve_stdio
 
 if TYPE_CHECKING:
@@ -32,10 +36,11 @@ async def run(arguments: argparse.Namespace) -> int:
         reconfigure(line_buffering=True)
     if sys.stdin.isatty():
         sys.stderr.write("Waiting for an MCP host on stdin; Ctrl-C ends it. To watch it at work: alayanew-mcp demo\n")
+    environ = Watched(os.environ)
     async with AsyncExitStack() as owned:
         settings: Settings | NotConfigured
         try:
-            settings = await _settings(arguments, owned)
+            settings = await _settings(arguments, environ, owned)
         except NotConfigured as problem:
             _log.warning("%s", error_text(problem))
             settings = problem
@@ -43,13 +48,33 @@ async def run(arguments: argparse.Namespace) -> int:
             sys.stderr.write(f"alayanew-mcp --sandbox: {error}\n")
             return 1
         opening = cast("Opening | None", arguments.opening)
-        await serve_stdio(create_server(settings), opening.hand_over() if opening else None)
+        answers = opening.answers if opening else FirstAnswers(os.environ, sys.argv[1:])
+        recording = Recording(answers, str(config_path(os.environ)), environ.names)
+        await serve_stdio(create_server(settings), recording, opening.hand_over() if opening else None)
     return 0
 
 
-async def _settings(arguments: argparse.Namespace, owned: AsyncExitStack) -> Settings:
+class Watched(Mapping[str, str]):
+    """An environment that records which variables are looked up."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.names: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.names.add(name)
+        return self._environ[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._environ)
+
+    def __len__(self) -> int:
+        return len(self._environ)
+
+
+async def _settings(arguments: argparse.Namespace, environ: Mapping[str, str], owned: AsyncExitStack) -> Settings:
     if not arguments.sandbox:
-        return load_settings(os.environ)
+        return load_settings(environ)
     from alaya_mcp.cli.embedded_sandbox import sandbox_settings  # noqa: PLC0415 loaded for --sandbox only
 
     return await sandbox_settings(owned, arguments.sandbox_fault)

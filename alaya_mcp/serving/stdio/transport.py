@@ -25,20 +25,21 @@ from pydantic_core import from_json
 from alaya_mcp.serving.stdio.backpressure import Outgoing, Sink
 from alaya_mcp.serving.stdio.opening import Handover
 from alaya_mcp.serving.stdio.pipes import Pipes
+from alaya_mcp.serving.stdio.recording import Recording
 from alaya_mcp.serving.stdio.stdout_guard import Descriptors, can_be_waited_for
 from alaya_mcp.serving.stdio.unreadable import Questions, unreadable, without_mark
 
 _log = logging.getLogger(__name__)
 
 
-async def serve_stdio(server: Server[Any], handover: Handover | None = None) -> None:
+async def serve_stdio(server: Server[Any], recording: Recording, handover: Handover | None = None) -> None:
     """Serve until stdin ends, from the start or from an opening's handover."""
     if handover:
         _log.info("the first answers were given before the server was loaded; it takes over")
-    async with _standard_streams(handover) as (incoming, sink):
-        questions = Questions(Unrepeated(sink, handover.given) if handover and handover.given else sink)
+    async with _standard_streams(handover) as (incoming, sink), recording:
+        questions = Questions(Unrepeated(sink, handover.given if handover else {}, recording))
         outgoing = Outgoing(questions)
-        relayed = Relayed(incoming, outgoing, Relay(server), questions)
+        relayed = Relayed(incoming, outgoing, Relay(server), questions, recording)
         await server.run(relayed, outgoing, server.create_initialization_options())
 
 
@@ -69,20 +70,24 @@ class Source(Protocol):
 
 
 class Unrepeated:
-    """A sink that drops answers that the host already has.
+    """A sink that records the first answers, and drops those that the host already has.
 
     Args:
         sink: Receives everything else.
         given: The results that the host has, as JSON, by request id.
+        recording: Records the first answers.
     """
 
-    def __init__(self, sink: Sink, given: Mapping[int | str, str]) -> None:
+    def __init__(self, sink: Sink, given: Mapping[int | str, str], recording: Recording) -> None:
         self._sink = sink
         self._given = dict(given)
+        self._recording = recording
 
     async def send(self, item: SessionMessage, /) -> None:
-        """Write one message, unless it is such an answer."""
+        """Write one message, unless the host has it."""
         message = item.message
+        if isinstance(message, types.JSONRPCResponse):
+            self._recording.answered(message.id, message.result)
         if isinstance(message, types.JSONRPCResponse | types.JSONRPCError) and message.id in self._given:
             given = from_json(self._given.pop(message.id))
             if isinstance(message, types.JSONRPCError) or message.result != given:
@@ -101,11 +106,14 @@ class Relayed:
     Nothing is read from a host while it does not read its answers.
     """
 
-    def __init__(self, source: Source, outgoing: Outgoing, relay: "Relay", questions: Questions) -> None:
+    def __init__(
+        self, source: Source, outgoing: Outgoing, relay: "Relay", questions: Questions, recording: Recording
+    ) -> None:
         self._source = source
         self._outgoing = outgoing
         self._relay = relay
         self._questions = questions
+        self._recording = recording
         self._ready: deque[SessionMessage] = deque()
 
     async def __aenter__(self) -> Self:
@@ -140,6 +148,7 @@ class Relayed:
                 await self._handle(item)
                 continue
             self._questions.note(item)
+            self._recording.asked(item.message)
             reply = self._relay.reply_to(item)
             if reply is None:
                 return item

@@ -1,0 +1,162 @@
+"""The answers to a host's first requests, kept from one start to the next (docs/decisions/opening.md).
+
+The real server records them as it gives them; the next start with the same versions, configuration and requests gives
+them again while the server is still being loaded (opening.py). Without them the server only starts more slowly.
+"""
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from typing import Any, Final, cast
+
+_METHODS: Final = frozenset(
+    {"initialize", "server/discover", "tools/list", "prompts/list", "resources/list", "resources/templates/list"}
+)
+"""Requests whose answers depend only on versions, configuration and what the connection began with."""
+_PLACES: Final = ("HOME", "XDG_CONFIG_HOME")
+"""Variables that decide where the configuration file is."""
+_PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # noqa: PTH120 pathlib is slow to load
+_CACHES: Final = ("Library", "Caches") if sys.platform == "darwin" else (".cache",)
+_BYTES: Final = 2**20
+_MOST_ANSWERS: Final = 64
+_OF_OTHERS: Final = 0o077
+"""Permissions of other users."""
+
+
+class Beginning:
+    """What a connection began with, as far as later answers depend on it. No I/O."""
+
+    def __init__(self) -> None:
+        self.version = ""
+        self._is_stateless = self._is_announced = False
+
+    def key(self, method: object, params: object) -> str | None:
+        """Return the key of the answer to a request; None if the request ends the beginning."""
+        if method not in _METHODS:
+            return None
+        state = [self.version, self._is_announced, self._is_stateless]
+        return json.dumps([*state, method, _without_token(params)], sort_keys=True)
+
+    def decides(self, method: object) -> bool:
+        """Return whether the server answers differently after this message, so that it must see it."""
+        return method in {"initialize", "notifications/initialized"} or (
+            method != "server/discover" and not self.version and not self._is_stateless
+        )
+
+    def go_on(self, method: object, params: object) -> None:
+        """Record a message that decides how the server answers."""
+        if method == "initialize":
+            self.version = str(_fields(params).get("protocolVersion"))
+        elif method == "notifications/initialized":
+            self._is_announced = True
+        else:
+            self._is_stateless = True
+
+
+def _without_token(params: object) -> object:
+    """Return a request's params without its progress token, on which no answer depends."""
+    fields = _fields(params)
+    meta = _fields(fields.get("_meta"))
+    if not isinstance(meta.get("progressToken"), str | int):
+        return params
+    return {**fields, "_meta": {name: value for name, value in meta.items() if name != "progressToken"}}
+
+
+def _fields(value: object) -> dict[str, Any]:
+    """Return a JSON object's fields, empty for anything else."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+class FirstAnswers:
+    """The answers of one configuration, in a private file in the platform's cache folder.
+
+    Args:
+        environ: The environment.
+        arguments: The command line.
+
+    Attributes:
+        known: Results as JSON, by key.
+    """
+
+    def __init__(self, environ: Mapping[str, str], arguments: Sequence[str]) -> None:
+        self._environ = environ
+        own = {name: environ[name] for name in environ if name.startswith("ALAYA_") or name in _PLACES}
+        installed = [*_distributions(), *_modules(_PACKAGE)]
+        self._stamp = _digest(json.dumps([sys.version, installed, list(arguments), own], sort_keys=True).encode())
+        caches = environ.get("XDG_CACHE_HOME") or os.path.join(environ.get("HOME", ""), *_CACHES)  # noqa: PTH118 as above
+        self._folder = os.path.join(caches, "alayanew-mcp")  # noqa: PTH118 as above
+        self.path = os.path.join(self._folder, f"{self._stamp}.json")  # noqa: PTH118 as above
+        self.known: dict[str, str] = {}
+
+    def load(self) -> bool:
+        """Read the answers; return whether there are any for what is installed and configured now."""
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            held = json.loads(_private_bytes(self.path))
+            if held["depends on"] == self._state(held["depends on"]["file"][0], held["depends on"]["variables"]):
+                self.known = held["answers"]
+        return bool(self.known)
+
+    def save(self, config_file: str, variables: Iterable[str]) -> None:
+        """Write the answers; if that is not possible, nothing changes.
+
+        Args:
+            config_file: Path of the configuration file, whether it exists or not.
+            variables: Names of the variables that the settings depend on.
+        """
+        from pathlib import Path  # noqa: PLC0415 not loaded before the first answers
+
+        from alaya_mcp.atomic_file import replace_file  # noqa: PLC0415 as above
+
+        kept = dict(list(self.known.items())[-_MOST_ANSWERS:])
+        with suppress(OSError):
+            os.makedirs(self._folder, mode=0o700, exist_ok=True)  # noqa: PTH103 as above
+            text = json.dumps({"depends on": self._state(config_file, variables), "answers": kept})
+            replace_file(Path(self.path), text.encode(), 0o600)
+
+    def _state(self, config_file: str, variables: Iterable[str]) -> dict[str, Any]:
+        """Return digests of the configuration file and of variables, empty for what does not exist."""
+        content: bytes | None = None
+        with suppress(OSError), open(config_file, "rb") as file:  # noqa: PTH123 as above
+            content = file.read()
+        values = ((name, self._environ.get(name)) for name in variables)
+        return {
+            "file": [config_file, self._digest(content)],
+            "variables": {name: self._digest(None if value is None else value.encode()) for name, value in values},
+        }
+
+    def _digest(self, data: bytes | None) -> str:
+        """Return a digest that is of no use outside of this file; empty for None."""
+        return "" if data is None else _digest(self._stamp.encode() + data)
+
+
+def _digest(data: bytes) -> str:
+    return blake2b(data, digest_size=16).hexdigest()
+
+
+def _private_bytes(path: str) -> bytes:
+    """Return a file's bytes, none unless it is a regular file of this user that others cannot read or write."""
+    with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW)) as file:
+        found = os.fstat(file.fileno())
+        is_private = stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & _OF_OTHERS
+        return file.read(_BYTES) if is_private else b""
+
+
+def _distributions() -> Iterator[str]:
+    """Yield the metadata folders of all installed distributions, whose names have versions."""
+    for folder in sys.path:
+        with suppress(OSError):
+            yield from sorted(name for name in os.listdir(folder) if name.endswith("-info"))  # noqa: PTH208 as above
+
+
+def _modules(folder: str) -> Iterator[str]:
+    """Yield the path, time and size of each module in a package."""
+    for entry in sorted(os.scandir(folder), key=lambda each: each.name):
+        if entry.is_dir():
+            yield from _modules(entry.path)
+        elif entry.name.endswith(".py"):
+            found = entry.stat()
+            yield f"{entry.path} {found.st_mtime_ns} {found.st_size}"
