@@ -1,5 +1,6 @@
 """What all tests share: the event loop's backend and its clock, and telling asserts in the modules that tests share."""
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,7 @@ def no_configuration_of_the_developers_own(tmp_path_factory: pytest.TempPathFact
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(folder))
         patch.setenv("LOCALAPPDATA", str(folder))
+        patch.setenv("XDG_CACHE_HOME", os.devnull)  # no answers are kept, so that each start is a first one
         yield folder
 
 

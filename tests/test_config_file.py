@@ -1,6 +1,5 @@
 """The configuration file: aliases and profiles; a key pair is taken whole from one source, the environment first."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from alaya_mcp.config.precedence import gather
 from alaya_mcp.config.settings import DEFAULT_BASE_URL, VARIABLES, load_settings
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.serving.errors import error_text
-from alaya_mcp.serving.stdio.opening import is_plain
 from tests.stdio_host import host
 from tests.test_settings import KEYS
 from tests.upstream import SERVICE, Upstream
@@ -215,23 +213,6 @@ def test_the_default_place_is_the_platforms(
 
     assert config_path({}) == default_config_path()
     assert pair({})[0] == "AKdefault"
-
-
-@pytest.mark.skipif(os.name == "nt", reason="the opening is for systems that can wait for a pipe")
-@pytest.mark.parametrize("folder", ["XDG_CONFIG_HOME", "HOME"])
-def test_the_fast_opening_sees_a_file_wherever_it_is_looked_for(
-    folder: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    monkeypatch.setenv(folder, str(tmp_path))
-    environ = {**KEYS, **os.environ}
-    assert is_plain(environ)
-
-    default_config_path().parent.mkdir(parents=True)
-    default_config_path().write_text("")
-    assert not is_plain(environ)
-    assert not is_plain({**environ, "XDG_CONFIG_HOME": str(tmp_path / "elsewhere"), "ALAYA_PROFILE": "x"})
 
 
 @pytest.mark.anyio

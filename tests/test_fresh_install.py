@@ -18,10 +18,10 @@ import pytest
 from alaya_mcp import __version__
 from alaya_mcp.serving.server import TOOLS
 from tests.calls import CHAT
-from tests.opening_answers import KEYS
 from tests.patience import PATIENCE
 from tests.stdio_host import Host, own_environ
 from tests.test_cost import MODULES_OF_A_START
+from tests.test_opening import KEYS, WERE_GIVEN
 from tests.test_sdk import LOAD
 
 ROOT: Final = Path(__file__).parent.parent
@@ -67,28 +67,33 @@ def modules_after(programs: Path, statement: str) -> int:
     return int(run(programs / "python", "-I", "-c", f"{statement}\nimport sys\nprint(len(sys.modules))").stdout)
 
 
-async def tools_of(command: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What the server tells a host of itself and of its tools."""
+async def tools_of(command: Path, cache: Path) -> tuple[dict[str, Any], list[dict[str, Any]], bool]:
+    """What the server tells a host of itself and of its tools, and whether its first answers were kept ones."""
     with anyio.fail_after(PATIENCE):
-        environ = environ_without_ours(**KEYS)
+        environ = environ_without_ours(**KEYS, XDG_CACHE_HOME=str(cache), ALAYA_LOG_LEVEL="INFO")
         async with await anyio.open_process([command], env=environ, cwd=command.parent) as process:
             server = Host(process)
             told = await server.initialize()
             await server.request(1, "tools/list")
             listed = await server.answer(1)
             assert await server.leave() == 0
-    return told["result"]["serverInfo"], listed["result"]["tools"]
+            assert process.stderr is not None
+            log = b"".join([chunk async for chunk in process.stderr])
+    return told["result"]["serverInfo"], listed["result"]["tools"], WERE_GIVEN in log
 
 
 @pytest.mark.anyio
 async def test_a_fresh_install_starts_and_lists_its_tools_and_shows_the_demo(tmp_path: Path) -> None:
     programs = installed_in(tmp_path / "environment")
-    about, tools = await tools_of(programs / "alayanew-mcp")
+    about, tools, was_kept = await tools_of(programs / "alayanew-mcp", tmp_path)
+    *again, is_kept = await tools_of(programs / "alayanew-mcp", tmp_path)
     loaded, empty = (modules_after(programs, statement) for statement in (LOAD, "pass"))
     demo = run(programs / "alayanew-mcp", "demo")
 
     assert (about["name"], about["version"]) == ("alaya", __version__)
     assert tools == [tool.listed().model_dump(mode="json", by_alias=True, exclude_none=True) for tool in TOOLS]
+    assert (was_kept, is_kept) == (False, sys.platform != "win32")
+    assert again == [about, tools]
     assert loaded - empty <= MODULES_OF_A_START
     assert (demo.returncode, demo.stderr) == (0, "")
     assert all(f"> {tool} " in demo.stdout for tool in ("get_deployment", "list_lora_models", CHAT))

@@ -36,7 +36,7 @@ class Beginning:
 
     def key(self, method: object, params: object) -> str | None:
         """Return the key of the answer to a request; None if the request ends the beginning."""
-        if method not in _METHODS:
+        if not isinstance(method, str) or method not in _METHODS:
             return None
         state = [self.version, self._is_announced, self._is_stateless]
         return json.dumps([*state, method, _without_token(params)], sort_keys=True)
@@ -94,7 +94,7 @@ class FirstAnswers:
 
     def load(self) -> bool:
         """Read the answers; return whether there are any for what is installed and configured now."""
-        with suppress(OSError, ValueError, KeyError, TypeError):
+        with suppress(OSError, ValueError, LookupError, TypeError):
             held = json.loads(_private_bytes(self.path))
             if held["depends on"] == self._state(held["depends on"]["file"][0], held["depends on"]["variables"]):
                 self.known = held["answers"]

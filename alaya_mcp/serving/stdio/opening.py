@@ -34,6 +34,7 @@ class Script:
     Attributes:
         replay: Lines to replay to the server.
         given: The results already sent for requests among them, by request id.
+        has_answered: Whether a request was answered.
         has_ended: Whether the server handles everything from now on.
     """
 
@@ -42,7 +43,7 @@ class Script:
         self._beginning = Beginning()
         self.replay: list[bytes] = []
         self.given: dict[int | str, str] = {}
-        self.has_ended = False
+        self.has_answered = self.has_ended = False
 
     def reply_to(self, line: bytes) -> bytes | None:
         """Return the answer, empty if none is due; None for a line that is left to the server."""
@@ -59,6 +60,7 @@ class Script:
         if self._beginning.decides(method):
             self._go_on(line, method, params)
             self.given[cast("int | str", request_id)] = known
+        self.has_answered = True
         return f'{{"jsonrpc":"2.0","id":{json.dumps(request_id)},"result":{known}}}\n'.encode()
 
     def _go_on(self, line: bytes, method: object, params: object) -> None:
@@ -91,6 +93,7 @@ class Handover:
         unread: Bytes that the server reads first.
         unsent: Bytes that it writes first.
         given: The results already sent for requests in `unread`, by request id.
+        has_answered: Whether any request was answered.
     """
 
     def __init__(self, descriptors: Descriptors, script: Script, unread: bytes, unsent: bytes) -> None:
@@ -98,6 +101,7 @@ class Handover:
         self.unread = b"".join(line + b"\n" for line in script.replay) + unread
         self.unsent = unsent
         self.given = script.given
+        self.has_answered = script.has_answered
 
 
 class Opening:
@@ -159,11 +163,14 @@ class Opening:
 
 
 def begin(environ: Mapping[str, str], arguments: Sequence[str]) -> Opening | None:
-    """Start answering and return the opening; None, with nothing changed, if no answers are known."""
+    """Start answering and return the opening; None, with nothing changed, for a command line that may not serve.
+
+    Without arguments it serves, so stdout is protected from now on even if no answers are known.
+    """
     if not can_be_waited_for():
         return None
     answers = FirstAnswers(environ, arguments)
-    if not answers.load():
+    if not answers.load() and arguments:
         return None
     descriptors = Descriptors()
     descriptors.restore_when_killed()

@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 async def serve_stdio(server: Server[Any], recording: Recording, handover: Handover | None = None) -> None:
     """Serve until stdin ends, from the start or from an opening's handover."""
-    if handover:
+    if handover and handover.has_answered:
         _log.info("the first answers were given before the server was loaded; it takes over")
     async with _standard_streams(handover) as (incoming, sink), recording:
         questions = Questions(Unrepeated(sink, handover.given if handover else {}, recording))
