@@ -1,6 +1,6 @@
-"""What agents see: the published contract. Adding a field is fine, renaming one is a breaking change.
+"""The published contract of results. Adding a field is compatible, renaming one is a breaking change.
 
-Absent means left out, never null: dump with `exclude_none=True`.
+An absent field is left out, never null: dump with `exclude_none=True`.
 """
 
 from typing import Any, ClassVar, Literal
@@ -12,7 +12,7 @@ Kind = Literal["base", "lora"]
 Engine = Literal["vllm", "sglang", "unknown"]
 
 Scalar = Any
-"""A number, or text where upstream's text is no number; typed so that the schema needs no union."""
+"""A number, or text if upstream's is not a number; `Any` keeps unions out of the schema."""
 
 TruncatedReason = Literal[
     "max_tokens", "deadline", "idle", "stream_cut", "upstream_error", "size_cap", "content_filter"
@@ -27,7 +27,7 @@ class ResultModel(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     explained: ClassVar[frozenset[str]] = frozenset()
-    """Fields whose descriptions agents need: only these stand in the published schema, which some hosts show them."""
+    """Fields whose descriptions agents need: only these are in the published schema, which some hosts show."""
 
 
 class Cluster(ResultModel):

@@ -100,8 +100,8 @@ def test_a_conversation_that_ends_with_a_question_is_loaded_with_it_unanswered(t
         ("", "it is not JSON"),
         ("[" * 100_000, "it is not JSON"),
         ("# Markdown", "it is not JSON"),
-        ("{}", "it holds no list of messages"),
-        ("[]", "it holds no list of messages"),
+        ("{}", "it has no list of messages"),
+        ("[]", "it has no list of messages"),
         ('["hi"]', "message 1: must be an object"),
         ('[{"role": "user", "content": "x"}, {"role": "robot", "content": "x"}]', "message 2: role: must be"),
         ('[{"role": ["user"], "content": "x"}]', "message 1: role: must be"),
@@ -158,7 +158,7 @@ def test_what_was_saved_for_reading_is_not_loaded(tmp_path: Path) -> None:
     save(CUT, "A talk", file, overwrite=False)
     binary.write_bytes(b"\xff\xfe")
 
-    with pytest.raises(FileRefused, match="Markdown is for reading only"):
+    with pytest.raises(FileRefused, match="Markdown files cannot be loaded"):
         load(file)
     with pytest.raises(FileRefused, match="not UTF-8"):
         load(binary)
@@ -172,7 +172,7 @@ def test_a_path_may_be_quoted_and_begin_at_home(argument: str, tmp_path: Path, m
 
 
 def test_a_home_that_there_is_not_is_told() -> None:
-    with pytest.raises(FileRefused, match="a user that there is not"):
+    with pytest.raises(FileRefused, match="does not exist"):
         path_of("~no-such-user-here/talk.json")
 
 
@@ -198,7 +198,7 @@ def test_what_is_no_file_is_never_waited_for(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.json"
     os.mkfifo(pipe)
     for act in (lambda: load(pipe), lambda: save(CUT, "x", pipe, overwrite=True)):
-        with pytest.raises(FileRefused, match="it is no file"):
+        with pytest.raises(FileRefused, match="it is not a file"):
             act()
 
 
