@@ -237,7 +237,7 @@ def test_a_person_who_lacks_the_keys_is_told_the_lines_to_type() -> None:
     text = error_lines(errors.NotConfigured("key_missing", settings=(access, KEY)))
 
     assert text.startswith("ALAYA_ACCESS_KEY is not set; ALAYA_SECRET_KEY is not set.\n")
-    assert text.endswith("Set it in this shell: `export ALAYA_ACCESS_KEY=...` and `export ALAYA_SECRET_KEY=...`.")
+    assert text.endswith("Set them in this shell: `export ALAYA_ACCESS_KEY=...` and `export ALAYA_SECRET_KEY=...`.")
 
 
 def raised() -> list[tuple[str, str, str]]:

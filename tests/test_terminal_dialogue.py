@@ -354,8 +354,8 @@ async def test_messages_system_model_and_thinking_reach_the_engine_as_typed() ->
 async def test_the_system_message_is_shown_and_removed() -> None:
     text = await shown("/system", "/system off", "/system", system="Be [b]kind[/b].")
 
-    assert "\nBe [b]kind[/b].\n" in text
-    assert "There is no system message now.\nThere is no system message.\n" in text
+    assert "\nThe system message: Be [b]kind[/b].\n" in text
+    assert text.count("There is no system message.\n") == 2
 
 
 async def test_thinking_is_shown_only_when_asked_for() -> None:
@@ -484,7 +484,7 @@ async def test_what_people_type_to_leave_leaves(word: str) -> None:
 
 
 async def test_a_system_message_that_was_set_is_said() -> None:
-    assert "The system message from now on: Be brief." in await shown("/system Be brief.")
+    assert "The system message: Be brief." in await shown("/system Be brief.")
 
 
 async def test_a_loaded_question_without_an_answer_can_be_asked(tmp_path: Path) -> None:

@@ -270,7 +270,7 @@ async def test_who_names_what_is_not_there_or_counts_too_far_is_asked_again() ->
         named, shown = await chosen(over(sandbox), "999", "tone-of-voise", "tone-of-voice")
 
     assert named == "tone-of-voice"
-    assert "The numbers go from 1 to" in shown
+    assert "Type a number from 1 to" in shown
     assert 'There is no deployment with the id or name "tone-of-voise". Did you mean tone-of-voice' in shown
 
 

@@ -152,8 +152,8 @@ def _chat(add: Add) -> None:
         "chat",
         help="chat with a deployment in the terminal",
         description="Chat with a deployment in the terminal; /help lists the commands. In a pipe, each line is a "
-        "question of its own, or one of /model, /system, /thinking, /clear and /quit; begin a message with two slashes "
-        "to send one. Exit status: 0, or 1 if a line had no complete answer.",
+        "question of its own, or one of /model, /system, /thinking, /clear and /quit; to send a message that begins "
+        "with a slash, write two. Exit status: 0, or 1 if a line had no complete answer.",
     )
     chat.set_defaults(command="chat")
     chat.add_argument("service", nargs="?", metavar="SERVICE", help="a deployment's id, name or alias")

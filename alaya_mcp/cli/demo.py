@@ -110,8 +110,7 @@ class Demo:
             self._notes.add(reply.removeprefix("".join(self._notes.pieces)))
             self._notes.end()
             # The reply has been shown already; the text form has it below the facts.
-            parts = [part.strip("\n") for part in _RULER.split(text) if part.strip() != reply.strip()]
-            facts = "\n".join(parts)
+            facts = "\n".join(part.strip("\n") for part in _RULER.split(text) if part.strip() != reply.strip())
             self._console.print(f"\ncame in {len(self._notes.pieces)} pieces; {facts}", style="dim", markup=False)
         else:
             self._console.print(text, markup=False)
@@ -148,35 +147,22 @@ class Demo:
         listed = await self._client.list_tools()
         names = ", ".join(tool.name for tool in listed.tools)
         self._console.print(f"The server speaks MCP {self._client.protocol_version} and offers {names}.", markup=False)
-        running = {"status": "running", "limit": 3}
-        await self.call("A few of the running deployments:", "list_deployments", running)
-        named = {"service_id": _NAME}
+        named, chat = {"service_id": _NAME}, "chat_with_deployment"
+        await self.call("A few of the running deployments:", "list_deployments", {"status": "running", "limit": 3})
         await self.call("One of them, by its name: its state and launch configuration.", "get_deployment", named)
         await self.call("Its LoRA adapters, with the string that reaches each.", "list_lora_models", named)
-        chat = "chat_with_deployment"
-        await self.call("A chat with the base model. The text comes in as it is written:", chat, {"prompt": _QUESTION})
-        await self.call("The same question to one of the adapters:", chat, {"prompt": _QUESTION, "model": "support-zh"})
-        await self.call(
-            "A mistake. The error says what to do about it:",
-            chat,
-            {"prompt": _QUESTION, "model": "suport-zh"},
-            fails=True,
-        )
-        await self.call(
-            "A deployment that is still starting. The call waits for it and reports its state:",
-            chat,
-            {"prompt": "Are you there?", "service_id": "sandbox-starting", "wait_seconds": 20},
-        )
-        await self.call(
-            "A thinking model. Its thinking is returned separately:",
-            chat,
-            {"prompt": _QUESTION, "service_id": "sandbox-thinking"},
-        )
-        await self.call(
-            "A reply that follows a JSON Schema, checked and returned as data:",
-            chat,
-            {"prompt": _QUESTION, "response_schema": _SCHEMA},
-        )
+        asked = {"prompt": _QUESTION}
+        await self.call("A chat with the base model. The text is shown as it arrives:", chat, asked)
+        await self.call("The same question to one of the adapters:", chat, {**asked, "model": "support-zh"})
+        misspelt = {**asked, "model": "suport-zh"}
+        await self.call("A mistake. The error says what to do about it:", chat, misspelt, fails=True)
+        why = "A deployment that is still starting. The call waits for it and reports its state:"
+        patient = {"prompt": "Are you there?", "service_id": "sandbox-starting", "wait_seconds": 20}
+        await self.call(why, chat, patient)
+        thinking = {**asked, "service_id": "sandbox-thinking"}
+        await self.call("A thinking model. Its thinking is returned separately:", chat, thinking)
+        why = "A reply that follows a JSON Schema, checked and returned as data:"
+        await self.call(why, chat, {**asked, "response_schema": _SCHEMA})
         await self.cancelled("A call that is cancelled in the middle of its answer:", sandbox)
 
 

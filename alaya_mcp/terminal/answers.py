@@ -1,18 +1,16 @@
 """A chat over a pipe: each line is a message or a command, and stdout has nothing but the answers."""
 
 import json
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable
 from typing import Any, Protocol
 
 from alaya_mcp.chat.request import Turn
-from alaya_mcp.error_causes import Cause
-from alaya_mcp.error_sentences import Row
 from alaya_mcp.errors import AlayaError
 from alaya_mcp.printable import encodable
 from alaya_mcp.terminal.chat_session import ChatSession, Received
 from alaya_mcp.terminal.commands import IN_A_PIPE, Do, Say, Unknown, parse_line
 from alaya_mcp.terminal.conversation import Conversation, Reply
-from alaya_mcp.terminal.error_steps import STEPS_IN_A_PIPE, STEPS_OF_ONE_LINE, error_fields, error_lines
+from alaya_mcp.terminal.error_steps import STEPS_IN_A_PIPE, STEPS_OF_ONE_LINE, Steps, error_fields, error_lines
 from alaya_mcp.terminal.facts import answer_line, cut_line, doubts
 from alaya_mcp.terminal.lines import PipedLine
 from alaya_mcp.terminal.screen import Screen
@@ -21,9 +19,6 @@ _NOT_TEXT = (
     "The line is neither UTF-8 nor text in this system's encoding, so it was not sent. Convert the input first, "
     "for example: iconv -f GBK -t UTF-8 questions.txt | alayanew-mcp chat NAME"
 )
-_MODES = ("auto", "on", "off")
-
-Steps = Mapping[Cause, Row]
 
 
 class Report(Protocol):
@@ -139,8 +134,8 @@ class PipedChat:
                     known = ", ".join(f"/{each}" for each in sorted(IN_A_PIPE))
                     self._report.refused(
                         line,
-                        f"/{name} is not a command in a pipe ({known}), so the line was not sent. Begin a message with "
-                        "two slashes to send one.",
+                        f"/{name} is not a command in a pipe ({known}), so the line was not sent. To send a "
+                        "message that begins with a slash, write two.",
                     )
                     has_answer = False
                 case None:
@@ -179,7 +174,7 @@ class PipedChat:
             case "thinking", "auto" | "on" | "off":
                 manner.thinking = argument
             case "thinking", _:
-                self._report.refused(line, f"/thinking takes {', '.join(_MODES)} in a pipe.")
+                self._report.refused(line, "/thinking takes auto, on or off in a pipe.")
                 return False
             case _:
                 wrong = "takes no argument" if argument else "needs an argument in a pipe"

@@ -56,7 +56,7 @@ IN_A_PIPE: Final = frozenset({"model", "system", "thinking", "clear", "quit"})
 
 _HINTS: Final = (
     "Alt-Enter, or Enter after a \\, begins a new line.",
-    "Begin a message with two slashes to send one: //",
+    "To send a message that begins with a slash, type two: //",
     "Ctrl-C cancels the answer; the text so far is kept.",
 )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from alaya_mcp.chat.request import Turn
@@ -121,8 +122,8 @@ class Dialogue:
             case Unknown(name, nearest):
                 meant = f" Did you mean {' or '.join(f'/{each}' for each in nearest)}?" if nearest else ""
                 self._screen.warn(
-                    f"There is no command /{name}.{meant} /help lists them. Begin a message with two slashes to send "
-                    "one."
+                    f"There is no command /{name}.{meant} /help lists them. To send a message that begins with a "
+                    "slash, type two."
                 )
         return True
 
@@ -206,15 +207,9 @@ class Dialogue:
 
     async def _system(self, text: str) -> None:
         if text:
-            system = None if text == "off" else text
-            self._conversation = replace(self._conversation, system=system)
-            self._screen.fact(
-                f"The system message from now on: {system}" if system else "There is no system message now."
-            )
-        elif self._conversation.system is None:
-            self._screen.say("There is no system message.")
-        else:
-            self._screen.say(self._conversation.system)
+            self._conversation = replace(self._conversation, system=None if text == "off" else text)
+        system = self._conversation.system
+        self._screen.say("There is no system message." if system is None else f"The system message: {system}")
 
     async def _thinking(self, mode: str) -> None:
         match mode:
@@ -234,13 +229,7 @@ class Dialogue:
         self._conversation = Conversation(self._conversation.system)
         self._screen.fact("This is a new conversation.")
 
-    async def _save(self, file: str) -> None:
-        self._write(file, overwrite=False)
-
-    async def _save_over(self, file: str) -> None:
-        self._write(file, overwrite=True)
-
-    def _write(self, file: str, *, overwrite: bool) -> None:
+    async def _save(self, file: str, *, overwrite: bool = False) -> None:
         if not (self._conversation.messages or self._conversation.unanswered):
             raise FileRefused("There is nothing to save yet.")
         path = path_of(file)
@@ -272,7 +261,7 @@ class Dialogue:
             "continue": self._continue,
             "clear": self._clear,
             "save": self._save,
-            "save!": self._save_over,
+            "save!": partial(self._save, overwrite=True),
             "load": self._load,
             "info": self._info,
             "help": self._help,

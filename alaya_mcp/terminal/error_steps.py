@@ -28,7 +28,8 @@ def _settings(error: AlayaError) -> str:
     if held:
         steps.append(f"Correct {' and '.join(held)}.")
     if names:
-        steps.append(f"Set it in this shell: {' and '.join(f'`export {name}=...`' for name in names)}.")
+        them = "it" if len(names) == 1 else "them"
+        steps.append(f"Set {them} in this shell: {' and '.join(f'`export {name}=...`' for name in names)}.")
     return " ".join(steps)
 
 
@@ -122,18 +123,21 @@ STEPS_OF_ONE_LINE: Final[dict[Cause, Row]] = {**STEPS_IN_A_PIPE, "context_too_lo
 """The same for a piped line that is a conversation by itself."""
 
 
-def error_lines(error: AlayaError, steps: Mapping[Cause, Row] = STEPS) -> str:
+Steps = Mapping[Cause, Row]
+
+
+def error_lines(error: AlayaError, steps: Steps = STEPS) -> str:
     """Return an error for a person: what happened, and the next step on a line below."""
     return f"{what_happened(error)}\n{next_step(error, steps)}"
 
 
-def error_fields(error: AlayaError, steps: Mapping[Cause, Row] = STEPS) -> dict[str, Any]:
+def error_fields(error: AlayaError, steps: Steps = STEPS) -> dict[str, Any]:
     """Return an error for a program: code, cause, message, retryable."""
     message = f"{what_happened(error)} {next_step(error, steps)}"
     return {"code": error.code, "cause": error.cause, "message": message, "retryable": error.retryable}
 
 
-def next_step(error: AlayaError, steps: Mapping[Cause, Row] = STEPS) -> str:
+def next_step(error: AlayaError, steps: Steps = STEPS) -> str:
     """Return what to do, ending with one action."""
     step = said(steps.get(error.cause, _DOCTOR), error)
     if error.retry_after is not None:

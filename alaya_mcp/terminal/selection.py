@@ -55,7 +55,7 @@ async def _chosen(account: Account, offered: list[Deployment], screen: Screen, r
         elif 1 <= int(answer) <= len(options):
             return str(options[int(answer) - 1].service_id)
         else:
-            screen.warn(f"The numbers go from 1 to {len(options)}.")
+            screen.warn(f"Type a number from 1 to {len(options)}, or a name.")
 
 
 async def _is_one(account: Account, named: str, screen: Screen) -> bool:
