@@ -114,7 +114,7 @@ def _name_unknown(error: AlayaError) -> str:
     if error.near:
         instead = f"Did you mean {', or '.join(error.known)}?"
     elif error.known:
-        instead = f"None of the {error.count} deployments has a similar name. Among them: {', '.join(error.known)}."
+        instead = f"No name is similar. There are: {_listed(error)}."
     else:
         instead = "This key pair can see no deployments."
     return f'There is no deployment with the id or name "{error.service_id}". {instead}'
@@ -177,7 +177,7 @@ _ODD_ANSWERS: Final[dict[UnexpectedCause, str]] = {
     "redirect": "a redirect (HTTP {0.http_status}), which is never followed",
     "odd_status": "HTTP {0.http_status}, where an answer was expected",
     "broken_encoding": "a body whose compression is broken",
-    "broken_http": "something that breaks the rules of HTTP",
+    "broken_http": "something that is not valid HTTP",
     "body_too_large": "a body over the size limit",
     "event_too_large": "an event or a body over the size limit",
     "events_not_json": "a stream of events that are not JSON",
@@ -186,16 +186,16 @@ _ODD_ANSWERS: Final[dict[UnexpectedCause, str]] = {
     "not_json": "something that is not JSON",
     "json_of_wrong_shape": "JSON of the wrong shape",
     "list_of_wrong_shape": "something other than a list of deployments",
-    "deployment_absent": "an envelope without a deployment in it",
+    "deployment_absent": "an envelope without a deployment",
     "deployment_of_wrong_shape": "an object other than a deployment",
-    "model_names_unreadable": "a list in which no model's name can be read",
-    "service_url_refused": "a serviceUrl for {0.service_id} that is refused, since it {0.detail}",
+    "model_names_unreadable": "a list without a readable model name",
+    "service_url_refused": "a serviceUrl for {0.service_id} that is refused because it {0.detail}",
     "apikey_unusable": "an apikey for {0.service_id} that cannot be sent in a header",
 }
 
 SENTENCES: Final[dict[Cause, Row]] = {
     **dict.fromkeys(("key_missing", "key_unusable", "base_url_unusable", "setting_unusable"), _settings),
-    "config_file_missing": _file("is named by ALAYA_CONFIG and is not there"),
+    "config_file_missing": _file("is named by ALAYA_CONFIG and does not exist"),
     "config_file_unreadable": _file("cannot be read: {0.detail}"),
     "config_file_too_large": _file("is larger than {0.limit}"),
     "config_file_not_utf8": _file("is not UTF-8"),
@@ -241,14 +241,12 @@ SENTENCES: Final[dict[Cause, Row]] = {
         f"No served name of {error.name} is known: neither the control plane nor the engine's /v1/models has one."
     ),
     "model_refused": _refused(""),
-    "model_refused_though_listed": _refused('The engine lists "{0.model}" all the same.'),
+    "model_refused_though_listed": _refused('The engine\'s /v1/models lists "{0.model}".'),
     "model_refused_though_reported": _refused('The control plane reports "{0.model}".'),
     "model_unlisted": _refused('The control plane reports "{0.model}", but the engine does not list it.'),
     **dict.fromkeys(
         ("adapter_refused", "adapter_partly_loaded"),
-        _refused(
-            "The control plane reports {0.source} as loaded on {0.ready} of {0.instances} instances that are ready."
-        ),
+        _refused("The control plane reports {0.source} as loaded on {0.ready} of {0.instances} ready instances."),
     ),
     "context_too_long": _context,
     "tool_parser_missing": _engine_that("was started without a tool parser, so its model cannot call tools"),

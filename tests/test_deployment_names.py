@@ -544,7 +544,7 @@ async def test_where_nothing_is_called_like_it_some_are_named_without_a_claim() 
         Registry(upstream, row(1, "thinker"), row(2, "poems"))
         result = await call(upstream.settings(), GET, service_id="zzz!")
 
-    assert "None of the 2 deployments has a similar name. Among them: thinker" in text_of(result)
+    assert "No name is similar. There are: thinker" in text_of(result)
     assert error_of(result)["candidates"] == ["thinker", "poems"]
 
 

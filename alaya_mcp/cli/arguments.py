@@ -87,7 +87,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
         top.error("--fault needs --sandbox without a command, or the command sandbox")
     if found.sandbox and found.command != "serve":
         if not hasattr(found, "over_sandbox"):
-            top.error(f"{found.command} takes no --sandbox; use it with chat, with install or without a command")
+            top.error(f"{found.command} takes no --sandbox; chat, install and the server do")
         found.over_sandbox = True
     return found
 
@@ -142,7 +142,7 @@ def _doctor(add: Add) -> None:
     doctor.add_argument("--model", metavar="NAME", help="the model to ask for a first token; the base model by default")
     doctor.add_argument("--no-chat", action="store_true", help="skip the one check that costs tokens")
     doctor.add_argument(
-        "--host", type=str.casefold, choices=HOSTS, help="check with the environment that this host's file sets"
+        "--host", type=str.casefold, choices=HOSTS, help="use the environment that this host's file sets"
     )
     doctor.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
@@ -234,13 +234,13 @@ def _whole_number(text: str, most: int) -> int | None:
 
 def _port(text: str) -> int:
     if (port := _whole_number(text, _LAST_PORT)) is None:
-        raise argparse.ArgumentTypeError(f"a port is a number from 0 to {_LAST_PORT}, 0 for a free one")
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to {_LAST_PORT}; 0 takes a free one")
     return port
 
 
 def _fleet(text: str) -> int:
     if (fleet := _whole_number(text, _MOST_DEPLOYMENTS)) is None:
-        raise argparse.ArgumentTypeError(f"a fleet is a number from 0 to {_MOST_DEPLOYMENTS}")
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to {_MOST_DEPLOYMENTS}")
     return fleet
 
 
@@ -250,5 +250,5 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0
     if not 1 <= seconds <= _LONGEST_SECONDS:
-        raise argparse.ArgumentTypeError(f"seconds are a number from 1 to {_LONGEST_SECONDS:.0f}")
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to {_LONGEST_SECONDS:.0f}")
     return seconds

@@ -155,7 +155,7 @@ def _usable(program: str | None, transaction: Transaction, entry: Mapping[str, o
     if program and (others := not_taken(transaction.host, entry)):
         why = f"{program} would lose the entry's {', '.join(others)}"
     elif program and not can_be_passed(program, addition.arguments):
-        why = f"{program} cannot take a character of one value"
+        why = f"{program} cannot pass a character of one value"
     if why:
         transaction.terminal.say(f"{why}, so the file is edited.")
     return None if why else program

@@ -234,14 +234,13 @@ class Dialogue:
             raise FileRefused("There is nothing to save yet.")
         path = path_of(file)
         save(self._conversation, self._title, path, overwrite=overwrite)
-        count = len(self._conversation.messages) + bool(self._conversation.unanswered)
-        self._screen.fact(f"Saved {count} messages to {path}.")
+        self._screen.fact(f"Saved {_size(self._conversation)} to {path}.")
 
     async def _load(self, file: str) -> None:
         path = path_of(file)
         self._conversation = load(path)
         waiting = " The last message has no answer yet: /retry asks it." if self._conversation.unanswered else ""
-        self._screen.fact(f"Loaded {len(self._conversation.messages)} messages from {path}.{waiting}")
+        self._screen.fact(f"Loaded {_size(self._conversation)} from {path}.{waiting}")
 
     async def _info(self, _argument: str) -> None:
         service_id, deployment = await self._session.look()
@@ -266,3 +265,8 @@ class Dialogue:
             "info": self._info,
             "help": self._help,
         }
+
+
+def _size(conversation: Conversation) -> str:
+    count = len(conversation.messages) + bool(conversation.unanswered)
+    return f"{count} message{'' if count == 1 else 's'}"

@@ -85,7 +85,7 @@ def answer_line(result: ChatResult) -> str:
         f"{result.model}{served}",
         None if tokens is None else f"{tokens} token{'' if tokens == 1 else 's'}",
         None if timing.first_token_seconds is None else f"{timing.first_token_seconds:.2f} s to the first token",
-        f"{timing.total_seconds:.2f} s in all"
+        f"{timing.total_seconds:.2f} s in total"
         if timing.tokens_per_second is None
         else f"{timing.tokens_per_second:g} tokens/s",
     ]
