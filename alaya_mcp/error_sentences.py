@@ -195,7 +195,7 @@ _ODD_ANSWERS: Final[dict[UnexpectedCause, str]] = {
 
 SENTENCES: Final[dict[Cause, Row]] = {
     **dict.fromkeys(("key_missing", "key_unusable", "base_url_unusable", "setting_unusable"), _settings),
-    "config_file_missing": _file("is named by ALAYA_CONFIG and does not exist"),
+    "config_file_missing": _file("is named by ALAYA_CONFIG and is not there"),
     "config_file_unreadable": _file("cannot be read: {0.detail}"),
     "config_file_too_large": _file("is larger than {0.limit}"),
     "config_file_not_utf8": _file("is not UTF-8"),
