@@ -9,11 +9,11 @@ import pytest
 
 from alaya_mcp.chat.request import Turn
 from alaya_mcp.serving.tools.chat_arguments import ChatArguments
-from alaya_mcp.terminal.conversation import Conversation, Reply
+from alaya_mcp.terminal.conversation import Conversation, Message
 from alaya_mcp.terminal.transcript import FileRefused, load, markdown, parse_messages, path_of, save
 
 ASKED, ANSWERED = Turn("user", "How far?"), Turn("assistant", "Four")
-CUT = Conversation("Be brief.").answered(ASKED, Reply("Four", "qwen3-8b", "max_tokens"))
+CUT = Conversation("Be brief.").answered(ASKED, Message.reply("Four", "qwen3-8b", "max_tokens"))
 CALL = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
 
 
@@ -23,7 +23,7 @@ def test_a_conversation_begins_with_its_system_message() -> None:
 
 
 def test_the_last_question_is_found_with_what_came_before_it() -> None:
-    longer = CUT.answered(Turn("user", "And back?"), Reply("Eight"))
+    longer = CUT.answered(Turn("user", "And back?"), Message.reply("Eight"))
 
     assert longer.last_question() == (CUT, Turn("user", "And back?"))
     assert Conversation("Be brief.").last_question() is None
@@ -34,20 +34,20 @@ def test_a_question_without_an_answer_is_the_last_one_and_gives_way_to_the_next(
 
     assert failed.turns == CUT.turns
     assert failed.last_question() == (CUT, Turn("user", "Hello?"))
-    assert failed.answered(Turn("user", "And now?"), Reply("Yes")).unanswered is None
+    assert failed.answered(Turn("user", "And now?"), Message.reply("Yes")).unanswered is None
 
 
 def test_a_continued_reply_is_one_message() -> None:
-    whole = CUT.continued(Reply("teen miles", "support-zh"))
+    whole = CUT.continued(Message.reply("teen miles", "support-zh"))
 
     assert whole.turns[-1] == Turn("assistant", "Fourteen miles")
     assert (whole.messages[-1].model, whole.messages[-1].cut) == ("support-zh", "")
 
 
 def test_a_reply_that_starts_over_takes_the_place_of_the_one_that_was_cut() -> None:
-    begun = Conversation().answered(ASKED, Reply("It is a long way to go, and"))
+    begun = Conversation().answered(ASKED, Message.reply("It is a long way to go, and"))
 
-    again = begun.continued(Reply("It is a long way to go, fourteen miles."))
+    again = begun.continued(Message.reply("It is a long way to go, fourteen miles."))
 
     assert again.turns[-1].content == "It is a long way to go, fourteen miles."
 
@@ -57,7 +57,7 @@ def test_a_reply_that_starts_over_takes_the_place_of_the_one_that_was_cut() -> N
     [
         (CUT, True),
         (Conversation(), False),
-        (CUT.answered(ASKED, Reply("")), False),
+        (CUT.answered(ASKED, Message.reply("")), False),
         (Conversation.of((ASKED, Turn("assistant", "x", tool_calls=(CALL,)))), False),
         (Conversation.of((ASKED, Turn("tool", "x", tool_call_id="call_1"))), False),
     ],

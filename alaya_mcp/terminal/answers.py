@@ -9,7 +9,7 @@ from alaya_mcp.errors import AlayaError
 from alaya_mcp.printable import encodable
 from alaya_mcp.terminal.chat_session import ChatSession, Received
 from alaya_mcp.terminal.commands import IN_A_PIPE, Do, Say, Unknown, parse_line
-from alaya_mcp.terminal.conversation import Conversation, Reply
+from alaya_mcp.terminal.conversation import Conversation, Message
 from alaya_mcp.terminal.error_steps import STEPS_IN_A_PIPE, STEPS_OF_ONE_LINE, Steps, error_fields, error_lines
 from alaya_mcp.terminal.facts import answer_line, cut_line, doubts
 from alaya_mcp.terminal.lines import PipedLine
@@ -158,7 +158,7 @@ class PipedChat:
         manner.waits = True
         self._report.answered(line, received)
         if received.text and self._is_conversation:
-            self._conversation = self._conversation.answered(question, Reply(received.text))
+            self._conversation = self._conversation.answered(question, Message.reply(received.text))
         return bool(received.text) and not (received.result and received.result.truncated)
 
     def _do(self, line: PipedLine, name: str, argument: str) -> bool:

@@ -7,21 +7,6 @@ from alaya_mcp.chat.request import Turn
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer's text.
-
-    Attributes:
-        text: Without the thinking.
-        model: The model that answered.
-        cut: Why it is incomplete; empty if it is complete.
-    """
-
-    text: str
-    model: str = ""
-    cut: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Message:
     """One turn, with the origin of an assistant's.
 
@@ -33,6 +18,11 @@ class Message:
     turn: Turn
     model: str = ""
     cut: str = ""
+
+    @classmethod
+    def reply(cls, text: str, model: str = "", cut: str = "") -> "Message":
+        """Return an assistant's message."""
+        return cls(Turn("assistant", text), model, cut)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +69,17 @@ class Conversation:
                 return replace(self, messages=self.messages[:index]), self.messages[index].turn
         return None
 
-    def answered(self, question: Turn, reply: Reply) -> "Conversation":
+    def answered(self, question: Turn, reply: Message) -> "Conversation":
         """Return the conversation with a question and its answer added."""
-        answer = Message(Turn("assistant", reply.text), reply.model, reply.cut)
-        return replace(self, messages=(*self.messages, Message(question), answer), unanswered=None)
+        return replace(self, messages=(*self.messages, Message(question), reply), unanswered=None)
 
     def not_answered(self, question: Turn) -> "Conversation":
         """Return the conversation with an unanswered question."""
         return replace(self, unanswered=question)
 
-    def continued(self, reply: Reply) -> "Conversation":
+    def continued(self, reply: Message) -> "Conversation":
         """Return the conversation with the last reply continued, or replaced if the engine started over."""
         last = self.messages[-1].turn
-        begun = "" if starts_over(last.content, reply.text) else last.content
-        whole = Message(replace(last, content=begun + reply.text), reply.model, reply.cut)
+        begun = "" if starts_over(last.content, reply.turn.content) else last.content
+        whole = replace(reply, turn=replace(last, content=begun + reply.turn.content))
         return replace(self, messages=(*self.messages[:-1], whole))

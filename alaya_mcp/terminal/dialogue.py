@@ -12,7 +12,7 @@ from alaya_mcp.errors import AlayaError
 from alaya_mcp.printable import encodable
 from alaya_mcp.terminal.chat_session import ChatSession, Received
 from alaya_mcp.terminal.commands import COMMANDS, LEAVING, Do, Say, Unknown, help_text, parse_line
-from alaya_mcp.terminal.conversation import Conversation, Reply
+from alaya_mcp.terminal.conversation import Conversation, Message
 from alaya_mcp.terminal.facts import (
     answer_line,
     cut_line,
@@ -166,12 +166,12 @@ class Dialogue:
         if reply := self._shown(received):
             self._conversation = self._conversation.continued(reply)
 
-    def _shown(self, received: Received) -> Reply | None:
+    def _shown(self, received: Received) -> Message | None:
         """Show the facts and warnings of an answer; return its reply, None without text."""
         result, text = received.result, received.text
         if result is None:
             self._screen.warn("Cancelled; /continue resumes it." if text else "Cancelled before any text.")
-            return Reply(text, self._answers_as or "", _CUT_HERE) if text else None
+            return Message.reply(text, self._answers_as or "", _CUT_HERE) if text else None
         if not text:
             self._screen.fact("(no reply)")
         if self._shows_thinking and result.reasoning:
@@ -182,7 +182,7 @@ class Dialogue:
         if cut := cut_line(result):
             self._screen.warn(f"{cut}{' /continue resumes it.' if text else ''}")
         self._answers_as = result.model
-        return Reply(text, result.model, result.truncated_reason or "") if text else None
+        return Message.reply(text, result.model, result.truncated_reason or "") if text else None
 
     async def _retry(self, _argument: str) -> None:
         if last := self._conversation.last_question():
