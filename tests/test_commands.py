@@ -337,6 +337,7 @@ async def test_an_http_proxy_is_used_for_other_hosts() -> None:
         (["docter"], "doctor"),
         (["chatt"], "chat"),
         (["install", "cursr"], "cursor"),
+        (["install", "CLAUDE-DESKTP"], "claude-desktop"),
         (["uninstall", "vs-code"], "vscode"),
         (["chat", "--modle", "x"], "--model"),
         (["chat", "--thinking", "of"], "off"),
@@ -353,6 +354,7 @@ def test_a_slip_of_the_pen_is_told_what_may_have_been_meant(arguments: list[str]
     ("arguments", "option"),
     [
         (["install", "--nmae", "mine", "cursor"], "--nmae"),
+        (["install", "--nmae", "Mine", "cursor"], "--nmae"),
         (["uninstall", "--projct", ".", "cursor"], "--projct"),
         (["--falt", "hang"], "--falt"),
         (["chat", "--modle", "x", "y"], "--modle"),
@@ -363,6 +365,21 @@ def test_a_misspelt_option_is_named_rather_than_its_value(arguments: list[str], 
 
     assert wrong.returncode == 2
     assert f"unrecognized arguments: {option}; did you mean --" in wrong.stderr.decode()
+
+
+@pytest.mark.parametrize("host", ["codex", "windsurf", "Zed"])
+def test_a_host_that_install_does_not_know_is_not_guessed_and_has_a_page(host: str) -> None:
+    wrong = refusal_of("install", host)
+
+    assert "did you mean" not in wrong
+    assert wrong.rstrip().endswith("; docs/hosts.md says how to set up another host")
+
+
+def test_a_host_is_known_in_any_case() -> None:
+    done = run("install", "Cursor", "--sandbox", "--dry-run")
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "A dry run" in done.stdout.decode()
 
 
 @pytest.mark.parametrize("arguments", [["xyzzy"], ["chat", "--xyzzy"], ["install", "emacs"]])

@@ -152,7 +152,7 @@ def test_what_the_command_could_not_be_given_is_kept_by_editing_the_file(
         **old,
         "env": {**KEYS, **old.get("env", {})},
     }
-    assert f"would lose what the entry says of {what}, so the file is edited" in person.read
+    assert f"would lose the entry's {what}, so the file is edited" in person.read
     assert "planted" not in person.read
 
 

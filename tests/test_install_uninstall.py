@@ -7,6 +7,8 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -69,7 +71,7 @@ def test_a_file_that_cannot_be_changed_safely_is_left_alone(desk: Desk, content:
     assert desk.uninstall("claude-desktop", person) == 1
 
     assert path.read_text() == content
-    assert 'take "alaya" out of "mcpServers" by hand' in person.read
+    assert 'Remove "alaya" from "mcpServers" by hand' in person.read
 
 
 def test_consent_is_asked_for_and_a_dry_run_only_shows(desk: Desk) -> None:
@@ -190,39 +192,64 @@ def heard(terminal: int, until: bytes) -> bytes:
     return said
 
 
-@posix_only
-@pytest.mark.parametrize("answer", ["y", "no", None])
-def test_on_a_terminal_it_asks_for_the_keys_unseen_and_for_a_yes(tmp_path: Path, answer: str | None) -> None:
+@contextmanager
+def on_a_terminal(home: Path, *words: str) -> Generator[tuple[subprocess.Popen[bytes], int]]:
+    """A process, and the other side of its terminal."""
     import pty  # noqa: PLC0415 there is none on Windows
 
     ours, theirs = pty.openpty()
-    arguments, environ = process(tmp_path, "install", "cursor")
+    arguments, environ = process(home, *words)
     # A session of its own keeps it from the terminal that the tests run on.
     with subprocess.Popen(  # noqa: S603 our own command
-        arguments, env=environ, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        arguments, env=environ, cwd=home, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
     ) as running:
         os.close(theirs)
         try:
-            said = b""
-            for question, key in ((b"Access key: ", ACCESS), (b"Secret key: ", SECRET)):
-                said += heard(ours, question)
-                os.write(ours, f"{key}\n".encode())
-            said += heard(ours, b"[y/N] ")
-            if answer is None:
-                running.send_signal(signal.SIGINT)
-            # A signal that comes before the read begins is seen when the read ends.
-            os.write(ours, f"{answer or ''}\n".encode())
-            said += heard(ours, b"")
-            status = running.wait(PATIENCE)
+            yield running, ours
         finally:
             running.kill()
     os.close(ours)
+
+
+@posix_only
+@pytest.mark.parametrize("answer", ["y", "no", None])
+def test_on_a_terminal_it_asks_for_the_keys_unseen_and_for_a_yes(tmp_path: Path, answer: str | None) -> None:
+    with on_a_terminal(tmp_path, "install", "cursor") as (running, ours):
+        said = b""
+        for question, key in ((b"Access key: ", ACCESS), (b"Secret key: ", SECRET)):
+            said += heard(ours, question)
+            os.write(ours, f"{key}\n".encode())
+        said += heard(ours, b"[y/N] ")
+        if answer is None:
+            running.send_signal(signal.SIGINT)
+        # A signal that comes before the read begins is seen when the read ends.
+        os.write(ours, f"{answer or ''}\n".encode())
+        said += heard(ours, b"")
+        status = running.wait(PATIENCE)
 
     assert b"ALAYA_SECRET_KEY" in said
     assert ACCESS.encode() not in said
     assert SECRET.encode() not in said
     assert (tmp_path / ".cursor" / "mcp.json").exists() is (answer == "y")
     assert status == {"y": 0, "no": 1, None: 130}[answer]
+
+
+@posix_only
+@pytest.mark.parametrize(
+    ("words", "question"), [(("install", "cursor"), b"Access key: "), (("install", "cursor", "--sandbox"), b"[y/N] ")]
+)
+def test_ctrl_d_at_a_question_changes_nothing_and_says_so(
+    tmp_path: Path, words: tuple[str, ...], question: bytes
+) -> None:
+    with on_a_terminal(tmp_path, *words) as (running, ours):
+        heard(ours, question)
+        os.write(ours, b"\x04")
+        said = heard(ours, b"")
+        status = running.wait(PATIENCE)
+
+    assert said.decode().splitlines() == ["", "alayanew-mcp install: Nothing was changed."]
+    assert not (tmp_path / ".cursor" / "mcp.json").exists()
+    assert status == 1
 
 
 def test_as_a_process_it_installs_the_sandbox_into_a_project(tmp_path: Path) -> None:

@@ -24,14 +24,13 @@ _log = logging.getLogger(__name__)
 async def run(arguments: argparse.Namespace) -> int:
     """Serve until the host closes stdin."""
     start_logging(log_level(os.environ), log_format(os.environ))
-    # Where a thread reads stdin (serving/stdio/transport.py), Python's own handler would wait for that thread, which
-    # ends with stdin only.
+    # Python's handler would wait for the thread that reads stdin (serving/stdio/transport.py).
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # A stray print must reach its diverted descriptor at once, not the wire when the process exits.
+    # A stray print must reach its diverted descriptor at once, not stdout at exit.
     if reconfigure := getattr(sys.stdout, "reconfigure", None):
         reconfigure(line_buffering=True)
     if sys.stdin.isatty():
-        sys.stderr.write("Waiting for an MCP host on stdin; Ctrl-C ends it. To watch it at work: alayanew-mcp demo\n")
+        sys.stderr.write("Waiting for an MCP host on stdin; Ctrl-C ends it. To see it work, run: alayanew-mcp demo\n")
     async with AsyncExitStack() as owned:
         settings: Settings | NotConfigured
         try:
@@ -39,7 +38,7 @@ async def run(arguments: argparse.Namespace) -> int:
         except NotConfigured as problem:
             _log.warning("%s", error_text(problem))
             settings = problem
-        except ValueError as error:  # of the sandbox: there is no fault of that name
+        except ValueError as error:  # unknown fault of the sandbox
             sys.stderr.write(f"alayanew-mcp --sandbox: {error}\n")
             return 1
         opening = cast("Opening | None", arguments.opening)
