@@ -1,4 +1,4 @@
-"""The configuration files that there are on a machine, and our entries in them."""
+"""The configuration files on a machine, and our entries in them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,20 +10,14 @@ from alaya_mcp.hosts.documents import Document, elements, members, read_document
 from alaya_mcp.hosts.references import replaced
 
 SERVER: Final = "alaya"
-"""Our server's name where a person has not chosen another."""
+"""The default name of our entry."""
 
 _OURS: Final = ("alayanew-mcp", "alaya_mcp", "alaya-mcp")
 
 
 @dataclass(frozen=True, slots=True)
 class HostFile:
-    """One configuration file that is there.
-
-    Attributes:
-        host: Whose.
-        level: For whom.
-        document: What was read.
-    """
+    """One existing configuration file of a host."""
 
     host: Host
     level: Level
@@ -32,13 +26,7 @@ class HostFile:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One entry of ours.
-
-    Attributes:
-        name: Its name.
-        entry: What it says.
-        project: The project's folder that it is for, in a person's own file of Claude Code.
-    """
+    """One server in a file; `project` is the folder it is limited to, in a user's own file of Claude Code."""
 
     name: str
     entry: Mapping[str, object] = field(repr=False)
@@ -46,24 +34,24 @@ class Server:
 
     @property
     def words(self) -> list[str]:
-        """The command and its arguments."""
+        """The entry's command and its arguments."""
         return [
             text for text in (self.entry.get("command"), *elements(self.entry.get("args"))) if isinstance(text, str)
         ]
 
     @property
     def is_named_ours(self) -> bool:
-        """Whether its words name this server, or one that is taken for it."""
+        """Whether the command line names this package, or the one that is mistaken for it."""
         return any(mark in word.casefold() for word in self.words for mark in _OURS)
 
     @property
     def is_another(self) -> bool:
-        """Whether it is a server, and not this one; one with neither a command nor an address is none."""
+        """Whether the entry starts or connects to another server than ours."""
         return not self.is_named_ours and any(isinstance(self.entry.get(member), str) for member in ("command", "url"))
 
 
 def host_files(machine: Machine, hosts: Mapping[str, Host] = HOSTS) -> list[HostFile]:
-    """Every file that exists: people's own, and those of the project in the working directory."""
+    """Return every existing file: the user's own, and those of the project in the working directory."""
     places: list[tuple[Host, Level, Path]] = []
     for host in hosts.values():
         places.extend((host, "user", path) for path in user_files(host, machine))
@@ -74,14 +62,14 @@ def host_files(machine: Machine, hosts: Mapping[str, Host] = HOSTS) -> list[Host
 
 
 def our_servers(file: HostFile) -> list[Server]:
-    """The entries that start this server, or one that is taken for it, or that bear its name."""
-    return [server for server in _servers(file) if _is_ours(server)]
+    """Return the entries that start this server, or the one mistaken for it, or have our default name."""
+    return [server for server in _servers(file) if server.name == SERVER or server.is_named_ours]
 
 
 def server_of(host: Host, machine: Machine, name: str = SERVER) -> Server | None:
-    """The entry that a host starts our server by; None where it has none.
+    """Return the entry by which a host starts our server here, or None.
 
-    The project's file counts before the person's own, as in every host.
+    The project's file wins over the user's own, as in every host.
     """
     files = sorted(host_files(machine, {host.name: host}), key=lambda file: file.level != "project")
     servers = [
@@ -95,9 +83,9 @@ def server_of(host: Host, machine: Machine, name: str = SERVER) -> Server | None
 
 
 def environment_of(host: Host, machine: Machine, server: Server) -> dict[str, str]:
-    """What a host passes to a server, by variable: the entry's `env` block, variables replaced as the host does it.
+    """Return the entry's `env` block with references replaced as the host does it.
 
-    An `${input:...}` stays as it is: only VS Code knows its value.
+    An `${input:...}` is kept: only VS Code knows its value.
     """
     return {
         variable: replaced(host, str(value), machine.environ)
@@ -116,10 +104,6 @@ def _servers(file: HostFile) -> Iterator[Server]:
                 yield Server(name, members(entry), folder)
 
 
-def _is_ours(server: Server) -> bool:
-    return server.name == SERVER or server.is_named_ours
-
-
 def is_absolute(command: str, platform: str) -> bool:
-    """Whether a command is an absolute path on a platform."""
+    """Return whether a command is an absolute path on a platform."""
     return (PureWindowsPath(command) if platform == "win32" else PurePath(command)).is_absolute()

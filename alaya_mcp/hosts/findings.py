@@ -1,4 +1,4 @@
-"""What is wrong with our entries in hosts' configuration files, as the doctor tells it. Nothing is changed."""
+"""Problems with our entries in hosts' configuration files. Nothing is changed."""
 
 import os
 import re
@@ -40,16 +40,16 @@ _PLACEHOLDER: Final = re.compile(r"(?:your|my)[ _-].*|<.*>|\.{3}|…|x{3,}|chang
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong, or may be.
+    """One problem.
 
     Attributes:
         host: The host's name.
         path: Its file.
-        server: The entry's name; None where it is the file.
-        problem: What kind.
+        server: The entry's name; None if the problem is the file's.
+        problem: Its kind.
         message: What is wrong, without secrets.
         next_step: What to do about it.
-        severity: `error`: the server does not work so, or a stranger gets the keys.
+        severity: `error` if the server does not start, or a stranger's package gets the keys.
     """
 
     host: str
@@ -62,43 +62,35 @@ class Finding:
 
 
 def host_findings(machine: Machine, *, has_profile: bool = False) -> list[Finding]:
-    """Everything that is wrong in the files that there are, file by file.
+    """Return the problems in every existing file, file by file.
 
-    Args:
-        machine: Where to look.
-        has_profile: Whether a profile of our own configuration file holds a key pair.
+    `has_profile` says whether a profile of our own configuration file holds a key pair.
     """
-    return [
-        finding
-        for file in host_files(machine)
-        for finding in (
-            *_of_file(file),
-            *(
-                found
-                for server in our_servers(file)
-                if "command" in server.entry
-                for found in _of_server(file, server, machine, has_profile=has_profile)
-            ),
-        )
-    ]
+    findings: list[Finding] = []
+    for file in host_files(machine):
+        findings += _of_file(file)
+        for server in our_servers(file):
+            if "command" in server.entry:
+                findings += _of_server(file, server, machine, has_profile=has_profile)
+    return findings
 
 
 def _of_file(file: HostFile) -> Iterator[Finding]:
     path = file.document.path
     what = file.document.problem or wrong_kind(file.document, file.host)
     if what:
-        step = f"Correct it in an editor; until then {file.host.title} may start no server that it names."
+        step = f"Correct it in an editor; until then {file.host.title} may start none of its servers."
         yield Finding(file.host.name, path, None, "file_does_not_parse", f"{path} {what}.", step, "error")
     if file.document.has_mark and not what:
         is_fatal = file.host.name == "claude-desktop"
-        drops = f"{file.host.title} then drops every server in it" if is_fatal else "JSON has none"
-        step = f"Save it as UTF-8 without one; `alayanew-mcp install {file.host.name}` does so."
+        drops = f"so {file.host.title} ignores every server in it" if is_fatal else "which JSON does not allow"
+        step = f"Save it as UTF-8 without the mark; `alayanew-mcp install {file.host.name}` does so."
         severity: Severity = "error" if is_fatal else "warning"
-        message = f"{path} begins with a byte order mark, and {drops}."
+        message = f"{path} begins with a byte order mark, {drops}."
         yield Finding(file.host.name, path, None, "file_has_byte_order_mark", message, step, severity)
     if file.document.state == "commented" and file.host.name == "claude-desktop":
-        message = f"{path} has comments or trailing commas, and {file.host.title} reads plain JSON."
-        yield Finding(file.host.name, path, None, "file_has_comments", message, "Take them out.", "warning")
+        message = f"{path} has comments or trailing commas, but {file.host.title} reads plain JSON."
+        yield Finding(file.host.name, path, None, "file_has_comments", message, "Remove them.", "warning")
 
 
 def _of_server(file: HostFile, server: Server, machine: Machine, *, has_profile: bool) -> Iterator[Finding]:
@@ -111,8 +103,8 @@ def _of_server(file: HostFile, server: Server, machine: Machine, *, has_profile:
     if _is_strangers(server):
         yield found(
             "strangers_package",
-            "'alaya-mcp' is another project's package, which would run with your keys.",
-            f"Remove the entry, and make a new Open API Key if it has been started with one. {install}",
+            "'alaya-mcp' is another project's package, which would get your keys.",
+            f"Remove the entry, and create a new Open API Key if it was ever started with one. {install}",
             "error",
         )
         return
@@ -122,13 +114,13 @@ def _of_server(file: HostFile, server: Server, machine: Machine, *, has_profile:
 
 
 def _install(file: HostFile, server: Server) -> str:
-    """What the command `install` does about an entry: it takes no other server's place, and edits no odd file."""
+    """Return what the command `install` does about an entry, as a sentence."""
     command = f"alayanew-mcp install {file.host.name}"
     if unfit(file.document, file.host) and not (file.host.command and file.host.reads_comments):
-        return f"`{command}` shows what belongs in the file; it leaves one alone that has comments."
+        return f"`{command}` prints what belongs in the file; it does not edit a file that has comments."
     if server.is_another:
-        return f"`{command} --name OTHER` writes an entry that works beside it."
-    return f"`{command}` writes an entry that works."
+        return f"`{command} --name OTHER` adds a working entry beside it."
+    return f"`{command}` writes a working entry."
 
 
 _Told = tuple[Problem, str, str, Severity]
@@ -142,11 +134,11 @@ def _of_command(file: HostFile, server: Server, machine: Machine, install: str) 
     named = f"the command '{shown}'" if shown else "the command"
     if is_absolute(command, machine.platform):
         if not (Path(command).is_file() and os.access(command, os.X_OK)):
-            yield "command_missing", f"{named} is not there or cannot be run.", install, "error"
+            yield "command_missing", f"{named} does not exist or cannot be run.", install, "error"
     elif file.host.has_window:
         message = (
-            f"{named} is no absolute path. {file.host.title} does not have your shell's PATH "
-            "where it is started from a desktop, and says ENOENT."
+            f"{named} is not an absolute path. Started from a desktop, {file.host.title} does not have your shell's "
+            "PATH and fails with ENOENT."
         )
         yield "relative_command", message, f"Write the command's absolute path. {install}", "warning"
 
@@ -159,13 +151,15 @@ def _of_references(file: HostFile, server: Server, machine: Machine) -> Iterator
         for reference in unreplaced(file.host, text, machine.environ, inputs):
             if reference.variable:
                 variable = "what it names" if reference.reference == HIDDEN else reference.variable
-                message = f"{place} refers to {reference.reference}, and {variable} is not set in this shell."
-                step = f"Set {variable} where {file.host.title} is started from."
+                message = f"{place} refers to {reference.reference}, but {variable} is not set in this shell."
+                step = f"Set {variable} in the environment that starts {file.host.title}."
                 yield "unexpanded_variable", message, step, "warning"
             else:
                 message = f"{place} holds {reference.reference}, which {file.host.title} does not replace."
                 is_input = file.host.has_inputs and reference.reference.startswith("${input:")
-                step = f'Add an input of that id to "{INPUTS}" in the file.' if is_input else "Write the value itself."
+                step = (
+                    f'Add an input with that id to "{INPUTS}" in the file.' if is_input else "Write the value itself."
+                )
                 yield "unexpanded_variable", message, step, "error"
 
 
@@ -176,7 +170,7 @@ def _of_keys(file: HostFile, server: Server, machine: Machine, install: str, *, 
     has_profile = has_profile or any(env.get(name) for name in ("ALAYA_PROFILE", "ALAYA_CONFIG"))
     is_enough = "--sandbox" in server.words or "envFile" in server.entry or (has_profile and len(absent) > 1)
     if absent and not is_enough:
-        # A host without a window hands its shell's variables on.
+        # A host without a window passes its shell's variables on.
         is_inherited = not file.host.has_window and all(name in machine.environ for name in absent)
         message = f"its env block does not set {' and '.join(absent)}."
         yield "keys_missing", message, install, "warning" if is_inherited else "error"
@@ -184,19 +178,19 @@ def _of_keys(file: HostFile, server: Server, machine: Machine, install: str, *, 
         if _PLACEHOLDER.fullmatch(str(env[name]).strip()):
             yield "placeholder_key", f"{name} is still a placeholder.", f"Write your own key. {install}", "error"
     if literal and file.level == "project":
-        message = f"{' and '.join(literal)}: the key itself stands in a file that is shared with the project."
+        message = f"{' and '.join(literal)}: the key itself is in a file that is shared with the project."
         step = (
-            "Make a new Open API Key if the file was ever committed. "
-            f"`alayanew-mcp install {file.host.name} --project .` writes references."
+            f"Run `alayanew-mcp install {file.host.name} --project .`, which writes references. "
+            "Create a new Open API Key if the file was ever committed."
         )
         yield "keys_in_project_file", message, step, "error"
     elif literal and is_readable_by_others(file.document.mode):
         message = f"{file.document.path} holds keys, and its mode {file.document.mode:04o} lets others read it."
-        yield "readable_by_others", message, f"chmod 600 {file.document.path}", "warning"
+        yield "readable_by_others", message, f"Run `chmod 600 {file.document.path}`.", "warning"
 
 
 def _is_strangers(server: Server) -> bool:
-    """Whether a command line names the other project's package."""
+    """Return whether a command line names the other project's package."""
     words = server.words
     if not words:
         return False
@@ -204,6 +198,6 @@ def _is_strangers(server: Server) -> bool:
     if program == "alaya-mcp":
         return True
     pattern = _STRANGER_TO_RUNNERS if program in _RUNNERS else _STRANGER
-    # `python -m alaya_mcp` is ours, whatever runs the python.
+    # `python -m alaya_mcp` is ours, whatever starts the Python.
     named = (word for before, word in pairwise(words) if not (before == "-m" and "_" in word))
     return any(map(pattern.fullmatch, named))
