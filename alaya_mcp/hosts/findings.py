@@ -30,7 +30,7 @@ Problem = Literal[
     "keys_in_project_file",
     "readable_by_others",
 ]
-Severity = Literal["error", "warning", "info"]
+Severity = Literal["error", "warning"]
 
 _STRANGER: Final = re.compile(r"(?:[^/\\]*=)?alaya-mcp(?:$|[@=<>~!\[ ].*)", re.IGNORECASE)
 _STRANGER_TO_RUNNERS: Final = re.compile(r"(?:[^/\\]*=)?alaya[-_.]+mcp(?:$|[@=<>~!\[ ].*)", re.IGNORECASE)
@@ -50,6 +50,7 @@ class Finding:
         message: What is wrong, without secrets.
         next_step: What to do about it.
         severity: `error` if the server does not start, or a stranger's package gets the keys.
+        is_another: Whether the entry has our name and starts another server.
     """
 
     host: str
@@ -59,6 +60,7 @@ class Finding:
     message: str
     next_step: str
     severity: Severity
+    is_another: bool = False
 
 
 def host_findings(machine: Machine, *, has_profile: bool = False) -> list[Finding]:
@@ -97,7 +99,8 @@ def _of_server(file: HostFile, server: Server, machine: Machine, *, has_profile:
     def found(problem: Problem, message: str, next_step: str, severity: Severity) -> Finding:
         where = f"{file.host.title}, {server.name}" + (f" (project {server.project})" if server.project else "")
         text = printable(f"{where}: {message}")
-        return Finding(file.host.name, file.document.path, server.name, problem, text, next_step, severity)
+        path, is_another = file.document.path, server.is_another
+        return Finding(file.host.name, path, server.name, problem, text, next_step, severity, is_another)
 
     install = _install(file, server)
     if _is_strangers(server):

@@ -13,7 +13,7 @@ from alaya_mcp.hosts.entries import SERVER_NAME, literal_keys
 from alaya_mcp.hosts.files import Server
 from alaya_mcp.hosts.json_text import BLANK, with_member, without
 from alaya_mcp.hosts.own_commands import Call, run, shown
-from alaya_mcp.hosts.writing import back_up, is_readable_by_others, make_private, replace
+from alaya_mcp.hosts.writing import PRIVATE, back_up, is_readable_by_others, replace
 
 _YES: Final = frozenset({"y", "yes"})
 _STYLES: Final = {"+": "green", "-": "red", "@": "cyan"}
@@ -28,14 +28,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """The user's terminal.
-
-    Attributes:
-        write: Shows lines in a rich style.
-        warn: Shows a problem on stderr.
-        ask: Asks and returns the answer; None if nobody can answer.
-        ask_secret: The same, without echo.
-    """
+    """The user's terminal; `write` takes a rich style, `ask` and `ask_secret` are None if nobody can answer."""
 
     write: Callable[[str, str], None]
     warn: Callable[[str], None]
@@ -49,16 +42,7 @@ class Terminal:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the command line asks for.
-
-    Attributes:
-        host: The host's name.
-        name: The server's name in the host.
-        project: The folder of the project whose file is meant; None for the user's own file.
-        is_sandbox: Whether to install the sandbox.
-        is_dry: Whether to show the change only.
-        is_agreed: Whether to skip the question.
-    """
+    """What the command line asks for; `project` is the folder of the project whose file is meant, if it is one's."""
 
     host: str
     name: str
@@ -117,12 +101,7 @@ class Transaction:
     def edit(self, text: str, *, is_private: bool) -> bool:
         """Replace the file's text if the user agrees; delete the file if the text is empty.
 
-        Args:
-            text: The new text.
-            is_private: Whether it holds keys.
-
-        Returns:
-            Whether the file was changed; False in a dry run.
+        Return whether the file was changed: not in a dry run. A text with keys is private.
 
         Raises:
             Refused: the user declined, the file changed in the meantime, or it cannot be written.
@@ -132,7 +111,7 @@ class Transaction:
             text = text or BLANK
         self._show(self.document.text, text)
         if not text:
-            self.terminal.say("Nothing else is in the file, so it is deleted.")
+            self.terminal.say("Nothing else is in the file: it will be deleted.")
         if not self._is_agreed("Write this?" if text else "Delete it?"):
             return False
         try:
@@ -156,16 +135,13 @@ class Transaction:
         entry: Mapping[str, object] | None,
         is_right: Callable[[Document], bool],
     ) -> bool:
-        """Run the host's own command if the user agrees.
+        """Run the host's own command if the user agrees; return whether it ran: not in a dry run.
 
         Args:
             program: The command's path.
             calls: Its runs, in order.
             entry: The new entry; None if it is removed.
             is_right: Whether the file, read afterwards, is as it should be.
-
-        Returns:
-            Whether it ran; False in a dry run.
 
         Raises:
             Refused: the user declined, the command failed, or the file is not as it should be.
@@ -281,7 +257,7 @@ class Transaction:
         document = read_document(self.document.path)
         if literal_keys(present_entry(document, self.host, self.request.name)) and is_readable_by_others(document.mode):
             try:
-                make_private(document.path)
+                document.path.chmod((document.mode or 0) & PRIVATE)
             except OSError:
                 self.terminal.warn(f"Others can read {document.path}, which holds keys: run `chmod 600` on it.")
             else:

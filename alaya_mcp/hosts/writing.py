@@ -44,12 +44,3 @@ def replace(document: Document, text: str, *, is_private: bool) -> None:
 def is_readable_by_others(mode: int | None) -> bool:
     """Return whether permission bits let others read; False on Windows, where they mean nothing."""
     return os.name == "posix" and mode is not None and bool(mode & (stat.S_IRGRP | stat.S_IROTH))
-
-
-def make_private(path: Path) -> None:
-    """Remove every permission of others.
-
-    Raises:
-        OSError: the file belongs to somebody else.
-    """
-    path.chmod(stat.S_IMODE(path.stat().st_mode) & PRIVATE)
