@@ -71,13 +71,15 @@ async def about_proxy(origin: Origin, network: Network, transport: Transport) ->
     try:
         transport.client(origin)
         proxy = network.proxy(origin)
-    except NotConfigured as error:
-        if error.cause == "certificates_unusable":
+    except (NotConfigured, ValueError) as error:
+        if isinstance(error, NotConfigured) and error.cause == "certificates_unusable":
             step = "Correct or unset SSL_CERT_FILE and SSL_CERT_DIR (a file and a folder of PEM certificates)."
             return Check("proxy", "failed", "certificates_unusable", what_happened(error), step)
-        return _unusable(named)
-    except ValueError:
-        return _unusable(named)
+        what = (
+            f"{', '.join(named) or 'a proxy setting'} cannot be used: it is not an http, https, socks5 or socks5h URL"
+        )
+        step = f"Correct or unset {' and '.join(named) or 'HTTPS_PROXY, HTTP_PROXY and ALL_PROXY'}; each must be valid."
+        return Check("proxy", "failed", "proxy_unusable", what, step)
     if proxy is None:
         exempt = exempting(origin, proxies.get("no", "")) if named else None
         found = f"NO_PROXY exempts {origin.host}" if exempt else "none is configured"
@@ -86,25 +88,10 @@ async def about_proxy(origin: Origin, network: Network, transport: Transport) ->
     try:
         await try_port(proxy.host, proxy.port, network.resolve, _SECONDS)
     except OSError:
-        return Check(
-            "proxy",
-            "failed",
-            "proxy_unreachable",
-            f"nothing answers at {proxy}, which {proxy.source} names",
-            f"Start the proxy, or correct or unset {proxy.source}. NO_PROXY={origin.host} bypasses it.",
-            facts,
-        )
+        what = f"nothing answers at {proxy}, which {proxy.source} names"
+        step = f"Start the proxy, or correct or unset {proxy.source}. NO_PROXY={origin.host} bypasses it."
+        return Check("proxy", "failed", "proxy_unreachable", what, step, facts)
     return Check("proxy", "ok", "proxy_there", f"{proxy} accepts connections ({proxy.source})", "", facts)
-
-
-def _unusable(named: list[str]) -> Check:
-    return Check(
-        "proxy",
-        "failed",
-        "proxy_unusable",
-        f"{', '.join(named) or 'a proxy setting'} cannot be used: it is not an http, https, socks5 or socks5h URL",
-        f"Correct or unset {' and '.join(named) or 'HTTPS_PROXY, HTTP_PROXY and ALL_PROXY'}; each must be valid.",
-    )
 
 
 async def about_name(origin: Origin, network: Network) -> Check:

@@ -21,10 +21,7 @@ _UNREACHED: Final[dict[Cause, str]] = {
 }
 _LATER: Final = "Try again later. If it persists, ask the provider's support."
 _FAILING: Final[dict[Cause, tuple[str, str]]] = {
-    "no_answer": (
-        "no_answer",
-        "Try again later. A firewall or proxy that holds answers back looks the same.",
-    ),
+    "no_answer": ("no_answer", "Try again later. A firewall or proxy that holds answers back looks the same."),
     "rate_limited": ("rate_limited", "Wait and try again; if it comes back, make fewer calls at a time."),
     "upstream_failing": ("control_plane_failing", _LATER),
     "gave_up_waiting": ("control_plane_failing", _LATER),

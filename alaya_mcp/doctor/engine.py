@@ -150,7 +150,7 @@ def about_served_names(evidence: Evidence) -> Check:
     own = told.adapters if told.is_lora_service else told.base
     if not isinstance(listed, Names) or listed.is_empty:
         if isinstance(evidence.chat, ModelNotServed) and not evidence.asked:
-            return _unknown(own, ())
+            return _unknown(own)
         what = "the engine does not list its models (/v1/models)"
         if isinstance(evidence.chat, ChatResult):
             return Check("served_names", "skipped", LEFT_OUT, f"{what}; it serves {evidence.chat.model}")
@@ -158,12 +158,13 @@ def about_served_names(evidence: Evidence) -> Check:
         return Check("served_names", "warning", "no_model_list", what, step)
     has = (*listed.base, *listed.adapters)
     missing = tuple(name for name in own if name not in has)
+    facts = tuple(Fact("engine_name", name) for name in has[:_MOST])
     if missing and missing[0] == own[0]:
-        return _unknown(missing, has)
+        return _unknown(missing, _shown(has), facts)
     if missing:
         step = f"Use {own[0]}, or correct the deployment's served names in the Alaya NeW console."
         what = f"the control plane also reports {', '.join(missing)}, which the engine does not serve"
-        return Check("served_names", "warning", "alias_unknown", what, step, _names(has))
+        return Check("served_names", "warning", "alias_unknown", what, step, facts)
     if not told.is_lora_service and (check := _about_adapters(evidence.deployment, told, listed)):
         return check
     if not own:
@@ -193,14 +194,14 @@ def _about_adapters(deployment: Deployment, told: Names, listed: Names) -> Check
     return None
 
 
-def _unknown(missing: tuple[str, ...], has: tuple[str, ...]) -> Check:
-    instead = f". The engine serves: {_shown(has)}" if has else ""
+def _unknown(missing: tuple[str, ...], served: str = "", facts: tuple[Fact, ...] = ()) -> Check:
+    instead = f". The engine serves: {served}" if served else ""
     step = (
         "Set the deployment's served name in the Alaya NeW console to a name that the engine was started with "
         "(--served-model-name). Until then, pass the engine's own name as model."
     )
     what = f"the control plane reports {', '.join(missing)}, which the engine does not serve{instead}"
-    return _failed("served_names", "served_name_unknown", what, step, _names(has))
+    return _failed("served_names", "served_name_unknown", what, step, facts)
 
 
 def about_first_token(evidence: Evidence, names: Check) -> Check:
@@ -246,10 +247,6 @@ def _answered(evidence: Evidence, chat: ChatResult) -> Check:
         )
         return Check("first_token", "warning", "answered_by_another", f"{found}: {what}", step, facts)
     return Check("first_token", "ok", "first_token", found, "", facts)
-
-
-def _names(has: tuple[str, ...]) -> tuple[Fact, ...]:
-    return tuple(Fact("engine_name", name) for name in has[:_MOST])
 
 
 def _shown(names: tuple[str, ...]) -> str:

@@ -8,10 +8,9 @@ from typing import Final
 
 from alaya_mcp.doctor.check import Check, Fact, Level
 from alaya_mcp.hosts.catalogue import HOSTS, Host, Machine
-from alaya_mcp.hosts.changes import wrong_kind
 from alaya_mcp.hosts.files import HostFile, Server, environment_of, host_files, our_servers, server_of
 from alaya_mcp.hosts.findings import host_findings
-from alaya_mcp.hosts.references import HIDDEN, unreplaced
+from alaya_mcp.hosts.references import unreplaced
 from alaya_mcp.printable import encodable, printable
 
 _SHELLS_OWN: Final = re.compile(r"ALAYA_.*|(?:https?|all|no)_proxy|SSL_CERT_(?:FILE|DIR)", re.IGNORECASE)
@@ -89,13 +88,12 @@ def _without_entry(host: Host, machine: Machine, other: Server | None) -> Check:
     if other:
         what = f"{host.title} has another server called {other.name}, and no entry for alayanew-mcp"
         return Check("host", "failed", "host_entry_missing", what, add)
-    files = host_files(machine, {host.name: host})
-    for file in files:
-        if what := file.document.problem or wrong_kind(file.document, host):
-            path = file.document.path
-            step = f"Correct {path} in an editor, then run the doctor again."
-            return Check("host", "failed", "host_file_unusable", f"{path} {what}", step, _facts(host, path))
-    projects = ", ".join(server.project for file in files for server in our_servers(file) if server.project)
+    for found in host_findings(machine):
+        if found.host == host.name and found.problem == "file_does_not_parse":
+            facts = _facts(host, found.path)
+            return Check("host", "failed", "host_file_unusable", found.message, found.next_step, facts)
+    servers = [server for file in host_files(machine, {host.name: host}) for server in our_servers(file)]
+    projects = ", ".join(server.project for server in servers if server.project)
     where = f" in this folder, only in {projects}" if projects else ""
     return Check("host", "failed", "host_entry_missing", f"{host.title} has no entry for alayanew-mcp{where}", add)
 
@@ -110,9 +108,8 @@ def _unset(host: Host, machine: Machine, block: Mapping[str, str]) -> dict[str, 
     """Return, by variable with a reference, which variable the host lacks, as a clause."""
     missing: dict[str, str] = {}
     for name, value in block.items():
-        found = [each for each in unreplaced(host, value, machine.environ, ()) if each.variable]
-        if found:
-            variables = {"what it names" if each.reference == HIDDEN else f"{each.variable}" for each in found}
+        variables = {each.named for each in unreplaced(host, value, machine.environ, ()) if each.variable}
+        if variables:
             isnt = "is not" if len(variables) == 1 else "are not"
             missing[name] = f"{' and '.join(sorted(variables))} {isnt} set where {host.title} is started from"
     return missing

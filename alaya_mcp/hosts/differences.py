@@ -9,7 +9,7 @@ from typing import Final
 
 from alaya_mcp.hosts.documents import elements, members
 from alaya_mcp.hosts.entries import KEY_VARIABLES, OUR_VARIABLES
-from alaya_mcp.hosts.json_text import JsonPath, Node, Tree
+from alaya_mcp.hosts.json_text import JsonPath, Tree
 from alaya_mcp.hosts.references import is_reference
 
 MASK: Final = "…"
@@ -38,8 +38,8 @@ def difference(before: str, after: str, own: JsonPath, *, label: str) -> str:
     head = next((at for at in range(shorter) if old[at] != new[at]), shorter)
     tail = next((at for at in range(shorter - head) if old[-1 - at] != new[-1 - at]), shorter - head)
     first, last = max(0, head - _CONTEXT), max(0, tail - _CONTEXT)
-    old_part, new_part = _Part(before, old, first, len(old) - last), _Part(after, new, first, len(new) - last)
-    shown_old, shown_new = old_part.masked(own, {}), new_part.masked(own, old_part.values())
+    shown_old, values = _masked_lines(before, old, first, len(old) - last, own, {})
+    shown_new, _ = _masked_lines(after, new, first, len(new) - last, own, values)
     if any(len(line) > _WIDEST for line in (*shown_old, *shown_new)):
         own_old, own_new = _laid_out(before, own), _laid_out(after, own)
         if (own_old, own_new) != (before, after):
@@ -88,35 +88,27 @@ def printable(text: str) -> str:
     return "".join(mark if mark.isprintable() or mark in "\n\t" else "\N{REPLACEMENT CHARACTER}" for mark in lines)
 
 
-class _Part:
-    """Lines `first` to `end` of a text, and the strings and numbers in them."""
+def _masked_lines(
+    text: str, lines: list[str], first: int, end: int, own: JsonPath, before: Mapping[JsonPath, object]
+) -> tuple[list[str], dict[JsonPath, object]]:
+    """Return lines `first` to `end` of a text with possible secrets masked, and its strings and numbers by path.
 
-    def __init__(self, text: str, lines: list[str], first: int, end: int) -> None:
-        self._text = text
-        self._start = sum(len(line) + 1 for line in lines[:first])
-        self._end = self._start + sum(len(line) + 1 for line in lines[first:end])
-        found: Iterator[Node] = Tree(text).nodes(self._start, self._end) if first < end else iter(())
-        self._scalars: list[tuple[Node, object]] = [
-            (node, json.loads(text[node.value : node.end]))
-            for node in found
-            if self._start <= node.value < self._end and text[node.value] in '"-0123456789'
-        ]
-
-    def values(self) -> dict[JsonPath, object]:
-        """Return the strings and numbers by their path in the whole text."""
-        return {node.path: value for node, value in self._scalars}
-
-    def masked(self, own: JsonPath, before: Mapping[JsonPath, object]) -> list[str]:
-        """Return the lines with possible secrets masked; a mask says whether the value differs from before."""
-        pieces: list[str] = []
-        done = self._start
-        for node, value in self._scalars:
-            if _is_shown(node.path, value, own):
-                continue
+    A mask says whether the value differs from before.
+    """
+    start = done = sum(len(line) + 1 for line in lines[:first])
+    stop = start + sum(len(line) + 1 for line in lines[first:end])
+    values: dict[JsonPath, object] = {}
+    pieces: list[str] = []
+    for node in Tree(text).nodes(start, stop) if start < stop else ():
+        if not start <= node.value < stop or text[node.value] not in '"-0123456789':
+            continue
+        value = values[node.path] = json.loads(text[node.value : node.end])
+        if not _is_shown(node.path, value, own):
             is_changed = node.path in before and before[node.path] != value
-            pieces += [self._text[done : node.value], f'"{CHANGED if is_changed else MASK}"']
+            pieces += [text[done : node.value], f'"{CHANGED if is_changed else MASK}"']
             done = node.end
-        return [printable(line.removesuffix("\r")) for line in _lines("".join(pieces) + self._text[done : self._end])]
+    shown = _lines("".join(pieces) + text[done:stop])
+    return [printable(line.removesuffix("\r")) for line in shown], values
 
 
 def _lines(text: str) -> list[str]:

@@ -47,50 +47,38 @@ class Document:
         return (self.content or b"").startswith(BOM)
 
 
-def content_of(path: Path) -> bytes | None:
-    """Return a file's bytes as they are now; None if it is missing.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-
-
 def read_document(path: Path) -> Document:
     """Return the file as it is now."""
-    mode: int | None = None
+    mode, content, text = None, None, ""
+
+    def broken(problem: str) -> Document:
+        return Document(path, "broken", text=text, content=content, mode=mode, problem=problem)
+
     try:
         status = path.stat()
         mode = stat.S_IMODE(status.st_mode)
         if not stat.S_ISREG(status.st_mode):
-            return Document(path, "broken", mode=mode, problem="is not a file")
-        with path.open("rb") as file:
-            content = file.read(_BYTES + 1)
+            return broken("is not a file")
+        if status.st_size > _BYTES:
+            return broken(f"is larger than {_BYTES // 2**20} MiB")
+        content = path.read_bytes()
+        text = content.removeprefix(BOM).decode()
     except FileNotFoundError:
         return Document(path, "missing")
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a name that cannot be one
-        return Document(path, "broken", mode=mode, problem=f"cannot be read: {reason(error)}")
-    if len(content) > _BYTES:
-        return Document(path, "broken", mode=mode, problem=f"is larger than {_BYTES // 2**20} MiB")
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        why = "is UTF-16, which no host reads: save it as UTF-8 without a byte order mark"
-        return Document(path, "broken", content=content, mode=mode, problem=why)
-    try:
-        text = content.removeprefix(BOM).decode()
     except UnicodeDecodeError:
-        return Document(path, "broken", content=content, mode=mode, problem="is not UTF-8")
+        is_utf16 = (content or b"").startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        utf16 = "is UTF-16, which no host reads: save it as UTF-8 without a byte order mark"
+        return broken(utf16 if is_utf16 else "is not UTF-8")
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a name that cannot be one
+        return broken(f"cannot be read: {reason(error)}")
     try:
-        data = _parsed(text)
+        return Document(path, "parsed", _parsed(text), text, content, mode)
     except ValueError as error:
-        try:
-            data = _parsed(without_comments(text))
-        except ValueError:
-            return Document(path, "broken", text=text, content=content, mode=mode, problem=_why(error))
-        return Document(path, "commented", data, text, content, mode)
-    return Document(path, "parsed", data, text, content, mode)
+        why = _why(error)
+    try:
+        return Document(path, "commented", _parsed(without_comments(text)), text, content, mode)
+    except ValueError:
+        return broken(why)
 
 
 def reason(error: Exception) -> str:

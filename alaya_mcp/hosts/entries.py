@@ -94,18 +94,12 @@ def merged(wanted: Wanted, present: object) -> dict[str, object]:
     All of our old variables go, even if not set now: an old base URL does not belong to a new key pair. If the present
     entry has no command, its members (`url`, `headers`) go too.
     """
-    there = members(present)
-    ours = members(wanted.entry)
-    env = members(ours.get("env"))
+    there, ours = members(present), members(wanted.entry)
     # Windows ignores the case of variables' names.
     kept = {name: value for name, value in members(there.get("env")).items() if name.upper() not in OUR_VARIABLES}
+    env = {**members(ours.get("env")), **kept}
     others = {name: value for name, value in there.items() if name not in ours} if "command" in there else {}
-    whole = {**ours, **others}
-    if env or kept:
-        whole["env"] = {**env, **kept}
-    else:
-        whole.pop("env", None)
-    return whole
+    return {name: value for name, value in {**ours, **others, "env": env}.items() if value is not env or env}
 
 
 def is_same(entry: Mapping[str, object], present: object) -> bool:

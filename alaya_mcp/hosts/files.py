@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath, PureWindowsPath
+from pathlib import Path
 from typing import Final
 
 from alaya_mcp.hosts.catalogue import HOSTS, Host, Level, Machine, project_file, user_files
@@ -35,9 +35,13 @@ class Server:
     @property
     def words(self) -> list[str]:
         """The entry's command and its arguments."""
-        return [
-            text for text in (self.entry.get("command"), *elements(self.entry.get("args"))) if isinstance(text, str)
-        ]
+        words = (self.entry.get("command"), *elements(self.entry.get("args")))
+        return [word for word in words if isinstance(word, str)]
+
+    @property
+    def env(self) -> dict[str, object]:
+        """The entry's `env` block."""
+        return members(self.entry.get("env"))
 
     @property
     def is_named_ours(self) -> bool:
@@ -89,7 +93,7 @@ def environment_of(host: Host, machine: Machine, server: Server) -> dict[str, st
     """
     return {
         variable: replaced(host, str(value), machine.environ)
-        for variable, value in members(server.entry.get("env")).items()
+        for variable, value in server.env.items()
         if isinstance(value, str | int) and not isinstance(value, bool)
     }
 
@@ -102,8 +106,3 @@ def _servers(file: HostFile) -> Iterator[Server]:
         for folder, project in members(data.get("projects")).items():
             for name, entry in members(members(project).get(file.host.servers_key)).items():
                 yield Server(name, members(entry), folder)
-
-
-def is_absolute(command: str, platform: str) -> bool:
-    """Return whether a command is an absolute path on a platform."""
-    return (PureWindowsPath(command) if platform == "win32" else PurePath(command)).is_absolute()

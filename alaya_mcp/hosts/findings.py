@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import Final, Literal
 
 from alaya_mcp.hosts.catalogue import Machine
@@ -13,8 +13,8 @@ from alaya_mcp.hosts.changes import INPUTS, unfit, wrong_kind
 from alaya_mcp.hosts.differences import printable, shown_command
 from alaya_mcp.hosts.documents import elements, members
 from alaya_mcp.hosts.entries import KEY_VARIABLES, literal_keys
-from alaya_mcp.hosts.files import HostFile, Server, host_files, is_absolute, our_servers
-from alaya_mcp.hosts.references import HIDDEN, unreplaced
+from alaya_mcp.hosts.files import HostFile, Server, host_files, our_servers
+from alaya_mcp.hosts.references import unreplaced
 from alaya_mcp.hosts.writing import is_readable_by_others
 
 Problem = Literal[
@@ -135,7 +135,8 @@ def _of_command(file: HostFile, server: Server, machine: Machine, install: str) 
         return
     shown = shown_command(command)
     named = f"the command '{shown}'" if shown else "the command"
-    if is_absolute(command, machine.platform):
+    path = PureWindowsPath(command) if machine.platform == "win32" else PurePath(command)
+    if path.is_absolute():
         if not (Path(command).is_file() and os.access(command, os.X_OK)):
             yield "command_missing", f"{named} does not exist or cannot be run.", install, "error"
     elif file.host.has_window:
@@ -149,26 +150,22 @@ def _of_command(file: HostFile, server: Server, machine: Machine, install: str) 
 def _of_references(file: HostFile, server: Server, machine: Machine) -> Iterator[_Told]:
     inputs = {str(members(given).get("id")) for given in elements(file.document.data.get(INPUTS))}
     places = {"its command line": " ".join(server.words)}
-    places |= {name: value for name, value in members(server.entry.get("env")).items() if isinstance(value, str)}
+    places |= {name: value for name, value in server.env.items() if isinstance(value, str)}
     for place, text in places.items():
         for reference in unreplaced(file.host, text, machine.environ, inputs):
             if reference.variable:
-                variable = "what it names" if reference.reference == HIDDEN else reference.variable
-                message = f"{place} refers to {reference.reference}, but {variable} is not set in this shell."
-                step = f"Set {variable} in the environment that starts {file.host.title}."
+                message = f"{place} refers to {reference.reference}, but {reference.named} is not set in this shell."
+                step = f"Set {reference.named} in the environment that starts {file.host.title}."
                 yield "unexpanded_variable", message, step, "warning"
             else:
                 message = f"{place} holds {reference.reference}, which {file.host.title} does not replace."
                 is_input = file.host.has_inputs and reference.reference.startswith("${input:")
-                step = (
-                    f'Add an input with that id to "{INPUTS}" in the file.' if is_input else "Write the value itself."
-                )
+                step = f'Add an input with that id to "{INPUTS}" there.' if is_input else "Write the value itself."
                 yield "unexpanded_variable", message, step, "error"
 
 
 def _of_keys(file: HostFile, server: Server, machine: Machine, install: str, *, has_profile: bool) -> Iterator[_Told]:
-    env = members(server.entry.get("env"))
-    literal = literal_keys(server.entry)
+    env, literal = server.env, literal_keys(server.entry)
     absent = [name for name in KEY_VARIABLES if not env.get(name)]
     has_profile = has_profile or any(env.get(name) for name in ("ALAYA_PROFILE", "ALAYA_CONFIG"))
     is_enough = "--sandbox" in server.words or "envFile" in server.entry or (has_profile and len(absent) > 1)

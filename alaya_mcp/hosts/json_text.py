@@ -148,24 +148,19 @@ def _after_space(text: str, at: int) -> int:
 
 
 def _inserted(text: str, tree: Tree, parent: Node, value: object, *, name: str | None = None) -> str:
-    siblings = tree.children(parent)
-    newline = _newline(text)
-    indent = _indent(text)
+    siblings, newline, indent = tree.children(parent), _newline(text), _indent(text)
+    prefix = "" if name is None else f"{_json(name)}{_colon(text)}"
     if siblings:
         gap = text[parent.value + 1 : siblings[0].start]
         margin = _indentation(text, siblings[0].start)
-        dumped = _named(text, name) + _dumped(text, value, margin)
+        dumped = prefix + _dumped(text, value, margin)
         between = f",{newline}{margin}" if "\n" in gap else ", "
         return text[: siblings[-1].end] + between + dumped + text[siblings[-1].end :]
     margin = _indentation(text, parent.start)
-    dumped = _named(text, name) + _dumped(text, value, margin + (indent or ""))
+    dumped = prefix + _dumped(text, value, margin + (indent or ""))
     if indent is not None:
         dumped = f"{newline}{margin}{indent}{dumped}{newline}{margin}"
     return text[: parent.value + 1] + dumped + text[parent.end - 1 :]
-
-
-def _named(text: str, name: str | None) -> str:
-    return "" if name is None else f"{_json(name)}{_colon(text)}"
 
 
 def _dumped(text: str, value: object, margin: str) -> str:

@@ -38,6 +38,11 @@ class Unreplaced:
     reference: str
     variable: str | None = None
 
+    @property
+    def named(self) -> str:
+        """The variable in words, without a possible secret."""
+        return "what it names" if self.reference == HIDDEN else f"{self.variable}"
+
 
 def is_reference(text: str) -> bool:
     """Return whether a text is exactly one reference to a name, so that it holds no secret."""

@@ -8,12 +8,12 @@ from typing import Final
 from alaya_mcp.hosts.catalogue import HOSTS, Host, Level, Machine, project_file, user_file
 from alaya_mcp.hosts.changes import present_entry
 from alaya_mcp.hosts.differences import difference, hidden_values
-from alaya_mcp.hosts.documents import Document, content_of, members, read_document, reason
+from alaya_mcp.hosts.documents import Document, members, read_document, reason
 from alaya_mcp.hosts.entries import SERVER_NAME, literal_keys
 from alaya_mcp.hosts.files import Server
 from alaya_mcp.hosts.json_text import BLANK, with_member, without
 from alaya_mcp.hosts.own_commands import Call, run, shown
-from alaya_mcp.hosts.writing import PRIVATE, back_up, is_readable_by_others, replace
+from alaya_mcp.hosts.writing import PRIVATE, back_up, content_of, is_readable_by_others, replace
 
 _YES: Final = frozenset({"y", "yes"})
 _STYLES: Final = {"+": "green", "-": "red", "@": "cyan"}

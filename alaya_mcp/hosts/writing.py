@@ -12,6 +12,18 @@ from alaya_mcp.hosts.documents import Document
 PRIVATE: Final = 0o600
 
 
+def content_of(path: Path) -> bytes | None:
+    """Return a file's bytes as they are now; None if it is missing.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
 def back_up(document: Document) -> Path:
     """Copy the file to `NAME.bak`, `NAME.bak-1`, ... beside it, readable by its owner only; return the path.
 
