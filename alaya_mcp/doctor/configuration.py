@@ -4,6 +4,7 @@ import hashlib
 import re
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -25,11 +26,10 @@ from alaya_mcp.origins import is_loopback
 _REFERENCE: Final = re.compile(r".*\$\{[^{}]*\}.*|\$[A-Za-z_]\w*|%[A-Za-z_]\w*%", re.DOTALL)
 """References that only a shell replaces, and references inside a longer value."""
 _ALIKE: Final = 0.8
-_DIGITS: Final = 8
 
 _STEPS: Final = {
-    "variable_unexpanded": "Write the value itself where the variable is set: what starts the server there does not "
-    "replace references. Claude Desktop never does.",
+    "variable_unexpanded": "Write the value itself where the variable is set: the reference is not replaced there. "
+    "Claude Desktop replaces none.",
     "key_missing": "Create an Open API Key in the Alaya NeW console and set both halves, ALAYA_ACCESS_KEY and "
     "ALAYA_SECRET_KEY.",
     "key_unusable": "Copy that half of the Open API Key from the Alaya NeW console again, without spaces or quotes.",
@@ -70,10 +70,8 @@ def read_configuration(
 ) -> Configuration:
     """Check an environment and the configuration file that it names.
 
-    Args:
-        environ: The environment.
-        unset: By variable with a reference, which variable its host lacks, as a clause.
-        keys_by: How to set missing keys, in sentences.
+    `unset` is, by variable with a reference, which variable its host lacks, as a clause; `keys_by` is how to set
+    missing keys, in sentences.
     """
     about_file, file, profile = _read_file(environ)
     known = {*VARIABLES, CONFIG_VARIABLE, PROFILE_VARIABLE}
@@ -97,7 +95,7 @@ def read_configuration(
 
 def fingerprint(secret: str) -> str:
     """Return what identifies a secret without revealing it."""
-    return f"{len(secret)} characters, SHA-256 {hashlib.sha256(secret.encode(errors='replace')).hexdigest()[:_DIGITS]}"
+    return f"{len(secret)} characters, SHA-256 {hashlib.sha256(secret.encode(errors='replace')).hexdigest()[:8]}"
 
 
 def _read_file(environ: Mapping[str, str]) -> tuple[Check, ConfigFile | None, Profile | None]:
@@ -157,7 +155,7 @@ def _about_settings(
     facts = tuple(_fact(environ, sources, variable, of) for variable, of in VARIABLES.items())
     clauses = {name: what for name in VARIABLES if (what := _unexpanded(environ, sources, name, unset))}
     verdicts = {"variable_unexpanded"} if clauses else set[str]()
-    is_reference = any(_is_reference(value.text) for of in KEYS if (value := sources.values.get(of)))
+    is_reference = any(_REFERENCE.fullmatch(value.text) for of in KEYS if (value := sources.values.get(of)))
     try:
         settings = settings_from(sources, environ)
     except NotConfigured as error:
@@ -185,7 +183,7 @@ def _unexpanded(environ: Mapping[str, str], sources: Sources, variable: str, uns
     if is_unexpanded(environ.get(variable, "")):
         return f"{variable} holds a reference that was not replaced, as ${{...}}, and counts as unset"
     of = VARIABLES[variable]
-    if of in KEYS and (value := sources.values.get(of)) and _is_reference(value.text):
+    if of in KEYS and (value := sources.values.get(of)) and _REFERENCE.fullmatch(value.text):
         return f"{value.source} holds a reference that was not replaced"
     return ""
 
@@ -196,19 +194,11 @@ def _verdict(setting: Setting, sources: Sources) -> str:
         return "key_unusable" if setting.problem == "unusable" else "key_missing"
     if of != "base_url":
         return "setting_unusable"
-    return "base_url_plain_http" if _is_plain_http(sources.values[of].text) else "base_url_unusable"
-
-
-def _is_reference(text: str) -> bool:
-    return _REFERENCE.fullmatch(text) is not None
-
-
-def _is_plain_http(text: str) -> bool:
-    try:
-        parts = urlsplit(text.strip())
-        return parts.scheme == "http" and bool(parts.hostname) and not is_loopback(parts.hostname or "")
-    except ValueError:
-        return False
+    with suppress(ValueError):
+        parts = urlsplit(sources.values[of].text.strip())
+        if parts.scheme == "http" and parts.hostname and not is_loopback(parts.hostname):
+            return "base_url_plain_http"
+    return "base_url_unusable"
 
 
 def _alone(of: str, value: Value | None) -> Settings | None:

@@ -22,7 +22,7 @@ _SHOWN_ADDRESSES: Final = 3
 _DISTRUST: Final[dict[Distrust, tuple[str, str]]] = {
     "expired": (
         "its certificate has expired",
-        "Check this machine's date and time. If they are right, the operator of that host has to renew it.",
+        "Check this machine's date and time. If they are right, its operator has to renew the certificate.",
     ),
     "not_yet_valid": ("its certificate is not valid yet", "Correct this machine's date and time."),
     "self_signed": (

@@ -12,7 +12,6 @@ from alaya_mcp.error_sentences import what_happened
 from alaya_mcp.errors import AlayaError, UnexpectedResponse
 
 _SERVER_ERROR: Final = 500
-
 _UNREACHED: Final[dict[Cause, str]] = {
     "connection_refused": "the connection was refused, or no host answers there",
     "connection_timed_out": "no connection in time",

@@ -11,14 +11,10 @@ from alaya_mcp.errors import AccessDenied, AlayaError, DeploymentNotFound
 from alaya_mcp.upstream.deployment_names import label, references
 
 _MOST_SHOWN: Final = 10
-
 _CORRECT_DEFAULT: Final = "Correct ALAYA_SERVICE_ID (or the profile's service_id)"
 _START: Final = "Start it in the Alaya NeW console, then run the doctor again."
 _STATES: Final[dict[NotReadyCause, tuple[str, str]]] = {
-    "deployment_starting": (
-        "deployment_starting",
-        "Wait: a large model takes minutes to load. Then run the doctor again.",
-    ),
+    "deployment_starting": ("deployment_starting", "Wait: a large model loads for minutes. Then run the doctor again."),
     "deployment_stopping": ("deployment_stopping", _START),
     "deployment_stopped": ("deployment_stopped", _START),
     "deployment_failed": (

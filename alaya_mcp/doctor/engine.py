@@ -39,14 +39,9 @@ _LOOK: Final = "Look at the deployment's log and events in the Alaya NeW console
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The answers of an engine.
+    """The answers of an engine, or the errors in their place.
 
-    Attributes:
-        deployment: As the control plane reports it.
-        engine: Where it is reached.
-        listed: Its /v1/models, or the error in their place.
-        chat: The outcome of a small chat; None if none was tried.
-        asked: The model that the user named, or None.
+    `listed` is its /v1/models, `chat` a small chat, None if none was tried, and `asked` the model that the user named.
     """
 
     deployment: Deployment
@@ -146,8 +141,8 @@ def about_api_key(evidence: Evidence) -> Check:
 
 def about_served_names(evidence: Evidence) -> Check:
     """Check whether the engine has the names that the control plane reports."""
-    told, listed = deployment_names(evidence.deployment), evidence.listed
-    own = told.adapters if told.is_lora_service else told.base
+    reported, listed = deployment_names(evidence.deployment), evidence.listed
+    own = reported.adapters if reported.is_lora_service else reported.base
     if not isinstance(listed, Names) or listed.is_empty:
         if isinstance(evidence.chat, ModelNotServed) and not evidence.asked:
             return _unknown(own)
@@ -165,22 +160,22 @@ def about_served_names(evidence: Evidence) -> Check:
         step = f"Use {own[0]}, or correct the deployment's served names in the Alaya NeW console."
         what = f"the control plane also reports {', '.join(missing)}, which the engine does not serve"
         return Check("served_names", "warning", "alias_unknown", what, step, facts)
-    if not told.is_lora_service and (check := _about_adapters(evidence.deployment, told, listed)):
+    if not reported.is_lora_service and (check := _about_adapters(evidence.deployment, reported, listed)):
         return check
     if not own:
         return Check("served_names", "ok", "names_from_engine", f"reported by the engine only: {_shown(has)}")
-    both = tuple(name for name in dict.fromkeys((*own, *told.adapters)) if name in has)
+    both = tuple(name for name in dict.fromkeys((*own, *reported.adapters)) if name in has)
     return Check("served_names", "ok", "names_agree", f"the control plane and the engine agree: {_shown(both)}")
 
 
-def _about_adapters(deployment: Deployment, told: Names, listed: Names) -> Check | None:
+def _about_adapters(deployment: Deployment, reported: Names, listed: Names) -> Check | None:
     """Return the check for adapters that only one side reports, or that only some ready instances have."""
     ready = [each for each in deployment.instances if each.base_model_ready is True]
-    loaded = {name: sum(name in each.lora_models for each in ready) for name in told.adapters}
+    loaded = {name: sum(name in each.lora_models for each in ready) for name in reported.adapters}
     partial = {name: count for name, count in loaded.items() if count < len(ready)}
     # An adapter on some instances only is not expected of the one that answered.
-    gone = [name for name in told.adapters if name not in {*partial, *listed.base, *listed.adapters}]
-    new = [name for name in listed.adapters if name not in told.adapters]
+    gone = [name for name in reported.adapters if name not in {*partial, *listed.base, *listed.adapters}]
+    new = [name for name in listed.adapters if name not in reported.adapters]
     if gone or new:
         parts = [f"the engine does not serve {', '.join(gone)}"] if gone else []
         parts += [f"the engine also serves {', '.join(new)}, which the control plane does not list"] if new else []

@@ -26,8 +26,7 @@ from alaya_mcp.upstream.transport import Transport
 
 SECONDS: Final = 50.0
 """The time limit of everything that uses the network."""
-_LIST_SECONDS: Final = 10.0
-_DETAIL_SECONDS: Final = 10.0
+_READ_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +41,9 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The surroundings of the server to check.
+    """The environment and network of the server to check, and the machine, None without a home folder.
 
-    Attributes:
-        environ: The environment that the server would have.
-        network: The resolver and the proxies.
-        machine: Where hosts' files are; None without a home folder.
-        host: The host whose entry determines the environment, or None.
-        passed: What that host passes on.
+    If a host determines the environment, `host` is that host and `passed` what it passes on.
     """
 
     environ: Mapping[str, str] = field(repr=False)
@@ -139,7 +133,7 @@ class _Examination:
     async def _account(self, account: Account) -> tuple[str, Deployment]:
         """Check the control plane and the key pair; return the deployment and its id."""
         try:
-            page = await account.client.deployments(1, 1, self._deadline.sooner(_LIST_SECONDS))
+            page = await account.client.deployments(1, 1, self._deadline.sooner(_READ_SECONDS))
         except AlayaError as error:
             page = error
         answer = judged(page, account.settings)
@@ -159,7 +153,7 @@ class _Examination:
         named = self._question.service or account.settings.service_id
         if named is None:
             try:
-                return none_named(await account.names.known(self._deadline.sooner(_LIST_SECONDS))), None
+                return none_named(await account.names.known(self._deadline.sooner(_READ_SECONDS))), None
             except AlayaError:
                 return none_named(None), None
         try:
@@ -167,7 +161,7 @@ class _Examination:
         except ValueError as wrong:
             step = "Use a deployment's id, its name or an alias."
             return Check("deployment", "failed", "reference_unusable", f"the name {wrong}", step), None
-        deadline = self._deadline.sooner(_DETAIL_SECONDS)
+        deadline = self._deadline.sooner(_READ_SECONDS)
         try:
             service_id, deployment = await account.names.find(named, deadline, account.client.deployment)
         except AlayaError as error:

@@ -15,7 +15,6 @@ from alaya_mcp.printable import encodable, printable
 
 _SHELLS_OWN: Final = re.compile(r"ALAYA_.*|(?:https?|all|no)_proxy|SSL_CERT_(?:FILE|DIR)", re.IGNORECASE)
 """The shell's variables that matter here and that a host with a window does not have."""
-_INPUT: Final = "${input:"
 
 KEYS_BY_ANY_HOST: Final = (
     "`alayanew-mcp install HOST` asks for them and writes them where that host reads them. If they are in a host's "
@@ -68,10 +67,10 @@ def passed_by(host: Host, machine: Machine) -> Passed:
         what = f"the env block of {host.title}'s entry {server.name} has invalid variables: {named}"
         step = "Correct them: a name has neither = nor NUL, a value has no NUL and no half of a surrogate pair."
         return unknown("failed", "host_env_unusable", what, step)
-    asked = [name for name, value in block.items() if _INPUT in value]
+    asked = [name for name, value in block.items() if "${input:" in value]
     shells = {name: machine.environ[name] for name in asked if machine.environ.get(name)}
     if missing := [name for name in asked if name not in shells]:
-        what = f"{host.title} asks for {', '.join(missing)} itself and passes it only to the server"
+        what = f"{host.title} asks for {', '.join(missing)} itself and passes it only to alayanew-mcp"
         step = f"Set {' and '.join(missing)} in this shell to check the rest."
         return unknown("skipped", "host_asks", what, step)
     taken = f"; {', '.join(asked)}, which it asks for, from this shell" if asked else ""
@@ -118,13 +117,10 @@ def _unset(host: Host, machine: Machine, block: Mapping[str, str]) -> dict[str, 
 def about_host_files(
     machine: Machine, host: Host | None, *, has_profile: bool, known: Check | None = None
 ) -> list[Check]:
-    """Return a check of each host that has a file, or one for each problem in its files.
+    """Return a check of each host that has a file, or of `host` only, or one for each problem in its files.
 
-    Args:
-        machine: Where to look.
-        host: The only host to check, or None for all.
-        has_profile: Whether a profile of our own configuration file holds a key pair.
-        known: The check of the host's entry, if there is one; what it says is not repeated.
+    `has_profile` says whether a profile of our own configuration file holds a key pair. What `known`, the check of the
+    host's entry, says is not repeated.
     """
     hosts = HOSTS if host is None else {host.name: host}
     findings = host_findings(machine, has_profile=has_profile)
@@ -155,15 +151,13 @@ def _without_problems(host: Host, files: list[HostFile]) -> Check:
     """Return the check of a host's files without problems: which of them start our server."""
     starts: dict[Path, str] = {}
     for file in files:
-        servers = [server for server in our_servers(file) if not server.is_another]
-        names = [server.name + (f" (project {server.project})" if server.project else "") for server in servers]
-        if names:
-            starts[file.document.path] = ", ".join(names)
+        if labels := [server.label for server in our_servers(file) if not server.is_another]:
+            starts[file.document.path] = ", ".join(labels)
     if not starts:
         paths = [file.document.path for file in files]
         what = f"{host.title}: no entry for alayanew-mcp in {', '.join(map(str, paths))}"
         return Check("host_file", "ok", "host_file_without_entry", what, "", _facts(host, paths[0]))
-    what = "; ".join(f"{path} starts {names}" for path, names in starts.items())
+    what = "; ".join(f"{path} starts {labels}" for path, labels in starts.items())
     return Check("host_file", "ok", "host_file_good", f"{host.title}: {what}", "", _facts(host, next(iter(starts))))
 
 

@@ -21,13 +21,9 @@ Resolve = Callable[[str, int], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """The outcome of a TLS handshake.
+    """Why a TLS handshake failed, or that it succeeded; neither without a connection.
 
-    Attributes:
-        distrust: Why it failed; None if it succeeded, or if there was no connection at all.
-        has_connected: Whether it succeeded.
-        until: The last day of the certificate, if the platform reports it.
-        version: Of TLS.
+    `until` is the last day of the certificate, if the platform reports it.
     """
 
     distrust: Distrust | None = None

@@ -20,8 +20,6 @@ _MARKS: Final[dict[Level, tuple[str, str]]] = {
 }
 _WIDTH: Final = max(map(len, TITLES.values()))
 _INDENT: Final = 3
-_LISTS: Final = frozenset({"no_deployment_named"})
-"""Verdicts whose facts say more than the text."""
 
 
 def show_check(console: Console, check: Check) -> None:
@@ -29,7 +27,7 @@ def show_check(console: Console, check: Check) -> None:
     mark, style = _MARKS[check.level]
     head = Text.assemble((mark, style), " ", (f"{check.title:<{_WIDTH}}", "bold"))
     _print(console, head, Text(check.found, style="dim" if check.level == "skipped" else ""))
-    facts = check.facts if check.id == "configuration" or check.verdict in _LISTS else ()
+    facts = check.facts if check.id == "configuration" or check.verdict == "no_deployment_named" else ()
     width = max((len(fact.name) for fact in facts), default=0)
     for fact in facts:
         source = f"  ({fact.source})" if fact.source else ""

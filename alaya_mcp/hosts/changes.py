@@ -11,7 +11,6 @@ from alaya_mcp.hosts.entries import Wanted, is_same, merged
 from alaya_mcp.hosts.json_text import with_element, with_member, without, without_empty
 
 INPUTS: Final = "inputs"
-
 _INPUT_REFERENCE: Final = re.compile(r"\$\{input:([^{}]+)\}")
 
 

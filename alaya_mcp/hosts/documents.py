@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, NoReturn, cast
 
-State = Literal["missing", "parsed", "commented", "broken"]
-
 BOM: Final = b"\xef\xbb\xbf"
 
 _BYTES: Final = 64 * 2**20
@@ -34,7 +32,7 @@ class Document:
     """
 
     path: Path
-    state: State
+    state: Literal["missing", "parsed", "commented", "broken"]
     data: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
     text: str = field(default="", repr=False)
     content: bytes | None = field(default=None, repr=False)

@@ -33,6 +33,11 @@ class Server:
     project: str | None = None
 
     @property
+    def label(self) -> str:
+        """Its name, and the folder that it is limited to."""
+        return f"{self.name} (project {self.project})" if self.project else self.name
+
+    @property
     def words(self) -> list[str]:
         """The entry's command and its arguments."""
         words = (self.entry.get("command"), *elements(self.entry.get("args")))
@@ -82,8 +87,7 @@ def server_of(host: Host, machine: Machine, name: str = SERVER) -> Server | None
         for server in our_servers(file)
         if server.project is None or Path(server.project) == machine.directory
     ]
-    chosen = sorted(servers, key=lambda server: (server.name != name, server.project is None))
-    return chosen[0] if chosen else None
+    return min(servers, key=lambda server: (server.name != name, server.project is None), default=None)
 
 
 def environment_of(host: Host, machine: Machine, server: Server) -> dict[str, str]:

@@ -40,17 +40,10 @@ _PLACEHOLDER: Final = re.compile(r"(?:your|my)[ _-].*|<.*>|\.{3}|…|x{3,}|chang
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One problem.
+    """One problem of a file, or of an entry in it.
 
-    Attributes:
-        host: The host's name.
-        path: Its file.
-        server: The entry's name; None if the problem is the file's.
-        problem: Its kind.
-        message: What is wrong, without secrets.
-        next_step: What to do about it.
-        severity: `error` if the server does not start, or a stranger's package gets the keys.
-        is_another: Whether the entry has our name and starts another server.
+    An error means that the server does not start, or that a stranger's package gets the keys; `is_another` that the
+    entry has our name and starts another server. No message holds a secret.
     """
 
     host: str
@@ -63,6 +56,9 @@ class Finding:
     is_another: bool = False
 
 
+_Told = tuple[Problem, str, str, Severity]
+
+
 def host_findings(machine: Machine, *, has_profile: bool = False) -> list[Finding]:
     """Return the problems in every existing file, file by file.
 
@@ -70,50 +66,42 @@ def host_findings(machine: Machine, *, has_profile: bool = False) -> list[Findin
     """
     findings: list[Finding] = []
     for file in host_files(machine):
-        findings += _of_file(file)
+        host, path = file.host, file.document.path
+        findings += [Finding(host.name, path, None, *told) for told in _of_file(file)]
         for server in our_servers(file):
-            if "command" in server.entry:
-                findings += _of_server(file, server, machine, has_profile=has_profile)
+            for problem, message, step, severity in _of_server(file, server, machine, has_profile=has_profile):
+                text = printable(f"{host.title}, {server.label}: {message}")
+                findings.append(Finding(host.name, path, server.name, problem, text, step, severity, server.is_another))
     return findings
 
 
-def _of_file(file: HostFile) -> Iterator[Finding]:
-    path = file.document.path
-    what = file.document.problem or wrong_kind(file.document, file.host)
-    if what:
-        step = f"Correct it in an editor; until then {file.host.title} may start none of its servers."
-        yield Finding(file.host.name, path, None, "file_does_not_parse", f"{path} {what}.", step, "error")
-    if file.document.has_mark and not what:
-        is_fatal = file.host.name == "claude-desktop"
-        drops = f"so {file.host.title} ignores every server in it" if is_fatal else "which JSON does not allow"
+def _of_file(file: HostFile) -> Iterator[_Told]:
+    path, title, is_desktop = file.document.path, file.host.title, file.host.name == "claude-desktop"
+    if what := file.document.problem or wrong_kind(file.document, file.host):
+        step = f"Correct it in an editor; until then {title} may start none of its servers."
+        yield "file_does_not_parse", f"{path} {what}.", step, "error"
+    elif file.document.has_mark:
+        drops = f"so {title} ignores every server in it" if is_desktop else "which JSON does not allow"
         step = f"Save it as UTF-8 without the mark; `alayanew-mcp install {file.host.name}` does so."
-        severity: Severity = "error" if is_fatal else "warning"
         message = f"{path} begins with a byte order mark, {drops}."
-        yield Finding(file.host.name, path, None, "file_has_byte_order_mark", message, step, severity)
-    if file.document.state == "commented" and file.host.name == "claude-desktop":
-        message = f"{path} has comments or trailing commas, but {file.host.title} reads plain JSON."
-        yield Finding(file.host.name, path, None, "file_has_comments", message, "Remove them.", "warning")
+        yield "file_has_byte_order_mark", message, step, "error" if is_desktop else "warning"
+    if file.document.state == "commented" and is_desktop:
+        message = f"{path} has comments or trailing commas, but {title} reads plain JSON."
+        yield "file_has_comments", message, "Remove them.", "warning"
 
 
-def _of_server(file: HostFile, server: Server, machine: Machine, *, has_profile: bool) -> Iterator[Finding]:
-    def found(problem: Problem, message: str, next_step: str, severity: Severity) -> Finding:
-        where = f"{file.host.title}, {server.name}" + (f" (project {server.project})" if server.project else "")
-        text = printable(f"{where}: {message}")
-        path, is_another = file.document.path, server.is_another
-        return Finding(file.host.name, path, server.name, problem, text, next_step, severity, is_another)
-
+def _of_server(file: HostFile, server: Server, machine: Machine, *, has_profile: bool) -> Iterator[_Told]:
+    if "command" not in server.entry:
+        return
     install = _install(file, server)
     if _is_strangers(server):
-        yield found(
-            "strangers_package",
-            "'alaya-mcp' is another project's package, which would get your keys.",
-            f"Remove the entry, and create a new Open API Key if it was ever started with one. {install}",
-            "error",
-        )
+        message = "'alaya-mcp' is another project's package, which would get your keys."
+        step = f"Remove the entry, and create a new Open API Key if it was ever started with one. {install}"
+        yield "strangers_package", message, step, "error"
         return
-    yield from (found(*told) for told in _of_command(file, server, machine, install))
-    yield from (found(*told) for told in _of_references(file, server, machine))
-    yield from (found(*told) for told in _of_keys(file, server, machine, install, has_profile=has_profile))
+    yield from _of_command(file, server, machine, install)
+    yield from _of_references(file, server, machine)
+    yield from _of_keys(file, server, machine, install, has_profile=has_profile)
 
 
 def _install(file: HostFile, server: Server) -> str:
@@ -124,9 +112,6 @@ def _install(file: HostFile, server: Server) -> str:
     if server.is_another:
         return f"`{command} --name OTHER` adds a working entry beside it."
     return f"`{command}` writes a working entry."
-
-
-_Told = tuple[Problem, str, str, Severity]
 
 
 def _of_command(file: HostFile, server: Server, machine: Machine, install: str) -> Iterator[_Told]:

@@ -42,7 +42,7 @@ class Terminal:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the command line asks for; `project` is the folder of the project whose file is meant, if it is one's."""
+    """What the command line asks for; `project` is the project's folder, None for the user's own file."""
 
     host: str
     name: str

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -32,13 +33,12 @@ def back_up(document: Document) -> Path:
     """
     for number in count():
         copy = document.path.with_name(f"{document.path.name}.bak{f'-{number}' if number else ''}")
-        try:
-            descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), PRIVATE)
-        except FileExistsError:
-            continue
-        with open(descriptor, "wb") as file:  # noqa: PTH123 it is open already
+        with (
+            suppress(FileExistsError),
+            open(copy, "xb", opener=lambda path, flags: os.open(path, flags, PRIVATE)) as file,
+        ):
             file.write(document.content or b"")
-        return copy
+            return copy
     raise AssertionError("count ends")
 
 
