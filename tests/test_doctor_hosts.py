@@ -202,6 +202,31 @@ async def test_another_server_of_our_name_is_not_said_to_be_ours(desk: Desk, oth
 
 
 @pytest.mark.anyio
+async def test_beside_another_server_of_our_name_the_entry_that_is_ours_is_the_one_that_counts(desk: Desk) -> None:
+    sandbox = {"command": str(desk.command), "args": ["--sandbox"]}
+    path = desk.write(FILE, {"mcpServers": {"alaya": {"command": "other"}, "mine": sandbox}})
+    (alone,) = about_host_files(desk.machine, None, has_profile=False)
+
+    assert alone.found == f"Cursor: {path} starts mine"
+    assert await of_host(desk, CURSOR) == [
+        ("skipped", "Cursor's entry mine starts the embedded sandbox, which needs no account"),
+        ("ok", alone.found),
+    ]
+
+
+@pytest.mark.anyio
+async def test_a_project_that_gives_our_name_to_another_server_hides_ours(desk: Desk) -> None:
+    write(desk, FILE, entry(desk))
+    shared = desk.machine.directory / FILE
+    shared.parent.mkdir()
+    shared.write_text(json.dumps({"mcpServers": {"alaya": {"command": "other"}}}))
+
+    assert await of_host(desk, CURSOR) == [
+        ("failed", "Cursor has another server called alaya, and no entry for alayanew-mcp")
+    ]
+
+
+@pytest.mark.anyio
 async def test_an_entry_for_another_folder_is_told_as_that(desk: Desk) -> None:
     local = {"projects": {"/src/p": {"mcpServers": {"alaya": entry(desk)}}}}
     path = desk.write(".claude.json", local)

@@ -30,13 +30,6 @@ _WRONG_HOST: Final = (
     f"Check ALAYA_BASE_URL; the default is {DEFAULT_BASE_URL}. If it is right, a portal, firewall or proxy answers in "
     "its place: open it in a browser to see which."
 )
-_LIST_DENIED: Final = Check(
-    "key",
-    "warning",
-    "list_denied",
-    "not rejected, but it may not list deployments (HTTP 403)",
-    "Use deployment ids, since names cannot be looked up; or have its account allowed to list deployments.",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +59,7 @@ def judged(outcome: Page | AlayaError, settings: Settings) -> Answer:
         return Answer(check)
     if outcome.cause == "key_pair_rejected":
         return Answer(there, rejected(settings))
-    return Answer(there, doubt=_LIST_DENIED if outcome.cause == "list_denied" else _refused(outcome))
+    return Answer(there, doubt=_refused(outcome))
 
 
 def _not_answering(error: AlayaError, settings: Settings) -> Check | None:
@@ -114,6 +107,9 @@ def denied(settings: Settings) -> Check:
 
 def _refused(error: AlayaError) -> Check:
     """Return the check for a refusal that may be about the list or the key pair."""
+    if error.cause == "list_denied":
+        step = "Use deployment ids, since names cannot be looked up; or have its account allowed to list deployments."
+        return Check("key", "warning", "list_denied", "not rejected, but it may not list deployments (HTTP 403)", step)
     step = "Upstream's words say why. Meanwhile use the deployment's id, since names cannot be looked up."
     return Check("key", "warning", "list_refused", f"not rejected, but: {what_happened(error)}", step)
 

@@ -124,9 +124,10 @@ def about_host_files(
     """
     hosts = HOSTS if host is None else {host.name: host}
     findings = host_findings(machine, has_profile=has_profile)
-    is_missing = known is not None and known.verdict == "host_entry_missing"
     checks: list[Check] = []
     for each in hosts.values():
+        files = host_files(machine, {each.name: each})
+        has_ours = any(not server.is_another for file in files for server in our_servers(file))
         about = [
             Check(
                 "host_file",
@@ -137,9 +138,9 @@ def about_host_files(
                 _facts(each, found.path),
             )
             for found in findings
-            if found.host == each.name and not (is_missing and found.is_another)
+            # Another server of our name may be a wrapper of ours, if there is no other entry.
+            if found.host == each.name and not (found.is_another and (has_ours or known))
         ]
-        files = host_files(machine, {each.name: each})
         checks += about or ([_without_problems(each, files)] if files else [])
     if known and known.level == "failed":
         return [check for check in checks if check.level not in {"ok", "skipped"} and check.facts != known.facts]

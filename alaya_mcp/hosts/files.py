@@ -78,7 +78,7 @@ def our_servers(file: HostFile) -> list[Server]:
 def server_of(host: Host, machine: Machine, name: str = SERVER) -> Server | None:
     """Return the entry by which a host starts our server here, or None.
 
-    The project's file wins over the user's own, as in every host.
+    Of entries with one name, the project's wins over the user's own, as in every host.
     """
     files = sorted(host_files(machine, {host.name: host}), key=lambda file: file.level != "project")
     servers = [
@@ -87,7 +87,10 @@ def server_of(host: Host, machine: Machine, name: str = SERVER) -> Server | None
         for server in our_servers(file)
         if server.project is None or Path(server.project) == machine.directory
     ]
-    return min(servers, key=lambda server: (server.name != name, server.project is None), default=None)
+    effective: dict[str, Server] = {}
+    for server in sorted(servers, key=lambda server: server.project is None):
+        effective.setdefault(server.name, server)
+    return min(effective.values(), key=lambda server: (server.is_another, server.name != name), default=None)
 
 
 def environment_of(host: Host, machine: Machine, server: Server) -> dict[str, str]:
