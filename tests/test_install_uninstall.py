@@ -53,6 +53,74 @@ def test_the_inputs_that_only_this_entry_used_go_too(desk: Desk) -> None:
     assert [given["id"] for given in desk.data(VSCODE)["inputs"]] == ["unrelated", "alaya-access-key"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"theme": "dark"}',
+        '{\n  "theme": "dark"\n}\n',
+        '{"a":1,"theme":"dark"}',
+        '{\r\n\t"n": 1e3,\r\n\t"é": "\\u00e9"\r\n}',
+    ],
+)
+@pytest.mark.parametrize(("host", "place"), [("claude-desktop", DESKTOP), ("vscode", VSCODE)])
+def test_what_install_added_to_other_settings_goes_with_its_containers(
+    desk: Desk, host: str, place: str, text: str
+) -> None:
+    path = desk.write(place, text)
+
+    assert desk.install(host) == 0
+    assert desk.uninstall(host) == 0
+
+    assert path.read_bytes() == text.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ('{"inputs": [], "servers": {"alaya": %s}}', '{"inputs": []}'),
+        ('{"servers": {"alaya": %s}, "servers": {"alaya": %s}}', '{"servers": {"alaya": %s}, "servers": {}}'),
+        ('{"servers": {"alaya": %s, "b": {}}}', '{"servers": {"b": {}}}'),
+    ],
+)
+def test_a_container_stays_where_it_holds_more_or_hides_another_or_was_empty(desk: Desk, text: str, left: str) -> None:
+    entry = '{"command": "alayanew-mcp"}'
+    path = desk.write(VSCODE, text.replace("%s", entry))
+
+    assert desk.uninstall("vscode") == 0
+
+    assert path.read_text(encoding="utf-8") == left.replace("%s", entry)
+
+
+@pytest.mark.parametrize(("host", "place"), [("claude-desktop", DESKTOP), ("vscode", VSCODE)])
+def test_a_file_that_held_nothing_else_is_deleted_and_its_backup_stays(desk: Desk, host: str, place: str) -> None:
+    desk.install(host)
+    path = desk.machine.home / place
+    before, person = path.read_bytes(), Person(["y"])
+
+    assert desk.uninstall(host, person) == 0
+
+    assert [(copy.name, copy.read_bytes()) for copy in path.parent.iterdir()] == [(f"{path.name}.bak", before)]
+    assert person.questions == ["Delete it? [y/N] "]
+    assert "+++ deleted file" in person.read
+    assert f"Deleted: {path}" in person.said
+    assert desk.install(host) == 0
+    assert path.read_bytes() == before
+
+
+@posix_only
+def test_a_linked_file_is_emptied_and_not_deleted(desk: Desk) -> None:
+    target, link = desk.root / "dotfiles.json", desk.machine.home / DESKTOP
+    target.write_text("{}")
+    link.parent.mkdir(parents=True)
+    link.symlink_to(target)
+    desk.install("claude-desktop")
+
+    assert desk.uninstall("claude-desktop") == 0
+
+    assert link.is_symlink()
+    assert target.read_text() == "{}\n"
+
+
 @pytest.mark.parametrize("content", [None, "", "{}", '{"mcpServers": {"other": {}}}', '{"mcpServers": {} /* none */}'])
 def test_what_is_not_there_is_not_removed_and_that_is_no_failure(desk: Desk, content: str | None) -> None:
     if content is not None:
@@ -136,6 +204,7 @@ def test_only_the_entry_of_the_name_goes(desk: Desk) -> None:
 
 @posix_only
 def test_a_mode_is_kept(desk: Desk) -> None:
+    desk.write(DESKTOP, {"theme": "dark"})
     desk.install("claude-desktop")
     path = desk.machine.home / DESKTOP
     path.chmod(0o640)
@@ -173,8 +242,10 @@ def test_as_a_process_it_installs_and_uninstalls(tmp_path: Path) -> None:
     assert '+        "ALAYA_SECRET_KEY": "…"' in installed.stdout.decode()
     assert SECRET not in installed.stdout.decode()
 
-    assert ran("uninstall", "cursor", "--yes", "--name", "mine").returncode == 0
-    assert SECRET not in path.read_text()
+    removed = ran("uninstall", "cursor", "--yes", "--name", "mine")
+    assert (removed.returncode, removed.stderr, path.exists()) == (0, b"", False)
+    assert f"Deleted: {path}" in removed.stdout.decode()
+    assert SECRET not in removed.stdout.decode()
 
 
 def heard(terminal: int, until: bytes) -> bytes:
