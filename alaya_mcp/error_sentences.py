@@ -266,7 +266,9 @@ SENTENCES: Final[dict[Cause, Row]] = {
     "queued_too_long": lambda error: (
         f"The chat waited {error.seconds:g} s in the local queue (ALAYA_MAX_CONCURRENCY); nothing was sent."
     ),
-    "dns_failed": lambda error: f"The host name of {_where(error)} could not be resolved.",
+    "dns_failed": lambda error: (
+        f"The host name of {_where(error)}{f', {error.host},' if error.host else ''} could not be resolved."
+    ),
     "tls_distrusted": lambda error: (
         f"The TLS connection to {_where(error)} failed: its certificate or protocol was not accepted."
     ),

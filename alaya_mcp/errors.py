@@ -59,6 +59,7 @@ class AlayaError(Exception):
         instances: All instances, or all ready ones.
         proxy: The variable that names the proxy in use.
         distrust: Why TLS failed.
+        host: The host name that could not be resolved.
         is_page: Whether an HTML page arrived.
         because: The error that led to this one.
         is_cut_short: Whether only the caller's deadline prevented a retry.
@@ -96,6 +97,7 @@ class AlayaError(Exception):
     instances: int = 0
     proxy: str = ""
     distrust: Distrust | None = None
+    host: str = ""
     is_page: bool = False
     because: "AlayaError | None" = None
     is_cut_short: bool = False

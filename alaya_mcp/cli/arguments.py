@@ -135,7 +135,7 @@ def _doctor(add: Add) -> None:
         help="find out why something does not work",
         description="Check the configuration, the network, the account, a deployment and the hosts' configuration "
         "files, one after the other. Nothing is changed and no secret is shown. "
-        "Exit status: 0 all is well, 1 a warning, 3 something is wrong.",
+        "Exit status: 0 no problem found, 1 a warning, 3 something is wrong.",
     )
     doctor.set_defaults(command="doctor")
     doctor.add_argument("service", nargs="?", metavar="SERVICE", help="a deployment's id, name or alias")
