@@ -1,4 +1,4 @@
-"""The stand-in for a language model: what it answers to a request, as tokens."""
+"""The stand-in for a language model: what it answers to a request, and which tools it calls, as tokens."""
 
 import json
 import re
@@ -6,17 +6,41 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from alaya_mcp.sandbox.canned_replies import go_on, speak, think
-from alaya_mcp.sandbox.chat_request import ChatRequest
+from alaya_mcp.sandbox.chat_request import ChatRequest, Function
 from alaya_mcp.sandbox.deployments import Deployment
 from alaya_mcp.sandbox.models import Target
 from alaya_mcp.sandbox.schema_answers import make_instance
 from alaya_mcp.sandbox.tokens import cut, skip, stop
-from alaya_mcp.sandbox.tool_calls import Call, fit_calls, make_calls
 
 _REPEAT = re.compile(r"\s*sandbox:\s*repeat\s+([0-9]{1,9})\s+(\S+)\s*")
 _SILENCE = re.compile(r"\s*sandbox:\s*silence\s+([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*")
 _SAY = re.compile(r"\s*sandbox:\s*say (.*)", re.DOTALL)
 _LONGEST_SILENCE = 600.0
+_THINKING_SWITCHES = ("enable_thinking", "thinking")  # Qwen's and DeepSeek's chat templates
+_GAPS = re.compile(r"[\s_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a tool: the name, which counts as one token, and the arguments, JSON in pieces of a token."""
+
+    name: str
+    pieces: tuple[str, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Count the tokens of name and arguments."""
+        return 1 + len(self.pieces)
+
+    @property
+    def arguments(self) -> str:
+        """Return the arguments, which are not whole JSON if the call was cut off."""
+        return "".join(self.pieces)
+
+    @property
+    def raw(self) -> str:
+        """Return the text from which a parser reads the call, open at its end (Qwen's chat template)."""
+        return f'<tool_call>\n{{"name": {json.dumps(self.name, ensure_ascii=False)}, "arguments": {self.arguments}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +50,31 @@ class Answer:
     `pause` is how many seconds of silence go before the first token.
     """
 
-    reasoning: tuple[str, ...]
-    content: tuple[str, ...]
+    reasoning: Sequence[str]
+    content: Sequence[str]
     finish_reason: str
     stop_reason: str | None = None
     pause: float = 0.0
-    calls: tuple[Call, ...] = ()
+    calls: Sequence[Call] = ()
 
     @property
     def tokens(self) -> int:
         """Count the tokens, as usage reports them."""
         return len(self.reasoning) + len(self.content) + sum(call.tokens for call in self.calls)
+
+    def within(self, limit: int) -> "Answer":
+        """Return the answer cut off after a number of tokens."""
+        if self.tokens <= limit:
+            return self
+        reasoning = self.reasoning[:limit]
+        content = self.content[: limit - len(reasoning)]
+        left = limit - len(reasoning) - len(content)
+        calls: list[Call] = []
+        for call in self.calls:
+            if left > 0:
+                calls.append(Call(call.name, call.pieces[: left - 1]))
+            left -= call.tokens
+        return Answer(reasoning, content, "length", None, self.pause, calls)
 
 
 def compose(chat: ChatRequest, target: Target, deployment: Deployment, limit: int) -> Answer:
@@ -44,40 +82,26 @@ def compose(chat: ChatRequest, target: Target, deployment: Deployment, limit: in
     question = next((each.text for each in reversed(chat.answered) if each.role == "user"), "")
     silence = _SILENCE.fullmatch(question)
     pause = min(float(silence[1]), _LONGEST_SILENCE) if silence else 0.0
-    calls = make_calls(chat, "" if _is_knob(question) else question)
+    is_knob = any(knob.fullmatch(question) for knob in (_REPEAT, _SILENCE, _SAY))
+    calls = _make_calls(chat, "" if is_knob else question)
     # Without a parser the grammar rules from the first token on, and leaves no room for thoughts (assumed).
     parsed = deployment.thinking == "parsed"
-    thinks = deployment.thinking is not None and chat.lets_think and (parsed or not (chat.wants_json or calls))
-    thoughts = cut(think(question)) if thinks else []
-    content: list[str] = []
-    stop_reason = None
-    if not calls:
-        reply = _reply(chat, question, target, limit)
-        reply = _go_on(chat, question, [] if parsed else _tagged(deployment, thoughts), reply)
-        content, stop_reason = stop(reply or [""], chat.stops)
+    may_think = parsed or not (chat.wants_json or calls)
+    switches = chat.chat_template_kwargs or {}
+    switched_off = any(switches.get(name) is False for name in _THINKING_SWITCHES)
+    thoughts = cut(think(question)) if deployment.thinking and may_think and not switched_off else []
     reasoning = thoughts if parsed and chat.begun is None else []
-    length = len(reasoning) + len(content) + sum(call.tokens for call in calls)
-    finish_reason = _finish(chat, deployment, calls)
-    if length > limit:
-        finish_reason, stop_reason = "length", None
-    reasoning = reasoning[:limit]
-    content = content[: limit - len(reasoning)]
-    calls = fit_calls(calls, limit - len(reasoning) - len(content))
-    return Answer(tuple(reasoning), tuple(content), finish_reason, stop_reason, pause, calls)
-
-
-def _is_knob(question: str) -> bool:
-    return any(knob.fullmatch(question) for knob in (_REPEAT, _SILENCE, _SAY))
-
-
-def _finish(chat: ChatRequest, deployment: Deployment, calls: Sequence[Call]) -> str:
-    """Say how an answer ends that was not cut off.
-
-    A call of a named tool ends with `stop` on vLLM, on SGLang with `tool_calls` as any call does (its source).
-    """
-    if not calls or (deployment.engine == "vllm" and chat.named_tool is not None):
-        return "stop"
-    return "tool_calls"
+    if calls:
+        # A call of a named tool ends with `stop` on vLLM, on SGLang with `tool_calls` as any call does (its source).
+        named = deployment.engine == "vllm" and chat.named_tool is not None
+        return Answer(reasoning, (), "stop" if named else "tool_calls", None, pause, calls).within(limit)
+    reply = _reply(chat, question, target, limit)
+    tagged = [] if parsed else _tagged(deployment, thoughts)
+    # A grammar knows nothing of the prompt, so under one an answer always begins at the beginning (assumed).
+    begun = None if chat.wants_json and not is_knob else chat.begun
+    whole = tagged + reply if begun is None else _go_on(begun, question, tagged, reply)
+    content, stop_reason = stop(whole or [""], chat.stops)
+    return Answer(reasoning, content, "stop", stop_reason, pause).within(limit)
 
 
 def _reply(chat: ChatRequest, question: str, target: Target, limit: int) -> list[str]:
@@ -98,21 +122,53 @@ def _reply(chat: ChatRequest, question: str, target: Target, limit: int) -> list
 
 def _tagged(deployment: Deployment, thoughts: list[str]) -> list[str]:
     """Return the thoughts as content, as Qwen3's and DeepSeek-R1's templates and models mark them."""
-    if not thoughts:
-        return []
     opening = [] if deployment.thinking == "prefilled" else cut("<think>\n")
-    return [*opening, *thoughts, *cut("\n</think>\n\n")]
+    return [*opening, *thoughts, *cut("\n</think>\n\n")] if thoughts else []
 
 
-def _go_on(chat: ChatRequest, question: str, tagged: list[str], reply: list[str]) -> list[str]:
-    """Return what is still to be said; a client may have kept the text with the thoughts or without.
-
-    A grammar knows nothing of the prompt, so under one an answer always starts anew (assumed).
-    """
-    begun = chat.begun
-    if begun is None or (chat.wants_json and not _is_knob(question)):
-        return tagged + reply
+def _go_on(begun: str, question: str, tagged: list[str], reply: list[str]) -> list[str]:
+    """Return what is still to be said; a client may have kept the text with the thoughts or without."""
     for whole in (tagged + reply, reply):
         if "".join(whole).startswith(begun):
             return skip(whole, len(begun))
     return cut(go_on(question))
+
+
+def _make_calls(chat: ChatRequest, question: str) -> list[Call]:
+    """Return the calls of tools; an empty question mentions no tool."""
+    functions = _choose(chat, question)
+    calls: list[Call] = []
+    for each in functions[:1] if chat.parallel_tool_calls is False else functions:
+        arguments = make_instance({"type": "object"} | (each.parameters or {}), question)
+        calls.append(Call(each.name, tuple(cut(json.dumps(arguments, ensure_ascii=False)))))
+    return calls
+
+
+def _choose(chat: ChatRequest, question: str) -> list[Function]:
+    """Return the functions to call.
+
+    When the choice is the model's it calls the tools that the question mentions by name, but after a result, or
+    when its answer has to be JSON or goes on from a text, it answers in text.
+    """
+    functions = {each.function.name: each.function for each in reversed(chat.tools or [])}
+    if not chat.tools or chat.tool_choice == "none":
+        return []
+    if chat.named_tool is not None:
+        return [each for each in functions.values() if each.name == chat.named_tool]
+    if chat.tool_choice == "required":
+        return [chat.tools[0].function]
+    in_text = chat.wants_json or chat.begun is not None or chat.messages[-1].role == "tool"
+    return [] if in_text else _mentioned(functions, question)
+
+
+def _mentioned(functions: dict[str, Function], question: str) -> list[Function]:
+    """Find the functions named in a question, in its order; of two names in one place the longer counts."""
+    spoken = {_flat(name): function for name, function in functions.items() if _flat(name)}
+    names = "|".join(re.escape(name) for name in sorted(spoken, key=len, reverse=True))
+    # Not \b: there may be no space between a name and the Chinese characters around it.
+    found = re.findall(rf"(?<![0-9a-z])(?:{names})(?![0-9a-z])", _flat(question)) if names else []
+    return [spoken[name] for name in dict.fromkeys(found)]
+
+
+def _flat(text: str) -> str:
+    return _GAPS.sub(" ", text.casefold()).strip()

@@ -2,12 +2,12 @@
 
 import ipaddress
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from urllib.parse import quote
 
 import httpx2
 
-from alaya_mcp.sandbox.exchange import Exchange, json_response
+from alaya_mcp.sandbox.exchange import Exchange
 from alaya_mcp.sandbox.refusals import RefusedError
 from alaya_mcp.sandbox.stats import CountedChat
 
@@ -45,12 +45,12 @@ class Backend:
     async def relay(self, exchange: Exchange, path: str, counted: CountedChat) -> None:
         """Pass one request on, and its answer back as it comes; both end when the client leaves."""
         request = exchange.request
-        body = await request.body()
         # Bytes are relayed as they are, so no compression that the client did not ask for.
         headers = {"accept-encoding": "identity"}
         headers |= {name: request.headers[name] for name in _REQUEST_HEADERS if name in request.headers}
         query = f"?{request.url.query}" if request.url.query else ""
         url = f"{self._root}/{quote(path)}{query}"
+        body = await request.body()
         outgoing = self._client.build_request(request.method, url, headers=headers, content=body)
         await exchange.run(lambda: self._pass(outgoing, exchange, counted))
 
@@ -61,24 +61,21 @@ class Backend:
             # Only the kind of the error: its text can hold the address, and that can hold a password.
             message = f"The backend behind the sandbox could not be reached ({type(error).__name__})."
             refusal = RefusedError(message, 502, "BadGateway")
-            await exchange.answer(json_response(refusal.body("proxy"), refusal.status))
-            counted.finish()
+            await exchange.answer(refusal.response("proxy"))
+            counted.finished = True
             return
-        try:
-            kept = {name: incoming.headers[name] for name in _RESPONSE_HEADERS if name in incoming.headers}
-            await exchange.start(kept, incoming.status_code)
-            async for piece in incoming.aiter_raw():
-                await exchange.write(piece)
-            counted.finish()
-            await exchange.end()
-        except httpx2.TransportError:
-            return  # the server then cuts the connection, as the backend did
-        finally:
-            await incoming.aclose()
+        # After an error the server cuts the connection, as the backend did.
+        async with aclosing(incoming):
+            with suppress(httpx2.TransportError):
+                kept = {name: incoming.headers[name] for name in _RESPONSE_HEADERS if name in incoming.headers}
+                await exchange.start(kept, incoming.status_code)
+                async for piece in incoming.aiter_raw():
+                    await exchange.write(piece)
+                counted.finished = True
+                await exchange.end()
 
 
 def _is_loopback(host: str) -> bool:
-    try:
+    with suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
+    return host.lower() == "localhost"

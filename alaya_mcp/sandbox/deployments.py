@@ -1,4 +1,4 @@
-"""The deployments a sandbox offers. Data only.
+"""The deployments that a sandbox offers, and how the control plane reports their configuration. Data only.
 
 Their answers differ from one another on purpose: every spelling and shape that the API documentation shows
 for a field appears in at least one of them.
@@ -8,12 +8,41 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Literal, TypeAlias
 
-from alaya_mcp.sandbox.configurations import EXPERT_FIELDS, SGLANG_FIELDS, quick_start
-
 Engine: TypeAlias = Literal["vllm", "sglang", "proxy"]
 
+VLLM_VERSION = "0.32.0"
 STARTING = "staring"  # as the API documentation misspells it
-DEFAULT_SERVICE_ID = "sandbox-qwen3"
+
+
+def quick_start(*args: str, workers: object = 1) -> dict[str, object]:
+    """Return the fields of a deployment in quick-start mode with vLLM."""
+    resource = {"workers": workers, "cpu": 16, "mem": 128, "gpu": {"gpuType": "H800", "count": 1}}
+    backend = {"backend": "vllm", "backendVersion": VLLM_VERSION, "backendArgs": list(args), "resource": resource}
+    return {"mode": "quickStart", "expert": None, "quickStart": backend}
+
+
+def _expert_config(command: str, **more: object) -> dict[str, object]:
+    # API documentation, deployment detail (expert): the shape of headConfig and workerConfig. Each planted
+    # secret is where users really put one; none of them may reach a caller that asks about the deployment.
+    return {
+        "image": "registry.example.com/team/vllm-openai:v0.9.1",
+        "imagePullSecret": {
+            "registry": "registry.example.com",
+            "username": "planted-registry-user",
+            "password": "planted-registry-password",
+        },
+        "labels": {"team": "finance", "cost-centre": "planted-label-4711"},
+        "env": {
+            "HF_TOKEN": "hf_planted-hub-token",
+            "DATABASE_URL": "postgres://app:planted-database-password@db.example.com/app",
+            "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "true",
+        },
+        "resource": {"cpu": "64", "mem": "512", "gpu": {"gpuType": "H800", "count": "8"}},
+        "pvcMounts": [{"pvcName": "models", "subPath": "qwen", "containerPath": "/models", "readOnly": "true"}],
+        **more,
+        "cmd": ["/bin/sh", "-c"],
+        "args": [command],
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +57,12 @@ class Instance:
     instance_id: str = "0"
     base_model_ready: bool = True
     reported_lora_models: tuple[str, ...] | None = None
+
+    @property
+    def reported(self) -> dict[str, object]:
+        """Return the instance as the control plane reports it."""
+        names = self.lora_models if self.reported_lora_models is None else self.reported_lora_models
+        return {"instanceId": self.instance_id, "loraModels": names, "baseModelReady": self.base_model_ready}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +104,23 @@ class Deployment:
     extensions: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
+    def kind(self) -> str:
+        """Return the `type` of its row in the list."""
+        return "lora" if self.source == "lora" else "base"
+
+    @property
     def names(self) -> tuple[str, ...]:
-        """Every name that its engine serves, but for adapters."""
+        """Return every name that its engine serves, but for adapters."""
         return (self.model, *self.aliases)
 
     @property
     def reported_name(self) -> str | tuple[str, ...] | None:
-        """What the control plane reports as its served name."""
+        """Return what the control plane reports as its served name."""
         return self.names if self.served_name == () else self.served_name
 
     @property
     def api_key(self) -> str:
-        """The key that its engine takes at first."""
+        """Return the key that its engine takes at first."""
         return f"sandbox-key-{self.key_name or self.service_id.partition('-')[2]}"
 
 
@@ -94,12 +134,29 @@ def lora_service(adapter: str, base_id: str, deployment: Deployment) -> Deployme
     return replace(shown, served_name=adapter, model_id=f"sandbox/{adapter}", source="lora")
 
 
+_HEAD_COMMAND = (
+    "exec vllm serve /models/qwen2.5-72b --served-model-name qwen2.5-72b"
+    " --tensor-parallel-size 8 --max-model-len 32768 --enable-lora --api-key planted-engine-key"
+)
+_WORKER_COMMAND = "exec ray start --block --address=$HEAD:6379 --redis-password planted-ray-password"
+_EXPERT = {
+    "headConfig": _expert_config(_HEAD_COMMAND),
+    "workerConfig": _expert_config(_WORKER_COMMAND, workers="1"),
+    "scale": {"max": "2", "min": "1", "rpsValue": "10", "idleTime": "300"},
+}
+# API documentation: the misspelt key, and strings where other deployments have numbers.
+_SGLANG = {
+    "backend": "sglang",
+    "backendVersion": "0.5.23",
+    "backenArgs": ["--lora-paths", "poet=/models/poet", "--tool-call-parser", "qwen25"],
+    "resource": {"workers": "1", "cpu": "16", "mem": "128", "gpu": {"gpuType": "H800", "count": "1"}},
+}
 _TOOL_FLAGS = ("--enable-auto-tool-choice", "--tool-call-parser=hermes")
 
 # A paragraph each: what it is for, its names, and what is special about it.
 # fmt: off
 DEPLOYMENTS: tuple[Deployment, ...] = (
-    Deployment(DEFAULT_SERVICE_ID, "vLLM, two instances, adapters support-zh and sql-writer on both; it calls tools",
+    Deployment("sandbox-qwen3", "vLLM, two instances, adapters support-zh and sql-writer on both; it calls tools",
         name="qwen3-support", model="qwen3-8b", aliases=("qwen3-8b-chat",), model_id="Qwen/Qwen3-8B",
         instances=(Instance(("support-zh", "sql-writer")), Instance(("support-zh", "sql-writer"), "1")),
         fields=quick_start("--enable-lora", "--max-model-len=32768", *_TOOL_FLAGS, workers=2), tool_parser=True),
@@ -124,22 +181,24 @@ DEPLOYMENTS: tuple[Deployment, ...] = (
         name="still-loading", model="qwen3-14b", model_id="Qwen/Qwen3-14B",
         instances=(Instance(base_model_ready=False), Instance(instance_id="1", base_model_ready=False)),
         fields=quick_start(workers=2)),
-    lora_service("legal-zh", DEFAULT_SERVICE_ID, Deployment("sandbox-lora-service",
+    lora_service("legal-zh", "sandbox-qwen3", Deployment("sandbox-lora-service",
         "a LoRA service on sandbox-qwen3 (adapter legal-zh), answered without an envelope",
         name="legal-assistant", model="qwen3-8b", aliases=("qwen3-8b-chat",), model_id="Qwen/Qwen3-8B",
         instances=(Instance(("legal-zh",)),))),
     Deployment("sandbox-expert", "expert mode, head and worker, secrets planted in it, no servedName",
         name="finance-72b", model="qwen2.5-72b", served_name=None, model_id="Qwen/Qwen2.5-72B-Instruct",
-        fields=EXPERT_FIELDS, source="expert", code="0", namespace="finance", vks_id="vks-sandbox-2"),
+        fields={"mode": "expert", "expert": _EXPERT, "quickStart": None},
+        source="expert", code="0", namespace="finance", vks_id="vks-sandbox-2"),
     Deployment("sandbox-sglang", "SGLang; its adapter poet is asked for as qwen2.5-7b:poet; it calls tools",
         name="poems", model="qwen2.5-7b", served_name="qwen2.5-7b", model_id="Qwen/Qwen2.5-7B-Instruct",
-        instances=(Instance(("poet",)),), engine="sglang", tool_parser=True, fields=SGLANG_FIELDS, url_end="/"),
+        instances=(Instance(("poet",)),), engine="sglang", tool_parser=True, url_end="/",
+        fields={"mode": "quickStart", "expert": None, "quickStart": _SGLANG}),
     Deployment("sandbox-thinking", "vLLM with a reasoning parser: it thinks before it answers",
         name="thinker", model="qwen3-30b-thinking", model_id="Qwen/Qwen3-30B-A3B-Thinking-2507",
         thinking="parsed", fields=quick_start("--reasoning-parser", "qwen3"), key_field="apiKey"),
     Deployment("sandbox-thinking-tags", "vLLM without a reasoning parser: its answers begin with <think> and thoughts",
         name="tagged-thoughts", model="qwen3-32b-hybrid", model_id="Qwen/Qwen3-32B", thinking="tags"),
-    Deployment("sandbox-thinking-prefilled", "the same, but <think> stands in the prompt: only </think> arrives",
+    Deployment("sandbox-thinking-prefilled", "the same, but <think> is in the prompt: only </think> arrives",
         name="prefilled-thoughts", model="deepseek-r1-distill-qwen-7b",
         model_id="deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",
         thinking="prefilled", code="0"),

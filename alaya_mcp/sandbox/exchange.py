@@ -6,18 +6,19 @@ import socket
 import struct
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import NoReturn
+from contextlib import suppress
 
 import anyio
 import anyio.lowlevel
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Send
+from starlette.types import Receive, Scope, Send
 
 CONNECTIONS = "sandbox.connections"
 JSON = {"content-type": "application/json"}
 HTML = {"content-type": "text/html"}
 EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8"}
+DONE = b"data: [DONE]\n\n"
 
 # struct linger { on, seconds }: zero seconds make a close a reset.
 _LINGER_NOT = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
@@ -28,6 +29,11 @@ def encode(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
+def event(value: object) -> bytes:
+    """Write one event of a stream."""
+    return b"data: " + encode(value) + b"\n\n"
+
+
 def json_response(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a response with a JSON body."""
     return Response(encode(body), status, {**JSON, **(headers or {})})
@@ -36,6 +42,9 @@ def json_response(body: object, status: int = 200, headers: Mapping[str, str] | 
 def envelope(code: object, reason: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a failure in the control plane's envelope (API documentation)."""
     return json_response({"code": code, "msg": reason}, status, headers)
+
+
+NOT_FOUND = json_response({"detail": "Not Found"}, 404)
 
 
 class Exchange:
@@ -79,7 +88,7 @@ class Exchange:
         # The server waits only when its buffer is full, and a departure is noticed only when others may run.
         await anyio.lowlevel.checkpoint()
 
-    async def write_each(self, pieces: Iterable[bytes], delay: float) -> None:
+    async def write_each(self, pieces: Iterable[bytes], delay: float = 0) -> None:
         """Send pieces of the body, each after `delay` seconds."""
         for piece in pieces:
             await anyio.sleep(delay)
@@ -89,22 +98,17 @@ class Exchange:
         """End the body properly."""
         await self.send({"type": "http.response.body", "body": b""})
 
-    async def hang(self) -> NoReturn:
+    async def hang(self) -> None:
         """Do nothing until the client leaves."""
         await anyio.sleep_forever()
-        raise AssertionError("sleeping for ever has ended")
 
-    async def answer_raw(self, data: bytes) -> NoReturn:
-        """Send bytes that need not be HTTP, and close the connection."""
-        self._transport.write(data)
-        await self.close()
-
-    async def close(self) -> NoReturn:
-        """Close the connection wherever it is in an answer: the client reads what was sent, then EOF."""
+    async def close(self, last: bytes = b"") -> None:
+        """Close the connection wherever it is in an answer, after some bytes that need not be HTTP."""
+        self._transport.write(last)
         self._transport.close()
         await self.hang()
 
-    async def reset(self) -> NoReturn:
+    async def reset(self) -> None:
         """Reset the connection (RST). What was sent just before may be lost on the way."""
         connection: socket.socket = self._transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
@@ -116,3 +120,18 @@ class Exchange:
         # Two connections of one port never have the same client address at the same time.
         scope = self.request.scope
         return next(each.transport for each in scope[CONNECTIONS] if each.client == scope["client"])
+
+
+class Plane:
+    """An ASGI application that answers each request by `respond`."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or nothing to a client that left before it had asked."""
+        exchange = Exchange(Request(scope, receive), send)
+        with suppress(ClientDisconnect):
+            if (response := await self.respond(exchange)) is not None:
+                await exchange.answer(response)
+
+    async def respond(self, exchange: Exchange) -> Response | None:
+        """Return the response to send, None if the exchange has been answered."""
+        raise NotImplementedError

@@ -37,23 +37,19 @@ def find_target(deployment: Deployment, instance: Instance, chat: ChatRequest) -
         RefusedError: The engine does not know the name.
     """
     if deployment.engine == "sglang":
-        return _find_on_sglang(deployment, instance, chat)
+        # SGLang's source: what follows the colon is the adapter and goes before lora_path; the name itself is never
+        # looked at. That the answer repeats it, its default and the text of the refusal are assumed.
+        name = chat.model or "default"
+        adapter = name.partition(":")[2] or (chat.lora_path if isinstance(chat.lora_path, str) else "")
+        if adapter and adapter not in instance.lora_models:
+            raise unknown_adapter(adapter, instance.lora_models)
+        return Target(name, deployment.model, adapter or None)
     # Recorded: a missing or empty model and SGLang's lora_path field are silently answered by the base.
     if not chat.model or chat.model in deployment.names:
         return Target(deployment.model, deployment.model)
     if chat.model in instance.lora_models:
         return Target(chat.model, deployment.model, chat.model)
     raise unknown_model(chat.model, deployment.names)
-
-
-def _find_on_sglang(deployment: Deployment, instance: Instance, chat: ChatRequest) -> Target:
-    # SGLang's source: what stands after the colon is the adapter and goes before lora_path; the name itself
-    # is never looked at. That the answer repeats it, its default and the text of the refusal are assumed.
-    name = chat.model or "default"
-    adapter = name.partition(":")[2] or (chat.lora_path if isinstance(chat.lora_path, str) else "")
-    if adapter and adapter not in instance.lora_models:
-        raise unknown_adapter(adapter, instance.lora_models)
-    return Target(name, deployment.model, adapter or None)
 
 
 def list_models(deployment: Deployment, instance: Instance) -> list[object]:

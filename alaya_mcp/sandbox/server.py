@@ -26,11 +26,9 @@ from alaya_mcp.sandbox.control import ACCESS_KEY, SECRET_KEY, ControlPlane
 from alaya_mcp.sandbox.deployments import BACKEND, DEPLOYMENTS
 from alaya_mcp.sandbox.engine import DataPlane
 from alaya_mcp.sandbox.exchange import CONNECTIONS, json_response
-from alaya_mcp.sandbox.faults.registry import find_fault
-from alaya_mcp.sandbox.faults.script import Pace
-from alaya_mcp.sandbox.faults.shown import ShownFaults
-from alaya_mcp.sandbox.fleet import Fleet
-from alaya_mcp.sandbox.generated import generated
+from alaya_mcp.sandbox.faults.fault import Pace
+from alaya_mcp.sandbox.faults.registry import NO_FAULT, ShownFaults, find_fault
+from alaya_mcp.sandbox.fleet import Fleet, generated
 from alaya_mcp.sandbox.stats import Stats
 
 _HOST = "127.0.0.1"
@@ -51,7 +49,7 @@ class Sandbox:
         port: The port to listen on; 0 takes a free one.
         token_delay: Seconds before each token of an answer.
         starting_seconds: How long the starting deployment still starts after its detail is first asked for.
-        fleet: So many more deployments, to list and to page through; they are in no catalogue.
+        fleet: How many further deployments there are to list and to page through; they are in no catalogue.
         backend: URL of an OpenAI-compatible server; it becomes one more deployment, and the default one.
         backend_key: The key that server wants, sent as a bearer token.
         fault: The name of a fault that every deployment shows.
@@ -79,7 +77,7 @@ class Sandbox:
     secret_key: ClassVar[str] = SECRET_KEY
 
     def __post_init__(self) -> None:
-        self._fault = find_fault(self.fault) if self.fault else None
+        self._fault = find_fault(self.fault) if self.fault else NO_FAULT
         self._deployments = ((BACKEND,) if self.backend else ()) + DEPLOYMENTS
         self._others = generated(self.fleet)
         self._exits = contextlib.AsyncExitStack()
@@ -117,22 +115,19 @@ class Sandbox:
 
     def _application(self, backend: Backend | None, closed_port: int, port: int) -> Starlette:
         fleet = Fleet(self._deployments + self._others, self.starting_seconds)
-        faults = ShownFaults(
-            self._fault, self.stats, Pace(self.token_delay, self.slow_seconds), closed_port=closed_port
-        )
-
-        async def show_stats(_request: Request) -> Response:
-            return json_response(self.stats.snapshot())
-
+        faults = ShownFaults(self._fault, self.stats, Pace(self.token_delay, self.slow_seconds), closed_port)
         control = ControlPlane(fleet, self.stats, faults, origin=f"http://{_HOST}:{port}")
-        data = DataPlane(fleet, self.stats, faults, token_delay=self.token_delay, backend=backend)
+        data = DataPlane(fleet, self.stats, faults, self.token_delay, backend)
         return Starlette(
             routes=[
-                Route("/sandbox/stats", show_stats),
+                Route("/sandbox/stats", self._show_stats),
                 Route(f"{_BASE_PATH}/{{path:path}}", control),
                 Route("/serve/{service_id}/{path:path}", data),
             ]
         )
+
+    def _show_stats(self, _request: Request) -> Response:
+        return json_response(self.stats.snapshot())
 
 
 @contextlib.asynccontextmanager
@@ -149,14 +144,7 @@ async def _serving(build: Callable[[int], ASGIApp], port: int) -> AsyncGenerator
         await application({**scope, CONNECTIONS: state.connections}, receive, send)
 
     config = uvicorn.Config(
-        serve_request,
-        interface="asgi3",
-        http="h11",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="critical",
-        access_log=False,
+        serve_request, http="h11", ws="none", lifespan="off", log_config=None, log_level="critical", access_log=False
     )
     config.load()
     state.default_headers = [(b"date", formatdate(usegmt=True).encode()), *config.encoded_headers]

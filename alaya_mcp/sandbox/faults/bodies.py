@@ -1,18 +1,14 @@
-"""Bodies that are no answer: pages, redirects, and bodies that are too big, endless or damaged."""
+"""Bodies that are not an answer: pages, redirects, and bodies that are too big, endless or damaged."""
 
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from itertools import chain, repeat
-from typing import TypeVar
 
 from starlette.responses import PlainTextResponse, Response
 
-from alaya_mcp.sandbox.exchange import EVENT_STREAM, HTML, JSON, Exchange, envelope
-from alaya_mcp.sandbox.faults.fault import Fault, Show, reply
-from alaya_mcp.sandbox.faults.script import Script
+from alaya_mcp.sandbox.exchange import EVENT_STREAM, HTML, JSON, envelope
+from alaya_mcp.sandbox.faults.fault import Fault, Script, Show, reply, send
 from alaya_mcp.sandbox.faults.streams import DRIP_SECONDS
-
-_E = TypeVar("_E", bound=Exchange)
 
 PAGE = Response(
     "<!doctype html>\n<html><head><title>Welcome</title></head><body><h1>Please log in</h1></body></html>\n",
@@ -32,19 +28,6 @@ _RAW_DEFLATE = -15
 def redirect(status: int) -> Show:
     """Return the handler that sends the client to another host."""
     return reply(Response(status_code=status, headers={**HTML, "location": "https://elsewhere.invalid/"}))
-
-
-def send(
-    pieces: Callable[[_E], Iterable[bytes]], headers: Mapping[str, str] = JSON, *, status: int = 200, delay: float = 0
-) -> Callable[[_E], Awaitable[None]]:
-    """Return the handler that sends a body piece by piece, each after `delay` seconds, however many there are."""
-
-    async def show(exchange: _E) -> None:
-        await exchange.start(headers, status)
-        await exchange.write_each(pieces(exchange), delay)
-        await exchange.end()
-
-    return show
 
 
 def huge(document: bytes, mebibytes: int = 9) -> Iterator[bytes]:
@@ -79,7 +62,7 @@ def _huge_stream(chat: Script) -> Iterator[bytes]:
     return chain((role,), repeat(large, 66), (b"".join(rest),))
 
 
-DRIP_JSON: Show = send(lambda _: chain((b"{",), repeat(b" ")), delay=DRIP_SECONDS)
+DRIP_JSON: Show = send(lambda _: chain((b"{",), repeat(b" ")), JSON, delay=DRIP_SECONDS)
 # 1025 MiB of JSON in one MiB.
 BOMB: Show = send(lambda _: pack_spaces(1025), _GZIP)
 
@@ -92,12 +75,13 @@ BODIES = (
     Fault("text-200", "200 with plain text", chat=reply(PlainTextResponse("OK\n"))),
     Fault("redirect-302", "302 to another host", chat=redirect(302), refuses=True),
     Fault("redirect-307", "307 to another host", chat=redirect(307), refuses=True),
-    Fault("huge-body", "one JSON answer of more than 8 MiB", chat=send(lambda chat: huge(bytes(chat.whole().body)))),
+    Fault("huge-body", "one JSON answer of more than 8 MiB",
+        chat=send(lambda chat: huge(bytes(chat.whole().body)), JSON)),
     Fault("huge-event", "one event of more than 16 MiB",
         chat=send(lambda chat: huge(b"".join(chat.events()), 17), EVENT_STREAM)),
     Fault("huge-stream", "events of more than 64 MiB together", chat=send(_huge_stream, EVENT_STREAM)),
     Fault("endless-body", "400 with a body that goes on as fast as it is read, for ever",
-        chat=send(lambda _: chain((b'{"error":{"message":"',), repeat(_PIECE)), status=400), refuses=True),
+        chat=send(lambda _: chain((b'{"error":{"message":"',), repeat(_PIECE)), JSON, status=400), refuses=True),
     Fault("endless-json", "200 with a JSON body that drips spaces, for ever", chat=DRIP_JSON),
     Fault("gzip-bomb", "a small compressed body, unasked for, that unpacks to more than 1 GiB", chat=BOMB),
     Fault("broken-gzip", "200 with a body that is said to be gzip and is not",

@@ -1,18 +1,88 @@
-"""What a fault is: a name, a line about it, and a handler for each plane where it shows."""
+"""What a fault is, and what its handlers work with."""
 
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar, cast
 
 from starlette.responses import Response
 
+from alaya_mcp.sandbox.answers import Answer
+from alaya_mcp.sandbox.chat_request import StreamOptions
 from alaya_mcp.sandbox.deployments import Deployment
-from alaya_mcp.sandbox.exchange import Exchange
-from alaya_mcp.sandbox.faults.script import ShowInChat
+from alaya_mcp.sandbox.exchange import EVENT_STREAM, Exchange, json_response
+from alaya_mcp.sandbox.stats import CountedChat
+from alaya_mcp.sandbox.wire import Fields, Wire
 
-Fields: TypeAlias = dict[str, object]
-Show: TypeAlias = Callable[[Exchange], Awaitable[None]]
+Chunk: TypeAlias = dict[str, Any]
+_E = TypeVar("_E", bound=Exchange)
+
+TOKENS = ("one", " two", " three")
+"""The short answer that faults begin, break off or rewrite."""
+
+_PROMPT_TOKENS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds before each token, and until what is slow comes."""
+
+    token_delay: float
+    slow_seconds: float
+
+
+class Script(Exchange):
+    """A chat that shows a fault, and the answer that is in its place, in the dialect of its engine.
+
+    The request is read as far as the answer depends on it; a field that is not as it should be is passed over.
+    """
+
+    def __init__(
+        self, exchange: Exchange, body: bytes, deployment: Deployment, *, sglang: bool, pace: Pace, counted: CountedChat
+    ) -> None:
+        super().__init__(exchange.request, exchange.send)
+        fields = _read(body)
+        asked, options = fields.get("model"), fields.get("stream_options")
+        named = isinstance(asked, str) and asked and asked not in deployment.aliases
+        self.model = cast("str", asked) if named else deployment.model
+        self.served = deployment.names
+        self.usage = isinstance(options, dict) and bool(cast("Chunk", options).get("include_usage"))
+        self.pace = pace
+        self.counted = counted
+        self._wire = Wire(model=self.model, prompt_tokens=_PROMPT_TOKENS, sglang=sglang)
+
+    async def finish(self) -> None:
+        """End the body properly, and count the chat as finished."""
+        self.counted.finished = True
+        await self.end()
+
+    def whole(self) -> Response:
+        """Return the answer as one JSON object."""
+        return json_response(self._wire.whole(Answer((), TOKENS, "stop")))
+
+    def events(self, tokens: tuple[str, ...] = TOKENS, finish_reason: str = "stop") -> list[bytes]:
+        """Return the whole stream, an event each: the role, the tokens, what the engine ends with, [DONE]."""
+        answer = Answer((), tokens, finish_reason)
+        stream = b"".join(self._wire.events(answer, StreamOptions(include_usage=self.usage)))
+        return [each + b"\n\n" for each in stream.split(b"\n\n")[:-1]]
+
+    def begun(self, tokens: tuple[str, ...] = TOKENS) -> list[bytes]:
+        """Return the role and the tokens of a stream of which nothing says that it ended."""
+        # One token more, because the last one comes with the end.
+        return self.events((*tokens, ""))[: 1 + len(tokens)]
+
+    def chunks(self) -> list[Chunk]:
+        """Return what the events of the whole stream hold, but for [DONE]."""
+        return [json.loads(each.removeprefix(b"data: ")) for each in self.events()[:-1]]
+
+
+def _read(body: bytes) -> Chunk:
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return cast("Chunk", fields) if isinstance(fields, dict) else {}
 
 
 @dataclass(slots=True)
@@ -25,7 +95,7 @@ class Memory:
     key_refused: bool = False
 
     def key(self, rotations: int | None = None) -> str:
-        """Return the present key, or the one after so many rotations."""
+        """Return the present key, or the one after a number of rotations."""
         rotations = self.rotations if rotations is None else rotations
         return f"{self.deployment.api_key}-{rotations}" if rotations else self.deployment.api_key
 
@@ -50,12 +120,17 @@ class Page:
 
     @property
     def shown(self) -> list[Fields]:
-        """The rows of this page."""
+        """Return the rows of this page."""
         return self.rows[(self.number - 1) * self.size : self.number * self.size]
 
     def data(self, **changes: object) -> Fields:
         """Return the page as the control plane shows it, but for what changes; the count is a string."""
         return {"count": str(len(self.rows)), "rows": self.shown} | changes
+
+
+Show: TypeAlias = Callable[[Exchange], Awaitable[None]]
+ShowInChat: TypeAlias = Callable[[Script], Awaitable[None]]
+Events: TypeAlias = Callable[[Script], Iterable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +167,33 @@ class Fault:
 def reply(response: Response) -> Show:
     """Return the handler that always gives one answer."""
     return lambda exchange: exchange.answer(response)
+
+
+def send(
+    pieces: Callable[[_E], Iterable[bytes]],
+    headers: Mapping[str, str],
+    then: Callable[[_E], Awaitable[None]] = Exchange.end,
+    *,
+    status: int = 200,
+    delay: float = 0,
+) -> Callable[[_E], Awaitable[None]]:
+    """Return the handler that sends a body piece by piece, each after `delay` seconds, and then ends it well or not."""
+
+    async def show(exchange: _E) -> None:
+        await exchange.start(headers, status)
+        await exchange.write_each(pieces(exchange), delay)
+        await then(exchange)
+
+    return show
+
+
+def stream(events: Events, then: ShowInChat = Script.finish, status: int = 200) -> ShowInChat:
+    """Return the handler that sends an event stream at the pace of the sandbox, and then ends it well or not."""
+    return lambda chat: send(events, EVENT_STREAM, then, status=status, delay=chat.pace.token_delay)(chat)
+
+
+def streamed(
+    name: str, summary: str, events: Events, then: ShowInChat = Script.finish, *, sglang: bool = False
+) -> Fault:
+    """Return a fault that is an event stream."""
+    return Fault(name, summary, chat=stream(events, then), sglang=sglang)

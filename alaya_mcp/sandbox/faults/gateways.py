@@ -6,11 +6,8 @@ from copy import deepcopy
 
 import anyio
 
-from alaya_mcp.sandbox.exchange import EVENT_STREAM, encode, json_response
-from alaya_mcp.sandbox.faults.fault import Fault
-from alaya_mcp.sandbox.faults.script import TOKENS, Chunk, Script, stream
-from alaya_mcp.sandbox.faults.streams import streamed
-from alaya_mcp.sandbox.wire import DONE, event
+from alaya_mcp.sandbox.exchange import DONE, EVENT_STREAM, encode, event, json_response
+from alaya_mcp.sandbox.faults.fault import TOKENS, Chunk, Fault, Script, stream, streamed
 
 _SURROGATES = "\ud83d", "\ude00"  # halves of one character
 _CALL: Chunk = {"index": 0, "id": "call-a", "type": "function", "function": {"name": "get_weather", "arguments": ""}}
@@ -47,7 +44,7 @@ async def _early_reason(chat: Script) -> None:
     await chat.start(EVENT_STREAM)
     await chat.write(first)
     await anyio.sleep(chat.pace.slow_seconds)
-    await chat.write_each(rest, 0)
+    await chat.write_each(rest)
     await chat.finish()
 
 
@@ -97,7 +94,7 @@ async def _no_stream_options(chat: Script) -> None:
 
 async def _broken_http(chat: Script) -> None:
     twice = b"transfer-encoding: chunked\r\n" * 2
-    await chat.answer_raw(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n" + twice + b"\r\n0\r\n\r\n")
+    await chat.close(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n" + twice + b"\r\n0\r\n\r\n")
 
 
 def _rewritten(name: str, summary: str, rewrite: Callable[[list[Chunk]], Iterable[bytes]]) -> Fault:

@@ -9,8 +9,7 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from alaya_mcp.sandbox.exchange import HTML, json_response
-from alaya_mcp.sandbox.faults.fault import Fault, Fields, Memory, Report, reply
-from alaya_mcp.sandbox.faults.script import Script
+from alaya_mcp.sandbox.faults.fault import Fault, Memory, Report, Script, reply
 from alaya_mcp.sandbox.refusals import (
     CHARACTERS_PER_TOKEN,
     MAX_MODEL_LEN,
@@ -21,6 +20,7 @@ from alaya_mcp.sandbox.refusals import (
     unknown_adapter,
     unknown_model,
 )
+from alaya_mcp.sandbox.wire import Fields
 
 AT_ONCE = {"retry-after": "0"}
 
@@ -49,10 +49,6 @@ def nginx_page(status: int, headers: Mapping[str, str] | None = None) -> Respons
     return Response(page, status, {**HTML, **(headers or {})})
 
 
-def _said_by(engine: str, refusal: RefusedError) -> Response:
-    return json_response(refusal.body(engine), refusal.status)
-
-
 def _status(engine: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
     phrase = HTTPStatus(status).phrase
     body = RefusedError(f"{phrase}.", status, _KINDS.get(status, phrase.replace(" ", ""))).body(engine)
@@ -63,13 +59,11 @@ def _gateway(message: str, code: str, status: int = 400) -> Response:
     return json_response({"error": {"message": message, "type": None, "param": None, "code": code}}, status)
 
 
-def _refusal(name: str, summary: str, response: Response, *, once: bool = False) -> Fault:
-    """Return a fault that always refuses in the same way."""
-    return Fault(name, summary, chat=reply(response), refuses=True, once=once, sglang=name.startswith("sglang"))
-
-
-def _limited(name: str, summary: str, after: str, *, once: bool = False) -> Fault:
-    return _refusal(name, summary, _status("vllm", 429, {"retry-after": after}), once=once)
+def _refusal(name: str, summary: str, answer: Response | RefusedError, *, once: bool = False) -> Fault:
+    """Return a fault that always refuses in the same way; the engine is vLLM where the name does not say SGLang."""
+    sglang = name.startswith("sglang")
+    response = answer.response("sglang" if sglang else "vllm") if isinstance(answer, RefusedError) else answer
+    return Fault(name, summary, chat=reply(response), refuses=True, once=once, sglang=sglang)
 
 
 async def _limited_until(chat: Script) -> None:
@@ -105,21 +99,21 @@ REFUSALS = (
     *(_refusal(f"vllm-{status}", f"{status} in vLLM's shape", _status("vllm", status)) for status in _ENGINE_STATUSES),
     # Recorded: context_overflow_prompt, unknown_model, tools_auto, image_part_on_text_model.
     _refusal("vllm-400-context", "400: vLLM says that the prompt does not fit the context window",
-        _said_by("vllm", long_prompt(_TOO_LONG * CHARACTERS_PER_TOKEN))),
+        long_prompt(_TOO_LONG * CHARACTERS_PER_TOKEN)),
     Fault("vllm-404-model", "404: vLLM says that it does not serve the model",
-        chat=lambda chat: chat.answer(_said_by("vllm", unknown_model(chat.model, chat.served))), refuses=True),
+        chat=lambda chat: chat.answer(unknown_model(chat.model, chat.served).response("vllm")), refuses=True),
     _refusal("vllm-400-tool-parser", "400: vLLM was started without a tool parser",
-        _said_by("vllm", RefusedError(NO_TOOL_PARSER))),
+        RefusedError(NO_TOOL_PARSER)),
     Fault("vllm-400-not-multimodal", "400: vLLM says that the model takes no images",
-        chat=lambda chat: chat.answer(_said_by("vllm", not_multimodal(chat.model))), refuses=True),
+        chat=lambda chat: chat.answer(not_multimodal(chat.model).response("vllm")), refuses=True),
     *(
         _refusal(f"sglang-{status}", f"{status} in SGLang's shape", _status("sglang", status))
         for status in _ENGINE_STATUSES
     ),
     _refusal("sglang-400-context", "400: SGLang says that the prompt does not fit the context window",
-        _said_by("sglang", RefusedError(_SGLANG_CONTEXT))),
+        RefusedError(_SGLANG_CONTEXT)),
     _refusal("sglang-400-adapter", "400: SGLang says that the adapter is not loaded",
-        _said_by("sglang", unknown_adapter("ghost", ("support-zh",)))),
+        unknown_adapter("ghost", ("support-zh",))),
     # Public documentation of LiteLLM, DashScope and OpenAI.
     _refusal("gateway-400-model", "400: a gateway says that the model's name is invalid", _gateway(_NO_MODEL, "400")),
     _refusal("gateway-400-parameter", "400: a gateway says InvalidParameter", json_response(_INVALID, 400)),
@@ -133,12 +127,16 @@ REFUSALS = (
         for status in _GATEWAY_STATUSES
     ),
     _refusal("rate-limited", "429 always, with no Retry-After", _status("vllm", 429)),
-    _limited("rate-limited-seconds", "429 always, with Retry-After: 1", "1"),
-    _limited("rate-limited-fraction", "429 always, with Retry-After: 0.5", "0.5"),
+    _refusal("rate-limited-seconds", "429 always, with Retry-After: 1",
+        _status("vllm", 429, {"retry-after": "1"})),
+    _refusal("rate-limited-fraction", "429 always, with Retry-After: 0.5",
+        _status("vllm", 429, {"retry-after": "0.5"})),
     Fault("rate-limited-date", "429 always, with a date from 1 to 2 s ahead as Retry-After",
         chat=_limited_until, refuses=True),
-    _limited("rate-limited-long", "429 always, with Retry-After: 3600", "3600"),
-    _limited("rate-limited-once", "429 with Retry-After: 0 for the first chat, then good answers", "0", once=True),
+    _refusal("rate-limited-long", "429 always, with Retry-After: 3600",
+        _status("vllm", 429, {"retry-after": "3600"})),
+    _refusal("rate-limited-once", "429 with Retry-After: 0 for the first chat, then good answers",
+        _status("vllm", 429, AT_ONCE), once=True),
     _refusal("busy-once", "503 with Retry-After: 0 for the first chat, then good answers",
         nginx_page(503, AT_ONCE), once=True),
     Fault("rotated-key", "refuses the key that was shown; look-ups after that show a new one, which works",

@@ -1,15 +1,14 @@
 """Faults before and during an answer: connections that break or stay silent, and event streams that go wrong."""
 
-from collections.abc import Iterable
+import io
+from collections.abc import Iterable, Iterator
 from itertools import chain, cycle
 
 import anyio
 
-from alaya_mcp.sandbox.exchange import EVENT_STREAM
-from alaya_mcp.sandbox.faults.fault import Fault, ShowInChat
-from alaya_mcp.sandbox.faults.script import TOKENS, Events, Script, stream
+from alaya_mcp.sandbox.exchange import DONE, EVENT_STREAM, event
+from alaya_mcp.sandbox.faults.fault import TOKENS, Fault, Script, send, stream, streamed
 from alaya_mcp.sandbox.refusals import RefusedError
-from alaya_mcp.sandbox.wire import DONE, event
 
 DRIP_SECONDS = 0.2
 
@@ -35,11 +34,10 @@ async def _reset(chat: Script) -> None:
     await chat.reset()
 
 
-async def _drip(chat: Script) -> None:
+def _drip(chat: Script) -> Iterable[bytes]:
     # The role, then tokens for ever.
     begun = chat.begun((*TOKENS, " one", *TOKENS[1:]))
-    await chat.start(EVENT_STREAM)
-    await chat.write_each(chain(begun, cycle(begun[-len(TOKENS) :])), DRIP_SECONDS)
+    return chain(begun, cycle(begun[-len(TOKENS) :]))
 
 
 async def _keep_alive(chat: Script) -> None:
@@ -61,15 +59,10 @@ async def _slow_first_token(chat: Script) -> None:
     await chat.finish()
 
 
-async def _odd_events(chat: Script) -> None:
-    await chat.start(EVENT_STREAM)
-    written = _odd(chat.events(_ODD_TOKENS))
-    lengths = cycle((1, 2, 3, 5, 8, 13))
-    while written:
-        length = next(lengths)
-        await chat.write(written[:length])
-        written = written[length:]
-    await chat.finish()
+def _odd_events(chat: Script) -> Iterator[bytes]:
+    written, lengths = io.BytesIO(_odd(chat.events(_ODD_TOKENS))), cycle((1, 2, 3, 5, 8, 13))
+    while piece := written.read(next(lengths)):
+        yield piece
 
 
 def _odd(events: Iterable[bytes]) -> bytes:
@@ -84,15 +77,8 @@ def _odd(events: Iterable[bytes]) -> bytes:
 
 
 async def _plain_json(chat: Script) -> None:
-    chat.counted.finish()
+    chat.counted.finished = True
     await chat.answer(chat.whole())
-
-
-def streamed(
-    name: str, summary: str, events: Events, then: ShowInChat = Script.finish, *, sglang: bool = False
-) -> Fault:
-    """Return a fault that sends a stream, and then ends it well or badly."""
-    return Fault(name, summary, chat=stream(events, then), sglang=sglang)
 
 
 # Two lines an entry: name and summary, then its handlers.
@@ -114,7 +100,7 @@ STREAMS = (
     streamed("never-closes", "a complete answer, then neither [DONE] nor an end", _without_done, Script.hang),
     # Seen on vLLM 0.32.0 after SIGTERM: neither a byte nor EOF.
     streamed("engine-terminated", "falls silent after 3 tokens and keeps the connection", Script.begun, Script.hang),
-    Fault("drip", "sends a token every 0.2 s, for ever", chat=_drip),
+    Fault("drip", "sends a token every 0.2 s, for ever", chat=send(_drip, EVENT_STREAM, delay=DRIP_SECONDS)),
     streamed("engine-killed", "sends vLLM's error event after 3 tokens, then [DONE]",
         lambda chat: [*chat.begun(), *_VLLM_DIED], Script.end),
     streamed("error-mid-sglang", "sends SGLang's error event after 3 tokens, then [DONE]",
@@ -129,7 +115,7 @@ STREAMS = (
     streamed("no-events", "an event stream that ends without a byte", lambda _: (), Script.end),
     streamed("garbage-events", "events whose data is not JSON", lambda _: _GARBAGE, Script.end),
     Fault("odd-events", "a good answer in every legal oddity of event streams, cut inside lines and characters",
-        chat=_odd_events),
+        chat=send(_odd_events, EVENT_STREAM, Script.finish)),
     Fault("plain-json", "a good answer as one JSON object, although a stream was asked for", chat=_plain_json),
 )
 # fmt: on
