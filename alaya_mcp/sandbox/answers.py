@@ -1,14 +1,19 @@
-"""The stand-in for a language model: what it answers to a request, and which tools it calls, as tokens."""
+"""The stand-in for a language model: what it answers to a request, and which tools it calls, as tokens.
+
+It says and thinks the texts of `canned_replies.json`, which quote the question. A style is an adapter's, or the base
+model's; each text is there in English, in Chinese or in both.
+"""
 
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
 
-from alaya_mcp.sandbox.canned_replies import go_on, speak, think
-from alaya_mcp.sandbox.chat_request import ChatRequest, Function
+from alaya_mcp.sandbox.chat_request import ChatRequest, Function, Message
 from alaya_mcp.sandbox.deployments import Deployment
-from alaya_mcp.sandbox.models import Target
 from alaya_mcp.sandbox.schema_answers import make_instance
 from alaya_mcp.sandbox.tokens import cut, skip, stop
 
@@ -17,6 +22,9 @@ _SILENCE = re.compile(r"\s*sandbox:\s*silence\s+([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*
 _SAY = re.compile(r"\s*sandbox:\s*say (.*)", re.DOTALL)
 _LONGEST_SILENCE = 600.0
 _THINKING_SWITCHES = ("enable_thinking", "thinking")  # Qwen's and DeepSeek's chat templates
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
+_QUOTED = {"zh": 20, "en": 60}
+_TEXTS: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("canned_replies.json").read_text("utf-8"))
 _GAPS = re.compile(r"[\s_-]+")
 
 
@@ -36,11 +44,6 @@ class Call:
     def arguments(self) -> str:
         """Return the arguments, which are not whole JSON if the call was cut off."""
         return "".join(self.pieces)
-
-    @property
-    def raw(self) -> str:
-        """Return the text from which a parser reads the call, open at its end (Qwen's chat template)."""
-        return f'<tool_call>\n{{"name": {json.dumps(self.name, ensure_ascii=False)}, "arguments": {self.arguments}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class Answer:
         return Answer(reasoning, content, "length", None, self.pause, calls)
 
 
-def compose(chat: ChatRequest, target: Target, deployment: Deployment, limit: int) -> Answer:
+def compose(chat: ChatRequest, adapter: str | None, deployment: Deployment, limit: int) -> Answer:
     """Answer a request within a number of tokens. The same request always gets the same answer."""
     question = next((each.text for each in reversed(chat.answered) if each.role == "user"), "")
     silence = _SILENCE.fullmatch(question)
@@ -89,14 +92,17 @@ def compose(chat: ChatRequest, target: Target, deployment: Deployment, limit: in
     may_think = parsed or not (chat.wants_json or calls)
     switches = chat.chat_template_kwargs or {}
     switched_off = any(switches.get(name) is False for name in _THINKING_SWITCHES)
-    thoughts = cut(think(question)) if deployment.thinking and may_think and not switched_off else []
+    thinks = deployment.thinking and may_think and not switched_off
+    thoughts = cut(_quoting("thoughts", question)) if thinks else []
     reasoning = thoughts if parsed and chat.begun is None else []
     if calls:
         # A call of a named tool ends with `stop` on vLLM, on SGLang with `tool_calls` as any call does (its source).
         named = deployment.engine == "vllm" and chat.named_tool is not None
         return Answer(reasoning, (), "stop" if named else "tool_calls", None, pause, calls).within(limit)
-    reply = _reply(chat, question, target, limit)
-    tagged = [] if parsed else _tagged(deployment, thoughts)
+    reply = _reply(chat, question, limit, deployment.model, adapter)
+    # Thoughts in the content, as Qwen3's and DeepSeek-R1's templates and models mark them.
+    opening = "" if deployment.thinking == "prefilled" else "<think>\n"
+    tagged = [*cut(opening), *thoughts, *cut("\n</think>\n\n")] if thoughts and not parsed else []
     # A grammar knows nothing of the prompt, so under one an answer always begins at the beginning (assumed).
     begun = None if chat.wants_json and not is_knob else chat.begun
     whole = tagged + reply if begun is None else _go_on(begun, question, tagged, reply)
@@ -104,7 +110,7 @@ def compose(chat: ChatRequest, target: Target, deployment: Deployment, limit: in
     return Answer(reasoning, content, "stop", stop_reason, pause).within(limit)
 
 
-def _reply(chat: ChatRequest, question: str, target: Target, limit: int) -> list[str]:
+def _reply(chat: ChatRequest, question: str, limit: int, model: str, adapter: str | None) -> list[str]:
     """Return the whole reply to the question, without thoughts."""
     if repeat := _REPEAT.fullmatch(question):
         # One more than fits is enough to be cut off, however many were asked for.
@@ -112,7 +118,7 @@ def _reply(chat: ChatRequest, question: str, target: Target, limit: int) -> list
         return [repeat[2] if index == 0 else f" {repeat[2]}" for index in range(count)]
     if say := _SAY.fullmatch(question):
         return cut(say[1])
-    text = speak(chat.answered, question, target)
+    text = _speak(chat.answered, question, model, adapter)
     if not chat.wants_json:
         return cut(text)
     schema = chat.schema_wanted
@@ -120,18 +126,12 @@ def _reply(chat: ChatRequest, question: str, target: Target, limit: int) -> list
     return cut(json.dumps(instance, ensure_ascii=False))
 
 
-def _tagged(deployment: Deployment, thoughts: list[str]) -> list[str]:
-    """Return the thoughts as content, as Qwen3's and DeepSeek-R1's templates and models mark them."""
-    opening = [] if deployment.thinking == "prefilled" else cut("<think>\n")
-    return [*opening, *thoughts, *cut("\n</think>\n\n")] if thoughts else []
-
-
 def _go_on(begun: str, question: str, tagged: list[str], reply: list[str]) -> list[str]:
     """Return what is still to be said; a client may have kept the text with the thoughts or without."""
     for whole in (tagged + reply, reply):
         if "".join(whole).startswith(begun):
             return skip(whole, len(begun))
-    return cut(go_on(question))
+    return cut(_quoting("more", question))
 
 
 def _make_calls(chat: ChatRequest, question: str) -> list[Call]:
@@ -172,3 +172,43 @@ def _mentioned(functions: dict[str, Function], question: str) -> list[Function]:
 
 def _flat(text: str) -> str:
     return _GAPS.sub(" ", text.casefold()).strip()
+
+
+def _speak(messages: Sequence[Message], question: str, model: str, adapter: str | None) -> str:
+    """Answer the question, as the adapter or the base model does."""
+    language = _language(question)
+    style: dict[str, str] = _TEXTS["styles"].get(adapter or "base") or _TEXTS["styles"]["base"]
+    spoken = language if language in style else "zh"  # an adapter with one language answers in it always
+    notes = _note(messages, spoken)
+    if adapter == "sql-writer" and notes:
+        notes = f"-- {notes.strip()}\n"
+    name = f"{adapter} ({model})" if adapter else model
+    return style[spoken].format(name=name, quote=_shorten(question, language), notes=notes)
+
+
+def _quoting(kind: str, question: str) -> str:
+    """Return the thoughts that go before an answer, or more words that can follow any beginning of one."""
+    language = _language(question)
+    return _TEXTS[kind][language].format(quote=_shorten(question, language))
+
+
+def _note(messages: Sequence[Message], language: str) -> str:
+    """Say what else than the question was seen."""
+    notes = _TEXTS["notes"][language]
+    turns = sum(each.role == "assistant" for each in messages)
+    images = sum(len(each.images) for each in messages)
+    results = list(takewhile(lambda each: each.role == "tool", reversed(messages)))
+    said = notes["system"] if any(each.role in ("system", "developer") for each in messages) else ""
+    said += notes["turns"].format(turns=turns) if turns else ""
+    said += notes["images"].format(images=images) if images else ""
+    return said + "".join(notes["result"].format(result=_shorten(each.text, language)) for each in reversed(results))
+
+
+def _language(question: str) -> str:
+    return "zh" if _HAN.search(question) else "en"
+
+
+def _shorten(text: str, language: str) -> str:
+    # A backtick would close the code fence of an answer that has one.
+    line, most = " ".join(text.split()).replace("`", "'"), _QUOTED[language]
+    return line if len(line) <= most else f"{line[:most]}…"

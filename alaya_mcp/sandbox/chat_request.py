@@ -4,9 +4,6 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, JsonValue
 
-_LONG_MAX = 2**63 - 1
-_MAX_STOPS = 4
-
 
 class StreamOptions(BaseModel):
     """The `stream_options` of a chat request."""
@@ -84,8 +81,8 @@ class ChatRequest(BaseModel):
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     n: int | None = None
-    seed: Annotated[int | None, Field(ge=-_LONG_MAX - 1, le=_LONG_MAX)] = None
-    stop: str | Annotated[list[str], Field(max_length=_MAX_STOPS)] | None = None
+    seed: Annotated[int | None, Field(ge=-(2**63), le=2**63 - 1)] = None
+    stop: str | Annotated[list[str], Field(max_length=4)] | None = None
     tools: list[Tool] | None = None
     tool_choice: JsonValue = None
     parallel_tool_calls: bool | None = True

@@ -7,7 +7,7 @@ from typing import Final, cast
 from starlette.responses import Response
 
 from alaya_mcp.sandbox.deployments import STARTING, Deployment
-from alaya_mcp.sandbox.exchange import Exchange, Plane, envelope, json_response
+from alaya_mcp.sandbox.exchange import Exchange, envelope, json_response
 from alaya_mcp.sandbox.faults.fault import Page
 from alaya_mcp.sandbox.faults.registry import ShownFaults
 from alaya_mcp.sandbox.fleet import Fleet
@@ -25,8 +25,8 @@ _SPELLINGS = {STARTING: "starting", "stoping": "stopping", "stoped": "stopped"}
 
 
 @dataclass(slots=True)
-class ControlPlane(Plane):
-    """ASGI application for `/api/serverless-infer/v1/{path}`."""
+class ControlPlane:
+    """The answers to `/api/serverless-infer/v1/{path}`."""
 
     fleet: Fleet
     stats: Stats
@@ -57,14 +57,14 @@ class ControlPlane(Plane):
         deployment = self.fleet.find(service_id)
         if deployment is None:
             return envelope(-1, f"deployment {service_id} does not exist", 404)
-        looks = self.faults.look(deployment)
+        looks = self.faults.memory(deployment).look()
         fields = self._common(deployment)
         if deployment.reported_name is None:
             del fields["servedName"]
         if deployment.instance_shown:
             instances = self.fleet.instances(deployment)
             fields["instance"] = instances and [each.reported for each in instances]
-        body = self.faults.change_report(deployment, fields | dict(deployment.fields), looks=looks)
+        body = self.faults.report(deployment, fields | dict(deployment.fields), looks)
         # Noted after its status was asked for, so that the first look at a starting deployment always sees it starting.
         self.fleet.look(deployment)
         return json_response(body if deployment.code is None else {"code": deployment.code, "data": body})
@@ -74,7 +74,7 @@ class ControlPlane(Plane):
         return {
             "serviceId": deployment.service_id,
             "serviceUrl": f"{self.origin}/serve/{deployment.service_id}{deployment.url_end}",
-            deployment.key_field: self.faults.key(deployment),
+            deployment.key_field: self.faults.memory(deployment).key(),
             "status": self.fleet.status(deployment),
             "vksId": deployment.vks_id,
             "namespace": deployment.namespace,
@@ -92,13 +92,13 @@ class ControlPlane(Plane):
         page, size = _number(query.get("page", "1")), _number(query.get("size", "10"))
         if not page or not size or size > _LARGEST_PAGE:
             return envelope(-1, f"page and size must be positive, and size at most {_LARGEST_PAGE}", 400)
-        rows = [self._row(each) for each in self.fleet.all() if self._matches(each, query)]
-        data = self.faults.change_page(Page(rows, page, size, self.lists))
+        rows = [self._row(each) for each in self.fleet.deployments.values() if self._matches(each, query)]
+        data = self.faults.everywhere.page(Page(rows, page, size, self.lists))
         self.lists += 1
         return data if isinstance(data, Response) else json_response({"code": "0", "data": data, "msg": ""})
 
     def _row(self, deployment: Deployment) -> dict[str, object]:
-        row = self.faults.change_report(deployment, self._common(deployment))
+        row = self.faults.report(deployment, self._common(deployment))
         name = cast("str | Sequence[str] | None", row["servedName"]) or ""
         row["servedName"] = name if isinstance(name, str) else name[0]
         if deployment.key_field in row:
@@ -127,6 +127,5 @@ class ControlPlane(Plane):
 
 
 def _number(text: str) -> int:
-    """Read a positive number of a sensible length; 0 for anything else."""
-    is_number = text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
-    return int(text) if is_number else 0
+    """Read a number of a sensible length; 0 for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER else 0

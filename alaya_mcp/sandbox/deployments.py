@@ -14,11 +14,16 @@ VLLM_VERSION = "0.32.0"
 STARTING = "staring"  # as the API documentation misspells it
 
 
+def configured(mode: Literal["quickStart", "expert"], configuration: object) -> dict[str, object]:
+    """Return the fields of a deployment about its configuration."""
+    return {"mode": mode, "expert": None, "quickStart": None} | {mode: configuration}
+
+
 def quick_start(*args: str, workers: object = 1) -> dict[str, object]:
     """Return the fields of a deployment in quick-start mode with vLLM."""
     resource = {"workers": workers, "cpu": 16, "mem": 128, "gpu": {"gpuType": "H800", "count": 1}}
     backend = {"backend": "vllm", "backendVersion": VLLM_VERSION, "backendArgs": list(args), "resource": resource}
-    return {"mode": "quickStart", "expert": None, "quickStart": backend}
+    return configured("quickStart", backend)
 
 
 def _expert_config(command: str, **more: object) -> dict[str, object]:
@@ -187,12 +192,12 @@ DEPLOYMENTS: tuple[Deployment, ...] = (
         instances=(Instance(("legal-zh",)),))),
     Deployment("sandbox-expert", "expert mode, head and worker, secrets planted in it, no servedName",
         name="finance-72b", model="qwen2.5-72b", served_name=None, model_id="Qwen/Qwen2.5-72B-Instruct",
-        fields={"mode": "expert", "expert": _EXPERT, "quickStart": None},
+        fields=configured("expert", _EXPERT),
         source="expert", code="0", namespace="finance", vks_id="vks-sandbox-2"),
     Deployment("sandbox-sglang", "SGLang; its adapter poet is asked for as qwen2.5-7b:poet; it calls tools",
         name="poems", model="qwen2.5-7b", served_name="qwen2.5-7b", model_id="Qwen/Qwen2.5-7B-Instruct",
         instances=(Instance(("poet",)),), engine="sglang", tool_parser=True, url_end="/",
-        fields={"mode": "quickStart", "expert": None, "quickStart": _SGLANG}),
+        fields=configured("quickStart", _SGLANG)),
     Deployment("sandbox-thinking", "vLLM with a reasoning parser: it thinks before it answers",
         name="thinker", model="qwen3-30b-thinking", model_id="Qwen/Qwen3-30B-A3B-Thinking-2507",
         thinking="parsed", fields=quick_start("--reasoning-parser", "qwen3"), key_field="apiKey"),
@@ -215,7 +220,7 @@ DEPLOYMENTS: tuple[Deployment, ...] = (
 BACKEND = Deployment("sandbox-backend", "your own OpenAI-compatible engine behind the sandbox",
     name="own-engine", model="", served_name=None, model_id="", engine="proxy", source="expert",
     # API documentation, deployment detail: both configurations can be null.
-    fields={"mode": "expert", "expert": {"headConfig": None, "workerConfig": None}, "quickStart": None})
+    fields=configured("expert", {"headConfig": None, "workerConfig": None}))
 # fmt: on
 
 

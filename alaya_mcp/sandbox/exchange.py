@@ -7,6 +7,7 @@ import struct
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 
 import anyio
 import anyio.lowlevel
@@ -47,19 +48,18 @@ def envelope(code: object, reason: str, status: int = 200, headers: Mapping[str,
 NOT_FOUND = json_response({"detail": "Not Found"}, 404)
 
 
+@dataclass(eq=False)
 class Exchange:
     """One request and the means to answer it. A body is sent chunked unless it is sent by `answer`."""
 
-    def __init__(self, request: Request, send: Send) -> None:
-        self.request = request
-        self.send = send
+    request: Request
+    send: Send
 
     async def run(self, work: Callable[[], Awaitable[None]]) -> None:
         """Read the request, then run `work`, and cancel it when the client closes the connection.
 
-        Watching `receive` notices a departure between two tokens too; a failing send would not, because a server
-        may write into a closed connection without an error. Engines abort a generation at once when the client
-        leaves (seen on vLLM 0.32.0).
+        Engines abort a generation at once when the client leaves (seen on vLLM 0.32.0). Only `receive` notices that
+        between two tokens: a server may write into a closed connection without an error.
         """
         await self.request.body()
         async with anyio.create_task_group() as group:
@@ -122,8 +122,11 @@ class Exchange:
         return next(each.transport for each in scope[CONNECTIONS] if each.client == scope["client"])
 
 
+@dataclass(frozen=True)
 class Plane:
-    """An ASGI application that answers each request by `respond`."""
+    """An ASGI application; `respond` returns the response to send, or None for an exchange that it has answered."""
+
+    respond: Callable[[Exchange], Awaitable[Response | None]]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or nothing to a client that left before it had asked."""
@@ -131,7 +134,3 @@ class Plane:
         with suppress(ClientDisconnect):
             if (response := await self.respond(exchange)) is not None:
                 await exchange.answer(response)
-
-    async def respond(self, exchange: Exchange) -> Response | None:
-        """Return the response to send, None if the exchange has been answered."""
-        raise NotImplementedError

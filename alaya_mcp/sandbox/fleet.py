@@ -7,7 +7,7 @@ from itertools import count, islice, product
 from uuid import UUID, uuid5
 
 from alaya_mcp.sandbox.deployments import STARTING, Deployment, Instance, lora_service
-from alaya_mcp.sandbox.faults.registry import fault_deployment
+from alaya_mcp.sandbox.faults.registry import FAULT_DEPLOYMENTS
 
 _STARTING = (STARTING, "starting")  # both spellings are documented
 _MOST = 2000
@@ -36,21 +36,17 @@ _LORA_EVERY = 7
 
 
 class Fleet:
-    """The deployments of one sandbox with their present state."""
+    """The deployments of one sandbox, by their ids and in order, with their present state."""
 
     def __init__(self, deployments: Iterable[Deployment], starting_seconds: float) -> None:
-        self._deployments = {deployment.service_id: deployment for deployment in deployments}
+        self.deployments = {deployment.service_id: deployment for deployment in deployments}
         self._starting_seconds = starting_seconds
         self._first_looked: dict[str, float] = {}
         self._turns: Counter[tuple[str, str]] = Counter()
 
-    def all(self) -> tuple[Deployment, ...]:
-        """Return every deployment, in catalogue order."""
-        return tuple(self._deployments.values())
-
     def find(self, service_id: str) -> Deployment | None:
-        """Find a deployment by its id; those that show a fault are found so and are not among `all`."""
-        return self._deployments.get(service_id) or fault_deployment(service_id)
+        """Find a deployment by its id; those that show a fault are found so and are not among `deployments`."""
+        return self.deployments.get(service_id) or FAULT_DEPLOYMENTS.get(service_id)
 
     def look(self, deployment: Deployment) -> None:
         """Note that the detail of a deployment was read; the first time starts the clock of a starting one."""
@@ -83,9 +79,6 @@ def generated(number: int) -> tuple[Deployment, ...]:
     """Return deployments as a team's account has them, the same each time; a larger number begins with a smaller one.
 
     Their ids are UUIDs. Of ten names one is there three times, one twice, and two differ in case only.
-
-    Raises:
-        ValueError: It is not a number from 0 to 2,000.
     """
     if not 0 <= number <= _MOST:
         raise ValueError(f"a fleet is a number from 0 to {_MOST}")
@@ -111,10 +104,11 @@ def _deployment(number: int, name: str, purpose: str) -> Deployment:
     base = next(each for each in reversed(range(number)) if _status(each) == "running") if is_lora else number
     model_id, model = _MODELS[base % len(_MODELS)]
     adapter = f"adapter-{number}"
+    service_id, base_id = (str(uuid5(_OURS, str(each))) for each in (number, base))
     # The starting ones have theirs from the moment they run.
     works = status in ("running", *_STARTING)
     deployment = Deployment(
-        _service_id(number),
+        service_id,
         "one of many",
         key_name=str(number),
         name=name,
@@ -128,11 +122,7 @@ def _deployment(number: int, name: str, purpose: str) -> Deployment:
         namespace=namespace,
         extensions={"team": purpose},
     )
-    return lora_service(adapter, _service_id(base), deployment) if is_lora else deployment
-
-
-def _service_id(number: int) -> str:
-    return str(uuid5(_OURS, str(number)))
+    return lora_service(adapter, base_id, deployment) if is_lora else deployment
 
 
 def _status(number: int) -> str:

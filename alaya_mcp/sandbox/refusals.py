@@ -93,11 +93,7 @@ def _wrong_parameter(message: str, name: str) -> RefusedError:
 
 
 def read_chat(content_type: str, raw: bytes) -> ChatRequest:
-    """Read a request body.
-
-    Raises:
-        RefusedError: It is not a JSON object of the right types, or its fields contradict one another.
-    """
+    """Read a request body, or raise a RefusedError about its types or about fields that contradict one another."""
     if content_type.partition(";")[0].strip().lower() != "application/json":
         reason = "Unsupported Media Type: Only 'application/json' is allowed"
         raise RefusedError(f"1 validation error:\n  {reason}", kind=_BAD_REQUEST)
@@ -134,34 +130,25 @@ def _refuse_contradictions(body: dict[str, JsonValue]) -> None:
 def _invalid(*found: Mapping[str, Any]) -> RefusedError:
     """Return vLLM's text about validation errors, which have the fields of pydantic's."""
     lines = [f"{len(found)} validation error{'s' if len(found) > 1 else ''}:"]
-    locations = [_location(each["loc"]) for each in found]
-    for each, location in zip(found, locations, strict=True):
-        fields = {"type": each["type"], "loc": location, "msg": each["msg"], "input": _shown(each["input"])}
+    locations: list[str] = []
+    for each in found:
+        # pydantic ends the location in a union with the member it tried; vLLM leaves that out.
+        location = ["body", *map(str, each["loc"])]
+        while location[-1] == "str" or "[" in location[-1]:
+            location.pop()
+        locations.append(".".join(location))
+        value: JsonValue = each["input"]
+        shown = f"<{type(value).__name__} of {len(value)} items>" if isinstance(value, list | dict) else str(value)
+        fields = {"type": each["type"], "loc": locations[-1], "msg": each["msg"], "input": shown}
         lines.append(repr(fields | ({"ctx": each["ctx"]} if "ctx" in each else {})))
     return RefusedError("\n  ".join(lines), kind=_BAD_REQUEST, param=locations[0])
 
 
-def _location(parts: tuple[int | str, ...]) -> str:
-    # pydantic ends the location in a union with the member it tried; vLLM leaves that out.
-    kept = ["body", *map(str, parts)]
-    while kept[-1] == "str" or "[" in kept[-1]:
-        kept.pop()
-    return ".".join(kept)
-
-
-def _shown(value: JsonValue) -> str:
-    return f"<{type(value).__name__} of {len(value)} items>" if isinstance(value, list | dict) else str(value)
-
-
-def check_chat(chat: ChatRequest, model: str, deployment: Deployment) -> int:
-    """Refuse what the engine of a deployment refuses; return the tokens of the prompt, which are estimated.
-
-    Raises:
-        RefusedError: The engine does not take the request.
-    """
+def check_chat(chat: ChatRequest, deployment: Deployment) -> int:
+    """Return the estimated tokens of the prompt, or raise a RefusedError where the engine would not answer."""
     _check_tools(chat, parser=deployment.tool_parser)
     _check_continuation(chat, deployment)
-    _check_messages(chat, model, deployment)
+    _check_messages(chat, deployment)
     _check_sampling(chat)
     _check_schemas(chat)
     # Tools are in the prompt whatever the choice (recorded: tools_none).
@@ -211,7 +198,7 @@ def _check_continuation(chat: ChatRequest, deployment: Deployment) -> None:
     )
 
 
-def _check_messages(chat: ChatRequest, model: str, deployment: Deployment) -> None:
+def _check_messages(chat: ChatRequest, deployment: Deployment) -> None:
     """Refuse a conversation that cannot be put to the model; no image is fetched.
 
     The words about the parts of a model that takes images are from vLLM's source.
@@ -224,7 +211,7 @@ def _check_messages(chat: ChatRequest, model: str, deployment: Deployment) -> No
             found = {"type": "string_type", "loc": ("messages", index, "content"), "input": None}
             raise _invalid(found | {"msg": "Input should be a valid string"})
         if not deployment.multimodal and any(part.get("type") != "text" for part in message.parts):
-            raise not_multimodal(model)
+            raise not_multimodal(deployment.model)
     for message in chat.messages:
         for part in message.parts:
             if (kind := part.get("type")) not in ("text", "image_url"):

@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
-from types import TracebackType
 from typing import ClassVar, Self
 
 import anyio
+import httpx2
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -21,12 +21,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from alaya_mcp.sandbox.backend import Backend, open_backend
+from alaya_mcp.sandbox.backend import backend_client
 from alaya_mcp.sandbox.control import ACCESS_KEY, SECRET_KEY, ControlPlane
 from alaya_mcp.sandbox.deployments import BACKEND, DEPLOYMENTS
 from alaya_mcp.sandbox.engine import DataPlane
-from alaya_mcp.sandbox.exchange import CONNECTIONS, json_response
-from alaya_mcp.sandbox.faults.fault import Pace
+from alaya_mcp.sandbox.exchange import CONNECTIONS, Plane, json_response
 from alaya_mcp.sandbox.faults.registry import NO_FAULT, ShownFaults, find_fault
 from alaya_mcp.sandbox.fleet import Fleet, generated
 from alaya_mcp.sandbox.stats import Stats
@@ -38,12 +37,9 @@ _PATIENCE = 1.0
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Sandbox:
-    """An emulated inference cloud on a loopback port.
+    """An emulated inference cloud on a loopback port, for as long as `async with Sandbox() as sandbox:` runs.
 
-    Use it as an asynchronous context manager, in an asyncio event loop::
-
-        async with Sandbox(token_delay=0.03) as sandbox:
-            client = SomeClient(sandbox.base_url, sandbox.access_key, sandbox.secret_key)
+    `service_ids` are in order, the first being `default_service_id`; `catalogue` has a line about each.
 
     Args:
         port: The port to listen on; 0 takes a free one.
@@ -57,12 +53,6 @@ class Sandbox:
 
     Raises:
         ValueError: There is no fault of that name, and the text lists near ones; or a fleet is not from 0 to 2,000.
-
-    Attributes:
-        stats: Live counters.
-        service_ids: The ids of the deployments, in order.
-        default_service_id: The first of them.
-        catalogue: The ids with one line about each.
     """
 
     port: int = 0
@@ -88,43 +78,35 @@ class Sandbox:
 
     @property
     def base_url(self) -> str:
-        """The base of the control plane; known once the sandbox runs, or if the port was given."""
+        """Return the base of the control plane, which is known once the sandbox runs, or if the port was given."""
         return f"http://{_HOST}:{self.port}{_BASE_PATH}"
 
     async def __aenter__(self) -> Self:
-        """Start to listen.
-
-        Raises:
-            OSError: The port is taken.
-            ValueError: The backend is not a URL.
-        """
+        """Start to listen; an OSError where the port is taken, a ValueError where the backend is not a URL."""
         async with contextlib.AsyncExitStack() as exits:
-            backend = None
-            if self.backend:
-                backend = await exits.enter_async_context(open_backend(self.backend, self.backend_key))
-            build = partial(self._application, backend, exits.enter_context(_closed_port()))
+            backend = backend_client(self.backend, self.backend_key) if self.backend else None
+            if backend:
+                await exits.enter_async_context(backend)
+            # A port on which nothing listens, held so that nothing else can.
+            closed = exits.enter_context(socket.socket())
+            closed.bind((_HOST, 0))
+            build = partial(self._application, backend, closed.getsockname()[1])
             self.port = await exits.enter_async_context(_serving(build, self.port))
             self._exits = exits.pop_all()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         """Stop at once: answers that are under way are cut off."""
         await self._exits.aclose()
 
-    def _application(self, backend: Backend | None, closed_port: int, port: int) -> Starlette:
+    def _application(self, backend: httpx2.AsyncClient | None, closed_port: int, port: int) -> Starlette:
         fleet = Fleet(self._deployments + self._others, self.starting_seconds)
-        faults = ShownFaults(self._fault, self.stats, Pace(self.token_delay, self.slow_seconds), closed_port)
+        faults = ShownFaults(self._fault, self.stats, (self.token_delay, self.slow_seconds), closed_port)
         control = ControlPlane(fleet, self.stats, faults, origin=f"http://{_HOST}:{port}")
         data = DataPlane(fleet, self.stats, faults, self.token_delay, backend)
-        return Starlette(
-            routes=[
-                Route("/sandbox/stats", self._show_stats),
-                Route(f"{_BASE_PATH}/{{path:path}}", control),
-                Route("/serve/{service_id}/{path:path}", data),
-            ]
-        )
+        stats = Route("/sandbox/stats", self._show_stats)
+        control_plane = Route(f"{_BASE_PATH}/{{path:path}}", Plane(control.respond))
+        return Starlette(routes=[stats, control_plane, Route("/serve/{service_id}/{path:path}", Plane(data.respond))])
 
     def _show_stats(self, _request: Request) -> Response:
         return json_response(self.stats.snapshot())
@@ -163,27 +145,14 @@ async def _serving(build: Callable[[int], ASGIApp], port: int) -> AsyncGenerator
     finally:
         # Shielded: the sandbox must be gone when the block is left, also by a cancellation.
         with anyio.CancelScope(shield=True):
-            await _stop(server, state)
-
-
-async def _stop(server: asyncio.Server, state: ServerState) -> None:
-    """Cut every connection, and wait for the answers that this ends."""
-    server.close()
-    # A connection accepted just now is among the connections only after the loop has turned.
-    await asyncio.sleep(0)
-    while state.connections:
-        for connection in list(state.connections):
-            connection.transport.abort()
-        await asyncio.sleep(0)
-    if tasks := list(state.tasks):
-        _, late = await asyncio.wait(tasks, timeout=_PATIENCE)
-        for task in late:
-            task.cancel()
-
-
-@contextlib.contextmanager
-def _closed_port() -> Generator[int]:
-    """Hold a port on which nothing listens, so that nobody else can."""
-    with socket.socket() as bound:
-        bound.bind((_HOST, 0))
-        yield bound.getsockname()[1]
+            server.close()
+            # A connection accepted just now is among the connections only after the loop has turned.
+            await asyncio.sleep(0)
+            while state.connections:
+                for connection in list(state.connections):
+                    connection.transport.abort()
+                await asyncio.sleep(0)
+            if tasks := list(state.tasks):
+                _, late = await asyncio.wait(tasks, timeout=_PATIENCE)
+                for task in late:
+                    task.cancel()

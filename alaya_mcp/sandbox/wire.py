@@ -1,5 +1,6 @@
 """How an answer looks on the wire: one JSON object, or the chunks of an event stream."""
 
+import json
 import secrets
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ _VLLM_END = (
     "metrics",
 )
 _SGLANG_DELTA = ("role", "content", "reasoning_content", "tool_calls")
+_RAW_CALL = '<tool_call>\n{{"name": {}, "arguments": {}'
 _SGLANG_END_TOKEN = 151645
 
 
@@ -48,8 +50,10 @@ class Wire:
         content = "".join(answer.content) if answer.content else None
         calls = [self._call(*each) for each in enumerate(answer.calls)]
         if calls and answer.finish_reason == "length":
-            # No parser reads a call that is cut off, so its text is left (wire facts).
-            content, calls = "\n".join(call.raw for call in answer.calls), []
+            # No parser reads a call that is cut off, so its text is left (wire facts); in Qwen's chat template.
+            names = [json.dumps(call.name, ensure_ascii=False) for call in answer.calls]
+            opened = zip(names, answer.calls, strict=True)
+            content, calls = "\n".join(_RAW_CALL.format(name, call.arguments) for name, call in opened), []
         message: Fields = {"role": "assistant", "content": content}
         thoughts: Fields = {self._thoughts: "".join(answer.reasoning) or None}
         usage = self._usage(answer.tokens) | {"prompt_tokens_details": None}

@@ -6,7 +6,7 @@ from itertools import chain, repeat
 
 from starlette.responses import PlainTextResponse, Response
 
-from alaya_mcp.sandbox.exchange import EVENT_STREAM, HTML, JSON, envelope
+from alaya_mcp.sandbox.exchange import EVENT_STREAM, HTML, JSON, Exchange, envelope
 from alaya_mcp.sandbox.faults.fault import Fault, Script, Show, reply, send
 from alaya_mcp.sandbox.faults.streams import DRIP_SECONDS
 
@@ -25,7 +25,7 @@ _BAD_BLOCK = b"\xff" * 64  # of a type that deflate does not know
 _RAW_DEFLATE = -15
 
 
-def redirect(status: int) -> Show:
+def redirect(status: int) -> Show[Exchange]:
     """Return the handler that sends the client to another host."""
     return reply(Response(status_code=status, headers={**HTML, "location": "https://elsewhere.invalid/"}))
 
@@ -62,9 +62,9 @@ def _huge_stream(chat: Script) -> Iterator[bytes]:
     return chain((role,), repeat(large, 66), (b"".join(rest),))
 
 
-DRIP_JSON: Show = send(lambda _: chain((b"{",), repeat(b" ")), JSON, delay=DRIP_SECONDS)
+DRIP_JSON: Show[Exchange] = send(lambda _: chain((b"{",), repeat(b" ")), JSON, delay=DRIP_SECONDS)
 # 1025 MiB of JSON in one MiB.
-BOMB: Show = send(lambda _: pack_spaces(1025), _GZIP)
+BOMB: Show[Exchange] = send(lambda _: pack_spaces(1025), _GZIP)
 
 # Two lines an entry: name and summary, then its handlers.
 # fmt: off

@@ -1,6 +1,5 @@
 """Faults of the control plane, and of the two lists: of deployments, and of an engine's models."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 
@@ -23,17 +22,17 @@ _OLLAMA = {"models": [{"name": "qwen3-8b", "model": "qwen3-8b"}]}
 _FORBIDDEN = envelope(-1, "this key pair may not list deployments", 403)
 
 
-def _address(url: str) -> Callable[[Report], Fields]:
-    return lambda report: report.fields | {"serviceUrl": url.format(port=report.closed_port)}
+def _address(url: str) -> Report:
+    return lambda fields, _looks, port: fields | {"serviceUrl": url.format(port=port)}
 
 
-def _without(*names: str) -> Callable[[Report], Fields]:
-    return lambda report: {name: value for name, value in report.fields.items() if name not in names}
+def _without(*names: str) -> Report:
+    return lambda fields, _looks, _port: {name: value for name, value in fields.items() if name not in names}
 
 
-def _https(report: Report) -> Fields:
-    origin, serve, _ = str(report.fields["serviceUrl"]).partition("/serve")
-    return report.fields | {"serviceUrl": origin.replace("http:", "https:") + serve}
+def _https(fields: Fields, _looks: int, _port: int) -> Fields:
+    origin, serve, _ = str(fields["serviceUrl"]).partition("/serve")
+    return fields | {"serviceUrl": origin.replace("http:", "https:") + serve}
 
 
 def _half_way(page: Page, rows: list[Fields] | None) -> Fields:
@@ -90,7 +89,7 @@ CONTROL = (
     Fault("control-no-key", "a detail without a key, of an engine that wants none",
         report=_without("apikey", "apiKey"), accepts=lambda _memory, _key, _chatting: True),
     Fault("wrong-served-name", "a detail with a served name that the engine does not have",
-        report=lambda report: report.fields | {"servedName": ["qwen3-8b-renamed"]}),
+        report=lambda fields, _looks, _port: fields | {"servedName": ["qwen3-8b-renamed"]}),
 )
 
 LISTS = (

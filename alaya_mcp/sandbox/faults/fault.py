@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar
 
+from pydantic import JsonValue  # noqa: TC002 - of a local variable
 from starlette.responses import Response
 
 from alaya_mcp.sandbox.answers import Answer
@@ -21,15 +22,10 @@ _E = TypeVar("_E", bound=Exchange)
 TOKENS = ("one", " two", " three")
 """The short answer that faults begin, break off or rewrite."""
 
+Pace: TypeAlias = tuple[float, float]
+"""Seconds before each token, and until what is slow comes."""
+
 _PROMPT_TOKENS = 9
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Seconds before each token, and until what is slow comes."""
-
-    token_delay: float
-    slow_seconds: float
 
 
 class Script(Exchange):
@@ -39,16 +35,25 @@ class Script(Exchange):
     """
 
     def __init__(
-        self, exchange: Exchange, body: bytes, deployment: Deployment, *, sglang: bool, pace: Pace, counted: CountedChat
+        self,
+        exchange: Exchange,
+        body: bytes,
+        deployment: Deployment,
+        *,
+        sglang: bool,
+        pace: tuple[float, float],
+        counted: CountedChat,
     ) -> None:
         super().__init__(exchange.request, exchange.send)
-        fields = _read(body)
-        asked, options = fields.get("model"), fields.get("stream_options")
-        named = isinstance(asked, str) and asked and asked not in deployment.aliases
-        self.model = cast("str", asked) if named else deployment.model
+        fields: JsonValue = None
+        with suppress(ValueError, RecursionError):
+            fields = json.loads(body)
+        asked = fields if isinstance(fields, dict) else {}
+        model, options = asked.get("model"), asked.get("stream_options")
+        self.model = model if isinstance(model, str) and model not in ("", *deployment.aliases) else deployment.model
         self.served = deployment.names
-        self.usage = isinstance(options, dict) and bool(cast("Chunk", options).get("include_usage"))
-        self.pace = pace
+        self.usage = isinstance(options, dict) and bool(options.get("include_usage"))
+        self.token_delay, self.slow_seconds = pace
         self.counted = counted
         self._wire = Wire(model=self.model, prompt_tokens=_PROMPT_TOKENS, sglang=sglang)
 
@@ -77,14 +82,6 @@ class Script(Exchange):
         return [json.loads(each.removeprefix(b"data: ")) for each in self.events()[:-1]]
 
 
-def _read(body: bytes) -> Chunk:
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return cast("Chunk", fields) if isinstance(fields, dict) else {}
-
-
 @dataclass(slots=True)
 class Memory:
     """What a running sandbox remembers of one deployment: how often it was looked up, and its key."""
@@ -99,14 +96,12 @@ class Memory:
         rotations = self.rotations if rotations is None else rotations
         return f"{self.deployment.api_key}-{rotations}" if rotations else self.deployment.api_key
 
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What the control plane is about to report of a deployment: its detail, or its row in the list (no look)."""
-
-    fields: Fields
-    looks: int
-    closed_port: int
+    def look(self) -> int:
+        """Note that the deployment is looked up, and return how often it has been; its key rotates if it is due."""
+        self.looks += 1
+        self.rotations += self.key_refused
+        self.key_refused = False
+        return self.looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +123,9 @@ class Page:
         return {"count": str(len(self.rows)), "rows": self.shown} | changes
 
 
-Show: TypeAlias = Callable[[Exchange], Awaitable[None]]
-ShowInChat: TypeAlias = Callable[[Script], Awaitable[None]]
-Events: TypeAlias = Callable[[Script], Iterable[bytes]]
+Pieces: TypeAlias = Callable[[_E], Iterable[bytes]]
+Show: TypeAlias = Callable[[_E], Awaitable[None]]
+Report: TypeAlias = Callable[[Fields, int, int], Fields]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +137,8 @@ class Fault:
         summary: One line for `alayanew-mcp sandbox --faults`.
         chat: Answers a chat in place of the engine.
         control: Answers in place of the control plane, for a deployment's detail or, with `--fault`, for any path.
-        report: Changes what the control plane reports of a deployment.
+        report: Returns what the control plane reports of a deployment, given the fields of a good detail or row of the
+            list, how often the detail was looked up (0 for a row), and a port on which nothing listens.
         page: Returns the `data` of a page of the list, or a whole response.
         models: Returns the body of `/v1/models`, given the cards of a good one.
         accepts: Decides whether an engine takes a key, given whether it comes with a chat.
@@ -153,9 +149,9 @@ class Fault:
 
     name: str
     summary: str
-    chat: ShowInChat | None = None
-    control: Show | None = None
-    report: Callable[[Report], Fields] = attrgetter("fields")
+    chat: Show[Script] | None = None
+    control: Show[Exchange] | None = None
+    report: Report = lambda fields, _looks, _port: fields
     page: Callable[[Page], Fields | Response | None] = Page.data
     models: Callable[[list[object]], object] = lambda cards: {"object": "list", "data": cards}
     accepts: Callable[[Memory, str, bool], bool] = lambda memory, key, _chatting: key == memory.key()
@@ -164,19 +160,14 @@ class Fault:
     sglang: bool = False
 
 
-def reply(response: Response) -> Show:
+def reply(response: Response) -> Show[Exchange]:
     """Return the handler that always gives one answer."""
     return lambda exchange: exchange.answer(response)
 
 
 def send(
-    pieces: Callable[[_E], Iterable[bytes]],
-    headers: Mapping[str, str],
-    then: Callable[[_E], Awaitable[None]] = Exchange.end,
-    *,
-    status: int = 200,
-    delay: float = 0,
-) -> Callable[[_E], Awaitable[None]]:
+    pieces: Pieces[_E], headers: Mapping[str, str], then: Show[_E] = Exchange.end, status: int = 200, delay: float = 0
+) -> Show[_E]:
     """Return the handler that sends a body piece by piece, each after `delay` seconds, and then ends it well or not."""
 
     async def show(exchange: _E) -> None:
@@ -187,13 +178,13 @@ def send(
     return show
 
 
-def stream(events: Events, then: ShowInChat = Script.finish, status: int = 200) -> ShowInChat:
+def stream(events: Pieces[Script], then: Show[Script] = Script.finish, status: int = 200) -> Show[Script]:
     """Return the handler that sends an event stream at the pace of the sandbox, and then ends it well or not."""
-    return lambda chat: send(events, EVENT_STREAM, then, status=status, delay=chat.pace.token_delay)(chat)
+    return lambda chat: send(events, EVENT_STREAM, then, status, chat.token_delay)(chat)
 
 
 def streamed(
-    name: str, summary: str, events: Events, then: ShowInChat = Script.finish, *, sglang: bool = False
+    name: str, summary: str, events: Pieces[Script], then: Show[Script] = Script.finish, *, sglang: bool = False
 ) -> Fault:
     """Return a fault that is an event stream."""
     return Fault(name, summary, chat=stream(events, then), sglang=sglang)

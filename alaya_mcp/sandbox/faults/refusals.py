@@ -8,18 +8,9 @@ from http import HTTPStatus
 
 from starlette.responses import Response
 
+from alaya_mcp.sandbox import refusals
 from alaya_mcp.sandbox.exchange import HTML, json_response
-from alaya_mcp.sandbox.faults.fault import Fault, Memory, Report, Script, reply
-from alaya_mcp.sandbox.refusals import (
-    CHARACTERS_PER_TOKEN,
-    MAX_MODEL_LEN,
-    NO_TOOL_PARSER,
-    RefusedError,
-    long_prompt,
-    not_multimodal,
-    unknown_adapter,
-    unknown_model,
-)
+from alaya_mcp.sandbox.faults.fault import Fault, Memory, Script, reply
 from alaya_mcp.sandbox.wire import Fields
 
 AT_ONCE = {"retry-after": "0"}
@@ -51,7 +42,7 @@ def nginx_page(status: int, headers: Mapping[str, str] | None = None) -> Respons
 
 def _status(engine: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
     phrase = HTTPStatus(status).phrase
-    body = RefusedError(f"{phrase}.", status, _KINDS.get(status, phrase.replace(" ", ""))).body(engine)
+    body = refusals.RefusedError(f"{phrase}.", status, _KINDS.get(status, phrase.replace(" ", ""))).body(engine)
     return json_response(_VLLM_BODIES.get(status, body) if engine == "vllm" else body, status, headers)
 
 
@@ -59,10 +50,10 @@ def _gateway(message: str, code: str, status: int = 400) -> Response:
     return json_response({"error": {"message": message, "type": None, "param": None, "code": code}}, status)
 
 
-def _refusal(name: str, summary: str, answer: Response | RefusedError, *, once: bool = False) -> Fault:
+def _refusal(name: str, summary: str, answer: Response | refusals.RefusedError, *, once: bool = False) -> Fault:
     """Return a fault that always refuses in the same way; the engine is vLLM where the name does not say SGLang."""
     sglang = name.startswith("sglang")
-    response = answer.response("sglang" if sglang else "vllm") if isinstance(answer, RefusedError) else answer
+    response = answer.response("sglang" if sglang else "vllm") if isinstance(answer, refusals.RefusedError) else answer
     return Fault(name, summary, chat=reply(response), refuses=True, once=once, sglang=sglang)
 
 
@@ -72,8 +63,8 @@ async def _limited_until(chat: Script) -> None:
     await chat.answer(_status("vllm", 429, {"retry-after": date}))
 
 
-def _restarting(report: Report) -> Fields:
-    return report.fields | ({"status": "starting", "instance": None} if report.looks > 1 else {})
+def _restarting(fields: Fields, looks: int, _closed_port: int) -> Fields:
+    return fields | ({"status": "starting", "instance": None} if looks > 1 else {})
 
 
 def _accepts_the_new_key(memory: Memory, key: str, chatting: bool) -> bool:  # noqa: FBT001 - a handler of all faults
@@ -86,7 +77,9 @@ def _accepts_the_new_key(memory: Memory, key: str, chatting: bool) -> bool:  # n
 
 
 # SGLang's source, its tokenizer manager.
-_SGLANG_CONTEXT = f"The input ({_TOO_LONG} tokens) is longer than the model's context length ({MAX_MODEL_LEN} tokens)."
+_SGLANG_CONTEXT = (
+    f"The input ({_TOO_LONG} tokens) is longer than the model's context length ({refusals.MAX_MODEL_LEN} tokens)."
+)
 # Assumed.
 _LLAMACPP_IMAGE = "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"
 _LLAMACPP = {"error": {"code": 500, "message": _LLAMACPP_IMAGE, "type": "server_error"}}
@@ -97,23 +90,23 @@ _INVALID = {"code": "InvalidParameter", "message": "Range of seed should be [0, 
 # fmt: off
 REFUSALS = (
     *(_refusal(f"vllm-{status}", f"{status} in vLLM's shape", _status("vllm", status)) for status in _ENGINE_STATUSES),
-    # Recorded: context_overflow_prompt, unknown_model, tools_auto, image_part_on_text_model.
+    # Recorded: context_overflow_prompt, refusals.unknown_model, tools_auto, image_part_on_text_model.
     _refusal("vllm-400-context", "400: vLLM says that the prompt does not fit the context window",
-        long_prompt(_TOO_LONG * CHARACTERS_PER_TOKEN)),
+        refusals.long_prompt(_TOO_LONG * refusals.CHARACTERS_PER_TOKEN)),
     Fault("vllm-404-model", "404: vLLM says that it does not serve the model",
-        chat=lambda chat: chat.answer(unknown_model(chat.model, chat.served).response("vllm")), refuses=True),
+        chat=lambda chat: chat.answer(refusals.unknown_model(chat.model, chat.served).response("vllm")), refuses=True),
     _refusal("vllm-400-tool-parser", "400: vLLM was started without a tool parser",
-        RefusedError(NO_TOOL_PARSER)),
+        refusals.RefusedError(refusals.NO_TOOL_PARSER)),
     Fault("vllm-400-not-multimodal", "400: vLLM says that the model takes no images",
-        chat=lambda chat: chat.answer(not_multimodal(chat.model).response("vllm")), refuses=True),
+        chat=lambda chat: chat.answer(refusals.not_multimodal(chat.model).response("vllm")), refuses=True),
     *(
         _refusal(f"sglang-{status}", f"{status} in SGLang's shape", _status("sglang", status))
         for status in _ENGINE_STATUSES
     ),
     _refusal("sglang-400-context", "400: SGLang says that the prompt does not fit the context window",
-        RefusedError(_SGLANG_CONTEXT)),
+        refusals.RefusedError(_SGLANG_CONTEXT)),
     _refusal("sglang-400-adapter", "400: SGLang says that the adapter is not loaded",
-        unknown_adapter("ghost", ("support-zh",))),
+        refusals.unknown_adapter("ghost", ("support-zh",))),
     # Public documentation of LiteLLM, DashScope and OpenAI.
     _refusal("gateway-400-model", "400: a gateway says that the model's name is invalid", _gateway(_NO_MODEL, "400")),
     _refusal("gateway-400-parameter", "400: a gateway says InvalidParameter", json_response(_INVALID, 400)),
@@ -127,14 +120,12 @@ REFUSALS = (
         for status in _GATEWAY_STATUSES
     ),
     _refusal("rate-limited", "429 always, with no Retry-After", _status("vllm", 429)),
-    _refusal("rate-limited-seconds", "429 always, with Retry-After: 1",
-        _status("vllm", 429, {"retry-after": "1"})),
+    _refusal("rate-limited-seconds", "429 always, with Retry-After: 1", _status("vllm", 429, {"retry-after": "1"})),
     _refusal("rate-limited-fraction", "429 always, with Retry-After: 0.5",
         _status("vllm", 429, {"retry-after": "0.5"})),
     Fault("rate-limited-date", "429 always, with a date from 1 to 2 s ahead as Retry-After",
         chat=_limited_until, refuses=True),
-    _refusal("rate-limited-long", "429 always, with Retry-After: 3600",
-        _status("vllm", 429, {"retry-after": "3600"})),
+    _refusal("rate-limited-long", "429 always, with Retry-After: 3600", _status("vllm", 429, {"retry-after": "3600"})),
     _refusal("rate-limited-once", "429 with Retry-After: 0 for the first chat, then good answers",
         _status("vllm", 429, AT_ONCE), once=True),
     _refusal("busy-once", "503 with Retry-After: 0 for the first chat, then good answers",

@@ -4,14 +4,13 @@ import difflib
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
-from alaya_mcp.sandbox.deployments import Deployment, Instance
+from alaya_mcp.sandbox.deployments import Deployment, Instance, configured
 from alaya_mcp.sandbox.exchange import Exchange
 from alaya_mcp.sandbox.faults.bodies import BODIES
 from alaya_mcp.sandbox.faults.control import ADDRESSES, CONTROL, LISTS, MODELS
-from alaya_mcp.sandbox.faults.fault import Fault, Memory, Pace, Page, Report, Script
-from alaya_mcp.sandbox.faults.gateways import GATEWAYS
+from alaya_mcp.sandbox.faults.fault import Fault, Memory, Pace, Script
 from alaya_mcp.sandbox.faults.refusals import REFUSALS
-from alaya_mcp.sandbox.faults.streams import STREAMS
+from alaya_mcp.sandbox.faults.streams import GATEWAYS, STREAMS
 from alaya_mcp.sandbox.stats import CountedChat, Stats
 from alaya_mcp.sandbox.wire import Fields
 
@@ -22,15 +21,10 @@ FAULTS: tuple[tuple[str, str], ...] = tuple((fault.name, fault.summary) for faul
 NO_FAULT = Fault("none", "everything is as it should be")
 
 _NEAREST = 5
-_PREFIX = "fault-"
 
 
 def find_fault(name: str) -> Fault:
-    """Find a fault by its name.
-
-    Raises:
-        ValueError: There is none of that name; the text lists near ones.
-    """
+    """Find a fault by its name, or raise a ValueError that lists near ones."""
     if name in REGISTRY:
         return REGISTRY[name]
     near = difflib.get_close_matches(name, REGISTRY, n=_NEAREST, cutoff=0.5)
@@ -38,25 +32,22 @@ def find_fault(name: str) -> Fault:
     raise ValueError(f"there is no fault {name!r}; {nearest}`alayanew-mcp sandbox --faults` lists them all")
 
 
-def fault_deployment(service_id: str) -> Deployment | None:
-    """Return the deployment that shows the fault in its id; None for any other id."""
-    if (fault := _fault_in(service_id)) is None:
-        return None
+def _deployment(fault: Fault) -> Deployment:
     engine = "sglang" if fault.sglang else "vllm"
     return Deployment(
-        service_id,
+        f"fault-{fault.name}",
         fault.summary,
         name=fault.name,
         model="qwen3-8b",
         model_id="Qwen/Qwen3-8B",
         instances=(Instance(("support-zh",)),),
         engine=engine,
-        fields={"mode": "quickStart", "expert": None, "quickStart": {"backend": engine}},
+        fields=configured("quickStart", {"backend": engine}),
     )
 
 
-def _fault_in(service_id: str) -> Fault | None:
-    return REGISTRY.get(service_id.removeprefix(_PREFIX)) if service_id.startswith(_PREFIX) else None
+_OWN = {f"fault-{name}": fault for name, fault in REGISTRY.items()}
+FAULT_DEPLOYMENTS = {service_id: _deployment(fault) for service_id, fault in _OWN.items()}
 
 
 @dataclass(eq=False)
@@ -74,21 +65,21 @@ class ShownFaults:
     _memories: dict[str, Memory] = field(default_factory=dict[str, Memory], init=False)
     _met: set[str] = field(default_factory=set[str], init=False)
 
-    def key(self, deployment: Deployment) -> str:
-        """Return the present key of a deployment."""
-        return self._memory(deployment).key()
+    def of(self, service_id: str) -> Fault:
+        """Return the fault of a deployment."""
+        return _OWN.get(service_id, self.everywhere)
 
-    def accepts(self, deployment: Deployment, key: str, *, chatting: bool) -> bool:
-        """Return whether an engine takes a key."""
-        return self._fault(deployment.service_id).accepts(self._memory(deployment), key, chatting)
+    def memory(self, deployment: Deployment) -> Memory:
+        """Return what is remembered of a deployment."""
+        return self._memories.setdefault(deployment.service_id, Memory(deployment))
+
+    def report(self, deployment: Deployment, fields: Fields, looks: int = 0) -> Fields:
+        """Return what the control plane reports of a deployment as its fault wants it."""
+        return self.of(deployment.service_id).report(fields, looks, self.closed_port)
 
     async def answer_chat(self, exchange: Exchange, deployment: Deployment) -> bool:
-        """Show a deployment's fault in place of a chat's answer; False when the answer is to be a good one.
-
-        Raises:
-            ClientDisconnect: The client left before it had asked.
-        """
-        fault = self._fault(deployment.service_id)
+        """Show a deployment's fault in place of a chat's answer; False when the answer is to be a good one."""
+        fault = self.of(deployment.service_id)
         if (show := fault.chat) is None or not self._meets(fault, deployment.service_id):
             return False
         sglang = fault.sglang or deployment.engine == "sglang"
@@ -100,37 +91,11 @@ class ShownFaults:
 
     async def answer_control(self, exchange: Exchange, path: str) -> bool:
         """Show a fault in place of what the control plane would answer; False when it is to answer properly."""
-        fault = self.everywhere if self.everywhere.control else self._fault(path.removeprefix("deployment/"))
+        fault = self.everywhere if self.everywhere.control else self.of(path.removeprefix("deployment/"))
         if (show := fault.control) is None or not self._meets(fault, path):
             return False
         await exchange.run(lambda: show(exchange))
         return True
-
-    def look(self, deployment: Deployment) -> int:
-        """Note that a deployment is looked up, and return how often it has been; its key rotates if it is due."""
-        memory = self._memory(deployment)
-        memory.looks += 1
-        memory.rotations += memory.key_refused
-        memory.key_refused = False
-        return memory.looks
-
-    def change_report(self, deployment: Deployment, fields: Fields, *, looks: int = 0) -> Fields:
-        """Return what the control plane reports of a deployment as its fault wants it."""
-        return self._fault(deployment.service_id).report(Report(fields, looks, self.closed_port))
-
-    def change_models(self, deployment: Deployment, cards: list[object]) -> object:
-        """Return the body of an engine's list of models as its fault wants it."""
-        return self._fault(deployment.service_id).models(cards)
-
-    def change_page(self, page: Page) -> object:
-        """Return a page of the list as a fault of every deployment wants it."""
-        return self.everywhere.page(page)
-
-    def _fault(self, service_id: str) -> Fault:
-        return _fault_in(service_id) or self.everywhere
-
-    def _memory(self, deployment: Deployment) -> Memory:
-        return self._memories.setdefault(deployment.service_id, Memory(deployment))
 
     def _meets(self, fault: Fault, subject: str) -> bool:
         """Return whether a fault is to be shown now; what comes only once is so for each subject."""
