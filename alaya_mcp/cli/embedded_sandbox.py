@@ -12,7 +12,7 @@ async def sandbox_settings(owned: AsyncExitStack, fault: str | None = None) -> S
 
     Raises:
         NotConfigured: another setting does not parse.
-        ValueError: there is no fault of that name.
+        ValueError: there is no fault of that name; `unknown_fault` says so beforehand.
     """
     sandbox = await owned.enter_async_context(Sandbox(fault=fault))
     environ = {
