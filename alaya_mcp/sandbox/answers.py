@@ -1,7 +1,6 @@
 """The stand-in for a language model: what it answers to a request, and which tools it calls, as tokens.
 
-It says and thinks the texts of `canned_replies.json`, which quote the question. A style is an adapter's, or the base
-model's; each text is there in English, in Chinese or in both.
+Its texts are those of `canned_replies.json` and quote the question; a style is an adapter's, or the base model's.
 """
 
 import json
@@ -20,11 +19,10 @@ from alaya_mcp.sandbox.tokens import cut, skip, stop
 _REPEAT = re.compile(r"\s*sandbox:\s*repeat\s+([0-9]{1,9})\s+(\S+)\s*")
 _SILENCE = re.compile(r"\s*sandbox:\s*silence\s+([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*")
 _SAY = re.compile(r"\s*sandbox:\s*say (.*)", re.DOTALL)
-_LONGEST_SILENCE = 600.0
 _THINKING_SWITCHES = ("enable_thinking", "thinking")  # Qwen's and DeepSeek's chat templates
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _QUOTED = {"zh": 20, "en": 60}
-_TEXTS: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("canned_replies.json").read_text("utf-8"))
+_TEXTS: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("canned_replies.json").read_bytes())
 _GAPS = re.compile(r"[\s_-]+")
 
 
@@ -48,16 +46,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer as tokens: first the reasoning, then the content or calls of tools, and how it ended.
-
-    `pause` is how many seconds of silence go before the first token.
-    """
+    """A whole answer as tokens: first the reasoning, then the content or calls of tools, and how it ended."""
 
     reasoning: Sequence[str]
     content: Sequence[str]
     finish_reason: str
     stop_reason: str | None = None
-    pause: float = 0.0
+    pause: float = 0.0  # seconds of silence before the first token
     calls: Sequence[Call] = ()
 
     @property
@@ -84,7 +79,7 @@ def compose(chat: ChatRequest, adapter: str | None, deployment: Deployment, limi
     """Answer a request within a number of tokens. The same request always gets the same answer."""
     question = next((each.text for each in reversed(chat.answered) if each.role == "user"), "")
     silence = _SILENCE.fullmatch(question)
-    pause = min(float(silence[1]), _LONGEST_SILENCE) if silence else 0.0
+    pause = min(float(silence[1]), 600.0) if silence else 0.0
     is_knob = any(knob.fullmatch(question) for knob in (_REPEAT, _SILENCE, _SAY))
     calls = _make_calls(chat, "" if is_knob else question)
     # Without a parser the grammar rules from the first token on, and leaves no room for thoughts (assumed).
@@ -121,8 +116,7 @@ def _reply(chat: ChatRequest, question: str, limit: int, model: str, adapter: st
     text = _speak(chat.answered, question, model, adapter)
     if not chat.wants_json:
         return cut(text)
-    schema = chat.schema_wanted
-    instance = {"answer": text} if schema is None else make_instance(schema, question)
+    instance = {"answer": text} if chat.schema_wanted is None else make_instance(chat.schema_wanted, question)
     return cut(json.dumps(instance, ensure_ascii=False))
 
 
@@ -145,11 +139,7 @@ def _make_calls(chat: ChatRequest, question: str) -> list[Call]:
 
 
 def _choose(chat: ChatRequest, question: str) -> list[Function]:
-    """Return the functions to call.
-
-    When the choice is the model's it calls the tools that the question mentions by name, but after a result, or
-    when its answer has to be JSON or goes on from a text, it answers in text.
-    """
+    """Return the functions to call; where the model chooses, those that the question mentions by name."""
     functions = {each.function.name: each.function for each in reversed(chat.tools or [])}
     if not chat.tools or chat.tool_choice == "none":
         return []
@@ -157,6 +147,7 @@ def _choose(chat: ChatRequest, question: str) -> list[Function]:
         return [each for each in functions.values() if each.name == chat.named_tool]
     if chat.tool_choice == "required":
         return [chat.tools[0].function]
+    # After a result, or where JSON or the rest of a text is wanted, it answers in text.
     in_text = chat.wants_json or chat.begun is not None or chat.messages[-1].role == "tool"
     return [] if in_text else _mentioned(functions, question)
 

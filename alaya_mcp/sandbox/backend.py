@@ -11,7 +11,6 @@ from alaya_mcp.sandbox.exchange import Exchange
 from alaya_mcp.sandbox.refusals import RefusedError
 from alaya_mcp.sandbox.stats import CountedChat
 
-_CONNECT_SECONDS = 10.0
 _REQUEST_HEADERS = ("accept", "content-type")
 _RESPONSE_HEADERS = ("content-type", "content-encoding")
 
@@ -24,7 +23,7 @@ def backend_client(url: str, key: str | None = None) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
         base_url=url.rstrip("/").removesuffix("/v1"),
         # Engines can be silent for minutes, and the client has a patience of its own.
-        timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS),
+        timeout=httpx2.Timeout(None, connect=10.0),
         trust_env=not _is_loopback(parsed.host),
         headers={"Authorization": f"Bearer {key}"} if key else None,
     )

@@ -10,7 +10,7 @@ from alaya_mcp.sandbox.deployments import STARTING, Deployment
 from alaya_mcp.sandbox.exchange import Exchange, envelope, json_response
 from alaya_mcp.sandbox.faults.fault import Page
 from alaya_mcp.sandbox.faults.registry import ShownFaults
-from alaya_mcp.sandbox.fleet import Fleet
+from alaya_mcp.sandbox.fleet import STARTING_SPELLINGS, Fleet
 from alaya_mcp.sandbox.stats import Stats
 
 ACCESS_KEY: Final = "sandbox-access-key"
@@ -20,7 +20,6 @@ SECRET_KEY: Final = "sandbox-secret-key"
 _AUTHORIZATION = f"plain Credential={ACCESS_KEY},Signature={SECRET_KEY}"
 _LARGEST_PAGE = 100
 _LONGEST_NUMBER = 9
-_EXTENSION = "extensions."
 _SPELLINGS = {STARTING: "starting", "stoping": "stopping", "stoped": "stopped"}
 
 
@@ -62,8 +61,8 @@ class ControlPlane:
         if deployment.reported_name is None:
             del fields["servedName"]
         if deployment.instance_shown:
-            instances = self.fleet.instances(deployment)
-            fields["instance"] = instances and [each.reported for each in instances]
+            starts = self.fleet.status(deployment) in STARTING_SPELLINGS
+            fields["instance"] = None if starts else [each.reported for each in deployment.instances]
         body = self.faults.report(deployment, fields | dict(deployment.fields), looks)
         # Noted after its status was asked for, so that the first look at a starting deployment always sees it starting.
         self.fleet.look(deployment)
@@ -74,7 +73,7 @@ class ControlPlane:
         return {
             "serviceId": deployment.service_id,
             "serviceUrl": f"{self.origin}/serve/{deployment.service_id}{deployment.url_end}",
-            deployment.key_field: self.faults.memory(deployment).key(),
+            deployment.key_field: self.faults.memory(deployment).keys[-1],
             "status": self.fleet.status(deployment),
             "vksId": deployment.vks_id,
             "namespace": deployment.namespace,
@@ -103,26 +102,24 @@ class ControlPlane:
         row["servedName"] = name if isinstance(name, str) else name[0]
         if deployment.key_field in row:
             row["apikey"] = row.pop(deployment.key_field)
-        return row | {"type": deployment.kind}
+        return row | {"type": "lora" if deployment.source == "lora" else "base"}
 
     def _matches(self, deployment: Deployment, query: Mapping[str, str]) -> bool:
         exact = {
             "aidcId": deployment.aidc_id,
             "modelId": deployment.model_id,
-            "modelType": deployment.kind,
+            "modelType": "lora" if deployment.source == "lora" else "base",
             "vksId": deployment.vks_id,
             "namespace": deployment.namespace,
             "model": deployment.source,
         }
-        exact |= {f"{_EXTENSION}{key}": value for key, value in deployment.extensions.items()}
-        filters = {key: value for key, value in query.items() if value and (key in exact or key.startswith(_EXTENSION))}
-        status, wanted = (
-            _SPELLINGS.get(each, each) for each in (self.fleet.status(deployment), query.get("status", ""))
-        )
+        exact |= {f"extensions.{key}": value for key, value in deployment.extensions.items()}
+        filters = {key: value for key, value in query.items() if key in exact or key.startswith("extensions.")}
+        status, wanted = self.fleet.status(deployment), query.get("status", "")
         return (
-            all(exact.get(key) == value for key, value in filters.items())
+            all(exact.get(key) == value for key, value in filters.items() if value)
             and query.get("name", "") in deployment.name
-            and wanted in ("", status)
+            and _SPELLINGS.get(wanted, wanted) in ("", _SPELLINGS.get(status, status))
         )
 
 

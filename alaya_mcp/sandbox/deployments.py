@@ -4,12 +4,18 @@ Their answers differ from one another on purpose: every spelling and shape that 
 for a field appears in at least one of them.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 Engine: TypeAlias = Literal["vllm", "sglang", "proxy"]
 
+SHAPES: dict[str, dict[str, object]] = json.loads(Path(__file__).with_name("recorded_shapes.json").read_bytes())
+"""API documentation, deployment detail: headConfig and workerConfig (expert), with a planted secret where users really
+put one, none of which may reach a caller that asks about the deployment; and SGLang's quick start, with the misspelt
+key, and strings where other deployments have numbers. Recorded: the permission of a model (vLLM)."""
 VLLM_VERSION = "0.32.0"
 STARTING = "staring"  # as the API documentation misspells it
 
@@ -26,41 +32,14 @@ def quick_start(*args: str, workers: object = 1) -> dict[str, object]:
     return configured("quickStart", backend)
 
 
-def _expert_config(command: str, **more: object) -> dict[str, object]:
-    # API documentation, deployment detail (expert): the shape of headConfig and workerConfig. Each planted
-    # secret is where users really put one; none of them may reach a caller that asks about the deployment.
-    return {
-        "image": "registry.example.com/team/vllm-openai:v0.9.1",
-        "imagePullSecret": {
-            "registry": "registry.example.com",
-            "username": "planted-registry-user",
-            "password": "planted-registry-password",
-        },
-        "labels": {"team": "finance", "cost-centre": "planted-label-4711"},
-        "env": {
-            "HF_TOKEN": "hf_planted-hub-token",
-            "DATABASE_URL": "postgres://app:planted-database-password@db.example.com/app",
-            "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "true",
-        },
-        "resource": {"cpu": "64", "mem": "512", "gpu": {"gpuType": "H800", "count": "8"}},
-        "pvcMounts": [{"pvcName": "models", "subPath": "qwen", "containerPath": "/models", "readOnly": "true"}],
-        **more,
-        "cmd": ["/bin/sh", "-c"],
-        "args": [command],
-    }
-
-
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One replica of a deployment's engine. API documentation, deployment detail: `instance`.
-
-    `reported_lora_models` is what the control plane reports of its adapters, where that is not what it has: assumed,
-    after an adapter was loaded or dropped at the engine itself (VLLM_ALLOW_RUNTIME_LORA_UPDATING).
-    """
+    """One replica of a deployment's engine. API documentation, deployment detail: `instance`."""
 
     lora_models: tuple[str, ...] = ()
     instance_id: str = "0"
     base_model_ready: bool = True
+    # By the control plane, after adapters changed at the engine itself (VLLM_ALLOW_RUNTIME_LORA_UPDATING); assumed.
     reported_lora_models: tuple[str, ...] | None = None
 
     @property
@@ -74,12 +53,8 @@ class Instance:
 class Deployment:
     """One deployment: what its engine is, and in which of the documented shapes the control plane shows it.
 
-    `model` is the engine's primary name and `aliases` its others; the control plane reports a list of them all, or
-    `served_name` (None: the field is missing). `code` is the envelope's success code, or None for no envelope.
-    `fields` are further fields of the detail, as reported. `thinking` is where the thoughts go: into a
-    field of their own, between tags in the content, or there with the opening tag in the prompt already. A
-    deployment with a `tool_parser` calls tools, and a `multimodal` one takes images.
-    `key_name` is what its key ends with, where that is not the id without its first part.
+    `thinking` is where the thoughts go: into a field of their own, between tags in the content, or there with the
+    opening tag in the prompt already. `key_name` is what the key ends with, where that is not the end of the id.
     """
 
     service_id: str
@@ -88,30 +63,25 @@ class Deployment:
     name: str
     model: str
     model_id: str
-    aliases: tuple[str, ...] = ()
-    served_name: str | tuple[()] | None = ()
+    aliases: tuple[str, ...] = ()  # what else the engine serves the model as
+    served_name: str | tuple[()] | None = ()  # reported in place of all names; None: the field is missing
     instances: tuple[Instance, ...] = (Instance(),)
     instance_shown: bool = True
     engine: Engine = "vllm"
     thinking: Literal["parsed", "tags", "prefilled"] | None = None
-    tool_parser: bool = False
-    multimodal: bool = False
+    tool_parser: bool = False  # it calls tools
+    multimodal: bool = False  # it takes images
     status: str = "running"
     source: Literal["quickstart", "expert", "lora"] = "quickstart"
-    code: int | str | None = 0
+    code: int | str | None = 0  # of success in the envelope; None: no envelope
     key_field: str = "apikey"
     key_name: str = ""
     url_end: str = ""
     vks_id: str = "vks-sandbox-1"
     namespace: str = "sandbox"
     aidc_id: str = "aidc-sandbox"
-    fields: Mapping[str, object] = field(default_factory=quick_start)
+    fields: Mapping[str, object] = field(default_factory=quick_start)  # further ones of the detail, as reported
     extensions: Mapping[str, str] = field(default_factory=dict[str, str])
-
-    @property
-    def kind(self) -> str:
-        """Return the `type` of its row in the list."""
-        return "lora" if self.source == "lora" else "base"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -130,32 +100,13 @@ class Deployment:
 
 
 def lora_service(adapter: str, base_id: str, deployment: Deployment) -> Deployment:
-    """Return a deployment as the service of one adapter on another deployment.
-
-    API documentation, LoRA detail: no instance, no envelope, and the key spelt so; an engine answers all the same.
-    """
+    """Return a deployment as the service of one adapter on another one, as the LoRA detail of the API documentation."""
     fields = {"baseServiceId": base_id}
     shown = replace(deployment, instance_shown=False, code=None, key_field="apiKey", fields=fields)
     return replace(shown, served_name=adapter, model_id=f"sandbox/{adapter}", source="lora")
 
 
-_HEAD_COMMAND = (
-    "exec vllm serve /models/qwen2.5-72b --served-model-name qwen2.5-72b"
-    " --tensor-parallel-size 8 --max-model-len 32768 --enable-lora --api-key planted-engine-key"
-)
-_WORKER_COMMAND = "exec ray start --block --address=$HEAD:6379 --redis-password planted-ray-password"
-_EXPERT = {
-    "headConfig": _expert_config(_HEAD_COMMAND),
-    "workerConfig": _expert_config(_WORKER_COMMAND, workers="1"),
-    "scale": {"max": "2", "min": "1", "rpsValue": "10", "idleTime": "300"},
-}
-# API documentation: the misspelt key, and strings where other deployments have numbers.
-_SGLANG = {
-    "backend": "sglang",
-    "backendVersion": "0.5.23",
-    "backenArgs": ["--lora-paths", "poet=/models/poet", "--tool-call-parser", "qwen25"],
-    "resource": {"workers": "1", "cpu": "16", "mem": "128", "gpu": {"gpuType": "H800", "count": "1"}},
-}
+_EXPERT = {f"{role}Config": SHAPES["container"] | SHAPES[role] for role in ("head", "worker")}
 _TOOL_FLAGS = ("--enable-auto-tool-choice", "--tool-call-parser=hermes")
 
 # A paragraph each: what it is for, its names, and what is special about it.
@@ -171,11 +122,9 @@ DEPLOYMENTS: tuple[Deployment, ...] = (
         instances=(Instance(("tone-casual",)), Instance(("tone-casual", "tone-formal"), "1")),
         fields=quick_start("--enable-lora", workers="2"), code="0", key_field="apiKey", url_end="/"),
     Deployment("sandbox-starting", 'status "staring"; running some seconds after its detail is first asked for',
-        name="waking-up", model="qwen3-1.7b", served_name="qwen3-1.7b", model_id="Qwen/Qwen3-1.7B",
-        status=STARTING),
+        name="waking-up", model="qwen3-1.7b", served_name="qwen3-1.7b", model_id="Qwen/Qwen3-1.7B", status=STARTING),
     Deployment("sandbox-stopping", 'status "stoping"; its engine does not answer',
-        name="going-away", model="qwen3-1.7b", model_id="Qwen/Qwen3-1.7B",
-        instances=(), status="stoping", code="0"),
+        name="going-away", model="qwen3-1.7b", model_id="Qwen/Qwen3-1.7B", instances=(), status="stoping", code="0"),
     Deployment("sandbox-stopped", 'status "stoped"; its engine does not answer',
         name="switched-off", model="qwen3-1.7b", model_id="Qwen/Qwen3-1.7B",
         instances=(), status="stoped", key_field="apiKey"),
@@ -192,21 +141,20 @@ DEPLOYMENTS: tuple[Deployment, ...] = (
         instances=(Instance(("legal-zh",)),))),
     Deployment("sandbox-expert", "expert mode, head and worker, secrets planted in it, no servedName",
         name="finance-72b", model="qwen2.5-72b", served_name=None, model_id="Qwen/Qwen2.5-72B-Instruct",
-        fields=configured("expert", _EXPERT),
-        source="expert", code="0", namespace="finance", vks_id="vks-sandbox-2"),
+        fields=configured("expert", _EXPERT | {"scale": SHAPES["scale"]}), source="expert", code="0",
+        namespace="finance", vks_id="vks-sandbox-2"),
     Deployment("sandbox-sglang", "SGLang; its adapter poet is asked for as qwen2.5-7b:poet; it calls tools",
         name="poems", model="qwen2.5-7b", served_name="qwen2.5-7b", model_id="Qwen/Qwen2.5-7B-Instruct",
         instances=(Instance(("poet",)),), engine="sglang", tool_parser=True, url_end="/",
-        fields=configured("quickStart", _SGLANG)),
+        fields=configured("quickStart", SHAPES["sglang"])),
     Deployment("sandbox-thinking", "vLLM with a reasoning parser: it thinks before it answers",
         name="thinker", model="qwen3-30b-thinking", model_id="Qwen/Qwen3-30B-A3B-Thinking-2507",
         thinking="parsed", fields=quick_start("--reasoning-parser", "qwen3"), key_field="apiKey"),
     Deployment("sandbox-thinking-tags", "vLLM without a reasoning parser: its answers begin with <think> and thoughts",
         name="tagged-thoughts", model="qwen3-32b-hybrid", model_id="Qwen/Qwen3-32B", thinking="tags"),
     Deployment("sandbox-thinking-prefilled", "the same, but <think> is in the prompt: only </think> arrives",
-        name="prefilled-thoughts", model="deepseek-r1-distill-qwen-7b",
-        model_id="deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",
-        thinking="prefilled", code="0"),
+        name="prefilled-thoughts", model="deepseek-r1-distill-qwen-7b", thinking="prefilled", code="0",
+        model_id="deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"),
     Deployment("sandbox-vision", "vLLM with a model that takes images, and counts them",
         name="looking-at-things", model="qwen2.5-vl-7b", model_id="Qwen/Qwen2.5-VL-7B-Instruct",
         multimodal=True, fields=quick_start("--limit-mm-per-prompt", '{"image": 8}')),

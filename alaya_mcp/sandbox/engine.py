@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from alaya_mcp.sandbox.answers import compose
 from alaya_mcp.sandbox.backend import relay
 from alaya_mcp.sandbox.chat_request import ChatRequest
-from alaya_mcp.sandbox.deployments import VLLM_VERSION, Deployment, Instance
+from alaya_mcp.sandbox.deployments import SHAPES, VLLM_VERSION, Deployment, Instance
 from alaya_mcp.sandbox.exchange import EVENT_STREAM, NOT_FOUND, Exchange, json_response
 from alaya_mcp.sandbox.faults.registry import ShownFaults
 from alaya_mcp.sandbox.fleet import Fleet
@@ -30,29 +30,16 @@ from alaya_mcp.sandbox.wire import Wire
 
 _CHAT = "v1/chat/completions"
 _METHODS = {_CHAT: "POST", "v1/models": "GET", "health": "GET", "version": "GET"}
-_LONGEST_WHOLE_ANSWER = 2.0
 
 # Assumed: what a gateway answers while the engine's port is closed; the documentation does not show it.
 _UNAVAILABLE = "<html><head><title>503 Service Temporarily Unavailable</title></head></html>\n"
-_PERMISSION: dict[str, object] = {
-    "allow_create_engine": False,
-    "allow_sampling": True,
-    "allow_logprobs": True,
-    "allow_search_indices": False,
-    "allow_view": True,
-    "allow_fine_tuning": False,
-    "organization": "*",
-    "group": None,
-    "is_blocking": False,
-}
 
 
 @dataclass(frozen=True, slots=True)
 class DataPlane:
     """The answers to `/serve/{service_id}/{path}`.
 
-    API documentation, service call: the key is in the `apiKey` header. Assumed: the gateway asks for it on
-    every path, and looks at it before it looks whether the engine answers.
+    The key is in the `apiKey` header (API documentation); it is asked for first, and on every path (assumed).
     """
 
     fleet: Fleet
@@ -93,9 +80,9 @@ class DataPlane:
         return json_response({"version": VLLM_VERSION}) if path == "version" else Response()
 
     async def _chat(self, exchange: Exchange, deployment: Deployment, instance: Instance) -> Response | None:
-        raw = await exchange.request.body()
+        request = exchange.request
         try:
-            chat = read_chat(exchange.request.headers.get("content-type", ""), raw)
+            chat = read_chat(request.headers.get("content-type", ""), await request.body())
             name, adapter = _find_model(deployment, instance, chat)
             prompt_tokens = check_chat(chat, deployment)
         except RefusedError as refusal:
@@ -113,7 +100,7 @@ class DataPlane:
                 await exchange.end()
 
             async def whole() -> None:
-                await anyio.sleep(answer.pause + min(_LONGEST_WHOLE_ANSWER, self.token_delay * answer.tokens))
+                await anyio.sleep(answer.pause + min(2.0, self.token_delay * answer.tokens))
                 counted.finished = True
                 await exchange.answer(json_response(wire.whole(answer)))
 
@@ -155,22 +142,15 @@ def _find_model(deployment: Deployment, instance: Instance, chat: ChatRequest) -
 
 def _list_models(deployment: Deployment, instance: Instance) -> list[object]:
     """Return the `data` of `GET /v1/models` (recorded: models; SGLang's from its source)."""
-    base = [_card(deployment, name, parent=None) for name in deployment.names]
-    return [*base, *(_card(deployment, name, parent=deployment.model) for name in instance.lora_models)]
-
-
-def _card(deployment: Deployment, name: str, *, parent: str | None) -> dict[str, object]:
+    cards: list[object] = []
     created = int(time.time())
-    card: dict[str, object] = {
-        "id": name,
-        "object": "model",
-        "created": created,
-        "owned_by": deployment.engine,
-        "root": f"models/{name if parent else deployment.model}",
-        "parent": parent,
-        "max_model_len": None if parent else MAX_MODEL_LEN,
-    }
-    if deployment.engine == "vllm":
-        head = {"id": f"modelperm-{secrets.token_hex(8)}", "object": "model_permission", "created": created}
-        card["permission"] = [head | _PERMISSION]
-    return card
+    for name in (*deployment.names, *instance.lora_models):
+        parent = None if name in deployment.names else deployment.model
+        card: dict[str, object] = {"id": name, "object": "model", "created": created, "owned_by": deployment.engine}
+        card |= {"root": f"models/{name if parent else deployment.model}", "parent": parent}
+        card |= {"max_model_len": None if parent else MAX_MODEL_LEN}
+        if deployment.engine == "vllm":
+            head = {"id": f"modelperm-{secrets.token_hex(8)}", "object": "model_permission", "created": created}
+            card |= {"permission": [head | SHAPES["permission"]]}
+        cards.append(card)
+    return cards

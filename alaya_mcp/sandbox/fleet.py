@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 from alaya_mcp.sandbox.deployments import STARTING, Deployment, Instance, lora_service
 from alaya_mcp.sandbox.faults.registry import FAULT_DEPLOYMENTS
 
-_STARTING = (STARTING, "starting")  # both spellings are documented
+STARTING_SPELLINGS = (STARTING, "starting")  # both are documented
 _MOST = 2000
 _OURS = UUID("6f1d6a52-4c1b-4f0e-9d0a-5b1c8a2f7e11")
 _PURPOSES = (
@@ -18,7 +18,6 @@ _PURPOSES = (
     *("ocr", "sql", "summaries"),
 )
 _ENDINGS = ("-prod", " staging", "_canary", " 测试", "-demo")
-_NEW_NAMES = 6
 
 # The lengths of what is taken in turn have no common divisor, so that everything meets everything.
 _MODELS = (("Qwen/Qwen3-8B", "qwen3-8b"), ("Qwen/Qwen3-32B", "qwen3-32b"), ("meta-llama/Llama-3.1-8B", "llama3.1-8b"))
@@ -56,17 +55,10 @@ class Fleet:
         """Return the status of a deployment at this moment, in the spelling that the API answers with."""
         looked = self._first_looked.get(deployment.service_id)
         started = looked is not None and time.monotonic() - looked >= self._starting_seconds
-        return "running" if deployment.status in _STARTING and started else deployment.status
-
-    def instances(self, deployment: Deployment) -> tuple[Instance, ...] | None:
-        """Return the instances of a deployment; none are known while it starts."""
-        return None if self.status(deployment) in _STARTING else deployment.instances
+        return "running" if deployment.status in STARTING_SPELLINGS and started else deployment.status
 
     def next_instance(self, deployment: Deployment, path: str) -> Instance | None:
-        """Choose the instance to answer a request; None when no engine listens.
-
-        Assumed: the gateway takes ready instances in turn, for each path apart.
-        """
+        """Choose the instance to answer a request, in turn for each path (assumed); None when no engine listens."""
         ready = [instance for instance in deployment.instances if instance.base_model_ready]
         if self.status(deployment) != "running" or not ready:
             return None
@@ -90,7 +82,7 @@ def _names() -> Iterator[tuple[str, str]]:
     versions = ("" if version == 1 else f" v{version}" for version in count(1))
     fresh = ((f"{p}{end}{version}", p) for version in versions for end, p in product(_ENDINGS, _PURPOSES))
     while True:
-        first, second, third, *others = islice(fresh, _NEW_NAMES)
+        first, second, third, *others = islice(fresh, 6)
         yield from (first, second, third, *others)
         yield first[0].title(), first[1]
         yield from (second, third, second)
@@ -106,7 +98,7 @@ def _deployment(number: int, name: str, purpose: str) -> Deployment:
     adapter = f"adapter-{number}"
     service_id, base_id = (str(uuid5(_OURS, str(each))) for each in (number, base))
     # The starting ones have theirs from the moment they run.
-    works = status in ("running", *_STARTING)
+    works = status in ("running", *STARTING_SPELLINGS)
     deployment = Deployment(
         service_id,
         "one of many",

@@ -95,8 +95,8 @@ def _wrong_parameter(message: str, name: str) -> RefusedError:
 def read_chat(content_type: str, raw: bytes) -> ChatRequest:
     """Read a request body, or raise a RefusedError about its types or about fields that contradict one another."""
     if content_type.partition(";")[0].strip().lower() != "application/json":
-        reason = "Unsupported Media Type: Only 'application/json' is allowed"
-        raise RefusedError(f"1 validation error:\n  {reason}", kind=_BAD_REQUEST)
+        reason = "1 validation error:\n  Unsupported Media Type: Only 'application/json' is allowed"
+        raise RefusedError(reason, kind=_BAD_REQUEST)
     try:
         body: JsonValue = json.loads(raw) if raw else None
     except json.JSONDecodeError as error:
@@ -161,10 +161,7 @@ def check_chat(chat: ChatRequest, deployment: Deployment) -> int:
 
 
 def _check_tools(chat: ChatRequest, *, parser: bool) -> None:
-    """Refuse tools, as an engine started without a tool parser does; one with a parser takes those that are there.
-
-    The words for a choice that is no choice, or that names no tool, are from vLLM's source.
-    """
+    """Refuse a choice that is none or names no tool (vLLM's source), and tools without a tool parser."""
     choice, name = chat.tool_choice, chat.named_tool
     if chat.tools is None or choice == "none":
         return
@@ -183,10 +180,8 @@ def _check_tools(chat: ChatRequest, *, parser: bool) -> None:
 
 
 def _check_continuation(chat: ChatRequest, deployment: Deployment) -> None:
-    """Refuse to continue a message and to begin one at a time; SGLang does not look at the latter (its source).
-
-    The words are from vLLM's source, and from the transformers library, which sees the default.
-    """
+    """Refuse to continue a message and to begin one at a time; SGLang does not look at the latter (its source)."""
+    # The words are from vLLM's source, and from the transformers library, which sees the default.
     if deployment.engine == "sglang" or not (chat.continue_final_message and chat.add_generation_prompt):
         return
     if "add_generation_prompt" in chat.model_fields_set:
@@ -199,10 +194,7 @@ def _check_continuation(chat: ChatRequest, deployment: Deployment) -> None:
 
 
 def _check_messages(chat: ChatRequest, deployment: Deployment) -> None:
-    """Refuse a conversation that cannot be put to the model; no image is fetched.
-
-    The words about the parts of a model that takes images are from vLLM's source.
-    """
+    """Refuse a conversation that cannot be put to the model (about images: vLLM's source); no image is fetched."""
     if not chat.messages:
         raise RefusedError("Cannot apply chat template to an empty conversation. Provide at least one message.")
     for index, message in enumerate(chat.messages):
@@ -248,11 +240,8 @@ def _check_sampling(chat: ChatRequest) -> None:
 
 
 def _check_schemas(chat: ChatRequest) -> None:
-    """Refuse a schema that no grammar can be made of, the answer's or that of a tool which has to be called.
-
-    Recorded (response_format_bad_schema) for the answer's; that it is so for a tool's, and the text about a missing
-    schema, are assumed.
-    """
+    """Refuse a schema that no grammar can be made of, the answer's or that of a tool which has to be called."""
+    # Recorded (response_format_bad_schema) for the answer's; for a tool's, and a missing one, assumed.
     wanted = chat.response_format
     if wanted and wanted.type == "json_schema" and chat.schema_wanted is None:
         raise RefusedError("response_format.json_schema.schema must be set when response_format.type is json_schema")

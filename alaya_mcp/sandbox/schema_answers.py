@@ -63,8 +63,7 @@ def invalid_type(schema: JsonValue) -> str | None:
 def make_instance(schema: Schema, question: str) -> JsonValue:
     """Make a value that follows a schema; free text in it is a word of the question, the last one.
 
-    Optional properties are there, the first of several possibilities is taken. `pattern`, `uniqueItems` and `not`
-    are not followed, nor is a schema that nothing follows.
+    Every property is there, and the first of several possibilities. `pattern`, `uniqueItems` and `not` are ignored.
     """
     words = _WORD.findall(_PUNCTUATION.sub(" ", question))
     return _Maker(schema, words[-1] if words else "sandbox").make(schema, 0)
@@ -137,17 +136,18 @@ class _Maker:
 
     def _array(self, flat: Schema, depth: int) -> JsonValue:
         first = _list(flat.get("prefixItems"))
-        least, most = _lengths(flat, "Items")
-        count = min(max(least, len(first), int(depth < _NESTED and flat.get("items") is not False)), most, _LONGEST)
+        least, most = _limit(flat, "minItems") or 0, _limit(flat, "maxItems")
+        count = max(int(least), len(first), int(depth < _NESTED and flat.get("items") is not False))
+        count = min(count, _LONGEST if most is None else int(most), _LONGEST)
         schemas = [*first[:count], *[flat.get("items")] * (count - len(first))]
         return [self.make(each, depth + 1) for each in schemas]
 
     def _string(self, flat: Schema) -> str:
         if (known := _FORMATS.get(str(flat.get("format")))) is not None:
             return known
-        least, most = _lengths(flat, "Length")
-        least = min(least, _LONGEST)
-        return (self.word if len(self.word) >= least else (self.word * least)[:least])[:most]
+        least, most = min(int(_limit(flat, "minLength") or 0), _LONGEST), _limit(flat, "maxLength")
+        text = self.word if len(self.word) >= least else (self.word * least)[:least]
+        return text if most is None else text[: int(most)]
 
 
 def _type(flat: Schema) -> JsonValue:
@@ -155,11 +155,6 @@ def _type(flat: Schema) -> JsonValue:
     if isinstance(named, list):
         return named[0] if named else "string"
     return next((_HINTS[key] for key in flat if key in _HINTS), "string") if named is None else named
-
-
-def _lengths(flat: Schema, unit: str) -> tuple[int, int]:
-    least, most = _limit(flat, f"min{unit}"), _limit(flat, f"max{unit}")
-    return int(least or 0), _GREATEST if most is None else int(most)
 
 
 def _number(flat: Schema, *, whole: bool) -> JsonValue:

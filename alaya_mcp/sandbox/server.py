@@ -32,7 +32,6 @@ from alaya_mcp.sandbox.stats import Stats
 
 _HOST = "127.0.0.1"
 _BASE_PATH = "/api/serverless-infer/v1"
-_PATIENCE = 1.0
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -40,29 +39,17 @@ class Sandbox:
     """An emulated inference cloud on a loopback port, for as long as `async with Sandbox() as sandbox:` runs.
 
     `service_ids` are in order, the first being `default_service_id`; `catalogue` has a line about each.
-
-    Args:
-        port: The port to listen on; 0 takes a free one.
-        token_delay: Seconds before each token of an answer.
-        starting_seconds: How long the starting deployment still starts after its detail is first asked for.
-        fleet: How many further deployments there are to list and to page through; they are in no catalogue.
-        backend: URL of an OpenAI-compatible server; it becomes one more deployment, and the default one.
-        backend_key: The key that server wants, sent as a bearer token.
-        fault: The name of a fault that every deployment shows.
-        slow_seconds: How long the faults called slow take to send what they are slow with.
-
-    Raises:
-        ValueError: There is no fault of that name, and the text lists near ones; or a fleet is not from 0 to 2,000.
+    An unknown fault is a ValueError that lists near ones; so is a fleet that is not from 0 to 2,000.
     """
 
-    port: int = 0
-    token_delay: float = 0.03
-    starting_seconds: float = 8.0
-    fleet: int = 0
-    backend: str | None = None
-    backend_key: str | None = None
-    fault: str | None = None
-    slow_seconds: float = 2.0
+    port: int = 0  # to listen on; 0 takes a free one
+    token_delay: float = 0.03  # seconds before each token of an answer
+    starting_seconds: float = 8.0  # until a starting deployment runs, after its detail is first asked for
+    fleet: int = 0  # how many further deployments there are to list and to page through; they are in no catalogue
+    backend: str | None = None  # URL of an OpenAI-compatible server: one more deployment, and the default one
+    backend_key: str | None = None  # that server wants, as a bearer token
+    fault: str | None = None  # the name of a fault that every deployment shows
+    slow_seconds: float = 2.0  # until the faults called slow send what they are slow with
     access_key: ClassVar[str] = ACCESS_KEY
     secret_key: ClassVar[str] = SECRET_KEY
 
@@ -138,8 +125,7 @@ async def _serving(build: Callable[[int], ASGIApp], port: int) -> AsyncGenerator
         application = build(port)
         await server.start_serving()
     except OSError as error:
-        reason = os.strerror(error.errno or 0)
-        raise OSError(error.errno, f"cannot listen on {_HOST}:{port}: {reason}") from error
+        raise OSError(error.errno, f"cannot listen on {_HOST}:{port}: {os.strerror(error.errno or 0)}") from error
     try:
         yield port
     finally:
@@ -153,6 +139,6 @@ async def _serving(build: Callable[[int], ASGIApp], port: int) -> AsyncGenerator
                     connection.transport.abort()
                 await asyncio.sleep(0)
             if tasks := list(state.tasks):
-                _, late = await asyncio.wait(tasks, timeout=_PATIENCE)
+                _, late = await asyncio.wait(tasks, timeout=1.0)
                 for task in late:
                     task.cancel()

@@ -16,17 +16,13 @@ class CountedChat:
 
 
 class Stats:
-    """Live counters. A refused request counts in `requests` only; a chat starts once it is accepted.
-
-    `requests` counts data-plane requests by deployment, `chat_requests` those of them that ask for a chat.
-    `control_requests` counts control-plane requests, `lookups` those for the detail of one deployment, by deployment.
-    """
+    """Live counters. A refused request counts in `requests` only; a chat starts once it is accepted."""
 
     def __init__(self) -> None:
-        self.requests: Counter[str] = Counter()
-        self.chat_requests: Counter[str] = Counter()
-        self.lookups: Counter[str] = Counter()
-        self.control_requests = 0
+        self.requests: Counter[str] = Counter()  # to the data plane, by deployment
+        self.chat_requests: Counter[str] = Counter()  # those of them that ask for a chat
+        self.lookups: Counter[str] = Counter()  # of the detail of one deployment
+        self.control_requests = 0  # to the control plane, look-ups among them
         self.chats_started = 0
         self.chats_finished = 0
         self.chats_aborted = 0

@@ -15,14 +15,7 @@ Fields: TypeAlias = dict[str, object]
 
 _FINGERPRINT: Fields = {"system_fingerprint": f"vllm-{VLLM_VERSION}-sandbox"}
 _VLLM_MESSAGE = ("refusal", "annotations", "audio", "function_call")
-_VLLM_END = (
-    "prompt_logprobs",
-    "prompt_token_ids",
-    "prompt_text",
-    "kv_transfer_params",
-    "ec_transfer_params",
-    "metrics",
-)
+_TRANSFERS = ("kv_transfer_params", "ec_transfer_params", "metrics")
 _SGLANG_DELTA = ("role", "content", "reasoning_content", "tool_calls")
 _RAW_CALL = '<tool_call>\n{{"name": {}, "arguments": {}'
 _SGLANG_END_TOKEN = 151645
@@ -31,9 +24,9 @@ _SGLANG_END_TOKEN = 151645
 class Wire:
     """The shapes in which one answer is sent.
 
-    vLLM's are recorded (chat, chat_stream_usage, chat_stream_usage_continuous), except its reasoning, of which
-    only the field's name is known, and its calls of tools, which are OpenAI's. Of SGLang's, `matched_stop`,
-    `reasoning_content` and the calls are from its source and the rest is assumed.
+    vLLM's are recorded (chat, chat_stream_usage, chat_stream_usage_continuous), but for its reasoning, of which only
+    the name is known, and its calls of tools, which are OpenAI's. SGLang's `matched_stop`, `reasoning_content` and
+    calls are from its source, the rest is assumed.
     """
 
     def __init__(self, *, model: str, prompt_tokens: int, sglang: bool) -> None:
@@ -51,12 +44,11 @@ class Wire:
         calls = [self._call(*each) for each in enumerate(answer.calls)]
         if calls and answer.finish_reason == "length":
             # No parser reads a call that is cut off, so its text is left (wire facts); in Qwen's chat template.
-            names = [json.dumps(call.name, ensure_ascii=False) for call in answer.calls]
-            opened = zip(names, answer.calls, strict=True)
-            content, calls = "\n".join(_RAW_CALL.format(name, call.arguments) for name, call in opened), []
+            named = [(json.dumps(call.name, ensure_ascii=False), call.arguments) for call in answer.calls]
+            content, calls = "\n".join(_RAW_CALL.format(*each) for each in named), []
         message: Fields = {"role": "assistant", "content": content}
         thoughts: Fields = {self._thoughts: "".join(answer.reasoning) or None}
-        usage = self._usage(answer.tokens) | {"prompt_tokens_details": None}
+        usage = self._usage(answer.tokens, prompt_tokens_details=None)
         head = self._head | {"object": "chat.completion"}
         if self._sglang:
             choice = self._choice("message", message | thoughts | {"tool_calls": calls or None}, answer)
@@ -64,14 +56,12 @@ class Wire:
             return head | {"choices": [choice], "usage": usage, "metadata": {"weight_version": "default"}}
         message |= dict.fromkeys(_VLLM_MESSAGE) | ({"tool_calls": calls} if calls else {}) | thoughts
         choice = self._choice("message", message, answer) | {"token_ids": None, "routed_experts": None}
-        head |= {"choices": [choice], "service_tier": None} | _FINGERPRINT
-        return head | {"usage": usage | {"completion_tokens_details": None}} | dict.fromkeys(_VLLM_END)
+        body = head | {"choices": [choice], "service_tier": None} | _FINGERPRINT
+        body |= {"usage": usage | {"completion_tokens_details": None}}
+        return body | dict.fromkeys(("prompt_logprobs", "prompt_token_ids", "prompt_text", *_TRANSFERS))
 
     def events(self, answer: Answer, options: StreamOptions | None) -> Iterator[bytes]:
-        """Yield the stream, cut where an engine would wait: what is sent with each token.
-
-        The role comes together with the first token, and everything after the last token together with it.
-        """
+        """Yield what is sent with each token: the role comes with the first one, and the end with the last one."""
         continuous = bool(options and options.include_usage and options.continuous_usage_stats)
         role = self._choice("delta", {"role": "assistant", "content": ""})
         first = self._head | {"choices": [role]} | self._running(0, wanted=continuous)
@@ -127,12 +117,12 @@ class Wire:
             return choice | {"matched_stop": _SGLANG_END_TOKEN if by_itself else stopped}
         return choice | {"stop_reason": stopped} if ended else choice
 
-    def _usage(self, tokens: int) -> Fields:
+    def _usage(self, tokens: int, **more: object) -> Fields:
         total = self._prompt_tokens + tokens
-        return {"prompt_tokens": self._prompt_tokens, "total_tokens": total, "completion_tokens": tokens}
+        return {"prompt_tokens": self._prompt_tokens, "total_tokens": total, "completion_tokens": tokens} | more
 
     def _running(self, tokens: int, *, wanted: bool) -> Fields:
         """Return the usage so far; vLLM leaves the key out when it was not asked for, SGLang makes it null."""
         if wanted:
-            return {"usage": self._usage(tokens) | {"completion_tokens_details": None}}
+            return {"usage": self._usage(tokens, completion_tokens_details=None)}
         return {"usage": None} if self._sglang else {}

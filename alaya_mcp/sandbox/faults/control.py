@@ -4,19 +4,14 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from alaya_mcp.sandbox.exchange import JSON, NOT_FOUND, Exchange, encode, envelope, json_response
-from alaya_mcp.sandbox.faults.bodies import BOMB, DRIP_JSON, EMPTY, FAILURE, PAGE, huge, redirect
+from alaya_mcp.sandbox.faults.bodies import AT_ONCE, BOMB, DRIP_JSON, EMPTY, FAILURE, PAGE, huge, nginx_page, redirect
 from alaya_mcp.sandbox.faults.fault import Fault, Page, Report, reply, send
-from alaya_mcp.sandbox.faults.refusals import AT_ONCE, nginx_page
 from alaya_mcp.sandbox.wire import Fields
 
 CONTROL_STATUSES = (400, 401, 403, 404, 408, 429, 500, 502, 503, 504)
 
 _HUGE = encode({"code": 0, "data": {"serviceId": "three", "status": "running"}})
-_SMALL_PAGE = 10
-_HALF_WAY = 2
-_NEVER_SHOWN = 100
-_JUNK = (None, "junk", {"name": "no id"})
-_NO_CARDS = ({"id": 7}, {"name": ["x"]})
+_SECOND = 2
 # Ollama's list of its own API, which some gateways pass on as it is; assumed.
 _OLLAMA = {"models": [{"name": "qwen3-8b", "model": "qwen3-8b"}]}
 _FORBIDDEN = envelope(-1, "this key pair may not list deployments", 403)
@@ -35,8 +30,8 @@ def _https(fields: Fields, _looks: int, _port: int) -> Fields:
     return fields | {"serviceUrl": origin.replace("http:", "https:") + serve}
 
 
-def _half_way(page: Page, rows: list[Fields] | None) -> Fields:
-    return page.data(rows=rows) if page.number == _HALF_WAY else page.data()
+def _second(page: Page, rows: list[Fields] | None) -> Fields:
+    return page.data(rows=rows) if page.number == _SECOND else page.data()
 
 
 def _growing(page: Page) -> Fields:
@@ -98,16 +93,16 @@ LISTS = (
     Fault("list-page-count", "the list says the rows of the page as its count",
         page=lambda page: page.data(count=str(len(page.shown)))),
     Fault("list-high-count", "the list counts 100 rows that never come",
-        page=lambda page: page.data(count=str(len(page.rows) + _NEVER_SHOWN))),
+        page=lambda page: page.data(count=str(len(page.rows) + 100))),
     Fault("list-small-pages", "the list has at most 10 rows a page, whatever size was asked for",
-        page=lambda page: replace(page, size=min(page.size, _SMALL_PAGE)).data()),
+        page=lambda page: replace(page, size=min(page.size, 10)).data()),
     Fault("list-large-pages", "the list has all rows on every page", page=lambda page: page.data(rows=page.rows)),
-    Fault("list-empty-page", "the second page of the list is empty", page=lambda page: _half_way(page, [])),
+    Fault("list-empty-page", "the second page of the list is empty", page=lambda page: _second(page, [])),
     Fault("list-null-page", "the second page of the list says null where its rows would be",
-        page=lambda page: _half_way(page, None)),
+        page=lambda page: _second(page, None)),
     Fault("list-growing", "each time a page of the list is asked for, one more deployment is in front", page=_growing),
     Fault("list-junk-rows", "each page of the list ends with rows that are not deployments",
-        page=lambda page: page.data(rows=[*page.shown, *_JUNK])),
+        page=lambda page: page.data(rows=[*page.shown, None, "junk", {"name": "no id"}])),
     Fault("list-repeated-id", "each page of the list ends with the id of its first row, under another name",
         page=_repeated_id),
     Fault("list-same-page", "the list is always at its first page", page=lambda page: replace(page, number=1).data()),
@@ -118,7 +113,7 @@ LISTS = (
 
 MODELS = (
     Fault("models-junk", "/v1/models lists words, numbers and null",
-        models=lambda _: _cards("qwen3-8b", None, *_NO_CARDS)),
+        models=lambda _: _cards("qwen3-8b", None, {"id": 7}, {"name": ["x"]})),
     Fault("models-empty", "/v1/models lists nothing", models=lambda _: _cards()),
     Fault("models-part", "/v1/models lists the first model, then what cannot be read",
         models=lambda cards: _cards(*cards[:1], "support-zh", 7)),

@@ -21,28 +21,15 @@ _E = TypeVar("_E", bound=Exchange)
 
 TOKENS = ("one", " two", " three")
 """The short answer that faults begin, break off or rewrite."""
-
 Pace: TypeAlias = tuple[float, float]
 """Seconds before each token, and until what is slow comes."""
 
-_PROMPT_TOKENS = 9
-
 
 class Script(Exchange):
-    """A chat that shows a fault, and the answer that is in its place, in the dialect of its engine.
-
-    The request is read as far as the answer depends on it; a field that is not as it should be is passed over.
-    """
+    """A chat that shows a fault, and the answer in its place; of the request only what that depends on is read."""
 
     def __init__(
-        self,
-        exchange: Exchange,
-        body: bytes,
-        deployment: Deployment,
-        *,
-        sglang: bool,
-        pace: tuple[float, float],
-        counted: CountedChat,
+        self, exchange: Exchange, body: bytes, deployment: Deployment, *, sglang: bool, pace: Pace, counted: CountedChat
     ) -> None:
         super().__init__(exchange.request, exchange.send)
         fields: JsonValue = None
@@ -55,7 +42,7 @@ class Script(Exchange):
         self.usage = isinstance(options, dict) and bool(options.get("include_usage"))
         self.token_delay, self.slow_seconds = pace
         self.counted = counted
-        self._wire = Wire(model=self.model, prompt_tokens=_PROMPT_TOKENS, sglang=sglang)
+        self._wire = Wire(model=self.model, prompt_tokens=9, sglang=sglang)
 
     async def finish(self) -> None:
         """End the body properly, and count the chat as finished."""
@@ -84,23 +71,17 @@ class Script(Exchange):
 
 @dataclass(slots=True)
 class Memory:
-    """What a running sandbox remembers of one deployment: how often it was looked up, and its key."""
+    """What a running sandbox remembers of one deployment: its keys, the present one last, and its look-ups."""
 
-    deployment: Deployment
+    keys: list[str]
     looks: int = 0
-    rotations: int = 0
     key_refused: bool = False
 
-    def key(self, rotations: int | None = None) -> str:
-        """Return the present key, or the one after a number of rotations."""
-        rotations = self.rotations if rotations is None else rotations
-        return f"{self.deployment.api_key}-{rotations}" if rotations else self.deployment.api_key
-
     def look(self) -> int:
-        """Note that the deployment is looked up, and return how often it has been; its key rotates if it is due."""
-        self.looks += 1
-        self.rotations += self.key_refused
-        self.key_refused = False
+        """Count a look-up, after which a key that was refused is another, and return how many there have been."""
+        if self.key_refused:
+            self.keys.append(f"{self.keys[0]}-{len(self.keys)}")
+        self.looks, self.key_refused = self.looks + 1, False
         return self.looks
 
 
@@ -126,38 +107,30 @@ class Page:
 Pieces: TypeAlias = Callable[[_E], Iterable[bytes]]
 Show: TypeAlias = Callable[[_E], Awaitable[None]]
 Report: TypeAlias = Callable[[Fields, int, int], Fields]
+"""Returns what the control plane reports of a deployment, given the fields of a good detail or row of the list, how
+often the detail was looked up (0 for a row), and a port on which nothing listens."""
+Accepts: TypeAlias = Callable[[Memory, str, bool], bool]
+"""Decides whether an engine takes a key, given whether it comes with a chat."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One fault. Which of its handlers it names says on which plane it shows; the others do as they should.
 
-    Attributes:
-        name: Its name, for `--fault` and for the deployment fault-NAME.
-        summary: One line for `alayanew-mcp sandbox --faults`.
-        chat: Answers a chat in place of the engine.
-        control: Answers in place of the control plane, for a deployment's detail or, with `--fault`, for any path.
-        report: Returns what the control plane reports of a deployment, given the fields of a good detail or row of the
-            list, how often the detail was looked up (0 for a row), and a port on which nothing listens.
-        page: Returns the `data` of a page of the list, or a whole response.
-        models: Returns the body of `/v1/models`, given the cards of a good one.
-        accepts: Decides whether an engine takes a key, given whether it comes with a chat.
-        once: Whether each deployment, or each path of the control plane, shows it for its first request alone.
-        refuses: Whether it is a refusal, so that no chat counts as started.
-        sglang: Whether only SGLang has it; vLLM shows the others.
+    `once` is whether each deployment, or each path of the control plane, shows it for its first request alone.
     """
 
-    name: str
-    summary: str
-    chat: Show[Script] | None = None
-    control: Show[Exchange] | None = None
+    name: str  # for `--fault` and for the deployment fault-NAME
+    summary: str  # one line for `alayanew-mcp sandbox --faults`
+    chat: Show[Script] | None = None  # answers a chat in place of the engine
+    control: Show[Exchange] | None = None  # answers for a deployment's detail or, with `--fault`, for any path
     report: Report = lambda fields, _looks, _port: fields
-    page: Callable[[Page], Fields | Response | None] = Page.data
-    models: Callable[[list[object]], object] = lambda cards: {"object": "list", "data": cards}
-    accepts: Callable[[Memory, str, bool], bool] = lambda memory, key, _chatting: key == memory.key()
+    page: Callable[[Page], Fields | Response | None] = Page.data  # the `data` of a page of the list, or a response
+    models: Callable[[list[object]], object] = lambda cards: {"object": "list", "data": cards}  # of /v1/models
+    accepts: Accepts = lambda memory, key, _chatting: key == memory.keys[-1]
     once: bool = False
-    refuses: bool = False
-    sglang: bool = False
+    refuses: bool = False  # no chat counts as started
+    sglang: bool = False  # only SGLang has it; vLLM shows the others
 
 
 def reply(response: Response) -> Show[Exchange]:

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 
 from alaya_mcp.sandbox.deployments import Deployment, Instance, configured
 from alaya_mcp.sandbox.exchange import Exchange
-from alaya_mcp.sandbox.faults.bodies import BODIES
+from alaya_mcp.sandbox.faults.bodies import BODIES, REFUSALS
 from alaya_mcp.sandbox.faults.control import ADDRESSES, CONTROL, LISTS, MODELS
 from alaya_mcp.sandbox.faults.fault import Fault, Memory, Pace, Script
-from alaya_mcp.sandbox.faults.refusals import REFUSALS
 from alaya_mcp.sandbox.faults.streams import GATEWAYS, STREAMS
 from alaya_mcp.sandbox.stats import CountedChat, Stats
 from alaya_mcp.sandbox.wire import Fields
@@ -17,17 +16,14 @@ from alaya_mcp.sandbox.wire import Fields
 KINDS = (ADDRESSES, STREAMS, GATEWAYS, BODIES, REFUSALS, MODELS, CONTROL, LISTS)
 REGISTRY = {fault.name: fault for kind in KINDS for fault in kind}
 FAULTS: tuple[tuple[str, str], ...] = tuple((fault.name, fault.summary) for fault in REGISTRY.values())
-
 NO_FAULT = Fault("none", "everything is as it should be")
-
-_NEAREST = 5
 
 
 def find_fault(name: str) -> Fault:
     """Find a fault by its name, or raise a ValueError that lists near ones."""
     if name in REGISTRY:
         return REGISTRY[name]
-    near = difflib.get_close_matches(name, REGISTRY, n=_NEAREST, cutoff=0.5)
+    near = difflib.get_close_matches(name, REGISTRY, n=5, cutoff=0.5)
     nearest = f"near it: {', '.join(near)}; " if near else ""
     raise ValueError(f"there is no fault {name!r}; {nearest}`alayanew-mcp sandbox --faults` lists them all")
 
@@ -52,16 +48,12 @@ FAULT_DEPLOYMENTS = {service_id: _deployment(fault) for service_id, fault in _OW
 
 @dataclass(eq=False)
 class ShownFaults:
-    """The faults of one running sandbox.
+    """The faults of one running sandbox."""
 
-    `everywhere` is the fault of each deployment that has none of its own. A chat counts as started in `stats`, unless
-    its fault is a refusal. Nothing listens on `closed_port`.
-    """
-
-    everywhere: Fault
+    everywhere: Fault  # of each deployment that has none of its own
     stats: Stats
     pace: Pace
-    closed_port: int
+    closed_port: int  # on which nothing listens
     _memories: dict[str, Memory] = field(default_factory=dict[str, Memory], init=False)
     _met: set[str] = field(default_factory=set[str], init=False)
 
@@ -71,7 +63,7 @@ class ShownFaults:
 
     def memory(self, deployment: Deployment) -> Memory:
         """Return what is remembered of a deployment."""
-        return self._memories.setdefault(deployment.service_id, Memory(deployment))
+        return self._memories.setdefault(deployment.service_id, Memory([deployment.api_key]))
 
     def report(self, deployment: Deployment, fields: Fields, looks: int = 0) -> Fields:
         """Return what the control plane reports of a deployment as its fault wants it."""
@@ -99,7 +91,6 @@ class ShownFaults:
 
     def _meets(self, fault: Fault, subject: str) -> bool:
         """Return whether a fault is to be shown now; what comes only once is so for each subject."""
-        if fault.once and subject in self._met:
-            return False
+        met = subject in self._met
         self._met.add(subject)
-        return True
+        return not (fault.once and met)

@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
-from copy import deepcopy
 from itertools import chain, cycle
 
 import anyio
@@ -14,7 +13,6 @@ from alaya_mcp.sandbox.refusals import RefusedError
 
 DRIP_SECONDS = 0.2
 
-_KEEP_ALIVE_SECONDS = 1.0
 _ODD_TOKENS = (*TOKENS, " 四", "🙂")
 _GARBAGE = (b"data: one\n\n", b'data: {"choices": [\n\n', b"data: <html></html>\n\n", b"data: \xff\xfe\n\n", DONE)
 
@@ -24,14 +22,11 @@ _VLLM_DIED = (event(RefusedError(_VLLM_WORDS, 500, "InternalServerError").body("
 # SGLang's source: its flat error, wrapped inside a stream. The words are assumed.
 _SGLANG_ERROR = RefusedError("The scheduler has exited.", 500, "InternalServerError")
 _SGLANG_DIED = (event({"error": _SGLANG_ERROR.body("sglang")}), DONE)
-# What gateways make of a good stream.
 _SURROGATES = "\ud83d", "\ude00"  # halves of one character
 _CALL: Chunk = {"index": 0, "id": "call-a", "type": "function", "function": {"name": "get_weather", "arguments": ""}}
 _ARGUMENTS: Chunk = {"index": 1, "id": None, "function": {"name": "", "arguments": '{"city": "Rome"}'}}
-_EMPTY_ERROR: Chunk = {"error": {"message": "", "type": None, "code": None}}
-_BROKEN_HTTP = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n" + b"transfer-encoding: chunked\r\n" * 2 + b"\r\n0\r\n\r\n"
-)
+_TWICE = b"transfer-encoding: chunked\r\n" * 2
+_BROKEN_HTTP = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n" + _TWICE + b"\r\n0\r\n\r\n"
 _FORBIDDEN = {"type": "extra_forbidden", "loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}
 _UNPROCESSABLE = json_response({"detail": [_FORBIDDEN]}, 422)
 
@@ -67,7 +62,7 @@ async def _reset(chat: Script) -> None:
 async def _keep_alive(chat: Script) -> None:
     while True:
         await chat.write(b": keep-alive\n\n")
-        await anyio.sleep(_KEEP_ALIVE_SECONDS)
+        await anyio.sleep(1.0)
 
 
 async def _slow_first_byte(chat: Script) -> None:
@@ -98,9 +93,7 @@ def _choices(chunks: Iterable[Chunk]) -> list[Chunk]:
 
 def _with_delta(chunk: Chunk, **delta: object) -> Chunk:
     """Return a chunk like another that adds something else to the message."""
-    copied = deepcopy(chunk)
-    copied["choices"][0]["delta"] = delta
-    return copied
+    return chunk | {"choices": [chunk["choices"][0] | {"delta": delta}]}
 
 
 def _with_reasons(chunks: list[Chunk], reason: str) -> list[bytes]:
@@ -218,7 +211,7 @@ GATEWAYS = (
     _rewritten("split-character", "a good answer with half of a character in each of two tokens", _split_character),
     _rewritten("message-beside-deltas", "a good answer, and then all of it once more as a message", _message_beside),
     _rewritten("empty-error", "a good answer with an error on every chunk that says nothing",
-        lambda chunks: _events(chunk | _EMPTY_ERROR for chunk in chunks)),
+        lambda chunks: _events(chunk | {"error": {"message": "", "type": None, "code": None}} for chunk in chunks)),
     _rewritten("loose-types", "a good answer with its index and its counts as text", _loose_types),
     _rewritten("leaked-tag", "reasoning, then a closing tag in the content, then a good answer", _leaked_tag),
     _rewritten("call-under-another-index", "a good answer, and a tool call whose arguments come under the next index",
