@@ -76,7 +76,7 @@ class Answer:
 
 
 def compose(chat: ChatRequest, adapter: str | None, deployment: Deployment, limit: int) -> Answer:
-    """Answer a request within a number of tokens. The same request always gets the same answer."""
+    """Return the answer to a request, cut off after `limit` tokens. The same request always gets the same answer."""
     question = next((each.text for each in reversed(chat.answered) if each.role == "user"), "")
     silence = _SILENCE.fullmatch(question)
     pause = min(float(silence[1]), 600.0) if silence else 0.0
@@ -98,7 +98,7 @@ def compose(chat: ChatRequest, adapter: str | None, deployment: Deployment, limi
     # Thoughts in the content, as Qwen3's and DeepSeek-R1's templates and models mark them.
     opening = "" if deployment.thinking == "prefilled" else "<think>\n"
     tagged = [*cut(opening), *thoughts, *cut("\n</think>\n\n")] if thoughts and not parsed else []
-    # A grammar knows nothing of the prompt, so under one an answer always begins at the beginning (assumed).
+    # A grammar knows nothing of the prompt, so under one an answer always starts from nothing (assumed).
     begun = None if chat.wants_json and not is_knob else chat.begun
     whole = tagged + reply if begun is None else _go_on(begun, question, tagged, reply)
     content, stop_reason = stop(whole or [""], chat.stops)
@@ -184,7 +184,7 @@ def _quoting(kind: str, question: str) -> str:
 
 
 def _note(messages: Sequence[Message], language: str) -> str:
-    """Say what else than the question was seen."""
+    """Return what was seen besides the question."""
     notes = _TEXTS["notes"][language]
     turns = sum(each.role == "assistant" for each in messages)
     images = sum(len(each.images) for each in messages)

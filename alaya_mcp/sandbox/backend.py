@@ -16,7 +16,7 @@ _RESPONSE_HEADERS = ("content-type", "content-encoding")
 
 
 def backend_client(url: str, key: str | None = None) -> httpx2.AsyncClient:
-    """Return a client of an OpenAI-compatible server; a ValueError where `url`, with or without `/v1`, is not one."""
+    """Return a client of an OpenAI-compatible server (`/v1` is optional), or raise a ValueError if its URL is wrong."""
     parsed = httpx2.URL(url)
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise ValueError("the backend must be an http or https URL")

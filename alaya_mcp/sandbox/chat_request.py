@@ -120,7 +120,7 @@ class ChatRequest(BaseModel):
 
     @property
     def begun(self) -> str | None:
-        """Return the text that the answer goes on from; None when it begins at the beginning."""
+        """Return the text that the answer goes on from; None for one that starts from nothing."""
         last = self.messages[-1] if self.messages else None
         return last.text if last and last.role == "assistant" and self.continue_final_message else None
 

@@ -39,7 +39,7 @@ _UNAVAILABLE = "<html><head><title>503 Service Temporarily Unavailable</title></
 class DataPlane:
     """The answers to `/serve/{service_id}/{path}`.
 
-    The key is in the `apiKey` header (API documentation); it is asked for first, and on every path (assumed).
+    The key is in the `apiKey` header (API documentation); it is checked first, and on every path (assumed).
     """
 
     fleet: Fleet

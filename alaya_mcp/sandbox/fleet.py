@@ -44,7 +44,7 @@ class Fleet:
         self._turns: Counter[tuple[str, str]] = Counter()
 
     def find(self, service_id: str) -> Deployment | None:
-        """Find a deployment by its id; those that show a fault are found so and are not among `deployments`."""
+        """Find a deployment by its id, also one that shows a fault, which is not among `deployments`."""
         return self.deployments.get(service_id) or FAULT_DEPLOYMENTS.get(service_id)
 
     def look(self, deployment: Deployment) -> None:

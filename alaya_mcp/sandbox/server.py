@@ -47,7 +47,7 @@ class Sandbox:
     starting_seconds: float = 8.0  # until a starting deployment runs, after its detail is first asked for
     fleet: int = 0  # how many further deployments there are to list and to page through; they are in no catalogue
     backend: str | None = None  # URL of an OpenAI-compatible server: one more deployment, and the default one
-    backend_key: str | None = None  # that server wants, as a bearer token
+    backend_key: str | None = None  # sent to that server as a bearer token
     fault: str | None = None  # the name of a fault that every deployment shows
     slow_seconds: float = 2.0  # until the faults called slow send what they are slow with
     access_key: ClassVar[str] = ACCESS_KEY
@@ -69,7 +69,7 @@ class Sandbox:
         return f"http://{_HOST}:{self.port}{_BASE_PATH}"
 
     async def __aenter__(self) -> Self:
-        """Start to listen; an OSError where the port is taken, a ValueError where the backend is not a URL."""
+        """Start to listen, or raise an OSError where the port is taken, a ValueError where the backend is not a URL."""
         async with contextlib.AsyncExitStack() as exits:
             backend = backend_client(self.backend, self.backend_key) if self.backend else None
             if backend:

@@ -55,7 +55,7 @@ def redirect(status: int) -> Show[Exchange]:
 
 
 def huge(document: bytes, mebibytes: int = 9) -> Iterator[bytes]:
-    """Yield a document, its first "three" made that much longer, without ever holding all of it."""
+    """Yield a document whose first "three" is replaced by many MiB, piece by piece."""
     before, _, after = document.partition(b"three")
     yield from (before, *repeat(_PIECE, mebibytes * _MIB // len(_PIECE)), after)
 
@@ -87,7 +87,7 @@ def _huge_stream(chat: Script) -> Iterator[bytes]:
 
 
 def nginx_page(status: int, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the page that nginx makes for a status. That Alaya's gateway is like it is assumed."""
+    """Return nginx's page for a status; that Alaya's gateway answers so is assumed."""
     title = f"{status} {_NGINX_PHRASES.get(status, HTTPStatus(status).phrase)}"
     page = (
         f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n"

@@ -88,9 +88,9 @@ CONTROL = (
 )
 
 LISTS = (
-    Fault("list-int-count", "the list says its count as a number", page=lambda page: page.data(count=len(page.rows))),
-    Fault("list-no-count", "the list does not say its count", page=lambda page: {"rows": page.shown}),
-    Fault("list-page-count", "the list says the rows of the page as its count",
+    Fault("list-int-count", "the count of the list is a number", page=lambda page: page.data(count=len(page.rows))),
+    Fault("list-no-count", "the list has no count", page=lambda page: {"rows": page.shown}),
+    Fault("list-page-count", "the count of the list is that of the page",
         page=lambda page: page.data(count=str(len(page.shown)))),
     Fault("list-high-count", "the list counts 100 rows that never come",
         page=lambda page: page.data(count=str(len(page.rows) + 100))),
@@ -98,16 +98,16 @@ LISTS = (
         page=lambda page: replace(page, size=min(page.size, 10)).data()),
     Fault("list-large-pages", "the list has all rows on every page", page=lambda page: page.data(rows=page.rows)),
     Fault("list-empty-page", "the second page of the list is empty", page=lambda page: _second(page, [])),
-    Fault("list-null-page", "the second page of the list says null where its rows would be",
+    Fault("list-null-page", "the second page of the list has null in place of its rows",
         page=lambda page: _second(page, None)),
     Fault("list-growing", "each time a page of the list is asked for, one more deployment is in front", page=_growing),
     Fault("list-junk-rows", "each page of the list ends with rows that are not deployments",
         page=lambda page: page.data(rows=[*page.shown, None, "junk", {"name": "no id"}])),
     Fault("list-repeated-id", "each page of the list ends with the id of its first row, under another name",
         page=_repeated_id),
-    Fault("list-same-page", "the list is always at its first page", page=lambda page: replace(page, number=1).data()),
-    Fault("list-null-rows", "the list says null where its data would be", page=lambda _: None),
-    Fault("list-wrong-shape", "the list has an object where its rows would be", page=lambda page: page.data(rows={})),
+    Fault("list-same-page", "every page of the list is its first", page=lambda page: replace(page, number=1).data()),
+    Fault("list-null-rows", "the list has null in place of its data", page=lambda _: None),
+    Fault("list-wrong-shape", "the list has an object in place of its rows", page=lambda page: page.data(rows={})),
     Fault("list-forbidden", "403 for the list alone", page=lambda _: _FORBIDDEN),
 )
 
@@ -117,7 +117,7 @@ MODELS = (
     Fault("models-empty", "/v1/models lists nothing", models=lambda _: _cards()),
     Fault("models-part", "/v1/models lists the first model, then what cannot be read",
         models=lambda cards: _cards(*cards[:1], "support-zh", 7)),
-    Fault("models-bare", "/v1/models is the list itself, in no object", models=lambda cards: cards),
+    Fault("models-bare", "/v1/models is the list itself, without an object around it", models=lambda cards: cards),
     Fault("models-ollama", "/v1/models has Ollama's shape", models=lambda _: _OLLAMA),
 )
 # fmt: on

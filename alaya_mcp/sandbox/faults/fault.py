@@ -22,7 +22,7 @@ _E = TypeVar("_E", bound=Exchange)
 TOKENS = ("one", " two", " three")
 """The short answer that faults begin, break off or rewrite."""
 Pace: TypeAlias = tuple[float, float]
-"""Seconds before each token, and until what is slow comes."""
+"""Seconds before each token, and seconds that a slow fault waits."""
 
 
 class Script(Exchange):
@@ -65,7 +65,7 @@ class Script(Exchange):
         return self.events((*tokens, ""))[: 1 + len(tokens)]
 
     def chunks(self) -> list[Chunk]:
-        """Return what the events of the whole stream hold, but for [DONE]."""
+        """Return the data of the events of the whole stream, without [DONE]."""
         return [json.loads(each.removeprefix(b"data: ")) for each in self.events()[:-1]]
 
 
@@ -78,7 +78,7 @@ class Memory:
     key_refused: bool = False
 
     def look(self) -> int:
-        """Count a look-up, after which a key that was refused is another, and return how many there have been."""
+        """Count a look-up, which replaces a key that was refused, and return how many there have been."""
         if self.key_refused:
             self.keys.append(f"{self.keys[0]}-{len(self.keys)}")
         self.looks, self.key_refused = self.looks + 1, False
@@ -87,7 +87,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The page of the list that is asked for, the first being page 1, and how many were asked for before."""
+    """A page of the list as asked for (1 is the first), and how many pages were asked for before."""
 
     rows: list[Fields]
     number: int
@@ -100,7 +100,7 @@ class Page:
         return self.rows[(self.number - 1) * self.size : self.number * self.size]
 
     def data(self, **changes: object) -> Fields:
-        """Return the page as the control plane shows it, but for what changes; the count is a string."""
+        """Return the page as the control plane shows it, with changes; the count is a string."""
         return {"count": str(len(self.rows)), "rows": self.shown} | changes
 
 
@@ -115,7 +115,7 @@ Accepts: TypeAlias = Callable[[Memory, str, bool], bool]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault. Which of its handlers it names says on which plane it shows; the others do as they should.
+    """One fault. The handlers that it names are where it shows; the others do what is right.
 
     `once` is whether each deployment, or each path of the control plane, shows it for its first request alone.
     """

@@ -66,11 +66,11 @@ class ShownFaults:
         return self._memories.setdefault(deployment.service_id, Memory([deployment.api_key]))
 
     def report(self, deployment: Deployment, fields: Fields, looks: int = 0) -> Fields:
-        """Return what the control plane reports of a deployment as its fault wants it."""
+        """Return what the control plane reports of a deployment, changed by its fault."""
         return self.of(deployment.service_id).report(fields, looks, self.closed_port)
 
     async def answer_chat(self, exchange: Exchange, deployment: Deployment) -> bool:
-        """Show a deployment's fault in place of a chat's answer; False when the answer is to be a good one."""
+        """Show a deployment's fault in place of a chat's answer; False for a good answer."""
         fault = self.of(deployment.service_id)
         if (show := fault.chat) is None or not self._meets(fault, deployment.service_id):
             return False
@@ -82,7 +82,7 @@ class ShownFaults:
         return True
 
     async def answer_control(self, exchange: Exchange, path: str) -> bool:
-        """Show a fault in place of what the control plane would answer; False when it is to answer properly."""
+        """Show a fault in place of what the control plane would answer; False for its own answer."""
         fault = self.everywhere if self.everywhere.control else self.of(path.removeprefix("deployment/"))
         if (show := fault.control) is None or not self._meets(fault, path):
             return False
@@ -90,7 +90,7 @@ class ShownFaults:
         return True
 
     def _meets(self, fault: Fault, subject: str) -> bool:
-        """Return whether a fault is to be shown now; what comes only once is so for each subject."""
+        """Return whether to show a fault now; one that is shown once is shown once for each subject."""
         met = subject in self._met
         self._met.add(subject)
         return not (fault.once and met)

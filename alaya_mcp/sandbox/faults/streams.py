@@ -151,7 +151,7 @@ def _call_under_another_index(chunks: list[Chunk]) -> list[bytes]:
 
 
 def _rewritten(name: str, summary: str, rewrite: Callable[[list[Chunk]], Iterable[bytes]]) -> Fault:
-    """Return a fault that writes the chunks of a good stream otherwise: the role, the tokens, the end."""
+    """Return a fault that writes the chunks of a good stream (the role, the tokens, the end) in another way."""
     return streamed(name, summary, lambda chat: rewrite(chat.chunks()))
 
 
@@ -193,7 +193,7 @@ STREAMS = (
     Fault("plain-json", "a good answer as one JSON object, although a stream was asked for", chat=_plain_json),
 )
 
-# After public reports: each means the whole answer, written otherwise.
+# After public reports: each means the whole answer, written in another way.
 GATEWAYS = (
     Fault("early-reason", "a finish_reason beside the role, some seconds of silence, then a good answer",
         chat=_early_reason),
@@ -217,7 +217,7 @@ GATEWAYS = (
     _rewritten("call-under-another-index", "a good answer, and a tool call whose arguments come under the next index",
         _call_under_another_index),
     Fault("status-201", "a good answer under 201", chat=stream(Script.events, status=201)),
-    Fault("no-stream-options", "422 for stream_options, a good answer without",
+    Fault("no-stream-options", "422 for stream_options, a good answer without them",
         chat=lambda chat: (reply(_UNPROCESSABLE) if chat.usage else stream(Script.events))(chat)),
     streamed("content-filter", "ends after 3 tokens with finish_reason content_filter",
         lambda chat: chat.events(finish_reason="content_filter")),
