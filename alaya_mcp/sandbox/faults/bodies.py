@@ -10,7 +10,7 @@ from itertools import chain, repeat
 
 from starlette.responses import PlainTextResponse, Response
 
-from alaya_mcp.sandbox import refusals
+import alaya_mcp.sandbox.refusals as refused
 from alaya_mcp.sandbox.exchange import EVENT_STREAM, HTML, JSON, Exchange, envelope, json_response
 from alaya_mcp.sandbox.faults.fault import Fault, Memory, Script, Show, reply, send
 from alaya_mcp.sandbox.faults.streams import DRIP_SECONDS
@@ -41,7 +41,7 @@ _NGINX_PHRASES = {
 }
 # SGLang's source, its tokenizer manager.
 _SGLANG_CONTEXT = (
-    f"The input ({_TOO_LONG} tokens) is longer than the model's context length ({refusals.MAX_MODEL_LEN} tokens)."
+    f"The input ({_TOO_LONG} tokens) is longer than the model's context length ({refused.MAX_MODEL_LEN} tokens)."
 )
 _LLAMACPP_IMAGE = "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"
 _LLAMACPP = {"error": {"code": 500, "message": _LLAMACPP_IMAGE, "type": "server_error"}}  # assumed
@@ -98,7 +98,7 @@ def nginx_page(status: int, headers: Mapping[str, str] | None = None) -> Respons
 
 def _status(engine: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
     phrase = HTTPStatus(status).phrase
-    body = refusals.RefusedError(f"{phrase}.", status, _KINDS.get(status, phrase.replace(" ", ""))).body(engine)
+    body = refused.RefusedError(f"{phrase}.", status, _KINDS.get(status, phrase.replace(" ", ""))).body(engine)
     return json_response(_VLLM_BODIES.get(status, body) if engine == "vllm" else body, status, headers)
 
 
@@ -106,10 +106,10 @@ def _gateway(message: str, code: str, status: int = 400) -> Response:
     return json_response({"error": {"message": message, "type": None, "param": None, "code": code}}, status)
 
 
-def _refusal(name: str, summary: str, answer: Response | refusals.RefusedError, *, once: bool = False) -> Fault:
+def _refusal(name: str, summary: str, answer: Response | refused.RefusedError, *, once: bool = False) -> Fault:
     """Return a fault that always refuses in the same way; the engine is vLLM where the name does not say SGLang."""
     sglang = name.startswith("sglang")
-    response = answer.response("sglang" if sglang else "vllm") if isinstance(answer, refusals.RefusedError) else answer
+    response = answer.response("sglang" if sglang else "vllm") if isinstance(answer, refused.RefusedError) else answer
     return Fault(name, summary, chat=reply(response), refuses=True, once=once, sglang=sglang)
 
 
@@ -162,21 +162,21 @@ REFUSALS = (
     *(_refusal(f"vllm-{status}", f"{status} in vLLM's shape", _status("vllm", status)) for status in _ENGINE_STATUSES),
     # Recorded: context_overflow_prompt, unknown_model, tools_auto, image_part_on_text_model.
     _refusal("vllm-400-context", "400: vLLM says that the prompt does not fit the context window",
-        refusals.long_prompt(_TOO_LONG * refusals.CHARACTERS_PER_TOKEN)),
+        refused.long_prompt(_TOO_LONG * refused.CHARACTERS_PER_TOKEN)),
     Fault("vllm-404-model", "404: vLLM says that it does not serve the model",
-        chat=lambda chat: chat.answer(refusals.unknown_model(chat.model, chat.served).response("vllm")), refuses=True),
+        chat=lambda chat: chat.answer(refused.unknown_model(chat.model, chat.served).response("vllm")), refuses=True),
     _refusal("vllm-400-tool-parser", "400: vLLM was started without a tool parser",
-        refusals.RefusedError(refusals.NO_TOOL_PARSER)),
+        refused.RefusedError(refused.NO_TOOL_PARSER)),
     Fault("vllm-400-not-multimodal", "400: vLLM says that the model takes no images",
-        chat=lambda chat: chat.answer(refusals.not_multimodal(chat.model).response("vllm")), refuses=True),
+        chat=lambda chat: chat.answer(refused.not_multimodal(chat.model).response("vllm")), refuses=True),
     *(
         _refusal(f"sglang-{status}", f"{status} in SGLang's shape", _status("sglang", status))
         for status in _ENGINE_STATUSES
     ),
     _refusal("sglang-400-context", "400: SGLang says that the prompt does not fit the context window",
-        refusals.RefusedError(_SGLANG_CONTEXT)),
+        refused.RefusedError(_SGLANG_CONTEXT)),
     _refusal("sglang-400-adapter", "400: SGLang says that the adapter is not loaded",
-        refusals.unknown_adapter("ghost", ("support-zh",))),
+        refused.unknown_adapter("ghost", ("support-zh",))),
     # Public documentation of LiteLLM, DashScope and OpenAI.
     _refusal("gateway-400-model", "400: a gateway says that the model's name is invalid", _gateway(_NO_MODEL, "400")),
     _refusal("gateway-400-parameter", "400: a gateway says InvalidParameter", json_response(_INVALID, 400)),
