@@ -164,10 +164,25 @@ def test_a_console_does_not_let_a_peer_that_leaves_end_the_program() -> None:
 def test_an_unknown_fault_is_told_with_near_names(arguments: list[str]) -> None:
     wrong = run(*arguments, "--fault", "rate-limit")
 
-    assert (wrong.returncode, wrong.stdout) == (1, b"")
+    assert (wrong.returncode, wrong.stdout) == (2, b"")
     assert wrong.stderr.decode().count("\n") == 1
-    assert "'rate-limit'" in wrong.stderr.decode()
-    assert "rate-limited" in wrong.stderr.decode()
+    assert "no fault 'rate-limit'. Did you mean rate-limited?" in wrong.stderr.decode()
+
+
+@pytest.mark.parametrize("arguments", [["sandbox"], ["--sandbox"]])
+def test_a_fault_that_is_like_none_is_refused_with_where_they_are_listed(arguments: list[str]) -> None:
+    wrong = run(*arguments, "--fault", "nonsense")
+
+    assert (wrong.returncode, wrong.stdout) == (2, b"")
+    said = f"alayanew-mcp {arguments[0]}: there is no fault 'nonsense'. `alayanew-mcp sandbox --faults` lists them."
+    assert wrong.stderr.decode().splitlines() == [said]
+
+
+def test_a_backend_that_is_not_a_url_is_a_wrong_argument() -> None:
+    wrong = run("sandbox", "--backend", "nonsense")
+
+    assert (wrong.returncode, wrong.stdout) == (2, b"")
+    assert wrong.stderr.decode().splitlines() == ["alayanew-mcp sandbox: the backend must be an http or https URL"]
 
 
 @pytest.mark.anyio

@@ -12,7 +12,7 @@ async def sandbox_settings(owned: AsyncExitStack, fault: str | None = None) -> S
 
     Raises:
         NotConfigured: another setting is unusable.
-        ValueError: no fault has that name.
+        ValueError: no fault has that name; `unknown_fault` reports it beforehand.
     """
     sandbox = await owned.enter_async_context(Sandbox(fault=fault))
     environ = {

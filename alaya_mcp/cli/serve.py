@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from alaya_mcp.config.settings import Settings, load_settings, log_format, log_level
 from alaya_mcp.errors import NotConfigured
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_WRONG_ARGUMENTS: Final = 2
+
 
 async def run(arguments: argparse.Namespace) -> int:
     """Serve until the host closes stdin."""
@@ -31,6 +33,12 @@ async def run(arguments: argparse.Namespace) -> int:
         reconfigure(line_buffering=True)
     if sys.stdin.isatty():
         sys.stderr.write("Waiting for an MCP host on stdin; Ctrl-C ends it. To see it work, run: alayanew-mcp demo\n")
+    if arguments.sandbox_fault:
+        from alaya_mcp.cli.faults import unknown_fault  # noqa: PLC0415 loaded for --fault only
+
+        if wrong := unknown_fault(arguments.sandbox_fault):
+            sys.stderr.write(f"alayanew-mcp --sandbox: {wrong}\n")
+            return _WRONG_ARGUMENTS
     async with AsyncExitStack() as owned:
         settings: Settings | NotConfigured
         try:
@@ -38,9 +46,6 @@ async def run(arguments: argparse.Namespace) -> int:
         except NotConfigured as problem:
             _log.warning("%s", error_text(problem))
             settings = problem
-        except ValueError as error:  # unknown fault of the sandbox
-            sys.stderr.write(f"alayanew-mcp --sandbox: {error}\n")
-            return 1
         opening = cast("Opening | None", arguments.opening)
         await serve_stdio(create_server(settings), opening.hand_over() if opening else None)
     return 0
