@@ -1,6 +1,6 @@
-"""What happened, in a sentence or two that name what it is about: the same for every reader. Pure.
+"""What happened, in a sentence or two, the same for every reader. Pure.
 
-What to do about it depends on the reader: `serving.error_steps` and `terminal.error_steps`.
+The next step depends on the reader: `serving.error_steps`, `terminal.error_steps`.
 """
 
 from collections.abc import Callable
@@ -10,18 +10,18 @@ from alaya_mcp.error_causes import Cause, NotReadyCause, UnexpectedCause
 from alaya_mcp.errors import AlayaError, Setting
 
 Row = str | Callable[[AlayaError], str]
-"""One cause's words, with the error's facts put in."""
+"""The words for one cause, or a function of the error's facts."""
 
 _OK: Final = 200
 
 
 def said(row: Row, error: AlayaError) -> str:
-    """A row's words about an error."""
+    """Return a row's words for an error."""
     return row if isinstance(row, str) else row(error)
 
 
 def what_happened(error: AlayaError) -> str:
-    """What happened, ending with what upstream said, and what the caller called the deployment."""
+    """Return what happened, with upstream's words, and the proxy, alias or default involved."""
     parts = [said(SENTENCES[error.cause], error)]
     if error.words:
         parts.append(f'Upstream said: "{error.words}".')
@@ -37,7 +37,7 @@ def what_happened(error: AlayaError) -> str:
 
 
 def about_setting(setting: Setting) -> str:
-    """What is wrong with one setting, as a clause."""
+    """Return what is wrong with one setting, as a clause."""
     match setting.problem:
         case "missing":
             return f"{setting.source} is not set"
@@ -50,7 +50,7 @@ def about_setting(setting: Setting) -> str:
 
 
 def state_words(cause: NotReadyCause, instances: int = 0, raw: str = "") -> str:
-    """The state of a deployment that cannot answer, as the end of a sentence about it."""
+    """Return the state of a deployment that is not ready, to end a sentence about it."""
     match cause:
         case "deployment_state_unknown":
             return f"in an unknown state ({raw})"
@@ -75,12 +75,12 @@ def _engine(error: AlayaError) -> str:
 
 
 def _who(error: AlayaError) -> str:
-    """Who answered, at the start of a sentence."""
+    """Return who answered, to begin a sentence."""
     return "Alaya's control plane" if error.plane == "control" else f"T{_engine(error)[1:]}"
 
 
 def _where(error: AlayaError) -> str:
-    """Who was asked, within a sentence."""
+    """Return who was asked, within a sentence."""
     return {"control": "Alaya's control plane", "data": _engine(error)}.get(error.plane or "", "upstream")
 
 
@@ -89,7 +89,7 @@ def _at(error: AlayaError) -> str:
 
 
 def _listed(error: AlayaError) -> str:
-    """What there is to choose from, as far as it is shown."""
+    """Return the known values, and how many more there are."""
     left = error.count - len(error.known)
     return f"{', '.join(error.known)}{f', and {left} more' if left > 0 else ''}"
 
@@ -114,16 +114,16 @@ def _name_unknown(error: AlayaError) -> str:
     if error.near:
         instead = f"Did you mean {', or '.join(error.known)}?"
     elif error.known:
-        instead = f"None of the {error.count} that there are is called like it, among them: {', '.join(error.known)}."
+        instead = f"No name is similar. There are: {_listed(error)}."
     else:
-        instead = "There are no deployments that this key pair can see."
+        instead = "This key pair can see no deployments."
     return f'There is no deployment with the id or name "{error.service_id}". {instead}'
 
 
 def _not_named(error: AlayaError) -> str:
     if error.because:
         why = what_happened(error.because)
-        return f"No deployment was named, and which ones there are could not be found out: {why}"
+        return f"No deployment was named, and the deployments could not be listed: {why}"
     shown = f" These run: {_listed(error)}." if error.known else ""
     return f"No deployment was named, and {error.detail or 'no default deployment is configured'}.{shown}"
 
@@ -138,7 +138,7 @@ def _not_ready(error: AlayaError) -> str:
 
 
 def _serves(error: AlayaError) -> str:
-    """What a deployment serves in place of a name, as sentences behind another one."""
+    """Return what a deployment serves instead, as sentences after another one."""
     if not error.candidates:
         return ""
     left = error.count - len(error.candidates)
@@ -151,7 +151,7 @@ def _meant(error: AlayaError) -> str:
 
 
 def _refused(detail: str) -> Row:
-    """A model's name that the engine refused, with what else is known of it."""
+    """Return the row of a model that the engine refused, with what else is known about it."""
 
     def row(error: AlayaError) -> str:
         known = f" {detail.format(error)}" if detail else ""
@@ -177,7 +177,7 @@ _ODD_ANSWERS: Final[dict[UnexpectedCause, str]] = {
     "redirect": "a redirect (HTTP {0.http_status}), which is never followed",
     "odd_status": "HTTP {0.http_status}, where an answer was expected",
     "broken_encoding": "a body whose compression is broken",
-    "broken_http": "something that breaks the rules of HTTP",
+    "broken_http": "something that is not valid HTTP",
     "body_too_large": "a body over the size limit",
     "event_too_large": "an event or a body over the size limit",
     "events_not_json": "a stream of events that are not JSON",
@@ -186,10 +186,10 @@ _ODD_ANSWERS: Final[dict[UnexpectedCause, str]] = {
     "not_json": "something that is not JSON",
     "json_of_wrong_shape": "JSON of the wrong shape",
     "list_of_wrong_shape": "something other than a list of deployments",
-    "deployment_absent": "an envelope without a deployment in it",
+    "deployment_absent": "an envelope without a deployment",
     "deployment_of_wrong_shape": "an object other than a deployment",
-    "model_names_unreadable": "a list in which no model's name can be read",
-    "service_url_refused": "a serviceUrl for {0.service_id} that is refused, since it {0.detail}",
+    "model_names_unreadable": "a list without a readable model name",
+    "service_url_refused": "a serviceUrl for {0.service_id} that is refused because it {0.detail}",
     "apikey_unusable": "an apikey for {0.service_id} that cannot be sent in a header",
 }
 
@@ -203,15 +203,15 @@ SENTENCES: Final[dict[Cause, Row]] = {
     "config_entry_unusable": _file("has a wrong entry, {0.source}: {0.detail}"),
     "profile_unknown": lambda error: (
         f"ALAYA_PROFILE chooses the profile {error.source!r}, which is not in {error.file}. "
-        f"The profiles there are: {', '.join(error.known) or 'none'}."
+        f"Its profiles: {', '.join(error.known) or 'none'}."
     ),
     "certificates_unusable": "The certificates to check servers by (SSL_CERT_FILE, SSL_CERT_DIR) cannot be read.",
-    "proxy_unusable": lambda error: f"The proxy in {error.source} cannot be used: it is no URL of a proxy.",
+    "proxy_unusable": lambda error: f"The proxy in {error.source} cannot be used: it is not a proxy's URL.",
     "proxy_refused": lambda error: f"The proxy in {error.proxy} refused the connection or cannot be used.",
     "reference_unusable": lambda error: f"{error.source} {error.detail}.",
     "deployment_not_named": _not_named,
     "deployment_none_running": lambda error: (
-        "No deployment was named, no default deployment is configured, and none runs."
+        "No deployment was named, no default deployment is configured, and none is running."
         + (f" There are: {_listed(error)}." if error.known else "")
     ),
     "name_ambiguous": lambda error: f"{error.count} deployments are called {error.service_id}: {_listed(error)}.",
@@ -221,7 +221,7 @@ SENTENCES: Final[dict[Cause, Row]] = {
         "account's key pair was accepted."
     ),
     "apikey_rejected": lambda error: (
-        f"{_who(error)} rejected the deployment's own apikey{_at(error)}, which the control plane gave; the account's "
+        f"{_who(error)} rejected the deployment's own apikey{_at(error)}, from the control plane; the account's "
         "key pair was accepted."
     ),
     "list_denied": _engine_that("denies access to the list of deployments"),
@@ -241,60 +241,60 @@ SENTENCES: Final[dict[Cause, Row]] = {
         f"No served name of {error.name} is known: neither the control plane nor the engine's /v1/models has one."
     ),
     "model_refused": _refused(""),
-    "model_refused_though_listed": _refused('The engine lists "{0.model}" all the same.'),
+    "model_refused_though_listed": _refused('The engine\'s /v1/models lists "{0.model}".'),
     "model_refused_though_reported": _refused('The control plane reports "{0.model}".'),
     "model_unlisted": _refused('The control plane reports "{0.model}", but the engine does not list it.'),
     **dict.fromkeys(
         ("adapter_refused", "adapter_partly_loaded"),
-        _refused(
-            "The control plane reports {0.source} as loaded on {0.ready} of {0.instances} instances that are ready."
-        ),
+        _refused("The control plane reports {0.source} as loaded on {0.ready} of {0.instances} ready instances."),
     ),
     "context_too_long": _context,
     "tool_parser_missing": _engine_that("was started without a tool parser, so its model cannot call tools"),
     "images_unsupported": _engine_that("takes no images: its model reads text only"),
-    "schema_unsupported": _engine_that("cannot hold its reply to this schema"),
-    "request_unreadable": _engine_that("could not read a part of the request"),
-    "content_filtered": _engine_that("refused the request by a content filter"),
+    "schema_unsupported": _engine_that("cannot make its reply follow this schema"),
+    "request_unreadable": _engine_that("could not read part of the request"),
+    "content_filtered": _engine_that("refused the request because of a content filter"),
     "request_refused": _engine_that("rejected the request"),
-    "failure_reported": lambda error: f"{_who(error)} reports a failure (code -1 under HTTP 200).",
-    "accounts_full": lambda error: f"This server has {error.count} accounts in use, as many as it takes at a time.",
+    "failure_reported": lambda error: f"{_who(error)} reports a failure (code -1 with HTTP 200).",
+    "accounts_full": lambda error: f"This server already has {error.count} accounts in use, its limit.",
     "rate_limited": _engine_that("limits the rate of requests"),
     "no_answer": _no_answer,
     "gave_up_waiting": _engine_that("gave up waiting"),
     "answer_stalled": lambda error: (
-        f"{_who(error)} began to answer and then was silent for {error.seconds:g} s, before any text."
+        f"{_who(error)} began to answer, then sent nothing for {error.seconds:g} s; no text had arrived."
     ),
     "queued_too_long": lambda error: (
         f"The chat waited {error.seconds:g} s in the local queue (ALAYA_MAX_CONCURRENCY); nothing was sent."
     ),
-    "dns_failed": lambda error: f"The host name of {_where(error)} could not be resolved.",
+    "dns_failed": lambda error: (
+        f"The host name of {_where(error)}{f', {error.host},' if error.host else ''} could not be resolved."
+    ),
     "tls_distrusted": lambda error: (
         f"The TLS connection to {_where(error)} failed: its certificate or protocol was not accepted."
     ),
     "connection_refused": lambda error: f"The connection to {_where(error)} was refused, or no host answers there.",
-    "connection_timed_out": lambda error: f"No connection to {_where(error)} came about in time.",
+    "connection_timed_out": lambda error: f"The connection to {_where(error)} timed out.",
     "connection_closed": lambda error: f"The connection to {_where(error)} was closed before an answer.",
     "upstream_failing": _engine_that("failed"),
     "engine_error": lambda error: f"{_who(error)} reported an error before any text.",
     "answer_empty": lambda error: f"{_who(error)} ended its answer before any text.",
-    "base_url_path_wrong": "Nothing of Alaya's API is at ALAYA_BASE_URL (HTTP 404).",
+    "base_url_path_wrong": "Alaya's API is not at ALAYA_BASE_URL (HTTP 404).",
     **{cause: _answered_with(what) for cause, what in _ODD_ANSWERS.items()},
     "service_url_missing": lambda error: (
-        f"Alaya's control plane reports no serviceUrl for {error.service_id}, so it cannot be chatted with."
+        f"Alaya's control plane reports no serviceUrl for {error.service_id}, so a chat is impossible."
     ),
-    "bug": "A bug in this program made it fail; what was asked is not the reason.",
+    "bug": "A bug in this program made it fail; the request is not the reason.",
 }
-"""By cause. Arguments are said by those who have them: `serving.error_steps`."""
+"""By cause; those of tool arguments are in `serving.error_steps`."""
 
 SAME_STEPS: Final[dict[Cause, Row]] = {
-    "apikey_missing": "Look up the deployment's apikey in the Alaya NeW console; it may have to be made first.",
+    "apikey_missing": "Check in the Alaya NeW console whether the deployment has an apikey; create one if it has none.",
     "apikey_unusable": "Renew the deployment's apikey in the Alaya NeW console.",
     "deployment_denied": "Check in the Alaya NeW console that the key pair's account may use it.",
-    "quota_used_up": "Look into the quota and the balance in the console of the engine's provider.",
-    "deployment_failed": "It needs a change before it can run. Look at its events and logs in the Alaya NeW console.",
+    "quota_used_up": "Check the quota and the balance in the console of the engine's provider.",
+    "deployment_failed": "It needs a change before it can run. Read its events and logs in the Alaya NeW console.",
     "deployment_state_unknown": "Look at it in the Alaya NeW console.",
     "service_url_missing": "Look at the deployment in the Alaya NeW console: it may not be set up yet.",
     "service_url_refused": "Correct the deployment's address in the Alaya NeW console.",
 }
-"""What to do, where that is the same for every reader too."""
+"""The next steps that are the same for every reader."""

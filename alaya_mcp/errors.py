@@ -1,7 +1,7 @@
-"""What can go wrong, as facts: a cause, and what it is about. Sentences are made by those who show them.
+"""Errors as facts: a cause, and what it is about.
 
-What happened is said by `error_sentences`; what to do about it by `serving.error_steps`, `terminal.error_steps` and the
-doctor, each for its own reader.
+`error_sentences` says what happened; `serving.error_steps`, `terminal.error_steps` and the doctor say what to do about
+it, each for its own reader.
 """
 
 from dataclasses import KW_ONLY, dataclass
@@ -13,13 +13,13 @@ from alaya_mcp.error_causes import LOADING, MAY_HAVE_BEGUN, Cause, Distrust, Pla
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting that cannot be used.
+    """One unusable setting.
 
     Attributes:
         source: The variable that holds it, or the entry of a profile.
         problem: What is wrong with it.
-        variable: The environment variable of this server that sets it, whatever holds it now.
-        detail: What it must be, as the end of a sentence about it; empty where the problem says all.
+        variable: The environment variable that sets it, even if a profile holds it now.
+        detail: What it must be, to end a sentence about it; empty if the problem says all.
     """
 
     source: str
@@ -30,38 +30,39 @@ class Setting:
 
 @dataclass(eq=False)
 class AlayaError(Exception):
-    """A failure that the caller can act on. No field holds a secret; upstream's words are redacted before.
+    """A failure that the caller can act on. No field holds a secret; upstream's words are redacted.
 
     Attributes:
-        cause: What exactly went wrong.
-        plane: Which plane it is about, where it is about one.
-        http_status: The HTTP status behind it, where there was one.
+        cause: The precise cause.
+        plane: The plane it is about, if any.
+        http_status: The HTTP status behind it, if any.
         retry_after: Seconds that upstream asked to wait.
         candidates: Valid values to choose from, nearest first.
-        words: What upstream said, fit to be quoted.
-        service_id: The deployment's id, or what the caller called it.
+        words: Upstream's message, fit to be quoted.
+        service_id: The deployment's id, or the caller's name for it.
         name: The deployment's display name.
-        alias: The alias that the caller gave, where it stands for `service_id`.
-        default: The default deployment, where the caller named none and it is meant.
-        model: The model's name as it was asked for.
-        is_chosen: Whether that was chosen here, since none was asked for.
-        source: The variable, the setting or the entry that it is about.
+        alias: The caller's alias for `service_id`.
+        default: The default deployment, if the caller named none.
+        model: The requested name of the model.
+        is_chosen: Whether the model was chosen here because none was requested.
+        source: The variable, setting or entry it is about.
         file: The file's path.
-        detail: Why, as the end of a sentence: a library's words, or the value that was refused.
-        known: What there is to choose from, where that is no `candidates`; or what is shown, one entry each.
-        count: How many there are in all, where `known` or `candidates` are the first of them.
+        detail: Why, to end a sentence: a library's words, or the refused value.
+        known: The values to show, one entry each.
+        count: The total, if `known` or `candidates` are the first of it.
         near: What was probably meant.
-        settings: What is wrong with each setting.
-        seconds: The budget, the silence or the wait.
-        asked: How much was asked for, with its unit.
-        limit: The most that there can be, with its unit.
-        ready: Instances that are ready and hold the adapter.
-        instances: Instances that there are, or that are ready.
-        proxy: What names the proxy that the request went through.
+        settings: The unusable settings.
+        seconds: The budget, silence or wait.
+        asked: The requested amount, with its unit.
+        limit: The largest amount, with its unit.
+        ready: Ready instances that hold the adapter.
+        instances: All instances, or all ready ones.
+        proxy: The variable that names the proxy in use.
         distrust: Why TLS failed.
-        is_page: Whether a page of HTML came.
+        host: The host name that could not be resolved.
+        is_page: Whether an HTML page arrived.
         because: The error that led to this one.
-        is_cut_short: Whether it would have been retried, had the caller's deadline left the time.
+        is_cut_short: Whether only the caller's deadline prevented a retry.
         is_chat: Whether a chat was sent.
     """
 
@@ -96,6 +97,7 @@ class AlayaError(Exception):
     instances: int = 0
     proxy: str = ""
     distrust: Distrust | None = None
+    host: str = ""
     is_page: bool = False
     because: "AlayaError | None" = None
     is_cut_short: bool = False
@@ -103,12 +105,12 @@ class AlayaError(Exception):
 
     @property
     def retryable(self) -> bool:
-        """Whether the same call can succeed later without a change."""
+        """Whether the same call can succeed later."""
         return self.retryable_by_default or self.passes_once_loaded
 
     @property
     def may_have_begun(self) -> bool:
-        """Whether an engine may be generating all the same, so that trying again may cost twice."""
+        """Whether an engine may have begun to generate, so that trying again may cost twice."""
         return self.is_chat and self.cause in MAY_HAVE_BEGUN
 
     @property
@@ -160,7 +162,7 @@ class DeploymentNotReady(AlayaError):
 
 
 class ModelNotServed(AlayaError):
-    """The deployment answers to no such model name."""
+    """The deployment does not serve that model name."""
 
     code = "model_not_served"
     causes = get_args(of.ModelCause)
@@ -174,14 +176,14 @@ class ContextTooLong(AlayaError):
 
 
 class RequestRejected(AlayaError):
-    """Upstream refused what was asked (400, 413, 422, or code -1 under HTTP 200)."""
+    """Upstream refused the request (400, 413, 422, or code -1 with HTTP 200)."""
 
     code = "request_rejected"
     causes = get_args(of.RequestCause)
 
 
 class RateLimited(AlayaError):
-    """HTTP 429, after the resends that the deadline allowed."""
+    """HTTP 429, after the retries that the deadline allowed."""
 
     code = "rate_limited"
     causes = get_args(of.RateCause)
@@ -189,7 +191,7 @@ class RateLimited(AlayaError):
 
 
 class UpstreamTimeout(AlayaError):
-    """Nothing was received within the deadline or the idle limit, or upstream said 408 or 504."""
+    """Nothing arrived within the deadline or the idle limit, or upstream answered 408 or 504."""
 
     code = "upstream_timeout"
     causes = get_args(of.TimeoutCause)
@@ -197,7 +199,7 @@ class UpstreamTimeout(AlayaError):
 
 
 class UpstreamUnavailable(AlayaError):
-    """Upstream could not be reached, broke off before an answer, or said 500, 502 or 503."""
+    """Upstream could not be reached, closed the connection before an answer, or answered 500, 502 or 503."""
 
     code = "upstream_unavailable"
     causes = get_args(of.UnavailableCause)
@@ -205,14 +207,14 @@ class UpstreamUnavailable(AlayaError):
 
 
 class UnexpectedResponse(AlayaError):
-    """Upstream answered something that is not its API: HTML, a redirect, a body over the cap."""
+    """Upstream's answer is not its API's: HTML, a redirect, a body over the cap."""
 
     code = "unexpected_response"
     causes = get_args(of.UnexpectedCause)
 
 
 class InternalError(AlayaError):
-    """A bug here; its insides stay in the log."""
+    """A bug in this program; details are in the log only."""
 
     code = "internal_error"
     causes = get_args(of.BugCause)

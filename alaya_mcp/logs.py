@@ -1,4 +1,4 @@
-"""Our own log lines, to stderr, as text or as JSON: ids, statuses, times and codes; never bodies, headers or keys."""
+"""Our log lines, to stderr, as text or JSON: ids, statuses, times and codes; never bodies, headers or keys."""
 
 import json
 import logging
@@ -12,14 +12,13 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["text", "json"]
 
 _OTHERS: Final = ("httpx2", "httpcore2", "mcp", "asyncio", "uvicorn", "tenacity")
-"""Libraries that stay at WARNING whatever is asked for: below it they print headers or messages."""
-TEXT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+"""Libraries that stay at WARNING, since below it they print headers or messages."""
 
 
 def start_logging(level: LogLevel, log_format: LogFormat = "text") -> None:
     """Send the package's log records of `level` and above to stderr."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if log_format == "json" else logging.Formatter(TEXT))
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     ours = logging.getLogger("alaya_mcp")
     ours.setLevel(level)
     ours.addHandler(handler)
@@ -28,13 +27,25 @@ def start_logging(level: LogLevel, log_format: LogFormat = "text") -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line, for machines: `time`, `level`, `event` and its fields, or `message`."""
+def _time_of(record: logging.LogRecord) -> str:
+    """Return the time of a record in ISO 8601, in UTC with its offset."""
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+
+class TextFormatter(logging.Formatter):
+    """Formats a line for people: time, level, logger, message."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
-        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        line: dict[str, object] = {"time": time, "level": record.levelname, "logger": record.name}
+        """Return the line."""
+        return f"{_time_of(record)} {record.levelname} {record.name}: {record.getMessage()}"
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats one JSON object per line, for machines: `time`, `level`, `event` and its fields, or `message`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line: dict[str, object] = {"time": _time_of(record), "level": record.levelname, "logger": record.name}
         if isinstance(event := record.msg, Event):
             line |= {"event": event.name} | event.facts()
         else:

@@ -1,6 +1,6 @@
-"""What agents see: the published contract. Adding a field is fine, renaming one is a breaking change.
+"""The published contract of results. Adding a field is compatible, renaming one is a breaking change.
 
-Absent means left out, never null: dump with `exclude_none=True`.
+An absent field is left out, never null: dump with `exclude_none=True`.
 """
 
 from typing import Any, ClassVar, Literal
@@ -12,7 +12,7 @@ Kind = Literal["base", "lora"]
 Engine = Literal["vllm", "sglang", "unknown"]
 
 Scalar = Any
-"""A number, or text where upstream's text is no number; typed so that the schema needs no union."""
+"""A number, or text if upstream's is not a number; `Any` keeps unions out of the schema."""
 
 TruncatedReason = Literal[
     "max_tokens", "deadline", "idle", "stream_cut", "upstream_error", "size_cap", "content_filter"
@@ -27,11 +27,11 @@ class ResultModel(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     explained: ClassVar[frozenset[str]] = frozenset()
-    """Fields whose descriptions agents need: only these stand in the published schema, which some hosts show them."""
+    """Fields whose descriptions agents need: only these are in the published schema, which some hosts show."""
 
 
 class Cluster(ResultModel):
-    """Where the deployment runs."""
+    """The cluster that a deployment runs in."""
 
     vks_id: str | None = Field(default=None, description="Kubernetes (VKS) cluster")
     namespace: str | None = Field(default=None, description="Namespace in it")
@@ -64,7 +64,7 @@ class Volume(ResultModel):
 
 
 class ExpertNode(ResultModel):
-    """How one kind of node is started; argument values are shown for known harmless flags only."""
+    """The launch configuration of one kind of node; only values of known harmless flags are shown."""
 
     image: str | None = Field(default=None, description="Container image")
     program: str | None = Field(default=None, description="First word of the command, without arguments")
@@ -83,14 +83,14 @@ class ExpertWorker(ExpertNode):
 
 
 class ExpertConfig(ResultModel):
-    """A deployment whose user wrote the command line."""
+    """The launch configuration of a deployment with a custom command line."""
 
     head: ExpertNode | None = Field(default=None, description="Head node")
     worker: ExpertWorker | None = Field(default=None, description="Worker nodes")
 
 
 class QuickStartConfig(ResultModel):
-    """A deployment made from a form."""
+    """The launch configuration of a deployment from the console's form."""
 
     backend: str | None = Field(default=None, description="Engine as sent")
     backend_version: str | None = Field(default=None, description="Engine version")
@@ -109,7 +109,7 @@ class ScaleConfig(ResultModel):
 
 
 class DeploymentResult(ResultModel):
-    """One deployment: its state, the model names it answers to, and how it was launched."""
+    """One deployment: its state, served names and launch configuration."""
 
     explained = frozenset({"models", "expert", "quick_start"})
 
@@ -128,7 +128,7 @@ class DeploymentResult(ResultModel):
     engine: Engine = Field(description="Inference engine")
     endpoint: str | None = Field(default=None, description="Base URL of the engine")
     cluster: Cluster | None = Field(default=None, description="Where it runs")
-    instances: list[InstanceState] | None = Field(default=None, description="Running copies, where told")
+    instances: list[InstanceState] | None = Field(default=None, description="Running copies, if reported")
     expert: ExpertConfig | None = Field(
         default=None,
         description="Launch: head and worker, each with image, program, flags, env_names, resources, volumes",
@@ -148,20 +148,20 @@ class DeploymentRow(ResultModel):
     name: str | None = Field(default=None, description="Display name")
     kind: Kind = Field(description="lora for an adapter deployed onto a base deployment")
     status: Status = Field(description="Normalised state")
-    ready: bool | None = Field(default=None, description="Whether a chat can be answered now; absent where not known")
-    models: list[str] = Field(description="Names it answers to, as far as the list has them")
+    ready: bool | None = Field(default=None, description="Whether a chat can be answered now; absent if unknown")
+    models: list[str] = Field(description="Served names, as far as the list has them")
     model_id: str | None = Field(default=None, description="Model id in Alaya")
     cluster: Cluster | None = Field(default=None, description="Where it runs")
 
 
 class DeploymentListResult(ResultModel):
-    """The account's deployments, as many as were asked for."""
+    """The account's deployments, up to the requested number."""
 
     explained = frozenset({"next_cursor"})
 
     deployments: list[DeploymentRow] = Field(description="In the API's order")
     total: int | None = Field(
-        default=None, description="Deployments there are, those that do not match too; absent where not known"
+        default=None, description="All deployments, including those that do not match; absent if unknown"
     )
     next_cursor: str | None = Field(default=None, description="Pass as cursor for more; absent at the end")
     summary: str = Field(description="What there is, or why there may be nothing and what to do")
@@ -174,13 +174,13 @@ class LoraModel(ResultModel):
     name: str = Field(description="Name in the control plane")
     model: str = Field(description="Exact string for chat's model")
     ready_on: int | None = Field(default=None, description="Base-ready instances that hold it")
-    instances: int | None = Field(default=None, description="Instances there are")
+    instances: int | None = Field(default=None, description="All instances")
     available: Availability = Field(description="On all, some or none of the base-ready instances")
     reported_by: ReportedBy | None = Field(default=None, description="With verify: who reports it")
 
 
 class LoraListResult(ResultModel):
-    """The LoRA adapters of a deployment, each with the string to chat with it."""
+    """The LoRA adapters of a deployment, each with its exact string for chat's model."""
 
     explained = frozenset({"lora_models"})
 
@@ -215,18 +215,18 @@ class Timing(ResultModel):
 
 
 class FunctionCall(ResultModel):
-    """A function and what to call it with."""
+    """A function and its arguments."""
 
     name: str = Field(description="Function")
     arguments: str = Field(description="JSON text")
 
 
 class ToolCall(ResultModel):
-    """A tool that the model asks for, in the shape that a history takes."""
+    """A tool call of the model, in the shape that messages take."""
 
-    id: str = Field(description="To be named as tool_call_id by the answer")
+    id: str = Field(description="Pass as tool_call_id with the tool's result")
     type: Literal["function"] = Field(default="function", description="Always function")
-    function: FunctionCall = Field(description="What to call")
+    function: FunctionCall = Field(description="The function to call")
 
 
 class ConversationMessage(ResultModel):
@@ -240,13 +240,13 @@ class ConversationMessage(ResultModel):
 
 
 class ChatResult(ResultModel):
-    """The model's reply, and how it came about. What a preview of the beginning must show stands before the reply."""
+    """The model's reply and facts about it. Fields that a preview of the result must show come before `content`."""
 
     explained = frozenset({"truncated_reason", "read_on", "parsed", "tool_calls", "messages"})
 
     service_id: str = Field(description="Deployment id")
     model: str = Field(description="Model asked for or chosen")
-    served_by: str | None = Field(default=None, description="Model that answered, as the engine said")
+    served_by: str | None = Field(default=None, description="Model that answered, as the engine reports")
     truncated: bool = Field(description="Whether the reply is incomplete")
     truncated_reason: TruncatedReason | None = Field(
         default=None, description="size_cap: the rest is kept, see read_on"
@@ -255,15 +255,15 @@ class ChatResult(ResultModel):
     warnings: list[str] = Field(description="What to be careful about")
     finish_reason: str | None = Field(default=None, description="Why the engine stopped; absent when it was cut off")
     stop_reason: str | None = Field(default=None, description="The stop string, or token, that ended it")
-    usage: Usage | None = Field(default=None, description="Tokens; absent when the engine gave none")
+    usage: Usage | None = Field(default=None, description="Tokens; absent if the engine reports none")
     timing: Timing = Field(description="How long it took")
-    system_fingerprint: str | None = Field(default=None, description="The engine's own mark: its version and set-up")
+    system_fingerprint: str | None = Field(default=None, description="Fingerprint of the engine's version and set-up")
     content: str = Field(description="The reply")
     parsed: Any = Field(default=None, description="The reply as data; only where it follows response_schema")
     tool_calls: list[ToolCall] | None = Field(
         default=None, description="Tools to run; put them and their results into messages"
     )
-    reasoning: str | None = Field(default=None, description="The model's thinking, apart from the reply")
+    reasoning: str | None = Field(default=None, description="The model's thinking, without the reply")
     messages: list[ConversationMessage] | None = Field(
         default=None, description="Pass as messages next time: with your next message, or with continue_reply"
     )

@@ -197,8 +197,8 @@ async def test_a_lora_that_was_not_used_is_told() -> None:
     async with Upstream(chat=replies("ok", model="base")) as upstream:
         result = await call(upstream.settings(), CHAT, prompt="x", model="lora1")
 
-    assert any("lora1 was asked for" in warning for warning in content_of(result)["warnings"])
-    assert "warning: The LoRA lora1 was asked for" in text_of(result)
+    assert any("lora1 was requested" in warning for warning in content_of(result)["warnings"])
+    assert "warning: The LoRA lora1 was requested" in text_of(result)
 
 
 @pytest.mark.parametrize(("served_by", "warned"), [("base", False), ("base-alias", False), ("somebody-else", True)])

@@ -292,7 +292,7 @@ async def test_a_missing_adapter_is_asked_for_again_only_where_some_instances_ho
 
         assert len(upstream.chats) == tries
     assert error_of(result)["code"] == "model_not_served"
-    assert f"loaded on {holders} of 2 instances that are ready" in text_of(result)
+    assert f"loaded on {holders} of 2 ready instances" in text_of(result)
 
 
 async def test_sglang_says_400_of_an_adapter_that_this_instance_lacks_and_another_is_asked() -> None:

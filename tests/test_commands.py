@@ -164,10 +164,25 @@ def test_a_console_does_not_let_a_peer_that_leaves_end_the_program() -> None:
 def test_an_unknown_fault_is_told_with_near_names(arguments: list[str]) -> None:
     wrong = run(*arguments, "--fault", "rate-limit")
 
-    assert (wrong.returncode, wrong.stdout) == (1, b"")
+    assert (wrong.returncode, wrong.stdout) == (2, b"")
     assert wrong.stderr.decode().count("\n") == 1
-    assert "'rate-limit'" in wrong.stderr.decode()
-    assert "rate-limited" in wrong.stderr.decode()
+    assert "no fault 'rate-limit'. Did you mean rate-limited?" in wrong.stderr.decode()
+
+
+@pytest.mark.parametrize("arguments", [["sandbox"], ["--sandbox"]])
+def test_a_fault_that_is_like_none_is_refused_with_where_they_are_listed(arguments: list[str]) -> None:
+    wrong = run(*arguments, "--fault", "nonsense")
+
+    assert (wrong.returncode, wrong.stdout) == (2, b"")
+    said = f"alayanew-mcp {arguments[0]}: there is no fault 'nonsense'. `alayanew-mcp sandbox --faults` lists them."
+    assert wrong.stderr.decode().splitlines() == [said]
+
+
+def test_a_backend_that_is_not_a_url_is_a_wrong_argument() -> None:
+    wrong = run("sandbox", "--backend", "nonsense")
+
+    assert (wrong.returncode, wrong.stdout) == (2, b"")
+    assert wrong.stderr.decode().splitlines() == ["alayanew-mcp sandbox: the backend must be an http or https URL"]
 
 
 @pytest.mark.anyio
@@ -337,6 +352,7 @@ async def test_an_http_proxy_is_used_for_other_hosts() -> None:
         (["docter"], "doctor"),
         (["chatt"], "chat"),
         (["install", "cursr"], "cursor"),
+        (["install", "CLAUDE-DESKTP"], "claude-desktop"),
         (["uninstall", "vs-code"], "vscode"),
         (["chat", "--modle", "x"], "--model"),
         (["chat", "--thinking", "of"], "off"),
@@ -353,6 +369,7 @@ def test_a_slip_of_the_pen_is_told_what_may_have_been_meant(arguments: list[str]
     ("arguments", "option"),
     [
         (["install", "--nmae", "mine", "cursor"], "--nmae"),
+        (["install", "--nmae", "Mine", "cursor"], "--nmae"),
         (["uninstall", "--projct", ".", "cursor"], "--projct"),
         (["--falt", "hang"], "--falt"),
         (["chat", "--modle", "x", "y"], "--modle"),
@@ -363,6 +380,21 @@ def test_a_misspelt_option_is_named_rather_than_its_value(arguments: list[str], 
 
     assert wrong.returncode == 2
     assert f"unrecognized arguments: {option}; did you mean --" in wrong.stderr.decode()
+
+
+@pytest.mark.parametrize("host", ["codex", "windsurf", "Zed"])
+def test_a_host_that_install_does_not_know_is_not_guessed_and_has_a_page(host: str) -> None:
+    wrong = refusal_of("install", host)
+
+    assert "did you mean" not in wrong
+    assert wrong.rstrip().endswith("; docs/hosts.md says how to set up another host")
+
+
+def test_a_host_is_known_in_any_case() -> None:
+    done = run("install", "Cursor", "--sandbox", "--dry-run")
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "A dry run" in done.stdout.decode()
 
 
 @pytest.mark.parametrize("arguments", [["xyzzy"], ["chat", "--xyzzy"], ["install", "emacs"]])

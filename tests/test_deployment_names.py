@@ -280,7 +280,7 @@ async def test_an_account_without_deployments_says_so() -> None:
 
     assert error_of(result)["code"] == "deployment_not_found"
     assert "candidates" not in error_of(result)
-    assert "no deployments that this key pair can see" in text_of(result)
+    assert "This key pair can see no deployments" in text_of(result)
 
 
 @pytest.mark.parametrize(
@@ -544,7 +544,7 @@ async def test_where_nothing_is_called_like_it_some_are_named_without_a_claim() 
         Registry(upstream, row(1, "thinker"), row(2, "poems"))
         result = await call(upstream.settings(), GET, service_id="zzz!")
 
-    assert "None of the 2 that there are is called like it, among them: thinker" in text_of(result)
+    assert "No name is similar. There are: thinker" in text_of(result)
     assert error_of(result)["candidates"] == ["thinker", "poems"]
 
 

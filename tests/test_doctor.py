@@ -205,6 +205,7 @@ async def test_with_nothing_configured_it_says_what_to_do() -> None:
     examined = await Patient({}, resolve=nowhere).examined()
 
     assert examined.troubles == [("failed", "configuration", "key_missing"), ("failed", "dns", "dns_failed")]
+    assert not examined.check("dns").next_step.startswith("Correct ALAYA_BASE_URL")
     assert "alayanew-mcp install" in examined.check("configuration").next_step
     assert examined.check("host_file").verdict == "no_home"
 
@@ -218,9 +219,27 @@ async def test_the_first_is_named_as_the_cause_only_where_something_failed_over_
         upstream.control = account(upstream)
         here = await Patient({"ALAYA_BASE_URL": upstream.environ["ALAYA_BASE_URL"], "ALAYA_WORLD": "x"}).examined()
 
-    assert "often the cause" in over.text
+    assert "2 failed, 1 warning. The first of them is often the cause of the others." in over.text
     assert here.troubles == [("failed", "configuration", "key_missing"), ("warning", "variables", "unknown_variable")]
     assert "often the cause" not in here.text
+
+
+async def test_one_failure_alone_is_not_called_the_cause_of_others_and_a_name_has_a_step_of_its_own() -> None:
+    def nowhere(host: str, port: int) -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, f"{host}:{port}")
+
+    default = await Patient(dict(KEYS), resolve=nowhere).examined()
+    typed = await Patient(ELSEWHERE, resolve=nowhere).examined()
+
+    for examined, host in ((default, "api.alayanew.com"), (typed, "alaya.invalid")):
+        dns = examined.check("dns")
+        assert examined.troubles == [("failed", "dns", "dns_failed")]
+        assert examined.text.endswith("\n1 failed.\n")
+        assert f"{host} could not be resolved" in dns.found
+        assert f"`nslookup {host}`" in dns.next_step
+        assert "HTTPS_PROXY" in dns.next_step
+    assert typed.check("dns").next_step.startswith("Correct ALAYA_BASE_URL if alaya.invalid is misspelt")
+    assert "ALAYA_BASE_URL" not in default.check("dns").next_step
 
 
 async def test_a_key_that_is_echoed_is_masked_even_so() -> None:
@@ -242,6 +261,7 @@ async def test_the_chat_is_left_out_where_that_is_asked_for() -> None:
         assert upstream.chats == []
     assert examined.status == 0
     assert "--no-chat" in examined.check("first_token").found
+    assert examined.text.endswith("No problem found. Not checked: First token.\n")
 
 
 async def test_the_chat_is_small_and_asks_for_the_model_that_is_named() -> None:

@@ -246,6 +246,7 @@ async def test_an_engine_that_cannot_even_be_asked_is_told_by_why(
     examined = await of_engine(told=changes)
 
     assert examined.troubles == [("failed", of, verdict)]
+    assert ("`nslookup engine.invalid`" in examined.check(of).next_step) is (verdict == "engine_dns_failed")
 
 
 @pytest.mark.parametrize("fault", ["refused", "tls"])
@@ -285,7 +286,7 @@ async def test_a_list_of_models_alone_is_no_proof_that_the_apikey_is_taken() -> 
         examined = await Patient(environ_of(sandbox)).examined(chats=False)
 
     assert examined.verdicts["apikey"] == "apikey_not_refused"
-    assert "a chat alone shows whether it is taken" in examined.text
+    assert "only a chat shows whether it is accepted" in examined.text
 
 
 async def test_an_api_key_that_only_a_chat_is_refused_with_is_rejected_all_the_same() -> None:
@@ -341,7 +342,7 @@ async def test_an_adapter_on_some_instances_only_is_told_with_how_many() -> None
     examined = await of_engine(listing=models("base", "base-alias"), told={"instance": [one, another]})
 
     assert examined.troubles == [("warning", "served_names", "adapter_partly_loaded")]
-    assert "lora1 is loaded on 1 of 2 instances that are ready" in examined.check("served_names").found
+    assert "lora1 is loaded on 1 of 2 ready instances" in examined.check("served_names").found
 
 
 async def test_names_that_the_control_plane_does_not_tell_are_the_engines_own() -> None:

@@ -60,6 +60,20 @@ async def test_the_command_prints_json_and_nothing_else_with_what_a_host_passes(
 
 
 @pytest.mark.anyio
+async def test_where_no_account_is_looked_at_the_last_line_says_so(tmp_path: Path) -> None:
+    path = tmp_path / ".cursor" / "mcp.json"
+    path.parent.mkdir()
+    entry = {"command": sys.executable, "args": ["-m", "alaya_mcp", "--sandbox"]}
+    path.write_text(json.dumps({"mcpServers": {"alaya": entry}}))
+    ran = await doctor("--host", "cursor", home=tmp_path)
+    *_, last = ran.stdout.decode().splitlines()
+
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert last.startswith("No problem found. Not checked: Configuration file, Settings, ")
+    assert last.endswith("Key pair, Deployment, State, Engine, Engine's apikey, Served names, First token.")
+
+
+@pytest.mark.anyio
 async def test_the_command_ends_with_status_3_in_plain_text_where_something_is_wrong(tmp_path: Path) -> None:
     async with Sandbox(token_delay=0) as sandbox:
         ran = await doctor("switched-off", "--no-chat", home=tmp_path, **environ_of(sandbox))

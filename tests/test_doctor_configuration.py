@@ -54,6 +54,7 @@ def with_file(folder: Path, text: str, **environ: str) -> Configuration:
         ({**KEYS, "ALAYA_SERVICE_ID": "${ID}"}, "warning", "variable_unexpanded", "ALAYA_SERVICE_ID holds"),
         ({**KEYS, "ALAYA_BASE_URL": "${URL}"}, "warning", "variable_unexpanded", "ALAYA_BASE_URL holds"),
         ({**KEYS, "ALAYA_BASE_URL": "http://[::1]:9/v1"}, "ok", "configured", "ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY"),
+        ({**KEYS, "ALAYA_LOG_FORMAT": "JSON"}, "ok", "configured", "ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY"),
         ({**KEYS, "ALAYA_LOG_LEVEL": "debug"}, "ok", "configured", "ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY"),
     ],
 )
@@ -75,6 +76,15 @@ def test_the_gravest_of_several_is_the_verdict_and_all_are_told() -> None:
 
     assert found.verdict == "variable_unexpanded"
     assert "must use https" in found.found
+
+
+def test_a_reference_in_one_setting_is_told_beside_another_that_is_missing() -> None:
+    found = check(read_configuration({"ALAYA_SERVICE_ID": "${ID}", "ALAYA_LOG_FORMAT": "JSON"}), "configuration")
+
+    assert found.verdict == "variable_unexpanded"
+    assert "ALAYA_SERVICE_ID holds a reference that was not replaced" in found.found
+    assert "ALAYA_ACCESS_KEY is not set" in found.found
+    assert fact(read_configuration({**KEYS, "ALAYA_LOG_FORMAT": "JSON"}), "ALAYA_LOG_FORMAT").value == "json"
 
 
 def test_the_base_is_known_where_only_the_keys_are_missing_and_unknown_where_it_cannot_be_used() -> None:
@@ -193,7 +203,7 @@ def test_a_variable_with_our_prefix_that_is_near_to_none_or_to_several_is_a_warn
     assert (found.level, found.verdict) == ("warning", "unknown_variable")
     assert name in found.found
     assert "did you mean" not in found.next_step
-    assert f"{name}: take it out" in found.next_step
+    assert f"{name}: unset it" in found.next_step
 
 
 def test_where_the_file_cannot_be_used_only_misspelt_variables_are_told(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from alaya_mcp.doctor.hosts import about_host_files, passed_by
-from alaya_mcp.hosts.catalogue import CLAUDE_CODE, CLAUDE_DESKTOP, CURSOR, VSCODE
+from alaya_mcp.hosts.catalogue import CLAUDE_CODE, CLAUDE_DESKTOP, CURSOR, VSCODE, Host
 from tests.doctor_patient import KEYS, Patient, no_proxies_of_the_developers_own
 from tests.host_machine import STRANGER, Desk, desk_in
 
@@ -80,7 +80,7 @@ def test_of_one_host_only_its_own_files_are_told(desk: Desk) -> None:
     write(desk, FILE, entry(desk, command="alayanew-mcp"))
     (check,) = about_host_files(desk.machine, CLAUDE_CODE, has_profile=False)
 
-    assert check.found == "none of Claude Code was found"
+    assert check.found == "no configuration file of Claude Code was found"
 
 
 def test_a_host_with_a_window_passes_its_env_block_and_nothing_of_this_shell(desk: Desk) -> None:
@@ -165,6 +165,96 @@ async def test_a_host_without_an_entry_leaves_all_but_the_files_out(desk: Desk) 
     assert "install claude-desktop" in examined.check("host").next_step
 
 
+async def of_host(desk: Desk, host: Host) -> list[tuple[str, str]]:
+    """What is said of a host, level and text."""
+    passed = passed_by(host, desk.machine)
+    examined = await Patient(
+        {**passed.environ, "ALAYA_BASE_URL": "http://127.0.0.1:1/v1"}, desk.machine, host, passed
+    ).examined()
+    return [(check.level, check.found) for check in examined.checks if check.id in {"host", "host_file"}]
+
+
+@pytest.mark.anyio
+async def test_a_host_without_an_entry_is_told_so_once(desk: Desk) -> None:
+    path = desk.write(FILE, {"mcpServers": {"git": {"command": "uvx"}}})
+    missing = ("failed", "Cursor has no entry for alayanew-mcp")
+
+    assert await of_host(desk, CURSOR) == [missing]
+    path.unlink()
+    assert await of_host(desk, CURSOR) == [missing]
+    path.write_text("{")
+    ((level, found),) = await of_host(desk, CURSOR)
+    assert (level, found.startswith(f"{path} is not valid JSON: ")) == ("failed", True)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("other", [{"url": "https://h.invalid"}, {"command": "/usr/bin/env", "env": {}}])
+async def test_another_server_of_our_name_is_not_said_to_be_ours(desk: Desk, other: dict[str, Any]) -> None:
+    path = write(desk, FILE, other)
+    (alone, *_) = about_host_files(desk.machine, None, has_profile=False)
+
+    assert await of_host(desk, CURSOR) == [
+        ("failed", "Cursor has another server called alaya, and no entry for alayanew-mcp")
+    ]
+    assert "starts alaya" not in alone.found
+    if "url" in other:
+        assert alone.found == f"Cursor: no entry for alayanew-mcp in {path}"
+
+
+@pytest.mark.anyio
+async def test_beside_another_server_of_our_name_the_entry_that_is_ours_is_the_one_that_counts(desk: Desk) -> None:
+    sandbox = {"command": str(desk.command), "args": ["--sandbox"]}
+    path = desk.write(FILE, {"mcpServers": {"alaya": {"command": "other"}, "mine": sandbox}})
+    (alone,) = about_host_files(desk.machine, None, has_profile=False)
+
+    assert alone.found == f"Cursor: {path} starts mine"
+    assert await of_host(desk, CURSOR) == [
+        ("skipped", "Cursor's entry mine starts the embedded sandbox, which needs no account"),
+        ("ok", alone.found),
+    ]
+
+
+@pytest.mark.anyio
+async def test_a_project_that_gives_our_name_to_another_server_hides_ours(desk: Desk) -> None:
+    write(desk, FILE, entry(desk))
+    shared = desk.machine.directory / FILE
+    shared.parent.mkdir()
+    shared.write_text(json.dumps({"mcpServers": {"alaya": {"command": "other"}}}))
+
+    assert await of_host(desk, CURSOR) == [
+        ("failed", "Cursor has another server called alaya, and no entry for alayanew-mcp")
+    ]
+
+
+@pytest.mark.anyio
+async def test_an_entry_for_another_folder_is_told_as_that(desk: Desk) -> None:
+    local = {"projects": {"/src/p": {"mcpServers": {"alaya": entry(desk)}}}}
+    path = desk.write(".claude.json", local)
+    path.chmod(0o600)
+    (alone,) = about_host_files(desk.machine, None, has_profile=False)
+
+    assert await of_host(desk, CLAUDE_CODE) == [
+        ("failed", "Claude Code has no entry for alayanew-mcp in this folder, only in /src/p")
+    ]
+    assert alone.found == f"Claude Code: {path} starts alaya (project /src/p)"
+
+
+def test_the_files_of_one_host_are_told_together(desk: Desk) -> None:
+    own = desk.write(FILE, {"mcpServers": {}})
+    shared = desk.machine.directory / FILE
+    shared.parent.mkdir()
+    shared.write_text(json.dumps({"mcpServers": {"alaya": {"command": str(desk.command), "args": ["--sandbox"]}}}))
+    (check,) = about_host_files(desk.machine, None, has_profile=False)
+    shared.unlink()
+    (without,) = about_host_files(desk.machine, None, has_profile=False)
+
+    assert (check.verdict, check.found) == ("host_file_good", f"Cursor: {shared} starts alaya")
+    assert (without.verdict, without.found) == (
+        "host_file_without_entry",
+        f"Cursor: no entry for alayanew-mcp in {own}",
+    )
+
+
 @pytest.mark.anyio
 async def test_a_host_over_the_sandbox_needs_no_account(desk: Desk) -> None:
     write(desk, FILE, {"command": str(desk.command), "args": ["--sandbox"]})
@@ -175,6 +265,9 @@ async def test_a_host_over_the_sandbox_needs_no_account(desk: Desk) -> None:
     assert examined.verdicts["host_file"] == "host_file_good"
     assert examined.status == 0
     assert json.loads(examined.json)["worst"] == "ok"
+    assert "All is well" not in examined.text
+    assert "No problem found. Not checked: Configuration file, Settings," in examined.text
+    assert examined.text.endswith(", Served names, First token.\n")
 
 
 @pytest.mark.parametrize("name", ["A=B", "", "A\0B", "\ud800"])

@@ -148,7 +148,7 @@ async def test_a_proxy_that_refuses_is_told_apart_from_one_that_is_not_there(mon
 
     assert examined.troubles == [("failed", "control_plane", "proxy_refused")]
     assert examined.verdicts["proxy"] == "proxy_there"
-    assert "looks the name up" in examined.check("dns").found
+    assert "resolves the name" in examined.check("dns").found
 
 
 @pytest.mark.anyio
@@ -157,7 +157,7 @@ async def test_for_this_machine_no_proxy_is_used_whatever_is_set(monkeypatch: py
     async with Upstream() as upstream:
         examined = await Patient({**upstream.environ, "ALL_PROXY": "http://proxy.invalid:1"}).examined()
 
-    assert examined.check("proxy").found == "none is used for this machine itself"
+    assert examined.check("proxy").found == "none is used for loopback"
     assert examined.verdicts["tls"] == "left_out"
 
 

@@ -13,6 +13,9 @@ _INSTALL_BY_NAME = re.compile(
 )
 _STRANGER = re.compile(r"(?<![\w/.-])alaya-mcp\b")
 """A package of that name belongs to somebody else."""
+_FENCED = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
+_BROKEN = re.compile(r"^.*[\u4e00-\u9fff].*\n *(?![-|#<>]|\d+\. )\S.*", re.MULTILINE)
+"""A line of Chinese that goes on in the next one: its end would show as a space between two characters."""
 _PATH = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.py|(?:alaya_mcp|tests|docs|benchmarks)/[\w./-]+)`")
 
 
@@ -60,3 +63,7 @@ def test_every_page_is_reachable_from_the_readme() -> None:
         ahead += [page for page in linked if page.suffix == ".md" and page not in seen]
 
     assert {page.resolve() for page in DOCUMENTS} <= seen
+
+
+def test_a_chinese_paragraph_is_one_line() -> None:
+    assert not _BROKEN.findall(_FENCED.sub("", read(ROOT / "README.zh-CN.md")))

@@ -341,7 +341,7 @@ async def test_a_host_that_cannot_ask_is_told_why_there_are_no_candidates(era: E
         result = await client.call_tool("get_deployment", {})
 
     assert error_of(result) == {"code": "invalid_arguments", "retryable": False}
-    assert "could not be found out: Alaya's control plane gave up waiting" in text_of(result)
+    assert "could not be listed: Alaya's control plane gave up waiting" in text_of(result)
 
 
 async def test_the_time_that_the_user_takes_is_not_the_calls(era: Era) -> None:

@@ -12,14 +12,14 @@ import alaya_mcp
 from alaya_mcp import errors
 from alaya_mcp.chat.remark import WORDS, CutKind, Kind, PlainKind, Remark, ToolKind
 from alaya_mcp.error_causes import ArgumentCause, Cause, UnexpectedCause
-from alaya_mcp.error_sentences import SENTENCES, what_happened
+from alaya_mcp.error_sentences import SENTENCES, Row, what_happened
 from alaya_mcp.errors import AlayaError, Setting
 from alaya_mcp.serving.error_steps import ARGUMENTS
 from alaya_mcp.serving.error_steps import STEPS as AGENTS_STEPS
 from alaya_mcp.serving.errors import error_text, told
 from alaya_mcp.serving.reply_warnings import warning
 from alaya_mcp.terminal.error_steps import STEPS as PERSONS_STEPS
-from alaya_mcp.terminal.error_steps import error_lines
+from alaya_mcp.terminal.error_steps import STEPS_IN_A_PIPE, STEPS_OF_ONE_LINE, error_lines
 from alaya_mcp.terminal.facts import doubts
 
 CAUSES: tuple[Cause, ...] = get_args(Cause)
@@ -94,7 +94,7 @@ ABOUT: dict[Cause, str] = {
     "proxy_refused": "HTTPS_PROXY",
     "reference_unusable": "SERVICE",
     "deployment_not_named": "qwen3 (a) running",
-    "deployment_none_running": "none runs",
+    "deployment_none_running": "none is running",
     "name_ambiguous": "qwen",
     "key_pair_rejected": "profile work",
     "list_missing": "list of deployments",
@@ -199,10 +199,13 @@ def test_an_agent_reads_of_arguments_and_tools_and_ends_with_one_thing_to_do(cau
         assert not text.endswith("..")
 
 
+@pytest.mark.parametrize("steps", [PERSONS_STEPS, STEPS_IN_A_PIPE, STEPS_OF_ONE_LINE], ids=["terminal", "pipe", "line"])
 @pytest.mark.parametrize("cause", [cause for cause in CAUSES if cause not in ARGUMENT_CAUSES])
-def test_a_person_reads_of_commands_and_shell_lines_and_ends_with_one_thing_to_do(cause: Cause) -> None:
+def test_a_person_reads_of_commands_and_shell_lines_and_ends_with_one_thing_to_do(
+    cause: Cause, steps: dict[Cause, Row]
+) -> None:
     for error in variants(cause):
-        text = error_lines(error)
+        text = error_lines(error, steps)
 
         assert not TOOL_WORDS.search(text)
         assert VERBS.match(last_sentence(text))
@@ -234,7 +237,7 @@ def test_a_person_who_lacks_the_keys_is_told_the_lines_to_type() -> None:
     text = error_lines(errors.NotConfigured("key_missing", settings=(access, KEY)))
 
     assert text.startswith("ALAYA_ACCESS_KEY is not set; ALAYA_SECRET_KEY is not set.\n")
-    assert text.endswith("Set it in this shell: `export ALAYA_ACCESS_KEY=...` and `export ALAYA_SECRET_KEY=...`.")
+    assert text.endswith("Set them in this shell: `export ALAYA_ACCESS_KEY=...` and `export ALAYA_SECRET_KEY=...`.")
 
 
 def raised() -> list[tuple[str, str, str]]:
@@ -256,6 +259,14 @@ def test_every_error_is_raised_with_a_cause_of_its_class() -> None:
     assert len(made) > 40
     for where, name, cause in made:
         assert cause in getattr(errors, name).causes, f"{where}: {name}({cause!r})"
+
+
+def test_a_step_names_no_command_that_has_no_effect_in_a_pipe() -> None:
+    for cause in STEPS_IN_A_PIPE:
+        for error in variants(cause):
+            assert "/retry" not in error_lines(error, STEPS_IN_A_PIPE)
+            assert not re.search(r"/model\b(?! NAME)", error_lines(error, STEPS_IN_A_PIPE))
+            assert "/clear" not in error_lines(error, STEPS_OF_ONE_LINE)
 
 
 KINDS: tuple[Kind, ...] = (*get_args(PlainKind), *get_args(CutKind), *get_args(ToolKind))

@@ -111,7 +111,7 @@ def test_the_problem_says_where_and_quotes_nothing(tmp_path: Path) -> None:
 
     document = read_document(path)
 
-    assert document.problem == "is no JSON: expecting ',' delimiter at line 2, column 23"
+    assert document.problem == "is not valid JSON: expecting ',' delimiter at line 2, column 23"
     assert "planted" not in repr(document)
 
 
@@ -143,11 +143,11 @@ def test_a_pipe_or_a_loop_of_links_is_no_file_and_does_not_block(tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ('{"servers": []}', 'has a "servers" that is no object'),
-        ('{"servers": null}', 'has a "servers" that is no object'),
-        ('{"inputs": {}}', 'has an "inputs" that is no array'),
+        ('{"servers": []}', 'has a "servers" that is not an object'),
+        ('{"servers": null}', 'has a "servers" that is not an object'),
+        ('{"inputs": {}}', 'has an "inputs" that is not an array'),
         ('{"servers": {},}', "has comments or trailing commas, which would be lost"),
-        ("{", "is no JSON: expecting property name enclosed in double quotes at line 1, column 2"),
+        ("{", "is not valid JSON: expecting property name enclosed in double quotes at line 1, column 2"),
         ('{"servers": {}, "inputs": []}', None),
         ("", None),
     ],

@@ -93,7 +93,9 @@ def test_each_fault_is_told_by_its_own_name(
     assert SECRET not in repr(finding)
 
 
-@pytest.mark.parametrize(("place", "step"), [(VSCODE, "Add an input of that id"), (CURSOR, "Write the value itself.")])
+@pytest.mark.parametrize(
+    ("place", "step"), [(VSCODE, "Add an input with that id"), (CURSOR, "Write the value itself.")]
+)
 def test_an_input_that_there_is_not_is_to_be_added_where_the_host_has_inputs(desk: Desk, place: str, step: str) -> None:
     (finding,) = told(desk, place, entry(desk, env={**KEYS, "ALAYA_SECRET_KEY": "${input:sk}"}))
 
@@ -127,11 +129,19 @@ def test_references_that_a_host_replaces_are_not_mentioned(
             "'alaya-mcp' is another project's package",
         ),
         ({"command": "C:\\planted\\alaya-mcp.exe"}, "strangers_package", "'alaya-mcp' is"),
-        ({"command": "env ALAYA_SECRET_KEY=planted alayanew-mcp"}, "relative_command", "the command 'env …' is no"),
-        ({"command": "ALAYA_SECRET_KEY=planted alayanew-mcp"}, "relative_command", "the command is no absolute path"),
-        ({"command": "/nowhere/env K=planted alayanew-mcp"}, "command_missing", "the command '/nowhere/env …' is not"),
-        ({"command": "/K=planted/alayanew-mcp"}, "command_missing", "the command is not there"),
-        ({"command": "/nowhere/my venv/x"}, "command_missing", "the command '/nowhere/my venv/x' is not there"),
+        ({"command": "env ALAYA_SECRET_KEY=planted alayanew-mcp"}, "relative_command", "the command 'env …' is not an"),
+        (
+            {"command": "ALAYA_SECRET_KEY=planted alayanew-mcp"},
+            "relative_command",
+            "the command is not an absolute path",
+        ),
+        (
+            {"command": "/nowhere/env K=planted alayanew-mcp"},
+            "command_missing",
+            "the command '/nowhere/env …' does not",
+        ),
+        ({"command": "/K=planted/alayanew-mcp"}, "command_missing", "the command does not exist"),
+        ({"command": "/nowhere/my venv/x"}, "command_missing", "the command '/nowhere/my venv/x' does not exist"),
         ({"env": {**KEYS, "ALAYA_ACCESS_KEY": "${AK-planted-1}"}}, "unexpanded_variable", "holds ${...}, which"),
         ({"env": {**KEYS, "X": "${env:AK planted}"}}, "unexpanded_variable", "holds ${...}, which"),
         ({"env": {**KEYS, "X": "${env:MY_KEY}"}}, "unexpanded_variable", "holds ${env:MY_KEY}, which"),
@@ -148,7 +158,7 @@ def test_what_may_be_a_secret_is_not_quoted(desk: Desk, found: dict[str, Any], p
 def test_a_variable_that_may_be_a_secret_is_not_quoted(desk: Desk) -> None:
     (finding,) = told(desk, VSCODE, entry(desk, env={**KEYS, "X": "${env:AK-planted-1}"}))
 
-    assert "X refers to ${...}, and what it names is not set in this shell." in finding.message
+    assert "X refers to ${...}, but what it names is not set in this shell." in finding.message
     assert "planted" not in repr(finding)
 
 
@@ -205,7 +215,7 @@ def test_keys_that_others_can_read_are_told(desk: Desk) -> None:
     desk.write(DESKTOP, {"mcpServers": {"alaya": entry(desk, args=["--sandbox"], env={})}})
 
     assert (finding.problem, for_the_group.problem) == ("readable_by_others", "readable_by_others")
-    assert finding.next_step == f"chmod 600 {path}"
+    assert finding.next_step == f"Run `chmod 600 {path}`."
     assert host_findings(desk.machine) == []
 
 

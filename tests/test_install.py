@@ -377,7 +377,9 @@ def test_a_name_that_some_host_would_not_take_is_refused(desk: Desk, name: str) 
     person = Person(["y"])
 
     assert desk.install("cursor", person, name=name) == 1
-    assert person.warned == ["A server's name is 1 to 32 letters, digits, - and _, the first a letter or a digit."]
+    assert person.warned == [
+        "A server's name has 1 to 32 letters, digits, - and _, and starts with a letter or a digit."
+    ]
 
 
 def test_a_project_is_refused_where_there_is_none(desk: Desk) -> None:
@@ -386,7 +388,7 @@ def test_a_project_is_refused_where_there_is_none(desk: Desk) -> None:
     assert desk.install("claude-desktop", person, project=Path()) == 1
     assert desk.install("cursor", person, project=Path("nowhere")) == 1
 
-    assert "Claude Desktop has no configuration file of a project's" in person.warned[0]
+    assert "Claude Desktop has no configuration file for projects" in person.warned[0]
     assert "is not a folder" in person.warned[1]
 
 
@@ -422,9 +424,9 @@ def test_no_is_an_answer_and_without_a_terminal_only_yes_goes_ahead(desk: Desk) 
     [
         ("{ // mine\n}", "has comments or trailing commas"),
         ('{"mcpServers": {},}', "has comments or trailing commas"),
-        ('{"mcpServers": ', "is no JSON"),
-        ('{"mcpServers": []}', 'has a "mcpServers" that is no object'),
-        ("[]", "holds no JSON object"),
+        ('{"mcpServers": ', "is not valid JSON"),
+        ('{"mcpServers": []}', 'has a "mcpServers" that is not an object'),
+        ("[]", "does not hold a JSON object"),
     ],
 )
 def test_a_file_that_cannot_be_changed_safely_is_left_alone_and_the_snippet_is_shown(
@@ -469,7 +471,7 @@ def test_a_file_that_cannot_be_written_is_told(desk: Desk) -> None:
     assert desk.install("cursor", person) == 1
 
     (warning,) = person.warned
-    assert "could not be written: " in warning
+    assert "could not be changed: " in warning
     assert (desk.machine.home / ".cursor").read_bytes() == b""
 
 

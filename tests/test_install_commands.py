@@ -152,7 +152,7 @@ def test_what_the_command_could_not_be_given_is_kept_by_editing_the_file(
         **old,
         "env": {**KEYS, **old.get("env", {})},
     }
-    assert f"would lose what the entry says of {what}, so the file is edited" in person.read
+    assert f"would lose the entry's {what}, so the file is edited" in person.read
     assert "planted" not in person.read
 
 
@@ -167,7 +167,7 @@ def test_a_command_that_ends_well_and_has_not_done_it_is_told(desk: Desk, member
     assert desk.install("claude-code", person) == 1
 
     (warning,) = person.warned
-    assert f"the server alaya in {path} is not as it should be now" in warning
+    assert f"the entry alaya in {path} is not as it should be" in warning
     assert (f"The file as it was is in {path}.bak." in warning) is has_file
     assert not [line for line in person.said if line.startswith("Next:")]
 
@@ -179,7 +179,7 @@ def test_an_input_that_vscodes_command_has_not_written_is_told(desk: Desk) -> No
     person = Person(["y"])
 
     assert desk.install("vscode", person) == 1
-    assert "is not as it should be now" in person.warned[0]
+    assert "is not as it should be" in person.warned[0]
 
 
 def test_a_removal_that_ends_well_and_has_not_done_it_is_told(desk: Desk) -> None:
@@ -190,7 +190,7 @@ def test_a_removal_that_ends_well_and_has_not_done_it_is_told(desk: Desk) -> Non
     person = Person(["y"])
 
     assert desk.uninstall("claude-code", person) == 1
-    assert "is not as it should be now" in person.warned[0]
+    assert "is not as it should be" in person.warned[0]
 
 
 @pytest.mark.parametrize(("host", "place"), [("vscode", VSCODE), ("claude-code", CODE)])
@@ -375,7 +375,7 @@ def test_vscode_has_no_command_for_removing_so_its_file_is_edited(desk: Desk) ->
     assert desk.uninstall("vscode") == 0
 
     assert desk.noted == []
-    assert desk.data(VSCODE) == {"servers": {}}
+    assert not (desk.machine.home / VSCODE).exists()
 
 
 @pytest.mark.parametrize(

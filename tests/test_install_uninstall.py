@@ -7,6 +7,8 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,74 @@ def test_the_inputs_that_only_this_entry_used_go_too(desk: Desk) -> None:
     assert [given["id"] for given in desk.data(VSCODE)["inputs"]] == ["unrelated", "alaya-access-key"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"theme": "dark"}',
+        '{\n  "theme": "dark"\n}\n',
+        '{"a":1,"theme":"dark"}',
+        '{\r\n\t"n": 1e3,\r\n\t"é": "\\u00e9"\r\n}',
+    ],
+)
+@pytest.mark.parametrize(("host", "place"), [("claude-desktop", DESKTOP), ("vscode", VSCODE)])
+def test_what_install_added_to_other_settings_goes_with_its_containers(
+    desk: Desk, host: str, place: str, text: str
+) -> None:
+    path = desk.write(place, text)
+
+    assert desk.install(host) == 0
+    assert desk.uninstall(host) == 0
+
+    assert path.read_bytes() == text.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ('{"inputs": [], "servers": {"alaya": %s}}', '{"inputs": []}'),
+        ('{"servers": {"alaya": %s}, "servers": {"alaya": %s}}', '{"servers": {"alaya": %s}, "servers": {}}'),
+        ('{"servers": {"alaya": %s, "b": {}}}', '{"servers": {"b": {}}}'),
+    ],
+)
+def test_a_container_stays_where_it_holds_more_or_hides_another_or_was_empty(desk: Desk, text: str, left: str) -> None:
+    entry = '{"command": "alayanew-mcp"}'
+    path = desk.write(VSCODE, text.replace("%s", entry))
+
+    assert desk.uninstall("vscode") == 0
+
+    assert path.read_text(encoding="utf-8") == left.replace("%s", entry)
+
+
+@pytest.mark.parametrize(("host", "place"), [("claude-desktop", DESKTOP), ("vscode", VSCODE)])
+def test_a_file_that_held_nothing_else_is_deleted_and_its_backup_stays(desk: Desk, host: str, place: str) -> None:
+    desk.install(host)
+    path = desk.machine.home / place
+    before, person = path.read_bytes(), Person(["y"])
+
+    assert desk.uninstall(host, person) == 0
+
+    assert [(copy.name, copy.read_bytes()) for copy in path.parent.iterdir()] == [(f"{path.name}.bak", before)]
+    assert person.questions == ["Delete it? [y/N] "]
+    assert "+++ deleted file" in person.read
+    assert f"Deleted: {path}" in person.said
+    assert desk.install(host) == 0
+    assert path.read_bytes() == before
+
+
+@posix_only
+def test_a_linked_file_is_emptied_and_not_deleted(desk: Desk) -> None:
+    target, link = desk.root / "dotfiles.json", desk.machine.home / DESKTOP
+    target.write_text("{}")
+    link.parent.mkdir(parents=True)
+    link.symlink_to(target)
+    desk.install("claude-desktop")
+
+    assert desk.uninstall("claude-desktop") == 0
+
+    assert link.is_symlink()
+    assert target.read_text() == "{}\n"
+
+
 @pytest.mark.parametrize("content", [None, "", "{}", '{"mcpServers": {"other": {}}}', '{"mcpServers": {} /* none */}'])
 def test_what_is_not_there_is_not_removed_and_that_is_no_failure(desk: Desk, content: str | None) -> None:
     if content is not None:
@@ -69,7 +139,7 @@ def test_a_file_that_cannot_be_changed_safely_is_left_alone(desk: Desk, content:
     assert desk.uninstall("claude-desktop", person) == 1
 
     assert path.read_text() == content
-    assert 'take "alaya" out of "mcpServers" by hand' in person.read
+    assert 'Remove "alaya" from "mcpServers" by hand' in person.read
 
 
 def test_consent_is_asked_for_and_a_dry_run_only_shows(desk: Desk) -> None:
@@ -134,6 +204,7 @@ def test_only_the_entry_of_the_name_goes(desk: Desk) -> None:
 
 @posix_only
 def test_a_mode_is_kept(desk: Desk) -> None:
+    desk.write(DESKTOP, {"theme": "dark"})
     desk.install("claude-desktop")
     path = desk.machine.home / DESKTOP
     path.chmod(0o640)
@@ -171,8 +242,10 @@ def test_as_a_process_it_installs_and_uninstalls(tmp_path: Path) -> None:
     assert '+        "ALAYA_SECRET_KEY": "…"' in installed.stdout.decode()
     assert SECRET not in installed.stdout.decode()
 
-    assert ran("uninstall", "cursor", "--yes", "--name", "mine").returncode == 0
-    assert SECRET not in path.read_text()
+    removed = ran("uninstall", "cursor", "--yes", "--name", "mine")
+    assert (removed.returncode, removed.stderr, path.exists()) == (0, b"", False)
+    assert f"Deleted: {path}" in removed.stdout.decode()
+    assert SECRET not in removed.stdout.decode()
 
 
 def heard(terminal: int, until: bytes) -> bytes:
@@ -190,39 +263,64 @@ def heard(terminal: int, until: bytes) -> bytes:
     return said
 
 
-@posix_only
-@pytest.mark.parametrize("answer", ["y", "no", None])
-def test_on_a_terminal_it_asks_for_the_keys_unseen_and_for_a_yes(tmp_path: Path, answer: str | None) -> None:
+@contextmanager
+def on_a_terminal(home: Path, *words: str) -> Generator[tuple[subprocess.Popen[bytes], int]]:
+    """A process, and the other side of its terminal."""
     import pty  # noqa: PLC0415 there is none on Windows
 
     ours, theirs = pty.openpty()
-    arguments, environ = process(tmp_path, "install", "cursor")
+    arguments, environ = process(home, *words)
     # A session of its own keeps it from the terminal that the tests run on.
     with subprocess.Popen(  # noqa: S603 our own command
-        arguments, env=environ, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        arguments, env=environ, cwd=home, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
     ) as running:
         os.close(theirs)
         try:
-            said = b""
-            for question, key in ((b"Access key: ", ACCESS), (b"Secret key: ", SECRET)):
-                said += heard(ours, question)
-                os.write(ours, f"{key}\n".encode())
-            said += heard(ours, b"[y/N] ")
-            if answer is None:
-                running.send_signal(signal.SIGINT)
-            # A signal that comes before the read begins is seen when the read ends.
-            os.write(ours, f"{answer or ''}\n".encode())
-            said += heard(ours, b"")
-            status = running.wait(PATIENCE)
+            yield running, ours
         finally:
             running.kill()
     os.close(ours)
+
+
+@posix_only
+@pytest.mark.parametrize("answer", ["y", "no", None])
+def test_on_a_terminal_it_asks_for_the_keys_unseen_and_for_a_yes(tmp_path: Path, answer: str | None) -> None:
+    with on_a_terminal(tmp_path, "install", "cursor") as (running, ours):
+        said = b""
+        for question, key in ((b"Access key: ", ACCESS), (b"Secret key: ", SECRET)):
+            said += heard(ours, question)
+            os.write(ours, f"{key}\n".encode())
+        said += heard(ours, b"[y/N] ")
+        if answer is None:
+            running.send_signal(signal.SIGINT)
+        # A signal that comes before the read begins is seen when the read ends.
+        os.write(ours, f"{answer or ''}\n".encode())
+        said += heard(ours, b"")
+        status = running.wait(PATIENCE)
 
     assert b"ALAYA_SECRET_KEY" in said
     assert ACCESS.encode() not in said
     assert SECRET.encode() not in said
     assert (tmp_path / ".cursor" / "mcp.json").exists() is (answer == "y")
     assert status == {"y": 0, "no": 1, None: 130}[answer]
+
+
+@posix_only
+@pytest.mark.parametrize(
+    ("words", "question"), [(("install", "cursor"), b"Access key: "), (("install", "cursor", "--sandbox"), b"[y/N] ")]
+)
+def test_ctrl_d_at_a_question_changes_nothing_and_says_so(
+    tmp_path: Path, words: tuple[str, ...], question: bytes
+) -> None:
+    with on_a_terminal(tmp_path, *words) as (running, ours):
+        heard(ours, question)
+        os.write(ours, b"\x04")
+        said = heard(ours, b"")
+        status = running.wait(PATIENCE)
+
+    assert said.decode().splitlines() == ["", "alayanew-mcp install: Nothing was changed."]
+    assert not (tmp_path / ".cursor" / "mcp.json").exists()
+    assert status == 1
 
 
 def test_as_a_process_it_installs_the_sandbox_into_a_project(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ async def test_thinking_has_a_third_of_the_room_and_data_and_conversation_are_le
     assert size_of(content["reasoning"]) <= CAP // 3
     assert "messages" not in content
     assert "parsed" not in content
-    assert any("thinking is shown" in warning for warning in content["warnings"])
+    assert any("of the thinking are shown" in warning for warning in content["warnings"])
     assert len(json.dumps(content)) < 50_000
 
 

@@ -3,11 +3,12 @@
 import json
 import logging
 import re
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from alaya_mcp.logs import TEXT, JsonFormatter
+from alaya_mcp.logs import JsonFormatter, TextFormatter
 from alaya_mcp.telemetry import Event, ToolCall, UpstreamRequest
 from tests.stdio_host import Host, host
 from tests.upstream import SERVICE, Exchange, Request, Upstream, replies, says
@@ -172,7 +173,12 @@ async def test_a_call_that_is_cancelled_is_told_as_that() -> None:
 
 
 def record(message: object) -> logging.LogRecord:
-    return logging.LogRecord("alaya_mcp.x", logging.INFO, "", 0, message, (), None)
+    made = logging.LogRecord("alaya_mcp.x", logging.INFO, "", 0, message, (), None)
+    made.created = datetime.fromisoformat(NOON).timestamp()
+    return made
+
+
+NOON = "2026-11-26T12:00:00.250+00:00"
 
 
 EVENTS: list[tuple[Event, str, dict[str, Any]]] = [
@@ -191,8 +197,8 @@ EVENTS: list[tuple[Event, str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("event", "text", "facts"), EVENTS)
 def test_an_event_is_one_line_whatever_is_in_it(event: Event, text: str, facts: dict[str, Any]) -> None:
-    line = logging.Formatter(TEXT).format(record(event))
-    assert line.endswith(f"INFO alaya_mcp.x: {text}")
+    line = TextFormatter().format(record(event))
+    assert line == f"{NOON} INFO alaya_mcp.x: {text}"
     assert "\n" not in line
 
     assert json.loads(JsonFormatter().format(record(event))).items() >= facts.items()
@@ -201,4 +207,4 @@ def test_an_event_is_one_line_whatever_is_in_it(event: Event, text: str, facts: 
 def test_a_message_is_one_object_too() -> None:
     said = json.loads(JsonFormatter().format(record("a plain message")))
 
-    assert (said["message"], said["level"], said["logger"]) == ("a plain message", "INFO", "alaya_mcp.x")
+    assert said == {"time": NOON, "level": "INFO", "logger": "alaya_mcp.x", "message": "a plain message"}

@@ -111,7 +111,7 @@ async def test_a_look_that_tells_nothing_is_not_repeated_and_the_doubt_stays(mod
             contents = [content_of(await client.call_tool(CHAT, {"prompt": "x"})) for _ in range(3)]
 
         assert len(upstream.asked("/v1/models")) == 1
-    assert all("The engine is not known" in content["warnings"][0] for content in contents)
+    assert all("The engine is unknown" in content["warnings"][0] for content in contents)
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,8 @@ def files_in(folder: Path) -> list[Path]:
 
 def kept_in(folder: Path) -> dict[str, str]:
     """The kept answers of one configuration."""
-    return next((json.loads(file.read_bytes())["answers"] for file in files_in(folder)), {})
+    held: list[dict[str, Any]] = [json.loads(file.read_bytes()) for file in files_in(folder)]
+    return held[0]["answers"] if held else {}
 
 
 async def answered(messages: list[object], *arguments: str, **environ: str) -> tuple[dict[str, list[Any]], bool]:

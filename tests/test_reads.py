@@ -118,3 +118,11 @@ async def test_an_expert_deployment_shows_how_it_was_launched_without_a_secret()
     assert head["private_registry"] is True
     assert head["env_names"]
     assert "--tensor-parallel-size=8" in text_of(result)
+
+
+async def test_a_host_name_that_cannot_be_resolved_is_named() -> None:
+    async with Upstream() as upstream:
+        error = text_of(await call(upstream.settings(ALAYA_BASE_URL="https://api.invalid/v1"), "get_deployment"))
+
+    assert "The host name of Alaya's control plane, api.invalid, could not be resolved." in error
+    assert error.endswith("check the host name in ALAYA_BASE_URL, and this machine's DNS or proxy.")

@@ -9,11 +9,11 @@ import pytest
 
 from alaya_mcp.chat.request import Turn
 from alaya_mcp.serving.tools.chat_with_deployment import ChatArguments
-from alaya_mcp.terminal.conversation import Conversation, Reply
+from alaya_mcp.terminal.conversation import Conversation, Message
 from alaya_mcp.terminal.transcript import FileRefused, load, markdown, parse_messages, path_of, save
 
 ASKED, ANSWERED = Turn("user", "How far?"), Turn("assistant", "Four")
-CUT = Conversation("Be brief.").answered(ASKED, Reply("Four", "qwen3-8b", "max_tokens"))
+CUT = Conversation("Be brief.").answered(ASKED, Message.reply("Four", "qwen3-8b", "max_tokens"))
 CALL = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
 
 
@@ -23,7 +23,7 @@ def test_a_conversation_begins_with_its_system_message() -> None:
 
 
 def test_the_last_question_is_found_with_what_came_before_it() -> None:
-    longer = CUT.answered(Turn("user", "And back?"), Reply("Eight"))
+    longer = CUT.answered(Turn("user", "And back?"), Message.reply("Eight"))
 
     assert longer.last_question() == (CUT, Turn("user", "And back?"))
     assert Conversation("Be brief.").last_question() is None
@@ -34,20 +34,20 @@ def test_a_question_without_an_answer_is_the_last_one_and_gives_way_to_the_next(
 
     assert failed.turns == CUT.turns
     assert failed.last_question() == (CUT, Turn("user", "Hello?"))
-    assert failed.answered(Turn("user", "And now?"), Reply("Yes")).unanswered is None
+    assert failed.answered(Turn("user", "And now?"), Message.reply("Yes")).unanswered is None
 
 
 def test_a_continued_reply_is_one_message() -> None:
-    whole = CUT.continued(Reply("teen miles", "support-zh"))
+    whole = CUT.continued(Message.reply("teen miles", "support-zh"))
 
     assert whole.turns[-1] == Turn("assistant", "Fourteen miles")
     assert (whole.messages[-1].model, whole.messages[-1].cut) == ("support-zh", "")
 
 
 def test_a_reply_that_starts_over_takes_the_place_of_the_one_that_was_cut() -> None:
-    begun = Conversation().answered(ASKED, Reply("It is a long way to go, and"))
+    begun = Conversation().answered(ASKED, Message.reply("It is a long way to go, and"))
 
-    again = begun.continued(Reply("It is a long way to go, fourteen miles."))
+    again = begun.continued(Message.reply("It is a long way to go, fourteen miles."))
 
     assert again.turns[-1].content == "It is a long way to go, fourteen miles."
 
@@ -57,7 +57,7 @@ def test_a_reply_that_starts_over_takes_the_place_of_the_one_that_was_cut() -> N
     [
         (CUT, True),
         (Conversation(), False),
-        (CUT.answered(ASKED, Reply("")), False),
+        (CUT.answered(ASKED, Message.reply("")), False),
         (Conversation.of((ASKED, Turn("assistant", "x", tool_calls=(CALL,)))), False),
         (Conversation.of((ASKED, Turn("tool", "x", tool_call_id="call_1"))), False),
     ],
@@ -100,8 +100,8 @@ def test_a_conversation_that_ends_with_a_question_is_loaded_with_it_unanswered(t
         ("", "it is not JSON"),
         ("[" * 100_000, "it is not JSON"),
         ("# Markdown", "it is not JSON"),
-        ("{}", "it holds no list of messages"),
-        ("[]", "it holds no list of messages"),
+        ("{}", "it has no list of messages"),
+        ("[]", "it has no list of messages"),
         ('["hi"]', "message 1: must be an object"),
         ('[{"role": "user", "content": "x"}, {"role": "robot", "content": "x"}]', "message 2: role: must be"),
         ('[{"role": ["user"], "content": "x"}]', "message 1: role: must be"),
@@ -158,7 +158,7 @@ def test_what_was_saved_for_reading_is_not_loaded(tmp_path: Path) -> None:
     save(CUT, "A talk", file, overwrite=False)
     binary.write_bytes(b"\xff\xfe")
 
-    with pytest.raises(FileRefused, match="Markdown is for reading only"):
+    with pytest.raises(FileRefused, match="Markdown files cannot be loaded"):
         load(file)
     with pytest.raises(FileRefused, match="not UTF-8"):
         load(binary)
@@ -172,7 +172,7 @@ def test_a_path_may_be_quoted_and_begin_at_home(argument: str, tmp_path: Path, m
 
 
 def test_a_home_that_there_is_not_is_told() -> None:
-    with pytest.raises(FileRefused, match="a user that there is not"):
+    with pytest.raises(FileRefused, match="does not exist"):
         path_of("~no-such-user-here/talk.json")
 
 
@@ -198,7 +198,7 @@ def test_what_is_no_file_is_never_waited_for(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.json"
     os.mkfifo(pipe)
     for act in (lambda: load(pipe), lambda: save(CUT, "x", pipe, overwrite=True)):
-        with pytest.raises(FileRefused, match="it is no file"):
+        with pytest.raises(FileRefused, match="it is not a file"):
             act()
 
 

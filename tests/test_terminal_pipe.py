@@ -5,9 +5,11 @@ import json
 import os
 import re
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from subprocess import PIPE, run
+from types import SimpleNamespace
 
 import anyio
 import pytest
@@ -17,7 +19,7 @@ from alaya_mcp.accounts import open_account
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.error_sentences import what_happened
 from alaya_mcp.errors import AccessDenied, InvalidArguments
-from alaya_mcp.sandbox import Sandbox
+from alaya_mcp.sandbox import Sandbox, fleet
 from alaya_mcp.terminal.answers import PipedChat, TextReport
 from alaya_mcp.terminal.chat_session import ChatSession, Manner
 from alaya_mcp.terminal.error_steps import next_step
@@ -35,18 +37,20 @@ pytestmark = pytest.mark.anyio
 COMMAND = [sys.executable, "-m", "alaya_mcp", "chat"]
 
 
-async def answered(settings: Settings, *lines: str, conversation: bool = False) -> tuple[int, str, str]:
+async def answered(
+    settings: Settings, *lines: str | Callable[[], str], conversation: bool = False, seconds: float = PATIENCE
+) -> tuple[int, str, str]:
     """The exit status, the answers, and what was said beside them."""
     answers, beside = Paper(), Paper()
 
     async def piped() -> AsyncIterator[PipedLine]:
         for number, line in enumerate(lines, 1):
-            yield PipedLine(number, line)
+            yield PipedLine(number, line if isinstance(line, str) else line())
 
     with anyio.fail_after(PATIENCE):
         async with open_account(settings) as account:
             screen = screen_on(answers, beside)
-            session = ChatSession(account, str(settings.service_id), Manner(PATIENCE), screen, Interruption())
+            session = ChatSession(account, str(settings.service_id), Manner(seconds), screen, Interruption())
             chat = PipedChat(session, screen, TextReport(screen), is_conversation=conversation)
             status = await chat.run(piped())
     return status, answers.getvalue(), beside.getvalue()
@@ -92,7 +96,9 @@ async def test_commands_hold_for_the_lines_after_them() -> None:
     assert two["chat_template_kwargs"]["enable_thinking"] is False
 
 
-@pytest.mark.parametrize("line", ["/save file.json", "/load file.json", "/etc/passwd", "/", "/clear x", "/thinking x"])
+@pytest.mark.parametrize(
+    "line", ["/save file.json", "/load file.json", "/etc/passwd", "/", "/clear x", "/quit x", "/thinking x"]
+)
 async def test_a_line_that_is_no_command_for_a_pipe_is_not_sent(line: str) -> None:
     async with Upstream(chat=replies("x")) as upstream:
         status, answers, beside = await answered(upstream.settings(), line, "two")
@@ -117,11 +123,45 @@ async def test_an_answer_that_fails_is_told_and_the_next_line_is_answered_all_th
     assert "line 1:" in beside
     assert "The model ended its reply without any text." in beside
     assert "no, not now" in beside
-    assert "Change what is asked by what upstream said." in beside
+    assert "Change the message as upstream says." in beside
 
 
 async def _refuses(_: Request, exchange: Exchange) -> None:
     await exchange.answer_json(400, {"error": {"message": "no, not now"}})
+
+
+@pytest.mark.quick
+async def test_a_wait_that_ended_in_vain_is_not_repeated_and_its_progress_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def once_it_runs() -> str:
+        monkeypatch.setattr(fleet, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 600))
+        return "sandbox: say four"
+
+    async with Sandbox(token_delay=0, starting_seconds=600) as sandbox:
+        settings = over(sandbox).model_copy(update={"service_id": "sandbox-starting"})
+        status, answers, beside = await answered(settings, "one", "two", "three", once_it_runs, seconds=30)
+
+    assert (status, answers) == (1, "four\n")
+    assert beside.count("is starting still, after 30 s of waiting; nothing was sent to it.") == 1
+    assert beside.count("is starting; nothing was sent to it.") == 2
+    assert beside.count("Run this again later, or with a larger --timeout.") == 3
+    first, _, _ = beside.partition("line 1:")
+    assert first == "looking up the deployment\nstarting\n"
+
+
+@pytest.mark.parametrize("conversation", [False, True])
+async def test_clear_is_advised_where_it_has_an_effect(*, conversation: bool) -> None:
+    async def is_too_long(_: Request, exchange: Exchange) -> None:
+        said = "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens."
+        await exchange.answer_json(400, {"error": {"message": said}})
+
+    async with Upstream(chat=is_too_long) as upstream:
+        _, _, beside = await answered(upstream.settings(), "x", conversation=conversation)
+
+    assert "do not fit the model's context" in beside
+    assert ("/clear" in beside) is conversation
+    assert "horten the message." in beside
 
 
 async def test_an_answer_that_was_cut_is_shown_as_far_as_it_came_and_is_no_success() -> None:
@@ -132,7 +172,7 @@ async def test_an_answer_that_was_cut_is_shown_as_far_as_it_came_and_is_no_succe
         status, answers, beside = await answered(upstream.settings(), "x")
 
     assert (status, answers.strip()) == (1, "half")
-    assert "Cut: the connection to the engine ended before the answer did." in beside
+    assert "Cut: the connection to the engine closed before the end." in beside
     assert "continue_reply" not in beside
 
 
@@ -172,7 +212,7 @@ async def test_text_of_no_known_encoding_is_refused_and_nothing_of_it_is_sent() 
 
         assert [chat.json["messages"][0]["content"] for chat in upstream.chats] == ["hello"]
     assert (done.returncode, done.stdout) == (1, b"x\n")
-    assert "line 1: The line is not UTF-8" in done.stderr.decode()
+    assert "line 1: The line is neither UTF-8 nor" in done.stderr.decode()
     assert "iconv -f GBK -t UTF-8" in done.stderr.decode()
 
 
@@ -230,7 +270,7 @@ async def test_who_names_what_is_not_there_or_counts_too_far_is_asked_again() ->
         named, shown = await chosen(over(sandbox), "999", "tone-of-voise", "tone-of-voice")
 
     assert named == "tone-of-voice"
-    assert "The numbers go from 1 to" in shown
+    assert "Type a number from 1 to" in shown
     assert 'There is no deployment with the id or name "tone-of-voise". Did you mean tone-of-voice' in shown
 
 
@@ -265,9 +305,9 @@ async def test_without_anybody_to_ask_the_running_deployments_are_told() -> None
     [
         (
             [{"serviceId": "svc-1", "name": "asleep", "status": "stoped"}],
-            "none runs. There are: asleep (svc-1) stopped.",
+            "none is running. There are: asleep (svc-1) stopped.",
         ),
-        ([], "none runs."),
+        ([], "none is running."),
     ],
 )
 async def test_where_nothing_runs_that_is_told(rows: list[dict[str, str]], told: str) -> None:
@@ -291,7 +331,7 @@ async def test_of_very_many_the_first_are_shown_and_any_can_be_named() -> None:
         named, shown = await chosen(upstream.settings(), "51", "one-59")
 
     assert named == "one-59"
-    assert "\n50  one-49 (svc-49)\nand 10 more, which can be given by name\n" in shown
+    assert "\n50  one-49 (svc-49)\nand 10 more; type a name\n" in shown
 
 
 async def test_who_may_not_list_is_told_to_name_one() -> None:
@@ -341,8 +381,10 @@ def test_a_program_at_the_other_end_gets_what_keeps_it_from_beginning_as_json() 
     done = run(  # noqa: S603 our own command
         [*COMMAND, "--json"], input=b"hello\n", capture_output=True, timeout=PATIENCE, env=own_environ(), check=False
     )
-    error = json.loads(done.stdout)["error"]
+    found = json.loads(done.stdout)
+    error = found["error"]
 
+    assert (found["line"], found["prompt"]) == (1, "hello")
     assert (done.returncode, error["code"], error["cause"]) == (1, "not_configured", "key_missing")
     assert "`export ALAYA_ACCESS_KEY=...`" in error["message"]
     assert error["retryable"] is False
@@ -384,7 +426,7 @@ async def test_on_a_terminal_ctrl_c_ends_the_answer_and_quit_the_program(tmp_pat
                 await terminal.types("sandbox: repeat 500 word\r", once="qwen3-8b>")
                 await terminal.types("\x03", once="word word word")
                 await sandbox.stats.wait_for(lambda stats: stats.chats_aborted == 1)
-                await terminal.until("/continue goes on")
+                await terminal.until("/continue resumes")
                 await terminal.types("\x03", once="qwen3-8b>")
                 await terminal.types("/model sup", once="Ctrl-D or /quit leaves.")
                 await terminal.types("\t\r", once="support-zh")

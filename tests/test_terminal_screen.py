@@ -67,18 +67,21 @@ def test_a_status_is_one_line_that_gives_way() -> None:
     assert paper.getvalue() == f"looking it up{ERASED}您的部署正在启动吗 {ERASED}Yes\n"
 
 
-def test_where_lines_cannot_be_wiped_each_status_has_its_own() -> None:
+def test_where_lines_cannot_be_wiped_each_state_is_one_line() -> None:
     answers, beside = Paper(), Paper()
     screen = screen_on(answers, beside)
 
     screen.status("starting")
     screen.status("starting")
     screen.status("starting, 4 s")
+    screen.status("starting, 8 s, 0 of 2 instances ready")
+    screen.status("loading its model, 9 s, 0 of 2 instances ready")
+    screen.status("loading its model, 13 s, 1 of 2 instances ready")
     screen.write("Yes")
     screen.fact("1 token")
 
     assert answers.getvalue() == "Yes\n"
-    assert beside.getvalue() == "starting\nstarting, 4 s\n1 token\n"
+    assert beside.getvalue() == "starting\nloading its model, 9 s, 0 of 2 instances ready\n1 token\n"
 
 
 def test_an_error_says_what_happened_and_what_to_do() -> None:

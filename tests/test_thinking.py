@@ -264,7 +264,7 @@ async def test_a_switch_that_brings_no_thinking_is_told() -> None:
         content = content_of(await call(upstream.settings(), CHAT, prompt="x", thinking="on"))
 
     assert content["content"] == "Hello"
-    assert any("No thinking came" in warning for warning in content["warnings"])
+    assert any("Thinking was on, but none arrived" in warning for warning in content["warnings"])
 
 
 @pytest.mark.anyio

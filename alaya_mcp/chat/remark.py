@@ -105,12 +105,12 @@ class Remark:
 Words = str | Callable[[Remark], str]
 
 WORDS: Final[dict[Kind, Words]] = {
-    "thinking_absent": "No thinking came although it was switched on: the model may not think, or not know the switch.",
+    "thinking_absent": "Thinking was on, but none arrived: the model may have no thinking mode, or ignore the switch.",
     "thinking_shown_in_part": lambda of: (
-        f"The thinking is shown up to {of.shown} of {of.whole} bytes; the rest is not kept."
+        f"Only the first {of.shown} of {of.whole} bytes of the thinking are shown; the rest is not kept."
     ),
-    "thinking_by_tag": "The text before a closing tag such as </think> was taken for thinking, although it was shown "
-    "as text while it came. A reasoning parser that fits the model parts the two from the start.",
+    "thinking_by_tag": "The text before a closing tag such as </think> is returned as thinking, although it was shown "
+    "as text while it arrived. A reasoning parser for this model would separate them from the start.",
     "reasoning_as_reply": "The engine sent the reply as reasoning; it is shown as content.",
     "call_cut": lambda of: f"The call of {of.name} was cut off, so do not run it.",
     "call_not_json": lambda of: f"The arguments of the call of {of.name} are not valid JSON, so do not run it.",
@@ -118,24 +118,24 @@ WORDS: Final[dict[Kind, Words]] = {
         f"The arguments of the call of {of.name} are JSON but not an object, so do not run it."
     ),
     "calls_left_out": lambda of: (
-        f"Only {of.shown} of the calls are shown: together they are larger than a result may be. The others are not "
+        f"Only {of.shown} of the calls are shown, since together they exceed the size of a result. The others are not "
         "kept."
     ),
-    "call_unoffered": "The engine asked for a tool although none was offered.",
-    "call_as_text": "The reply holds a tool call as text: the engine runs without a tool parser for this model (vLLM: "
+    "call_unoffered": "The engine called a tool although none was offered.",
+    "call_as_text": "The reply has a tool call as text: the engine runs without a tool parser for this model (vLLM: "
     "--enable-auto-tool-choice and --tool-call-parser; SGLang: --tool-call-parser), or the call was cut.",
-    "json_started_over": "The engine started the JSON over instead of going on; content is a whole reply of its own.",
-    "started_over": "The engine seems to have started over instead of going on: it may not know "
+    "json_started_over": "The engine started the JSON over instead of continuing it; content is a complete reply.",
+    "started_over": "The engine seems to have started over instead of continuing: it may not support "
     "continue_final_message.",
     "only_thinking": "Only thinking arrived, no reply.",
     "no_text": "The model ended its reply without any text.",
     "stream_unreadable_in_part": lambda of: f"{of.whole} part(s) of the stream could not be read; text may be missing.",
     "adapter_not_used": lambda of: (
-        f"The LoRA {of.name} was asked for, but the engine says that {of.other} answered: the adapter was probably not "
-        "used."
+        f"The LoRA {of.name} was requested, but the engine reports that {of.other} answered: the adapter was probably "
+        "not used."
     ),
     "answered_by_stranger": lambda of: (
-        f"The engine says that {of.other} answered, which is none of this deployment's served names."
+        f"The engine reports that {of.other} answered, which is not one of this deployment's served names."
     ),
     "apikey_absent": "The control plane reports no apikey for this deployment, so none was sent.",
     "plain_http": "The engine is reached over plain http: the apikey and the conversation are not encrypted.",
@@ -143,12 +143,12 @@ WORDS: Final[dict[Kind, Words]] = {
         f"{of.name} is not a name that the control plane reports, and the engine's /v1/models could not be read."
     ),
     "base_name_unknown": lambda of: (
-        f"SGLang takes {of.name} together with the base model's name, which is not known (/v1/models could not be "
-        "read): the base model may have answered in its place."
+        f"SGLang needs {of.name} after the base model's name, which is unknown (/v1/models could not be read): the "
+        "base model may have answered instead."
     ),
     "engine_unknown": lambda of: (
-        f"The engine is not known, so the adapter was asked for as {of.name}, as vLLM takes it; SGLang would have "
-        "needed base-name:adapter."
+        f"The engine is unknown, so the adapter was requested as {of.name}, the form for vLLM; SGLang needs "
+        "base-name:adapter."
     ),
     "shown_in_part": lambda of: f"Only the first {of.shown} of {of.whole} bytes are shown.",
     "too_large_to_keep": lambda of: (

@@ -1,4 +1,4 @@
-"""The arguments of the command line: what each command takes; the module of its name has what it does."""
+"""The arguments of each command; the module of the command's name runs it."""
 
 import argparse
 import re
@@ -9,16 +9,16 @@ from typing import Any, Final, NoReturn
 from alaya_mcp import __version__
 
 Add = Callable[..., argparse.ArgumentParser]
-"""Adds one command."""
+"""Adds a command's parser."""
 
 HOSTS: Final = ("claude-desktop", "claude-code", "vscode", "cursor")
 
 _DESCRIPTION: Final = """\
 MCP server for language models deployed on Alaya NeW serverless inference.
 
-Without a command it serves MCP on stdin and stdout: a host (Claude Desktop, an IDE) starts it so.
+Without a command it serves MCP on stdin and stdout; this is what a host (Claude Desktop, an IDE) starts.
 It reads ALAYA_ACCESS_KEY, ALAYA_SECRET_KEY and the other ALAYA_* variables from its environment,
-aliases and profiles from its configuration file, where there is one."""
+and aliases and profiles from its configuration file, if there is one."""
 
 _LAST_PORT: Final = 65535
 _MOST_DEPLOYMENTS: Final = 2_000
@@ -26,20 +26,25 @@ _LONGEST_SECONDS: Final = 3600.0
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that says what may have been meant."""
+    """A parser whose errors suggest what was meant."""
 
     given: Sequence[str] = ()
     """The whole command line."""
 
     def error(self, message: str) -> NoReturn:
-        """End the program with what is wrong, and the nearest of what would be right."""
+        """Exit with what is wrong and the nearest valid word."""
         if wrong := _INVALID_CHOICE.search(message):
             self.refuse_unknown(self._misspelt_before(wrong[1]))
-            message += _guess(wrong[1], _CHOICE.findall(wrong[2]))
+            known = _CHOICE.findall(wrong[2])
+            if tuple(known) == HOSTS:  # other programs' names are similar: codex and vscode
+                known = [host for host in HOSTS if host[0] == wrong[1][:1]]
+                message += _guess(wrong[1], known) or "; docs/hosts.md says how to set up another host"
+            else:
+                message += _guess(wrong[1], known)
         super().error(message)
 
     def refuse_unknown(self, unknown: list[str]) -> None:
-        """End the program where there are arguments that nothing takes; of an option, not of its value."""
+        """Exit if there are unknown arguments; name an unknown option rather than its value."""
         if unknown:
             options = [word for word in unknown if word.startswith("-")] or unknown
             known = self._options if options[0].startswith("-") else []
@@ -47,14 +52,10 @@ class _Parser(argparse.ArgumentParser):
             self.error(f"unrecognized arguments: {' '.join(options)}{next(filter(None, near), '')}")
 
     def _misspelt_before(self, value: str) -> list[str]:
-        """The option before a value, where there is no such option, so that the value was taken for something else."""
-        pairs = pairwise(self.given)
-        known = tuple(self._options)
-        return [
-            word
-            for word, after in pairs
-            if after == value and word.startswith("--") and not any(each.startswith(word) for each in known)
-        ]
+        """Return the unknown option before a value, because of which the value was taken for something else."""
+        options = self._options
+        words = [word for word, after in pairwise(self.given) if value in {after, after.casefold()}]
+        return [word for word in words if word.startswith("--") and not any(each.startswith(word) for each in options)]
 
     @property
     def _options(self) -> list[str]:
@@ -62,20 +63,20 @@ class _Parser(argparse.ArgumentParser):
 
 
 _INVALID_CHOICE: Final = re.compile(r"invalid choice: '?(.*?)'? \(choose from (.*)\)")
-"""As argparse says it, in every version of Python that is supported."""
+"""argparse's message, in every supported version of Python."""
 _CHOICE: Final = re.compile(r"[a-z][a-z0-9-]*")
 _OPTION: Final = re.compile(r"--[a-z][a-z0-9-]*")
 
 
 def _guess(word: str, known: list[str]) -> str:
-    from alaya_mcp.suggestions import did_you_mean  # noqa: PLC0415 loaded where something is wrong
+    from alaya_mcp.suggestions import did_you_mean  # noqa: PLC0415 loaded for errors only
 
     return did_you_mean(word, known, "; did you mean {}?")
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
-    """The arguments, with the command's name as `command`; ends the program where they are wrong."""
-    if not arguments:  # as hosts start it: making the parser takes longer than the rest of the command line
+    """Return the arguments, with the command's name as `command`; exit if they are wrong."""
+    if not arguments:  # a host: making the parser would take longer than everything else here
         return argparse.Namespace(command="serve", sandbox=False, sandbox_fault=None)
     top, commands = parsers()
     for parser in (top, *commands.values()):
@@ -83,16 +84,16 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     found, unknown = top.parse_known_args(arguments)
     commands.get(found.command, top).refuse_unknown(unknown)
     if found.sandbox_fault and (not found.sandbox or found.command != "serve"):
-        top.error("--fault goes with --sandbox alone, or after the command sandbox")
+        top.error("--fault needs --sandbox without a command, or the command sandbox")
     if found.sandbox and found.command != "serve":
         if not hasattr(found, "over_sandbox"):
-            top.error(f"{found.command} takes no --sandbox; chat and install do, and without a command it serves MCP")
+            top.error(f"{found.command} takes no --sandbox; chat, install and the server do")
         found.over_sandbox = True
     return found
 
 
 def parsers() -> tuple[_Parser, dict[str, _Parser]]:
-    """The parser of `alayanew-mcp`, and those of its commands by their names."""
+    """Return the parser of `alayanew-mcp`, and its commands' parsers by name."""
     top = _Parser(prog="alayanew-mcp", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.set_defaults(command="serve")
     top.add_argument("--version", action="version", version=f"alayanew-mcp {__version__}")
@@ -105,12 +106,12 @@ def parsers() -> tuple[_Parser, dict[str, _Parser]]:
         "--fault",
         dest="sandbox_fault",
         metavar="NAME",
-        help="with --sandbox: every deployment shows this fault; `alayanew-mcp sandbox --faults` lists them",
+        help="with --sandbox: make every deployment show this fault; `alayanew-mcp sandbox --faults` lists them",
     )
     commands = top.add_subparsers(title="commands", metavar="COMMAND")
     by_name: dict[str, _Parser] = {}
 
-    def add(name: str, **options: Any) -> argparse.ArgumentParser:  # noqa: ANN401 what argparse takes
+    def add(name: str, **options: Any) -> argparse.ArgumentParser:  # noqa: ANN401 argparse's own
         by_name[name] = commands.add_parser(name, **options)
         return by_name[name]
 
@@ -123,7 +124,7 @@ def _demo(add: Add) -> None:
     demo = add(
         "demo",
         help="watch the server at work on the sandbox, without keys or a host",
-        description="Start the real server as a subprocess over the sandbox, make a few calls and show the answers.",
+        description="Start the real server as a subprocess over the sandbox, make a few calls and show the results.",
     )
     demo.set_defaults(command="demo")
 
@@ -134,13 +135,15 @@ def _doctor(add: Add) -> None:
         help="find out why something does not work",
         description="Check the configuration, the network, the account, a deployment and the hosts' configuration "
         "files, one after the other. Nothing is changed and no secret is shown. "
-        "Exit status: 0 all is well, 1 there is a warning, 3 something is wrong.",
+        "Exit status: 0 no problem found, 1 a warning, 3 something is wrong.",
     )
     doctor.set_defaults(command="doctor")
     doctor.add_argument("service", nargs="?", metavar="SERVICE", help="a deployment's id, name or alias")
     doctor.add_argument("--model", metavar="NAME", help="the model to ask for a first token; the base model by default")
-    doctor.add_argument("--no-chat", action="store_true", help="leave out the one check that costs tokens")
-    doctor.add_argument("--host", choices=HOSTS, help="check with the environment that this host's file gives")
+    doctor.add_argument("--no-chat", action="store_true", help="skip the one check that costs tokens")
+    doctor.add_argument(
+        "--host", type=str.casefold, choices=HOSTS, help="use the environment that this host's file sets"
+    )
     doctor.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 
@@ -148,30 +151,30 @@ def _chat(add: Add) -> None:
     chat = add(
         "chat",
         help="chat with a deployment in the terminal",
-        description="Chat with a deployment in the terminal; /help lists what one can do. Where stdin is no terminal, "
-        "each line of it is a message of its own, or one of /model, /system, /thinking, /clear and /quit; a message "
-        "that begins with a slash is written with two. Exit status: 0, or 1 where a line had no whole answer.",
+        description="Chat with a deployment in the terminal; /help lists the commands. In a pipe, each line is a "
+        "question of its own, or one of /model, /system, /thinking, /clear and /quit; to send a message that begins "
+        "with a slash, write two. Exit status: 0, or 1 if a line had no complete answer.",
     )
     chat.set_defaults(command="chat")
     chat.add_argument("service", nargs="?", metavar="SERVICE", help="a deployment's id, name or alias")
     chat.add_argument("--model", metavar="NAME", help="a served name or a LoRA adapter; the base model by default")
     chat.add_argument("--system", metavar="TEXT", help="the system message")
-    chat.add_argument("--thinking", choices=("auto", "on", "off"), default="auto", help="whether it thinks first")
+    chat.add_argument("--thinking", choices=("auto", "on", "off"), default="auto", help="whether the model thinks")
     chat.add_argument(
-        "--timeout", type=_seconds, default=600.0, metavar="SECONDS", help="whole budget of one answer, default 600"
+        "--timeout", type=_seconds, default=600.0, metavar="SECONDS", help="time limit of one answer, default 600"
     )
-    chat.add_argument("--conversation", action="store_true", help="piped lines are one conversation")
-    chat.add_argument("--json", action="store_true", help="print one JSON object for each piped line, and nothing else")
+    chat.add_argument("--conversation", action="store_true", help="treat piped lines as one conversation")
+    chat.add_argument("--json", action="store_true", help="print one JSON object per piped line and nothing else")
     chat.add_argument("--sandbox", dest="over_sandbox", action="store_true", help="chat with the embedded sandbox")
 
 
 def _install(add: Add) -> None:
     install = add(
         "install",
-        help="put the server into an MCP host's configuration",
-        description="Put this server into a host's configuration file, after showing what changes. The rest of the "
-        "file stays as it is, and a backup is made. Keys come from ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY, or are "
-        "asked for; they are written into files of the user only, never into a project's.",
+        help="add the server to an MCP host's configuration",
+        description="Add this server to a host's configuration file, after showing what changes. The rest of the file "
+        "stays as it is, and a backup is made. Keys come from ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY, or are asked for; "
+        "they are written into your own files only, never into a project's.",
     )
     install.set_defaults(command="install")
     _changes_a_host(install)
@@ -183,16 +186,16 @@ def _install(add: Add) -> None:
 def _uninstall(add: Add) -> None:
     uninstall = add(
         "uninstall",
-        help="take the server out of an MCP host's configuration",
-        description="Take this server out of a host's configuration file, after showing what changes.",
+        help="remove the server from an MCP host's configuration",
+        description="Remove this server from a host's configuration file, after showing what changes.",
     )
     uninstall.set_defaults(command="uninstall")
     _changes_a_host(uninstall)
 
 
 def _changes_a_host(command: argparse.ArgumentParser) -> None:
-    command.add_argument("host", choices=HOSTS, metavar="HOST", help=", ".join(HOSTS))
-    command.add_argument("--project", metavar="DIR", help="the file of the project in this folder, not the user's")
+    command.add_argument("host", type=str.casefold, choices=HOSTS, metavar="HOST", help=", ".join(HOSTS))
+    command.add_argument("--project", metavar="DIR", help="change the file of the project in this folder, not your own")
     command.add_argument("--name", default="alaya", metavar="NAME", help="the server's name in the host, default alaya")
     command.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
     command.add_argument("--yes", action="store_true", help="do not ask")
@@ -209,18 +212,18 @@ def _sandbox(add: Add) -> None:
     sandbox.add_argument(
         "--backend",
         metavar="URL",
-        help="an OpenAI-compatible engine that answers for one more deployment; its key, if it wants one, "
-        "is read from SANDBOX_BACKEND_KEY",
+        help="add a deployment that this OpenAI-compatible engine answers; its key, if it needs one, is read from "
+        "SANDBOX_BACKEND_KEY",
     )
     sandbox.add_argument(
-        "--fleet", type=_fleet, default=0, metavar="N", help="so many more deployments, to list and to page through"
+        "--fleet", type=_fleet, default=0, metavar="N", help="add N deployments, to list and to page through"
     )
     sandbox.add_argument(
         "--limits",
         action="store_true",
-        help="say which messages do something special and what the sandbox cannot do",
+        help="list the messages with a special effect and what the sandbox cannot do",
     )
-    sandbox.add_argument("--fault", metavar="NAME", help="every deployment shows this fault")
+    sandbox.add_argument("--fault", metavar="NAME", help="make every deployment show this fault")
     sandbox.add_argument("--faults", action="store_true", help="list the faults")
 
 
@@ -231,13 +234,13 @@ def _whole_number(text: str, most: int) -> int | None:
 
 def _port(text: str) -> int:
     if (port := _whole_number(text, _LAST_PORT)) is None:
-        raise argparse.ArgumentTypeError(f"a port is a number from 0 to {_LAST_PORT}, 0 for a free one")
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to {_LAST_PORT}; 0 takes a free one")
     return port
 
 
 def _fleet(text: str) -> int:
     if (fleet := _whole_number(text, _MOST_DEPLOYMENTS)) is None:
-        raise argparse.ArgumentTypeError(f"a fleet is a number from 0 to {_MOST_DEPLOYMENTS}")
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to {_MOST_DEPLOYMENTS}")
     return fleet
 
 
@@ -247,5 +250,5 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0
     if not 1 <= seconds <= _LONGEST_SECONDS:
-        raise argparse.ArgumentTypeError(f"seconds are a number from 1 to {_LONGEST_SECONDS:.0f}")
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to {_LONGEST_SECONDS:.0f}")
     return seconds

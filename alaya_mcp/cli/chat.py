@@ -1,13 +1,12 @@
-"""Chat with a deployment in the terminal, or answer what is piped in."""
+"""Chat with a deployment in the terminal, or answer piped lines."""
 
 import argparse
 import io
-import json
 import locale
 import os
 import signal
 import sys
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, contextmanager
 from typing import Final
 
@@ -23,18 +22,18 @@ from alaya_mcp.terminal.answers import JsonReport, PipedChat, TextReport
 from alaya_mcp.terminal.chat_session import ChatSession, Manner
 from alaya_mcp.terminal.console import open_console
 from alaya_mcp.terminal.dialogue import INTERRUPTED, Dialogue
-from alaya_mcp.terminal.error_steps import error_fields
+from alaya_mcp.terminal.error_steps import STEPS_IN_A_PIPE
 from alaya_mcp.terminal.interruption import Interruption
-from alaya_mcp.terminal.lines import piped_lines
+from alaya_mcp.terminal.lines import PipedLine, piped_lines
 from alaya_mcp.terminal.screen import Aside, Screen
 from alaya_mcp.terminal.selection import reference
 
 _REPLY_BYTES: Final = 10_000_000
-"""No host stands between the reply and its reader."""
+"""No host cuts the reply here."""
 
 
 async def run(arguments: argparse.Namespace) -> int:
-    """Chat until the person leaves, or until the pipe ends."""
+    """Chat until the person leaves or the pipe ends; return the exit status."""
     start_logging(log_level(os.environ), log_format(os.environ))
     has_person = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty() and not arguments.json
     console = open_console()
@@ -48,7 +47,9 @@ async def run(arguments: argparse.Namespace) -> int:
             return await chat(account, arguments, screen)
     except AlayaError as error:
         if arguments.json:
-            screen.record(json.dumps({"error": error_fields(error)}, ensure_ascii=False))
+            with _sigint_ends_at_once():
+                line = await anext(_lines_of_stdin(), PipedLine(1, None))
+            JsonReport(screen).failed(line, error, STEPS_IN_A_PIPE)
         else:
             screen.fail(error)
     return 1
@@ -91,13 +92,16 @@ async def _chat_with_pipe(account: Account, arguments: argparse.Namespace, scree
         report = JsonReport(screen) if arguments.json else TextReport(screen)
         is_conversation: bool = arguments.conversation
         chat = PipedChat(session, screen, report, _text(arguments.system), is_conversation=is_conversation)
-        source = sys.stdin.buffer if sys.stdin is not None else io.BytesIO()
-        return await chat.run(piped_lines(source, locale.getencoding()))
+        return await chat.run(_lines_of_stdin())
+
+
+def _lines_of_stdin() -> AsyncGenerator[PipedLine]:
+    return piped_lines(sys.stdin.buffer if sys.stdin is not None else io.BytesIO(), locale.getencoding())
 
 
 @contextmanager
 def _sigint_ends_at_once() -> Generator[None]:
-    """Python's own handler would wait for the thread that reads stdin, which ends with stdin only."""
+    """Let Ctrl-C end the process: Python's handler would wait for the thread that reads stdin."""
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield
@@ -106,10 +110,10 @@ def _sigint_ends_at_once() -> Generator[None]:
 
 
 def _named(arguments: argparse.Namespace) -> str | None:
-    """What the command line calls the deployment.
+    """Return the deployment's name on the command line.
 
     Raises:
-        InvalidArguments: it could be neither an id nor a name.
+        InvalidArguments: it can be neither an id nor a name.
     """
     try:
         return checked_reference(arguments.service) if arguments.service else None
@@ -122,5 +126,5 @@ def _manner(arguments: argparse.Namespace) -> Manner:
 
 
 def _text(argument: str | None) -> str | None:
-    """An argument fit for UTF-8; None where it is empty."""
+    """Return an argument that UTF-8 can encode, None if it is empty."""
     return encodable(argument) if argument else None

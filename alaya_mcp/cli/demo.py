@@ -36,19 +36,19 @@ _DEMO_SECONDS: Final = 60
 
 _NEXT: Final = """\
 Next, with your own deployment:
-  1. In the Alaya NeW console make an Open API Key.
+  1. Create an Open API Key in the Alaya NeW console.
   2. Run `alayanew-mcp install HOST` (claude-desktop, claude-code, vscode or cursor),
-     or put this into your MCP host's configuration yourself:
+     or add this to your MCP host's configuration yourself:
 
 {config}
 
   3. Restart the host and ask it: "Which of my deployments are running?"
 If something does not work: `alayanew-mcp doctor`.
-README.md has the same for each host, and every setting."""
+docs/hosts.md has the same for each host, docs/settings.md every setting."""
 
 
 class Notes:
-    """Prints text while it is being written, and keeps the pieces it came in."""
+    """Prints text as it arrives, and keeps its pieces."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -57,7 +57,7 @@ class Notes:
         self.pieces: list[str] = []
 
     async def show(self, message: object) -> None:
-        """Take one message of the server."""
+        """Show one message of the server."""
         if isinstance(message, types.ProgressNotification):
             phase = (message.params.meta or {}).get(_PHASE)
             words = message.params.message or ""
@@ -74,7 +74,7 @@ class Notes:
             self._console.print(self._wrap.feed(piece), end="", markup=False, soft_wrap=True)
 
     def end(self) -> None:
-        """Print what of the last word was held back."""
+        """Print the part of the last word that was held back."""
         self._console.print(self._wrap.finish(), end="", markup=False, soft_wrap=True)
 
     async def have_begun(self) -> None:
@@ -84,11 +84,11 @@ class Notes:
 
 
 async def _asks_for_notes(progress: float, total: float | None, message: str | None) -> None:
-    """Its presence makes the client send a progress token; `Notes` prints what comes."""
+    """Make the client send a progress token; `Notes` prints the progress."""
 
 
 class Demo:
-    """One sitting: calls, and their answers as a terminal shows them."""
+    """Makes calls and shows their results."""
 
     def __init__(self, console: Console, client: Client, notes: Notes) -> None:
         self._console = console
@@ -97,44 +97,40 @@ class Demo:
         self.as_expected = True
 
     async def call(self, why: str, tool: str, arguments: dict[str, Any], *, fails: bool = False) -> None:
-        """Make one call and show it; text that is being written is shown as it comes."""
-        self._console.print()
-        self._console.print(why, style="bold cyan", markup=False)
-        shown = json.dumps(arguments, ensure_ascii=False)
-        self._console.print(f"> {tool} {shown}", style="bold", markup=False)
-
-        self._notes.pieces.clear()
+        """Make a call and show its result; a reply's text is shown as it arrives."""
+        self._announce(why, tool, arguments)
         result = await self._client.call_tool(tool, arguments, progress_callback=_asks_for_notes)
         text = "\n".join(block.text for block in result.content if isinstance(block, types.TextContent))
         self.as_expected &= result.is_error is fails
         if result.is_error:
             self._console.print(text, style="red", markup=False)
         elif tool == "chat_with_deployment":
-            # The client hands notes to tasks of its own, so the last one may come after the result.
+            # The client handles notes in tasks, so the last one may arrive after the result.
             reply: str = result.structured_content["content"]
             self._notes.add(reply.removeprefix("".join(self._notes.pieces)))
             self._notes.end()
-            # The reply was shown as it came; the text form has it below the facts.
-            parts = [part.strip("\n") for part in _RULER.split(text) if part.strip() != reply.strip()]
-            facts = "\n".join(parts)
+            # The reply has been shown already; the text form has it below the facts.
+            facts = "\n".join(part.strip("\n") for part in _RULER.split(text) if part.strip() != reply.strip())
             self._console.print(f"\ncame in {len(self._notes.pieces)} pieces; {facts}", style="dim", markup=False)
         else:
             self._console.print(text, markup=False)
 
+    def _announce(self, why: str, tool: str, arguments: dict[str, Any]) -> None:
+        """Show a call and its reason; forget the text of the last one."""
+        self._console.print(f"\n{why}", style="bold cyan", markup=False)
+        shown = json.dumps(arguments, ensure_ascii=False)
+        self._console.print(f"> {tool} {shown}", style="bold", markup=False)
+        self._notes.pieces.clear()
+
     async def cancelled(self, why: str, sandbox: Sandbox) -> None:
-        """Give a call up in the middle of its answer, and show that the engine was freed."""
-        self._console.print()
-        self._console.print(why, style="bold cyan", markup=False)
-        arguments = {"prompt": _LONG}
-        self._console.print(
-            f"> chat_with_deployment {json.dumps(arguments, ensure_ascii=False)}", style="bold", markup=False
-        )
+        """Cancel a call in the middle of its answer, and show that the engine stopped."""
+        tool, arguments = "chat_with_deployment", {"prompt": _LONG}
+        self._announce(why, tool, arguments)
         aborted = sandbox.stats.chats_aborted
 
         async def call() -> None:
-            await self._client.call_tool("chat_with_deployment", arguments, progress_callback=_asks_for_notes)
+            await self._client.call_tool(tool, arguments, progress_callback=_asks_for_notes)
 
-        self._notes.pieces.clear()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(call)
             await self._notes.have_begun()
@@ -142,49 +138,36 @@ class Demo:
         self._notes.end()
         with anyio.fail_after(_CANCEL_SECONDS):
             await sandbox.stats.wait_for(lambda stats: stats.chats_aborted > aborted)
-        self._console.print("\ncancelled; the engine's connection is closed and its generation ended:", style="dim")
+        self._console.print("\ncancelled; the connection to the engine was closed and its work stopped:", style="dim")
         stats = {name: value for name, value in sandbox.stats.snapshot().items() if name.startswith("chats_")}
         self._console.print(json.dumps(stats), style="dim", markup=False)
 
-    async def tell(self, sandbox: Sandbox) -> None:
-        """The whole story."""
+    async def run(self, sandbox: Sandbox) -> None:
+        """Make every call of the demo."""
         listed = await self._client.list_tools()
         names = ", ".join(tool.name for tool in listed.tools)
         self._console.print(f"The server speaks MCP {self._client.protocol_version} and offers {names}.", markup=False)
-        running = {"status": "running", "limit": 3}
-        await self.call("What there is. A few of the deployments that run:", "list_deployments", running)
-        named = {"service_id": _NAME}
+        named, chat = {"service_id": _NAME}, "chat_with_deployment"
+        await self.call("A few of the running deployments:", "list_deployments", {"status": "running", "limit": 3})
         await self.call("One of them, by its name: its state and launch configuration.", "get_deployment", named)
         await self.call("Its LoRA adapters, with the string that reaches each.", "list_lora_models", named)
-        chat = "chat_with_deployment"
-        await self.call("A chat with the base model. The text comes in as it is written:", chat, {"prompt": _QUESTION})
-        await self.call("The same question to one of the adapters:", chat, {"prompt": _QUESTION, "model": "support-zh"})
-        await self.call(
-            "A mistake. The error says what an agent can do about it:",
-            chat,
-            {"prompt": _QUESTION, "model": "suport-zh"},
-            fails=True,
-        )
-        await self.call(
-            "A deployment that is still starting. The call waits for it and says how far it is:",
-            chat,
-            {"prompt": "Are you there?", "service_id": "sandbox-starting", "wait_seconds": 20},
-        )
-        await self.call(
-            "A thinking model. Its thinking comes apart from the reply:",
-            chat,
-            {"prompt": _QUESTION, "service_id": "sandbox-thinking"},
-        )
-        await self.call(
-            "A reply held to a JSON Schema, checked and returned as data:",
-            chat,
-            {"prompt": _QUESTION, "response_schema": _SCHEMA},
-        )
+        asked = {"prompt": _QUESTION}
+        await self.call("A chat with the base model. The text is shown as it arrives:", chat, asked)
+        await self.call("The same question to one of the adapters:", chat, {**asked, "model": "support-zh"})
+        misspelt = {**asked, "model": "suport-zh"}
+        await self.call("A mistake. The error says what to do about it:", chat, misspelt, fails=True)
+        why = "A deployment that is still starting. The call waits for it and reports its state:"
+        patient = {"prompt": "Are you there?", "service_id": "sandbox-starting", "wait_seconds": 20}
+        await self.call(why, chat, patient)
+        thinking = {**asked, "service_id": "sandbox-thinking"}
+        await self.call("A thinking model. Its thinking is returned separately:", chat, thinking)
+        why = "A reply that follows a JSON Schema, checked and returned as data:"
+        await self.call(why, chat, {**asked, "response_schema": _SCHEMA})
         await self.cancelled("A call that is cancelled in the middle of its answer:", sandbox)
 
 
 def _config() -> str:
-    """What README.md shows, with the path of this installation's command."""
+    """Return a host's configuration, with the path of this installation's command."""
     start = launcher(Path(sys.executable), sys.platform)
     env = {
         "ALAYA_ACCESS_KEY": "your access key",
@@ -196,29 +179,29 @@ def _config() -> str:
 
 
 async def run(arguments: argparse.Namespace) -> int:
-    """Show the demo; 0 when every call ended as it should."""
+    """Show the demo; return 0 if every call ended as expected."""
     del arguments
     console = open_console()
 
     notes = Notes(console)
-    console.print("Starting the server as a host would: a subprocess on stdio, here over the sandbox.", markup=False)
+    console.print("Starting the server as a host does, as a subprocess on stdio, here over the sandbox.", markup=False)
     with anyio.fail_after(_DEMO_SECONDS):
         async with Sandbox(starting_seconds=_STARTING_SECONDS) as sandbox:
             environ = _environment(sandbox)
             server = StdioServerParameters(command=sys.executable, args=["-m", "alaya_mcp"], env=environ)
             async with Client(server, message_handler=notes.show) as client:
                 demo = Demo(console, client, notes)
-                await demo.tell(sandbox)
+                await demo.run(sandbox)
     console.print()
     before, after = _NEXT.split("{config}")
     console.print(before, end="", markup=False)
-    console.print(_config(), markup=False, soft_wrap=True)  # it is there to be copied
+    console.print(_config(), markup=False, soft_wrap=True)  # to be copied
     console.print(after.removeprefix("\n"), markup=False)
     return 0 if demo.as_expected else 1
 
 
 def _environment(sandbox: Sandbox) -> dict[str, str]:
-    """This process's environment, with the sandbox in place of a real account's settings."""
+    """Return this process's environment, with the sandbox in place of a real account."""
     others = {name: value for name, value in os.environ.items() if not name.startswith("ALAYA_")}
     return {
         **others,
@@ -226,5 +209,5 @@ def _environment(sandbox: Sandbox) -> dict[str, str]:
         "ALAYA_ACCESS_KEY": sandbox.access_key,
         "ALAYA_SECRET_KEY": sandbox.secret_key,
         "ALAYA_SERVICE_ID": sandbox.default_service_id,
-        "ALAYA_LOG_LEVEL": "ERROR",  # the failure that is shown is none
+        "ALAYA_LOG_LEVEL": "ERROR",  # one failure is intended
     }

@@ -17,7 +17,7 @@ from alaya_mcp.terminal.console import open_console
 
 
 async def run(arguments: argparse.Namespace) -> int:
-    """Examine, and print what was found; the exit status by the worst of it."""
+    """Print the checks; return the exit status of the worst."""
     start_logging(log_level(os.environ), log_format(os.environ))
     console = open_console()
     world = _world(arguments.host)
@@ -36,7 +36,7 @@ async def run(arguments: argparse.Namespace) -> int:
 
 
 def _world(host_name: str | None) -> World:
-    """What there is to look at; with a host's name, what its server would see."""
+    """Return what the doctor examines; with a host's name, as its server would see it."""
     machine = _machine()
     host = HOSTS[host_name] if host_name else None
     passed = (passed_by(host, machine) if machine else nothing_passed(host, os.environ)) if host else None
@@ -45,7 +45,7 @@ def _world(host_name: str | None) -> World:
 
 
 def _machine() -> Machine | None:
-    """This machine; None where there is no home folder or no working directory."""
+    """Return this machine, None without a home folder or a working directory."""
     try:
         present = Machine.present()
     except (RuntimeError, OSError):

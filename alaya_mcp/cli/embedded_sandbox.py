@@ -8,11 +8,11 @@ from alaya_mcp.sandbox import Sandbox
 
 
 async def sandbox_settings(owned: AsyncExitStack, fault: str | None = None) -> Settings:
-    """Settings for a sandbox that `owned` ends; keys and addresses of a real account are left aside.
+    """Return settings for a sandbox that `owned` closes, without a real account's keys and address.
 
     Raises:
-        NotConfigured: another setting does not parse.
-        ValueError: there is no fault of that name.
+        NotConfigured: another setting is unusable.
+        ValueError: no fault has that name; `unknown_fault` reports it beforehand.
     """
     sandbox = await owned.enter_async_context(Sandbox(fault=fault))
     environ = {

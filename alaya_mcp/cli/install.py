@@ -1,4 +1,4 @@
-"""Enter this server into a host's configuration: by the host's own command where it has one, else in its file."""
+"""Add this server to a host's configuration, with the host's own command if it has one, else in its file."""
 
 import argparse
 import getpass
@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -40,22 +41,22 @@ Which = Callable[[str], str | None]
 """`shutil.which`."""
 
 _KEYS_ARE_NEEDED: Final = """\
-The two halves of your Open API Key are needed: set ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY in the environment, or run \
-this on a terminal, which asks for them. The key is made in the Alaya NeW console; --sandbox does without one."""
+install needs both halves of your Open API Key from the Alaya NeW console (--sandbox needs none): set \
+ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY in the environment, or run it on a terminal, where it asks for them."""
 
 _FILE_STAYS: Final = """\
-The entry keeps its envFile, which this command does not read: an ALAYA_ variable in it counts beside the new keys."""
+The entry keeps its envFile, which this command does not read: ALAYA_ variables in it apply beside the new keys."""
 
 
 async def run(arguments: argparse.Namespace) -> int:
-    """Install as the command line says."""
+    """Install as the command line says; return the exit status."""
     return install(
         requested(arguments), Machine.present(), open_terminal("install"), which=shutil.which, executable=sys.executable
     )
 
 
 def requested(arguments: argparse.Namespace) -> Request:
-    """What a command line of `install` or `uninstall` asks for."""
+    """Return the request of a command line of `install` or `uninstall`."""
     project: str | None = arguments.project
     return Request(
         host=arguments.host,
@@ -68,9 +69,9 @@ def requested(arguments: argparse.Namespace) -> Request:
 
 
 def open_terminal(command: str) -> Terminal:
-    """The terminal that this process runs on; one that asks nothing where input or output is none."""
+    """Return this process's terminal; it cannot ask if stdin or stdout is not a terminal."""
     console = open_console()
-    # While a question waits, the event loop's own handler would only take note of Ctrl-C.
+    # The event loop's handler would not interrupt a question.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def write(text: str, style: str) -> None:
@@ -79,25 +80,27 @@ def open_terminal(command: str) -> Terminal:
     def warn(text: str) -> None:
         sys.stderr.write(f"alayanew-mcp {command}: {printable(text)}\n")
 
-    def answer(question: str) -> str:
+    def answer(read: Callable[[str], str], question: str) -> str:
         try:
-            return input(question)
-        except EOFError:
-            return ""
+            return read(question)
+        except EOFError:  # Ctrl-D, which leaves the cursor behind the question
+            console.print()
+            raise Refused("Nothing was changed.") from None
 
     is_terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
-    return Terminal(write, warn, answer, getpass.getpass) if is_terminal else Terminal(write, warn)
+    asks = (partial(answer, input), partial(answer, getpass.getpass)) if is_terminal else ()
+    return Terminal(write, warn, *asks)
 
 
 def install(request: Request, machine: Machine, terminal: Terminal, *, which: Which, executable: str) -> int:
-    """Install; the exit status.
+    """Install and return the exit status.
 
     Args:
-        request: What was asked for.
-        machine: Where.
-        terminal: Whom to ask.
+        request: What the command line asks for.
+        machine: Where to install.
+        terminal: Asks the person, if one is there.
         which: Finds a host's own command on the PATH.
-        executable: The interpreter.
+        executable: The Python interpreter.
     """
     try:
         transaction = Transaction.begin(request, machine, terminal)
@@ -121,7 +124,7 @@ def _install(transaction: Transaction, which: Which, executable: str) -> int:
 
     wanted = _wanted(transaction, executable, lambda: _keys(transaction))
     if is_installed(document, host, wanted) and not document.has_mark:
-        terminal.say(f"{host.title} has {wanted.name} already, and it says the same. Nothing was changed.")
+        terminal.say(f"{host.title} has the same entry {wanted.name} already. Nothing was changed.")
         return 0
     entry = merged(wanted, transaction.present)
     addition = adding(host, wanted, entry)
@@ -143,39 +146,39 @@ def _install(transaction: Transaction, which: Which, executable: str) -> int:
 
 
 def _usable(program: str | None, transaction: Transaction, entry: Mapping[str, object], addition: Call) -> str | None:
-    """The host's own command, None where the file is to be edited; the person is told why."""
+    """Return the host's own command; None, after saying why, if the file must be edited."""
     why = ""
     if transaction.document.has_mark:
-        mark = "begins with a byte order mark, which is left out, since hosts may refuse the file because of it"
+        mark = "begins with a byte order mark, which is removed, because hosts may refuse it"
         transaction.terminal.say(f"{transaction.document.path} {mark}.")
         return None
     if program and (others := not_taken(transaction.host, entry)):
-        why = f"{program} would lose what the entry says of {', '.join(others)}"
+        why = f"{program} would lose the entry's {', '.join(others)}"
     elif program and not can_be_passed(program, addition.arguments):
-        why = f"A value has a character that {program} would not pass on"
+        why = f"{program} cannot pass a character of one value"
     if why:
         transaction.terminal.say(f"{why}, so the file is edited.")
     return None if why else program
 
 
 def _left_alone(transaction: Transaction, why: str | None, preview: Wanted) -> int:
-    """Say that the file is not changed, and what belongs in it; the exit status."""
-    transaction.terminal.warn(f"{transaction.document.path} {why}. It is left alone. This belongs in it:")
+    """Say why the file is not changed, and what to add to it; return the exit status."""
+    transaction.terminal.warn(f"{transaction.document.path} {why}. It is left alone. Add this to it:")
     transaction.terminal.say(snippet(transaction.host, preview))
     return 1
 
 
 def _wanted(transaction: Transaction, executable: str, keys: Callable[[], KeyPair]) -> Wanted:
-    """The entry to install.
+    """Return the entry to install.
 
     Args:
-        transaction: Where.
-        executable: The interpreter.
-        keys: Gives the keys, where they are needed.
+        transaction: Where to install.
+        executable: The Python interpreter.
+        keys: Returns the keys, if they are needed.
 
     Raises:
-        Refused: there are no keys, or a setting cannot be used.
-        NotConfigured: the configuration file cannot be used.
+        Refused: there are no keys, or a setting is unusable.
+        NotConfigured: the configuration file is unusable.
     """
     request, host, level = transaction.request, transaction.host, transaction.level
     environ = transaction.machine.environ
@@ -190,7 +193,7 @@ def _wanted(transaction: Transaction, executable: str, keys: Callable[[], KeyPai
     else:
         pair = PLACEHOLDERS
     settings = _carried_settings(environ, pair)
-    if level == "project":  # which profile, and where its file is, is each person's own
+    if level == "project":  # each person has their own profile and file
         settings = {name: value for name, value in settings.items() if name not in {CONFIG_VARIABLE, PROFILE_VARIABLE}}
     return wanted_server(host, level, request.name, start, pair=pair, settings=settings)
 
@@ -200,10 +203,10 @@ def _has_key_variables(environ: Mapping[str, str]) -> bool:
 
 
 def _keys(transaction: Transaction) -> KeyPair:
-    """The keys: from the environment, else from the person, whom a dry run does not ask.
+    """Return the keys from the environment or the person; a dry run does not ask.
 
     Raises:
-        Refused: nobody is there to ask.
+        Refused: there is no terminal to ask on, or Ctrl-D.
     """
     environ, terminal = transaction.machine.environ, transaction.terminal
     if _has_key_variables(environ):
@@ -212,17 +215,14 @@ def _keys(transaction: Transaction) -> KeyPair:
         return PLACEHOLDERS
     if terminal.ask_secret is None:
         raise Refused(_KEYS_ARE_NEEDED)
-    try:
-        return KeyPair(*(terminal.ask_secret(f"{half}: ").strip() for half in ("Access key", "Secret key")))
-    except EOFError:
-        raise Refused(_KEYS_ARE_NEEDED) from None
+    return KeyPair(*(terminal.ask_secret(f"{half}: ").strip() for half in ("Access key", "Secret key")))
 
 
 def _has_profile_with_keys(environ: Mapping[str, str]) -> bool:
-    """Whether both halves of a key stand in the chosen profile of our own configuration file.
+    """Return whether the chosen profile of our own configuration file has both halves of a key.
 
     Raises:
-        NotConfigured: the file cannot be used, or has no such profile.
+        NotConfigured: the file is unusable, or has no such profile.
     """
     text, path = config_bytes(environ), config_path(environ)
     chosen = profile_of(parsed(text or b"", path), value_of(environ, PROFILE_VARIABLE), path)
@@ -230,10 +230,10 @@ def _has_profile_with_keys(environ: Mapping[str, str]) -> bool:
 
 
 def _carried_settings(environ: Mapping[str, str], pair: KeyPair | None) -> dict[str, str]:
-    """The variables beside the keys that a server started by the host needs to be as one started here.
+    """Return the other variables of this shell that change the server's settings.
 
     Raises:
-        Refused: the server would not take one of them, or one of the keys.
+        Refused: one of them, or a key, is unusable.
     """
     names = [name for name in VARIABLES if name not in KEY_VARIABLES]
     given = {name: value for name in (*names, PROFILE_VARIABLE) if (value := value_of(environ, name))}
@@ -245,11 +245,11 @@ def _carried_settings(environ: Mapping[str, str], pair: KeyPair | None) -> dict[
     given_here = {**given, **keys}
     try:
         sources = gather(given_here, VARIABLES)
-        # What the environment has in a key's place tells why there is none.
+        # The environment's values say why a key is missing.
         settings = settings_from(sources, environ if _has_key_variables(environ) else given_here)
     except NotConfigured as problem:
-        raise Refused(f"The server could not be used so: {what_happened(problem)} Nothing was changed.") from None
-    if sources.profile:  # a default may be there to outdo the profile
+        raise Refused(f"The server would not work: {what_happened(problem)} Nothing was changed.") from None
+    if sources.profile:  # a default may override the profile
         return given
     fields = Settings.model_fields
     return {
@@ -263,9 +263,9 @@ def _next_steps(transaction: Transaction, wanted: Wanted) -> list[str]:
     host = transaction.host
     lines = [f"Next: {host.restart} {host.start}".rstrip()]
     if wanted.inputs:
-        lines.append(f"{host.title} asks for both halves of the key when it first starts the server, and keeps them.")
+        lines.append(f"{host.title} asks for both halves of the key when it first starts the server, and stores them.")
     elif transaction.level == "project" and not transaction.request.is_sandbox:
-        lines.append(f"{host.title} has to be started with {' and '.join(KEY_VARIABLES)} in its environment.")
+        lines.append(f"Start {host.title} with {' and '.join(KEY_VARIABLES)} in its environment.")
     if transaction.level == "project":
-        lines.append("The command's path is this machine's; others who use the project have their own.")
+        lines.append("The path of the command is this machine's; on another machine, run install there.")
     return lines

@@ -1,4 +1,4 @@
-"""The command line: what runs, and exit codes. Each command's module is loaded only when it runs."""
+"""Run a command and return its exit code; its module is loaded only then."""
 
 import argparse
 import gc
@@ -20,7 +20,7 @@ Run = Callable[[argparse.Namespace], Awaitable[int]]
 
 
 def main() -> int:
-    """Run the command line; the exit status."""
+    """Run the command line and return the exit status."""
     opening = _opening()
     arguments = parsed(sys.argv[1:])
     arguments.opening = opening
@@ -28,25 +28,25 @@ def main() -> int:
         return _run(arguments)
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except BaseExceptionGroup as group:  # whoever read what is printed has seen enough: `| head`
+    except BaseExceptionGroup as group:  # the reader has closed the pipe: `| head`
         if group.split(SystemExit)[1] is not None:
             raise
         return 1
     finally:
-        # What is left is given back by the process's end; looking through it for garbage would take longer.
+        # The process ends: collecting garbage would only take time.
         gc.freeze()
         gc.disable()
 
 
 def _opening() -> "Opening | None":
-    """The first answers to a host, begun before anything else is loaded."""
+    """Begin the first answers to a host before anything else is loaded."""
     from alaya_mcp.serving.stdio.opening import begin  # noqa: PLC0415 loaded for this only
 
     return begin(os.environ, sys.argv[1:])
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    gc.disable()  # what is loaded stays, so nothing of it is garbage
+    gc.disable()  # loading modules leaves no garbage
     import anyio  # noqa: PLC0415 it takes longer than the rest of this module
 
     if arguments.command == "serve":

@@ -3,11 +3,15 @@
 import argparse
 import os
 import sys
+from typing import Final
 
 import anyio
 
-from alaya_mcp.sandbox import FAULTS, KNOBS, LIMITS, Sandbox
+from alaya_mcp.cli.faults import fault_list, unknown_fault
+from alaya_mcp.sandbox import KNOBS, LIMITS, Sandbox
 from alaya_mcp.terminal.console import open_console
+
+_WRONG_ARGUMENTS: Final = 2
 
 
 async def run(arguments: argparse.Namespace) -> int:
@@ -17,8 +21,11 @@ async def run(arguments: argparse.Namespace) -> int:
         console.print(KNOBS, LIMITS, sep="\n", markup=False)
         return 0
     if arguments.faults:
-        console.print(_faults(), markup=False, soft_wrap=True)
+        console.print(fault_list(), markup=False, soft_wrap=True)
         return 0
+    if wrong := unknown_fault(arguments.fault):
+        sys.stderr.write(f"alayanew-mcp sandbox: {wrong}\n")
+        return _WRONG_ARGUMENTS
     try:
         async with Sandbox(
             port=arguments.port,
@@ -31,16 +38,10 @@ async def run(arguments: argparse.Namespace) -> int:
             await anyio.sleep_forever()
     except OSError as error:
         sys.stderr.write(f"alayanew-mcp sandbox: {error.strerror or error}\n")
-    except ValueError as error:
+    except ValueError as error:  # of --backend
         sys.stderr.write(f"alayanew-mcp sandbox: {error}\n")
+        return _WRONG_ARGUMENTS
     return 1
-
-
-def _faults() -> str:
-    width = max(len(name) for name, _ in FAULTS)
-    lines = [f"{name:<{width}}  {summary}" for name, summary in FAULTS]
-    lines += ["", "`--fault NAME` makes every deployment show one. Without it, the deployment fault-NAME shows NAME."]
-    return "\n".join(lines)
 
 
 def _exports(sandbox: Sandbox, fleet: int) -> str:

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from alaya_mcp.config.place import config_path
 from alaya_mcp.config.settings import Settings, load_settings, log_format, log_level
@@ -24,18 +24,25 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_WRONG_ARGUMENTS: Final = 2
+
 
 async def run(arguments: argparse.Namespace) -> int:
     """Serve until the host closes stdin."""
     start_logging(log_level(os.environ), log_format(os.environ))
-    # Where a thread reads stdin (serving/stdio/transport.py), Python's own handler would wait for that thread, which
-    # ends with stdin only.
+    # Python's handler would wait for the thread that reads stdin (serving/stdio/transport.py).
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # A stray print must reach its diverted descriptor at once, not the wire when the process exits.
+    # A stray print must reach its diverted descriptor at once, not stdout at exit.
     if reconfigure := getattr(sys.stdout, "reconfigure", None):
         reconfigure(line_buffering=True)
     if sys.stdin.isatty():
-        sys.stderr.write("Waiting for an MCP host on stdin; Ctrl-C ends it. To watch it at work: alayanew-mcp demo\n")
+        sys.stderr.write("Waiting for an MCP host on stdin; Ctrl-C ends it. To see it work, run: alayanew-mcp demo\n")
+    if arguments.sandbox_fault:
+        from alaya_mcp.cli.faults import unknown_fault  # noqa: PLC0415 loaded for --fault only
+
+        if wrong := unknown_fault(arguments.sandbox_fault):
+            sys.stderr.write(f"alayanew-mcp --sandbox: {wrong}\n")
+            return _WRONG_ARGUMENTS
     environ = Watched(os.environ)
     async with AsyncExitStack() as owned:
         settings: Settings | NotConfigured
@@ -44,9 +51,6 @@ async def run(arguments: argparse.Namespace) -> int:
         except NotConfigured as problem:
             _log.warning("%s", error_text(problem))
             settings = problem
-        except ValueError as error:  # of the sandbox: there is no fault of that name
-            sys.stderr.write(f"alayanew-mcp --sandbox: {error}\n")
-            return 1
         opening = cast("Opening | None", arguments.opening)
         answers = opening.answers if opening else FirstAnswers(os.environ, sys.argv[1:])
         recording = Recording(answers, str(config_path(os.environ)), environ.names)

@@ -1,4 +1,4 @@
-"""Take this server out of a host's configuration again."""
+"""Remove this server from a host's configuration."""
 
 import argparse
 import shutil
@@ -11,17 +11,17 @@ from alaya_mcp.hosts.transaction import Refused, Request, Terminal, Transaction
 
 
 async def run(arguments: argparse.Namespace) -> int:
-    """Uninstall as the command line says."""
+    """Uninstall as the command line says; return the exit status."""
     return uninstall(requested(arguments), Machine.present(), open_terminal("uninstall"), which=shutil.which)
 
 
 def uninstall(request: Request, machine: Machine, terminal: Terminal, *, which: Which) -> int:
-    """Uninstall; the exit status.
+    """Uninstall and return the exit status.
 
     Args:
-        request: What was asked for.
-        machine: Where.
-        terminal: Whom to ask.
+        request: What the command line asks for.
+        machine: Where to uninstall.
+        terminal: Asks the person, if one is there.
         which: Finds a host's own command on the PATH.
     """
     try:
@@ -32,18 +32,14 @@ def uninstall(request: Request, machine: Machine, terminal: Terminal, *, which: 
 
 
 def _uninstall(transaction: Transaction, which: Which) -> int:
-    terminal, host, document, name = (
-        transaction.terminal,
-        transaction.host,
-        transaction.document,
-        transaction.request.name,
-    )
+    terminal, host, document = transaction.terminal, transaction.host, transaction.document
+    name = transaction.request.name
     if document.state != "broken" and transaction.present is None:
         terminal.say(f"{document.path} has no server called {name}. Nothing was changed.")
         return 0
     transaction.spare_another("Pass --name OTHER to remove one of another name; nothing was removed.")
     if why := unfit(document, host):
-        terminal.warn(f'{document.path} {why}. It is left alone: take "{name}" out of "{host.servers_key}" by hand.')
+        terminal.warn(f'{document.path} {why}. It is left alone. Remove "{name}" from "{host.servers_key}" by hand.')
         return 1
     removal = removing(host, name) if transaction.level == "user" else None
     program = which(host.command) if removal and host.command else None

@@ -25,7 +25,7 @@ from alaya_mcp.results import (
 )
 
 _ENGINE_UNKNOWN = (
-    "The engine is not known, so adapters are named as in vLLM; SGLang would need base-name:adapter. A chat reads "
+    "The engine is unknown, so adapters are named as for vLLM; SGLang needs base-name:adapter. A chat reads "
     "the engine's name from its /v1/models."
 )
 

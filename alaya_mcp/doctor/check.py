@@ -1,11 +1,11 @@
-"""What one check found, and what several of them amount to. Pure."""
+"""The result of one check, and what several of them amount to. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
 Level = Literal["ok", "skipped", "warning", "failed"]
-"""How good or bad it is; a check is skipped where it need not or cannot be made."""
+"""Skipped: it need not or cannot be made."""
 
 _EXIT_STATUS: Final[dict[Level, int]] = {"failed": 3, "warning": 1, "ok": 0}
 """From bad to good. 2 is a wrong command line."""
@@ -16,14 +16,14 @@ TITLES: Final = {
     "configuration": "Settings",
     "variables": "Environment",
     "proxy": "Proxy",
-    "dns": "Host name",
+    "dns": "DNS",
     "tls": "TLS",
     "control_plane": "Control plane",
     "key": "Key pair",
     "deployment": "Deployment",
     "state": "State",
     "service_url": "Engine",
-    "apikey": "Its apikey",
+    "apikey": "Engine's apikey",
     "served_names": "Served names",
     "first_token": "First token",
     "host_file": "Host's file",
@@ -31,21 +31,18 @@ TITLES: Final = {
 """By a check's id, in the order in which they are made."""
 
 OVER_THE_NETWORK: Final = tuple(TITLES)[tuple(TITLES).index("proxy") : tuple(TITLES).index("host_file")]
-"""The ids of the checks that ask somebody elsewhere."""
+"""The ids of the checks that use the network."""
 
 LEFT_OUT: Final = "left_out"
 """The verdict of a check that was not made."""
 
+_MAY_BE_NEEDLESS: Final = frozenset({"host", "proxy", "dns", "tls", "host_file"})
+"""The ids of checks that say nothing about an account; without a host's file or TLS, there is nothing to check."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that was seen.
-
-    Attributes:
-        name: What it is.
-        value: Without secrets.
-        source: Where it comes from, where that matters.
-    """
+    """A detail of a check, without secrets, and where it comes from, if that matters."""
 
     name: str
     value: str
@@ -54,14 +51,14 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check.
+    """The result of one check.
 
     Attributes:
-        id: What was looked at, one of `TITLES`; only hosts' files share theirs.
+        id: What was checked, a key of `TITLES`; several hosts' files share one.
         level: How good or bad it is.
-        verdict: What it is, in snake_case; each cause has its own.
+        verdict: What it is, in snake_case; each cause has its own. Public.
         found: What was seen, for a person.
-        next_step: What to do about it; empty where there is nothing to do.
+        next_step: What to do about it; may be empty.
         facts: Details.
     """
 
@@ -74,17 +71,17 @@ class Check:
 
     @property
     def title(self) -> str:
-        """What was looked at, for a person."""
+        """What was checked, for a person."""
         return TITLES[self.id]
 
 
 def left_out(of: str, because: Check) -> Check:
-    """A check whose ground is gone."""
-    return Check(of, "skipped", LEFT_OUT, f"not looked at, because of: {because.title}")
+    """Return the check that is skipped because one it depends on did not succeed."""
+    return Check(of, "skipped", LEFT_OUT, f"not checked: depends on {because.title}")
 
 
 def worst(checks: Iterable[Check]) -> Level:
-    """The worst level; ok for none, and for such as were skipped."""
+    """Return the worst level; ok if there are no checks or all were skipped."""
     levels = {check.level for check in checks}
     for level in _EXIT_STATUS:
         if level in levels:
@@ -93,5 +90,10 @@ def worst(checks: Iterable[Check]) -> Level:
 
 
 def exit_status(checks: Iterable[Check]) -> int:
-    """0 where all is well, 1 for a warning, 3 where something failed."""
+    """Return 0 without problems, 1 for a warning, 3 for a failure."""
     return _EXIT_STATUS[worst(checks)]
+
+
+def unchecked(checks: Iterable[Check]) -> list[str]:
+    """Return the titles of the skipped checks that would have said something about the account."""
+    return [check.title for check in checks if check.level == "skipped" and check.id not in _MAY_BE_NEEDLESS]

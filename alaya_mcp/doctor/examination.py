@@ -1,24 +1,23 @@
-"""The checks in their order; one whose ground is gone is left out, and says because of which."""
+"""The checks in their order; one that depends on a failed check is skipped and names it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final
 
 import anyio
 
 from alaya_mcp.accounts import Account, open_account
-from alaya_mcp.config.settings import Settings
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.spelling import checked_reference, could_be_id
-from alaya_mcp.deployment.wire import Deployment, Page
+from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.doctor.check import OVER_THE_NETWORK, Check
 from alaya_mcp.doctor.configuration import Configuration, read_configuration
 from alaya_mcp.doctor.connection import Network, about_name, about_proxy, about_tls
-from alaya_mcp.doctor.control_plane import Answer, denied, judged, rejected
+from alaya_mcp.doctor.control_plane import denied, judged, rejected
 from alaya_mcp.doctor.deployment import about_state, found, none_named, not_found
 from alaya_mcp.doctor.engine import about_api_key, about_first_token, about_served_names, about_service_url
 from alaya_mcp.doctor.hosts import KEYS_BY_ANY_HOST, Passed, about_host_files
-from alaya_mcp.doctor.interview import Interview
+from alaya_mcp.doctor.interview import interview
 from alaya_mcp.doctor.transcript import Transcript
 from alaya_mcp.errors import AccessDenied, AlayaError, CredentialsRejected
 from alaya_mcp.hosts.catalogue import Host, Machine
@@ -26,23 +25,13 @@ from alaya_mcp.origins import Origin
 from alaya_mcp.upstream.transport import Transport
 
 SECONDS: Final = 50.0
-"""For everything that goes over the network."""
-_LIST_SECONDS: Final = 10.0
-_DETAIL_SECONDS: Final = 10.0
-
-_T = TypeVar("_T")
+"""The time limit of everything that uses the network."""
+_READ_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is to be examined.
-
-    Attributes:
-        service: The deployment, or None for the default.
-        model: What a chat is to ask for, or None for the base model.
-        chats: Whether to chat at all.
-        seconds: For everything that goes over the network.
-    """
+    """What to check: a deployment (None for the default) and a model (None for the base model), and whether to chat."""
 
     service: str | None = None
     model: str | None = None
@@ -52,14 +41,9 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What is looked at.
+    """The environment and network of the server to check, and the machine, None without a home folder.
 
-    Attributes:
-        environ: The environment that the server would have.
-        network: Names and proxies.
-        machine: Where hosts' files are; None where there is no home folder.
-        host: The host whose entry gives the environment, where one does.
-        passed: What that host passes on.
+    If a host determines the environment, `host` is that host and `passed` what it passes on.
     """
 
     environ: Mapping[str, str] = field(repr=False)
@@ -70,7 +54,7 @@ class World:
 
 
 class _GroundGone(Exception):
-    """The checks that follow stand on one that did not come out well."""
+    """The following checks depend on one that did not succeed."""
 
     def __init__(self, check: Check) -> None:
         super().__init__(check.id)
@@ -78,82 +62,64 @@ class _GroundGone(Exception):
 
 
 async def examine(question: Question, world: World, tell: Callable[[Check], None]) -> list[Check]:
-    """Every check, each told as it comes.
-
-    Args:
-        question: What is to be examined.
-        world: What is looked at.
-        tell: Takes each check.
-    """
-    transcript = Transcript(tell)
-    passed = world.passed
+    """Make every check, pass each to `tell` as it is made, and return them."""
+    transcript, passed = Transcript(tell), world.passed
     keys_by = passed.keys_by if passed else KEYS_BY_ANY_HOST
     configuration = read_configuration(world.environ, passed.unset if passed else None, keys_by)
     transcript.hide(configuration.secrets)
-    if passed:
-        of_host = transcript.add(passed.check)
-        if of_host.level != "ok":
-            transcript.leave_out((check.id for check in configuration.checks), of_host)
-            transcript.leave_out(OVER_THE_NETWORK, of_host)
-            _about_hosts(world, configuration, transcript)
-            return transcript.checks
-    for check in configuration.checks:
+    if passed and transcript.add(passed.check).level != "ok":
+        transcript.leave_out([*(check.id for check in configuration.checks), *OVER_THE_NETWORK], passed.check)
+    else:
+        for check in configuration.checks:
+            transcript.add(check)
+        with anyio.move_on_after(question.seconds) as limit:
+            await _Examination(question, world, transcript).go_through(configuration)
+        if limit.cancelled_caught and (late := _out_of_time(question, transcript)):
+            transcript.leave_out(OVER_THE_NETWORK, late)
+    if world.machine is None:
+        transcript.add(Check("host_file", "skipped", "no_home", "there is no home folder"))
+        return transcript.checks
+    known = passed.check if passed else None
+    for check in about_host_files(world.machine, world.host, has_profile=configuration.has_profile_keys, known=known):
         transcript.add(check)
-    with anyio.move_on_after(question.seconds) as limit:
-        examination = _Examination(question, world, transcript, Deadline.after(question.seconds))
-        await examination.go_through(configuration)
-    if limit.cancelled_caught and (late := _out_of_time(question, transcript)):
-        transcript.leave_out(OVER_THE_NETWORK, late)
-    _about_hosts(world, configuration, transcript)
     return transcript.checks
 
 
 def _out_of_time(question: Question, transcript: Transcript) -> Check | None:
-    """The check that had no time to end; None where the time was over just as all were made."""
+    """Add and return the check that did not end in time; None if all of them had just been made."""
     made = {check.id for check in transcript.checks}
     of = next((each for each in OVER_THE_NETWORK if each not in made), None)
     if of is None:
         return None
-    what = f"it did not end within the {question.seconds:g} s that the doctor takes"
-    return transcript.add(Check(of, "failed", "out_of_time", what, "Ask again; something in between is very slow."))
-
-
-def _about_hosts(world: World, configuration: Configuration, transcript: Transcript) -> None:
-    if world.machine is None:
-        transcript.add(Check("host_file", "skipped", "no_home", "there is no home folder to look into"))
-        return
-    for check in about_host_files(world.machine, world.host, has_profile=configuration.has_profile_keys):
-        transcript.add(check)
-
-
-def _given(value: _T | None, ground: Check) -> _T:
-    if value is None:
-        raise _GroundGone(ground)
-    return value
+    what = f"not completed within the doctor's limit of {question.seconds:g} s"
+    return transcript.add(Check(of, "failed", "out_of_time", what, "Try again; something in between is very slow."))
 
 
 class _Examination:
-    """The checks that go over the network."""
+    """The checks that use the network."""
 
-    def __init__(self, question: Question, world: World, transcript: Transcript, deadline: Deadline) -> None:
+    def __init__(self, question: Question, world: World, transcript: Transcript) -> None:
         self._question = question
         self._network = world.network
         self._transcript = transcript
-        self._deadline = deadline
+        self._deadline = Deadline.after(question.seconds)
 
     async def go_through(self, configuration: Configuration) -> None:
-        """Make them."""
+        """Make them as far as the configuration allows."""
+        ground = configuration.ground
         try:
-            await self._way(_given(configuration.base_url, configuration.ground))
-            settings = _given(configuration.settings, configuration.ground)
-            async with open_account(settings, self._network.environ) as account:
-                service_id, deployment = await self._account(account, settings)
-                await self._engine(account, service_id, deployment)
+            if configuration.base_url:
+                await self._way(configuration.base_url)
+            if configuration.base_url and configuration.settings:
+                async with open_account(configuration.settings, self._network.environ) as account:
+                    await self._engine(account, *await self._account(account))
+                return
         except _GroundGone as gone:
-            self._transcript.leave_out(OVER_THE_NETWORK, gone.check)
+            ground = gone.check
+        self._transcript.leave_out(OVER_THE_NETWORK, ground)
 
     def _need(self, check: Check) -> None:
-        """Note a check that the next ones stand on."""
+        """Add a check that the next ones depend on."""
         if self._transcript.add(check).level == "failed":
             raise _GroundGone(check)
 
@@ -164,79 +130,62 @@ class _Examination:
             self._need(await about_name(origin, self._network))
             self._need(await about_tls(base_url, transport))
 
-    async def _account(self, account: Account, settings: Settings) -> tuple[str, Deployment]:
-        answer = judged(await self._list(account), settings)
+    async def _account(self, account: Account) -> tuple[str, Deployment]:
+        """Check the control plane and the key pair; return the deployment and its id."""
+        try:
+            page = await account.client.deployments(1, 1, self._deadline.sooner(_READ_SECONDS))
+        except AlayaError as error:
+            page = error
+        answer = judged(page, account.settings)
         self._need(answer.control_plane)
         if answer.key:
             self._need(answer.key)
-        named = self._question.service or settings.service_id
+        check, deployment = await self._deployment(account, is_key_known=answer.key is not None)
+        if answer.doubt:
+            self._transcript.add(answer.doubt)
+        self._transcript.add(check)
+        if deployment is None:
+            raise _GroundGone(check)
+        return deployment
+
+    async def _deployment(self, account: Account, *, is_key_known: bool) -> tuple[Check, tuple[str, Deployment] | None]:
+        """Return the deployment's check, and the deployment with its id if it was found."""
+        named = self._question.service or account.settings.service_id
         if named is None:
-            await self._none_named(account, answer)
+            try:
+                return none_named(await account.names.known(self._deadline.sooner(_READ_SECONDS))), None
+            except AlayaError:
+                return none_named(None), None
         try:
-            reference = checked_reference(named or "")
+            named = checked_reference(named)
         except ValueError as wrong:
-            self._keep_doubt(answer)
-            step = "Name a deployment: its id, its name or an alias."
-            self._need(Check("deployment", "failed", "reference_unusable", f"SERVICE {wrong}", step))
-            raise
-        return await self._found(account, answer, reference)
-
-    async def _list(self, account: Account) -> Page | AlayaError:
-        try:
-            return await account.client.deployments(1, 1, self._deadline.sooner(_LIST_SECONDS))
-        except AlayaError as error:
-            return error
-
-    async def _none_named(self, account: Account, answer: Answer) -> None:
-        self._keep_doubt(answer)
-        try:
-            rows = await account.names.known(self._deadline.sooner(_LIST_SECONDS))
-        except AlayaError:
-            rows = None
-        raise _GroundGone(self._transcript.add(none_named(rows)))
-
-    async def _found(self, account: Account, answer: Answer, named: str) -> tuple[str, Deployment]:
-        deadline = self._deadline.sooner(_DETAIL_SECONDS)
+            step = "Use a deployment's id, its name or an alias."
+            return Check("deployment", "failed", "reference_unusable", f"the name {wrong}", step), None
+        deadline = self._deadline.sooner(_READ_SECONDS)
         try:
             service_id, deployment = await account.names.find(named, deadline, account.client.deployment)
         except AlayaError as error:
-            if answer.key is None and isinstance(error, CredentialsRejected):
+            if not is_key_known and isinstance(error, CredentialsRejected):
                 self._need(rejected(account.settings))
-            # Without an id, it is the list again that was asked for.
-            if answer.key is None and isinstance(error, AccessDenied) and could_be_id(named):
+            # Without an id, the list was requested again.
+            if not is_key_known and isinstance(error, AccessDenied) and could_be_id(named):
                 self._need(denied(account.settings))
-            self._keep_doubt(answer)
-            is_default = not self._question.service
-            raise _GroundGone(self._transcript.add(not_found(error, is_default=is_default))) from None
+            return not_found(error, is_default=not self._question.service), None
         if deployment.api_key:
             self._transcript.hide([deployment.api_key.get_secret_value()])
-        self._keep_doubt(answer)
-        self._transcript.add(found(service_id, deployment, named))
-        return service_id, deployment
-
-    def _keep_doubt(self, answer: Answer) -> None:
-        """Note the doubt about the key, where there is one and nothing has told more."""
-        if answer.doubt:
-            self._transcript.add(answer.doubt)
+        return found(service_id, deployment, named), (service_id, deployment)
 
     async def _engine(self, account: Account, service_id: str, deployment: Deployment) -> None:
         state = self._transcript.add(about_state(deployment))
         if state.level != "ok":
             raise _GroundGone(state)
-        interview = Interview(account, self._network, self._deadline)
-        engine = interview.engine(service_id, deployment)
-        if isinstance(engine, Check):
-            self._need(engine)
-            return
-        if check := await interview.about_name(engine):
-            self._need(check)
-        evidence = await interview.names(deployment, engine, self._question.model)
-        if self._question.chats and evidence.is_reached:
-            evidence = await interview.chat(evidence)
+        model, chats = self._question.model, self._question.chats
+        evidence = await interview(
+            account, service_id, deployment, self._network, self._deadline, model=model, chats=chats
+        )
+        if isinstance(evidence, Check):
+            raise _GroundGone(self._transcript.add(evidence))
         self._need(about_service_url(evidence))
-        api_key, names = about_api_key(evidence), about_served_names(evidence)
-        self._transcript.add(api_key)
-        if api_key.level == "failed":
-            raise _GroundGone(api_key)
-        self._transcript.add(names)
+        self._need(about_api_key(evidence))
+        names = self._transcript.add(about_served_names(evidence))
         self._transcript.add(about_first_token(evidence, names))

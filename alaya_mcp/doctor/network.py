@@ -1,11 +1,11 @@
-"""What the core does not tell apart: whether a name resolves, whether a port is open, what a certificate says."""
+"""Probes of the network: whether a name resolves, whether a port is open, what a certificate says."""
 
 import asyncio
 import socket
 import ssl
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,22 +16,14 @@ from alaya_mcp.error_causes import Distrust
 from alaya_mcp.upstream.failures import distrust_in
 
 Resolve = Callable[[str, int], list[str]]
-"""Addresses of a host, by waiting for them.
-
-Raises:
-    OSError: it has none.
-"""
+"""A blocking function from host and port to addresses; it raises OSError if there are none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """How a TLS connection came about, or did not.
+    """Why a TLS handshake failed, or that it succeeded; neither without a connection.
 
-    Attributes:
-        distrust: Why not; None where it did, or where there was no connection to speak TLS on.
-        has_connected: Whether it did.
-        until: When the certificate ends, where the platform tells.
-        version: Of TLS.
+    `until` is the last day of the certificate, if the platform reports it.
     """
 
     distrust: Distrust | None = None
@@ -41,10 +33,10 @@ class Handshake:
 
 
 def system_addresses(host: str, port: int) -> list[str]:
-    """What the system resolves a name to, in its order.
+    """Return the addresses of a host from the system's resolver, in its order.
 
     Raises:
-        OSError: nothing.
+        OSError: there are none.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -54,43 +46,33 @@ def system_addresses(host: str, port: int) -> list[str]:
 
 
 async def addresses(host: str, port: int, resolve: Resolve, seconds: float) -> list[str]:
-    """The addresses of a host.
+    """Return the addresses of a host.
 
-    In a thread of its own that the program's end does not wait for: resolvers can take minutes.
+    The resolver can take minutes, so it runs in a daemon thread, which the program's end does not wait for.
 
     Raises:
-        OSError: it has none.
+        OSError: there are none.
         TimeoutError: it took longer.
     """
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[list[str]] = loop.create_future()
-
-    def settle(found: list[str] | OSError) -> None:
-        if answer.done():
-            return
-        if isinstance(found, OSError):
-            answer.set_exception(found)
-        else:
-            answer.set_result(found)
+    answer: Future[list[str]] = Future()
+    answer.set_running_or_notify_cancel()  # the thread can set it even if nobody waits any more
 
     def work() -> None:
         try:
-            found: list[str] | OSError = resolve(host, port)
+            answer.set_result(resolve(host, port))
         except OSError as error:
-            found = error
-        with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(settle, found)
+            answer.set_exception(error)
 
     threading.Thread(target=work, name="resolver", daemon=True).start()
     with anyio.fail_after(seconds):
-        return await answer
+        return await asyncio.wrap_future(answer)
 
 
 async def try_port(host: str, port: int, resolve: Resolve, seconds: float) -> None:
-    """Open a connection to a port, and close it.
+    """Connect to a port of a host, and close the connection.
 
     Raises:
-        OSError: none of its addresses takes one, or it has none.
+        OSError: no address accepts it, or there are none.
         TimeoutError: none did in time.
     """
     with anyio.fail_after(seconds):
@@ -107,14 +89,14 @@ async def try_port(host: str, port: int, resolve: Resolve, seconds: float) -> No
                     await stream.aclose()
                     tasks.cancel_scope.cancel()
 
-            for address in found:  # all at once: one of them may swallow what is sent to it
+            for address in found:  # all at once: one of them may drop packets
                 tasks.start_soon(attempt, address)
         if len(failures) == len(found):
             raise failures[-1]
 
 
 async def shake_hands(client: httpx2.AsyncClient, url: str, seconds: float) -> Handshake:
-    """How TLS comes about with a server, as the client does it, its proxy included; no key is sent."""
+    """Return the outcome of a handshake as the client makes it, through its proxy; no key is sent."""
     with anyio.move_on_after(seconds):
         try:
             request = httpx2.Request("GET", url, extensions={"timeout": httpx2.Timeout(seconds).as_dict()})
@@ -132,6 +114,6 @@ async def shake_hands(client: httpx2.AsyncClient, url: str, seconds: float) -> H
 
 
 def _end_of(of_tls: ssl.SSLObject) -> str:
-    """The day when the certificate ends; where the system itself checks certificates, Python is not told."""
+    """Return the last day of the certificate; empty if the system checks certificates itself and hides it."""
     ends = (of_tls.getpeercert() or {}).get("notAfter")
     return f"{datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC):%Y-%m-%d}" if isinstance(ends, str) else ""

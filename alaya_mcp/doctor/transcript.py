@@ -1,4 +1,4 @@
-"""What has been found so far, told as it comes; whatever a check says, no secret passes here."""
+"""The checks made so far, each shown as it is made, with every secret masked."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -8,15 +8,11 @@ from alaya_mcp.doctor.check import Check, Fact, left_out
 from alaya_mcp.hosts.differences import MASK, printable
 
 _SECRET_MINIMUM: Final = 4
-"""Shorter values would turn words into confetti and protect nothing."""
+"""Shorter values are ordinary words, which masking would only garble."""
 
 
 class Transcript:
-    """The checks in the order in which they are made.
-
-    Args:
-        tell: Takes each of them.
-    """
+    """The checks in the order in which they are made; each is passed to `tell`."""
 
     def __init__(self, tell: Callable[[Check], None]) -> None:
         self._tell = tell
@@ -24,12 +20,12 @@ class Transcript:
         self.checks: list[Check] = []
 
     def hide(self, secrets: Iterable[str]) -> None:
-        """Mask these from now on."""
+        """Mask these secrets from now on."""
         known = {*self._secrets, *(secret for secret in secrets if len(secret) >= _SECRET_MINIMUM)}
         self._secrets = sorted(known, key=len, reverse=True)  # one may begin with another
 
     def add(self, check: Check) -> Check:
-        """Note one check, fit to be shown."""
+        """Add a check and return it with its secrets masked."""
         shown = replace(
             check,
             found=self._shown(check.found),
@@ -41,7 +37,7 @@ class Transcript:
         return shown
 
     def leave_out(self, ids: Iterable[str], because: Check) -> None:
-        """Note those of the checks that have not been made."""
+        """Add the checks that have not been made, as skipped."""
         made = {check.id for check in self.checks}
         for of in ids:
             if of not in made:

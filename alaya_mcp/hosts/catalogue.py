@@ -1,4 +1,4 @@
-"""The hosts we know: where their configuration files are, and what differs between them."""
+"""The supported hosts: where their configuration files are, and what differs between them."""
 
 import os
 import sys
@@ -8,19 +8,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 Level = Literal["user", "project"]
-"""Whose file it is: a person's own, or one that is shared with a project's other people."""
+"""Who uses a file: one person, or everybody who works on a project."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What decides where files are.
-
-    Attributes:
-        platform: As `sys.platform`.
-        home: The home directory.
-        environ: The environment.
-        directory: The working directory.
-    """
+    """What decides where files are; `platform` is as in `sys.platform`, `directory` is the working directory."""
 
     platform: str
     home: Path
@@ -29,7 +22,7 @@ class Machine:
 
     @classmethod
     def present(cls) -> "Machine":
-        """The one that this process runs on."""
+        """Return the machine that this process runs on."""
         return cls(sys.platform, Path.home(), os.environ, Path.cwd())
 
 
@@ -38,99 +31,76 @@ class Host:
     """One MCP host.
 
     Attributes:
-        name: What our command line calls it.
-        title: What people call it.
-        servers_key: The member of its configuration file that holds the servers.
+        name: Its name on our command line.
+        title: Its product name.
+        restart: How to make it read its file again.
+        start: What to know about a newly added server; may be empty.
+        servers_key: The member of its file that holds the servers.
         project_file: Its file inside a project, or None.
         command: Its own command, or None.
         names_transport: Whether its entries say `"type": "stdio"`.
         has_inputs: Whether it asks for secrets itself, by `inputs` in the file.
         has_window: Whether it is started from a desktop, without a shell's PATH.
-        reads_comments: Whether comments and trailing commas in its file are known to be fine.
-        restart: How it comes to see a change.
-        start: What else there is to know of a server that is new to it; may be empty.
+        reads_comments: Whether it is known to accept comments and trailing commas in its file.
     """
 
     name: str
     title: str
-    servers_key: str
-    project_file: str | None
-    command: str | None
-    names_transport: bool
-    has_inputs: bool
-    has_window: bool
-    reads_comments: bool
     restart: str
     start: str = ""
+    servers_key: str = "mcpServers"
+    project_file: str | None = None
+    command: str | None = None
+    names_transport: bool = True
+    has_inputs: bool = False
+    has_window: bool = True
+    reads_comments: bool = False
 
 
 CLAUDE_DESKTOP: Final = Host(
     name="claude-desktop",
     title="Claude Desktop",
-    servers_key="mcpServers",
-    project_file=None,
-    command=None,
-    names_transport=False,
-    has_inputs=False,
-    has_window=True,
-    reads_comments=False,
     restart="Quit Claude Desktop, from its menu rather than by closing the window, and start it again.",
+    names_transport=False,
 )
 CLAUDE_CODE: Final = Host(
     name="claude-code",
     title="Claude Code",
-    servers_key="mcpServers",
-    project_file=".mcp.json",
-    command="claude",
-    names_transport=True,
-    has_inputs=False,
-    has_window=False,
-    reads_comments=False,
     restart="Start a new session of Claude Code.",
     start="`claude mcp list` shows whether it connects.",
+    project_file=".mcp.json",
+    command="claude",
+    has_window=False,
 )
 VSCODE: Final = Host(
     name="vscode",
     title="VS Code",
+    restart="Restart VS Code.",
+    start="Or run its command `MCP: List Servers` to start the server without a restart.",
     servers_key="servers",
     project_file=".vscode/mcp.json",
     command="code",
-    names_transport=True,
     has_inputs=True,
-    has_window=True,
     reads_comments=True,
-    restart="Restart VS Code.",
-    start="The command `MCP: List Servers` there starts the server without that.",
 )
-CURSOR: Final = Host(
-    name="cursor",
-    title="Cursor",
-    servers_key="mcpServers",
-    project_file=".cursor/mcp.json",
-    command=None,
-    names_transport=True,
-    has_inputs=False,
-    has_window=True,
-    reads_comments=False,
-    restart="Restart Cursor.",
-)
+CURSOR: Final = Host(name="cursor", title="Cursor", restart="Restart Cursor.", project_file=".cursor/mcp.json")
 
 HOSTS: Final = {host.name: host for host in (CLAUDE_DESKTOP, CLAUDE_CODE, VSCODE, CURSOR)}
 """By name."""
 
 
 def project_file(host: Host, directory: Path) -> Path | None:
-    """A project's file for a host, whether it is there or not; None where the host has no such file."""
+    """Return the path of a project's file, whether it exists or not; None if the host has no such file."""
     return directory / host.project_file if host.project_file else None
 
 
 def user_file(host: Host, machine: Machine) -> Path:
-    """The person's own file, whether it is there or not: the one that the host reads."""
+    """Return the path of the user's own file that the host reads, whether it exists or not."""
     return user_files(host, machine)[0]
 
 
 def user_files(host: Host, machine: Machine) -> list[Path]:
-    """Every place where a person's own file may be, the one that the host reads first."""
+    """Return every place where the user's own file may be, the one that the host reads first."""
     match host.name:
         case "claude-desktop":
             folders = [*_packaged_claude_folders(machine), _application_data(machine) / "Claude"]
@@ -145,7 +115,7 @@ def user_files(host: Host, machine: Machine) -> list[Path]:
 
 
 def _application_data(machine: Machine) -> Path:
-    """The folder that Electron calls appData."""
+    """Return the folder that Electron calls appData."""
     if machine.platform == "win32":
         return Path(machine.environ.get("APPDATA") or machine.home / "AppData" / "Roaming")
     if machine.platform == "darwin":
@@ -154,9 +124,9 @@ def _application_data(machine: Machine) -> Path:
 
 
 def _packaged_claude_folders(machine: Machine) -> list[Path]:
-    """Where Windows redirects the folder of Claude Desktop to when it is installed as a package (MSIX).
+    """Return where Windows redirects Claude Desktop's folder if it is installed as a package (MSIX).
 
-    The package reads that folder only; its own menu opens the other one (anthropics/claude-code#26073).
+    The package reads only that folder; its own menu opens the other one (anthropics/claude-code#26073).
     """
     if machine.platform != "win32":
         return []

@@ -1,7 +1,4 @@
-"""The difference between two texts of a configuration file, fit to be shown: only what is known to be no secret is.
-
-Pure.
-"""
+"""The difference between two texts of a configuration file, with everything masked that may be a secret. Pure."""
 
 import json
 import re
@@ -12,7 +9,7 @@ from typing import Final
 
 from alaya_mcp.hosts.documents import elements, members
 from alaya_mcp.hosts.entries import KEY_VARIABLES, OUR_VARIABLES
-from alaya_mcp.hosts.json_text import JsonPath, Node, Tree
+from alaya_mcp.hosts.json_text import JsonPath, Tree
 from alaya_mcp.hosts.references import is_reference
 
 MASK: Final = "…"
@@ -20,9 +17,9 @@ CHANGED: Final = "… (changed)"
 
 _CONTEXT: Final = 3
 _WIDEST: Final = 2_000
-"""Characters of a line that is shown. A whole file may be one line."""
+"""Characters of the longest line shown. A whole file may be one line."""
 _SHORTEST: Final = 4
-"""Characters of a secret that is looked for in a text: shorter ones are everywhere."""
+"""Characters of the shortest secret that is masked inside a text; shorter ones would match ordinary words."""
 _TRANSPORTS: Final = frozenset({"stdio", "http", "sse"})
 _ARGUMENTS: Final = frozenset({"-m", "--sandbox", "alaya_mcp", "alayanew-mcp", "alaya-mcp"})
 _SHOWN_VARIABLES: Final = OUR_VARIABLES - {*KEY_VARIABLES}
@@ -31,41 +28,37 @@ _HUNK: Final = re.compile(r"@@ -(\d+)(,\d+)? \+(\d+)(,\d+)? @@")
 
 
 def difference(before: str, after: str, own: JsonPath, *, label: str) -> str:
-    """A unified diff, empty where nothing changes.
+    """Return a unified diff of two texts, each valid JSON or blank; empty if they are the same.
 
-    What both texts begin or end with is not compared: files grow large. Of a file on one long line only what is ours
-    is shown, laid out.
-
-    Args:
-        before: The text as it is; valid JSON, or blank.
-        after: The text as it will be.
-        own: Where our entry is.
-        label: The file's name.
+    Common beginnings and ends are not compared, since files grow large. Of a file on one long line only our entry, at
+    `own`, and the inputs are shown, one value per line.
     """
     old, new = _lines(before), _lines(after)
     shorter = min(len(old), len(new))
     head = next((at for at in range(shorter) if old[at] != new[at]), shorter)
     tail = next((at for at in range(shorter - head) if old[-1 - at] != new[-1 - at]), shorter - head)
     first, last = max(0, head - _CONTEXT), max(0, tail - _CONTEXT)
-    old_part, new_part = _Part(before, old, first, len(old) - last), _Part(after, new, first, len(new) - last)
-    shown_old, shown_new = old_part.masked(own, {}), new_part.masked(own, old_part.values())
+    shown_old, values = _masked_lines(before, old, first, len(old) - last, own, {})
+    shown_new, _ = _masked_lines(after, new, first, len(new) - last, own, values)
     if any(len(line) > _WIDEST for line in (*shown_old, *shown_new)):
         own_old, own_new = _laid_out(before, own), _laid_out(after, own)
         if (own_old, own_new) != (before, after):
             return difference(own_old, own_new, own, label=label)
-    lines = unified_diff(shown_old, shown_new, label if old else "new file", label, n=_CONTEXT, lineterm="")
+    lines = unified_diff(
+        shown_old, shown_new, label if old else "new file", label if new else "deleted file", n=_CONTEXT, lineterm=""
+    )
     return "\n".join(
         _HUNK.sub(lambda found: _moved(found, first), line, count=1) if line[:2] == "@@" else line for line in lines
     )
 
 
 def masked_entry(entry: Mapping[str, object]) -> dict[str, object]:
-    """An entry with every string masked that is not to be shown."""
+    """Return an entry with every string masked that may be a secret."""
     return members(_masked((), entry))
 
 
 def hidden_values(*entries: object) -> list[str]:
-    """What is not to be shown of entries, the longest first: one may be part of another."""
+    """Return the values of entries that may be secrets, the longest first: one may be part of another."""
     hidden = {
         str(value) for entry in entries for path, value in _scalars((), entry) if not _is_shown_in_entry(path, value)
     }
@@ -73,7 +66,7 @@ def hidden_values(*entries: object) -> list[str]:
 
 
 def masked_words(text: str, secrets: Iterable[str]) -> str:
-    """A text without given secrets, as they are or as JSON writes them; very short ones stay."""
+    """Return a text with secrets masked, as they are or as JSON writes them; very short ones stay."""
     for secret in secrets:
         if len(secret) >= _SHORTEST:
             for form in (secret, json.dumps(secret)[1:-1], json.dumps(json.dumps(secret)[1:-1])[1:-1]):
@@ -82,7 +75,7 @@ def masked_words(text: str, secrets: Iterable[str]) -> str:
 
 
 def shown_command(command: str) -> str:
-    """As much of an entry's command as holds no secret; empty where none of it does."""
+    """Return the part of an entry's command that cannot hold a secret; may be empty."""
     if _is_plain_command(command):
         return command
     first, _, rest = command.strip().partition(" ")
@@ -90,40 +83,32 @@ def shown_command(command: str) -> str:
 
 
 def printable(text: str) -> str:
-    """A text that does nothing to a terminal but fill lines."""
+    """Return a text without control characters other than newlines and tabs."""
     lines = text.replace("\r\n", "\n")
     return "".join(mark if mark.isprintable() or mark in "\n\t" else "\N{REPLACEMENT CHARACTER}" for mark in lines)
 
 
-class _Part:
-    """Some lines of a text."""
+def _masked_lines(
+    text: str, lines: list[str], first: int, end: int, own: JsonPath, before: Mapping[JsonPath, object]
+) -> tuple[list[str], dict[JsonPath, object]]:
+    """Return lines `first` to `end` of a text with possible secrets masked, and its strings and numbers by path.
 
-    def __init__(self, text: str, lines: list[str], first: int, end: int) -> None:
-        self._text = text
-        self._start = sum(len(line) + 1 for line in lines[:first])
-        self._end = self._start + sum(len(line) + 1 for line in lines[first:end])
-        found: Iterator[Node] = Tree(text).nodes(self._start, self._end) if first < end else iter(())
-        self._scalars: list[tuple[Node, object]] = [
-            (node, json.loads(text[node.value : node.end]))
-            for node in found
-            if self._start <= node.value < self._end and text[node.value] in '"-0123456789'
-        ]
-
-    def values(self) -> dict[JsonPath, object]:
-        """The strings and numbers in it, by their place in the whole."""
-        return {node.path: value for node, value in self._scalars}
-
-    def masked(self, own: JsonPath, before: Mapping[JsonPath, object]) -> list[str]:
-        """The lines with what is not to be shown replaced; what differs from before says so."""
-        pieces: list[str] = []
-        done = self._start
-        for node, value in self._scalars:
-            if _is_shown(node.path, value, own):
-                continue
+    A mask says whether the value differs from before.
+    """
+    start = done = sum(len(line) + 1 for line in lines[:first])
+    stop = start + sum(len(line) + 1 for line in lines[first:end])
+    values: dict[JsonPath, object] = {}
+    pieces: list[str] = []
+    for node in Tree(text).nodes(start, stop) if start < stop else ():
+        if not start <= node.value < stop or text[node.value] not in '"-0123456789':
+            continue
+        value = values[node.path] = json.loads(text[node.value : node.end])
+        if not _is_shown(node.path, value, own):
             is_changed = node.path in before and before[node.path] != value
-            pieces += [self._text[done : node.value], f'"{CHANGED if is_changed else MASK}"']
+            pieces += [text[done : node.value], f'"{CHANGED if is_changed else MASK}"']
             done = node.end
-        return [printable(line.removesuffix("\r")) for line in _lines("".join(pieces) + self._text[done : self._end])]
+    shown = _lines("".join(pieces) + text[done:stop])
+    return [printable(line.removesuffix("\r")) for line in shown], values
 
 
 def _lines(text: str) -> list[str]:
@@ -131,7 +116,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _laid_out(text: str, own: JsonPath) -> str:
-    """Only our entry and the inputs of a text, with a line for each of their values."""
+    """Return only our entry and the inputs of a text, one value per line."""
     data = members(json.loads(text)) if text.strip() else {}
     whole: dict[str, object] = {"inputs": data["inputs"]} if "inputs" in data else {}
     servers, name = own
@@ -141,11 +126,10 @@ def _laid_out(text: str, own: JsonPath) -> str:
 
 
 def _scalars(path: JsonPath, value: object) -> Iterator[tuple[JsonPath, object]]:
-    """The strings and numbers in a value, each with its place."""
+    """Yield the strings and numbers in a value, each with its path."""
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         yield path, value
-    inside = [*members(value).items(), *enumerate(elements(value))]
-    for step, part in inside:
+    for step, part in [*members(value).items(), *enumerate(elements(value))]:
         yield from _scalars((*path, step), part)
 
 
@@ -158,7 +142,7 @@ def _masked(path: JsonPath, value: object) -> object:
 
 
 def _is_shown(path: JsonPath, value: object, own: JsonPath) -> bool:
-    """Whether a string or a number of a file may be shown."""
+    """Return whether a string or a number of a file may be shown."""
     if path[: len(own)] == own:
         return _is_shown_in_entry(path[len(own) :], value)
     if isinstance(value, str):
@@ -167,7 +151,7 @@ def _is_shown(path: JsonPath, value: object, own: JsonPath) -> bool:
 
 
 def _is_shown_in_entry(path: JsonPath, value: object) -> bool:
-    """Whether a string or a number of our entry may be shown: where it stands decides, and what it looks like."""
+    """Return whether a string or a number of our entry may be shown, by its path and its form."""
     if not isinstance(value, str):
         return path[:1] != ("env",) or path[1:] in {(name,) for name in _SHOWN_VARIABLES}
     match path:
@@ -185,7 +169,7 @@ def _is_shown_in_entry(path: JsonPath, value: object) -> bool:
 
 
 def _is_plain_command(command: str) -> bool:
-    """Whether a command is one word, or an absolute path, and not a whole command line or an assignment."""
+    """Return whether a command is one word or an absolute path, not a command line or an assignment."""
     if "=" in command:
         return False
     is_path = PurePosixPath(command).is_absolute() or PureWindowsPath(command).is_absolute()
@@ -193,6 +177,6 @@ def _is_plain_command(command: str) -> bool:
 
 
 def _moved(hunk: re.Match[str], lines: int) -> str:
-    """A hunk's head, for a file in which that many lines stand before the ones that were compared."""
+    """Return a hunk's header with its line numbers moved down."""
     start, count, new_start, new_count = hunk.groups(default="")
     return f"@@ -{int(start) + lines}{count} +{int(new_start) + lines}{new_count} @@"

@@ -1,4 +1,4 @@
-"""A host's configuration file as it was read. Whatever is there, reading it does not raise."""
+"""A host's configuration file as it was read. Reading never raises: a file that cannot be used says why."""
 
 import codecs
 import json
@@ -9,32 +9,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, NoReturn, cast
 
-State = Literal["missing", "parsed", "commented", "broken"]
-
 BOM: Final = b"\xef\xbb\xbf"
 
 _BYTES: Final = 64 * 2**20
-"""Claude Code's file also holds its history."""
+"""The largest file that is read. Claude Code's file also holds its history."""
 _COMMENT: Final = re.compile(r'("[^"\\\n]*(?:\\.[^"\\\n]*)*")|//[^\r\n]*|/\*.*?\*/', re.DOTALL)
 _TRAILING_COMMA: Final = re.compile(r'("[^"\\\n]*(?:\\.[^"\\\n]*)*")|,(?=\s*[}\]])')
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One file.
+    """One file as it was read.
 
     Attributes:
         path: Where it is, or would be.
         state: `commented`: it parses without its comments and trailing commas.
-        data: What it says; empty where it is missing or broken.
+        data: The parsed object; empty if the file is missing or broken.
         text: Its text, without a byte order mark.
-        content: Its bytes; None where it is missing or was not read.
-        mode: Its permission bits; None where it is missing.
+        content: Its bytes; None if it is missing or was not read.
+        mode: Its permission bits; None if it is missing.
         problem: What is wrong with a broken one, as a clause that quotes none of it.
     """
 
     path: Path
-    state: State
+    state: Literal["missing", "parsed", "commented", "broken"]
     data: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
     text: str = field(default="", repr=False)
     content: bytes | None = field(default=None, repr=False)
@@ -43,78 +41,70 @@ class Document:
 
     @property
     def has_mark(self) -> bool:
-        """Whether it begins with a byte order mark, which JSON forbids (RFC 8259, 8.1)."""
+        """Whether the file begins with a byte order mark, which JSON forbids (RFC 8259, 8.1)."""
         return (self.content or b"").startswith(BOM)
 
 
-def content_of(path: Path) -> bytes | None:
-    """A file's bytes as they are now; None where it is missing.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-
-
 def read_document(path: Path) -> Document:
-    """Read a file."""
-    mode: int | None = None
+    """Return the file as it is now."""
+    mode, content, text = None, None, ""
+
+    def broken(problem: str) -> Document:
+        return Document(path, "broken", text=text, content=content, mode=mode, problem=problem)
+
     try:
         status = path.stat()
         mode = stat.S_IMODE(status.st_mode)
         if not stat.S_ISREG(status.st_mode):
-            return Document(path, "broken", mode=mode, problem="is not a file")
-        with path.open("rb") as file:
-            content = file.read(_BYTES + 1)
+            return broken("is not a file")
+        if status.st_size > _BYTES:
+            return broken(f"is larger than {_BYTES // 2**20} MiB")
+        content = path.read_bytes()
+        text = content.removeprefix(BOM).decode()
     except FileNotFoundError:
         return Document(path, "missing")
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a name that cannot be one
-        why = getattr(error, "strerror", None) or type(error).__name__
-        return Document(path, "broken", mode=mode, problem=f"cannot be read: {why}")
-    if len(content) > _BYTES:
-        return Document(path, "broken", mode=mode, problem=f"is larger than {_BYTES // 2**20} MiB")
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        why = "is UTF-16, which no host reads: save it as UTF-8 without a byte order mark"
-        return Document(path, "broken", content=content, mode=mode, problem=why)
-    try:
-        text = content.removeprefix(BOM).decode()
     except UnicodeDecodeError:
-        return Document(path, "broken", content=content, mode=mode, problem="is not UTF-8")
+        is_utf16 = (content or b"").startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        utf16 = "is UTF-16, which no host reads: save it as UTF-8 without a byte order mark"
+        return broken(utf16 if is_utf16 else "is not UTF-8")
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a name that cannot be one
+        return broken(f"cannot be read: {reason(error)}")
     try:
-        data = _parsed(text)
+        return Document(path, "parsed", _parsed(text), text, content, mode)
     except ValueError as error:
-        try:
-            data = _parsed(without_comments(text))
-        except ValueError:
-            return Document(path, "broken", text=text, content=content, mode=mode, problem=_why(error))
-        return Document(path, "commented", data, text, content, mode)
-    return Document(path, "parsed", data, text, content, mode)
+        why = _why(error)
+    try:
+        return Document(path, "commented", _parsed(without_comments(text)), text, content, mode)
+    except ValueError:
+        return broken(why)
+
+
+def reason(error: Exception) -> str:
+    """Return the system's words for an error, or else its type."""
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def without_comments(text: str) -> str:
-    """JSON out of JSON with comments and trailing commas."""
+    """Return JSON without its comments and trailing commas."""
     plain = _COMMENT.sub(lambda found: found[1] or " ", text)
     return _TRAILING_COMMA.sub(lambda found: found[1] or " ", plain)
 
 
 def members(value: object) -> dict[str, object]:
-    """The members of an object; none where it is no object."""
+    """Return the members of an object; none for any other value."""
     return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
 def elements(value: object) -> list[object]:
-    """The elements of an array; none where it is no array."""
+    """Return the elements of an array; none for any other value."""
     return cast("list[object]", value) if isinstance(value, list) else []
 
 
 def _parsed(text: str) -> dict[str, object]:
-    """The object that a text says; an empty file is an empty one.
+    """Return the object in a text; an empty one for a blank text.
 
     Raises:
-        ValueError: it is no JSON, or no object.
+        ValueError: it is not a JSON object.
     """
     if not text.strip():
         return {}
@@ -123,17 +113,17 @@ def _parsed(text: str) -> dict[str, object]:
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     if not isinstance(value, dict):
-        raise ValueError("holds no JSON object")  # noqa: TRY004 as what does not parse
+        raise ValueError("does not hold a JSON object")  # noqa: TRY004 handled with the parse errors
     return cast("dict[str, object]", value)
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"holds {name}, which is no JSON")
+    raise ValueError(f"holds {name}, which JSON does not have")
 
 
 def _why(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
         what = error.msg[:1].lower() + error.msg[1:]
-        return f"is no JSON: {what} at line {error.lineno}, column {error.colno}"
+        return f"is not valid JSON: {what} at line {error.lineno}, column {error.colno}"
     text = str(error)
-    return text if text.startswith(("holds", "is ")) else "is no JSON"
+    return text if text.startswith(("holds", "does not", "is ")) else "is not valid JSON"

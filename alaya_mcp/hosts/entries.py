@@ -1,4 +1,4 @@
-"""What a host is told of this server: the command that starts it, its keys or references to them, its settings."""
+"""The entry of this server in a host's file: the command that starts it, its keys or references, its settings."""
 
 import re
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from alaya_mcp.hosts.references import is_reference
 
 KEY_VARIABLES: Final = ("ALAYA_ACCESS_KEY", "ALAYA_SECRET_KEY")
 OUR_VARIABLES: Final = frozenset({*VARIABLES, CONFIG_VARIABLE, PROFILE_VARIABLE})
-"""What decides which account a server talks to, and how. They are written together, or not at all."""
+"""The variables that select the account. They are written together or not at all."""
 
 SERVER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
-"""Names that every host takes; Cursor counts server and tool together, up to 60 characters."""
+"""Names that every host accepts; Cursor limits server and tool name together to 60 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,7 @@ class Launcher:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be installed.
-
-    Attributes:
-        name: The server's name in the host.
-        entry: Its entry.
-        inputs: What the host asks for (VS Code).
-    """
+    """The entry to install, the server's name in the host, and the inputs that it refers to (VS Code)."""
 
     name: str
     entry: Mapping[str, object] = field(repr=False)
@@ -55,7 +49,7 @@ class Wanted:
 
 
 def launcher(executable: Path, platform: str) -> Launcher:
-    """The installed command beside the interpreter by its absolute path; the interpreter itself where there is none.
+    """Return the absolute path of the command installed beside the interpreter, or else the interpreter.
 
     Hosts with a window do not have the shell's PATH.
     """
@@ -64,28 +58,22 @@ def launcher(executable: Path, platform: str) -> Launcher:
 
 
 def takes_literal_keys(host: Host, level: Level) -> bool:
-    """Whether the keys themselves are written into the file: into a person's own only, and not where the host asks."""
+    """Return whether the file gets the keys themselves: only a user's own file, and not if the host asks for them."""
     return level == "user" and not host.has_inputs
 
 
 def wanted_sandbox(host: Host, name: str, start: Launcher) -> Wanted:
-    """A server over the embedded sandbox: no keys."""
+    """Return the entry of a server over the embedded sandbox, which needs no keys."""
     return Wanted(name, _entry(host, Launcher(start.command, (*start.args, "--sandbox")), {}))
 
 
 def wanted_server(
     host: Host, level: Level, name: str, start: Launcher, *, pair: KeyPair | None, settings: Mapping[str, str]
 ) -> Wanted:
-    """A server over a real account.
+    """Return the entry of a server over a real account.
 
-    Args:
-        host: Where.
-        level: Whose file. A project's file, and VS Code, get references in place of keys.
-        name: The server's name.
-        start: Its command.
-        pair: The keys, of no account where the file does not get them; None where a profile of our own
-            configuration file holds them.
-        settings: Other variables that it needs.
+    A project's file, and VS Code, get references instead of the keys in `pair`; `pair` is None if a profile of our own
+    configuration file holds the keys. `settings` are further variables.
     """
     if pair is None:
         return Wanted(name, _entry(host, start, settings))
@@ -101,27 +89,21 @@ def wanted_server(
 
 
 def merged(wanted: Wanted, present: object) -> dict[str, object]:
-    """The entry to write over one that is there: variables and members that are not ours stay.
+    """Return the wanted entry with the present one's variables and members that are not ours.
 
-    All of our variables make way, those that are not set now too: an old base URL is not for a new key pair. What
-    belongs to another way of reaching a server (`url`, `headers`) goes.
+    All of our old variables go, even if not set now: an old base URL does not belong to a new key pair. If the present
+    entry has no command, its members (`url`, `headers`) go too.
     """
-    there = members(present)
-    ours = members(wanted.entry)
-    env = members(ours.get("env"))
-    # Windows does not tell variables' names apart by case.
+    there, ours = members(present), members(wanted.entry)
+    # Windows ignores the case of variables' names.
     kept = {name: value for name, value in members(there.get("env")).items() if name.upper() not in OUR_VARIABLES}
+    env = {**members(ours.get("env")), **kept}
     others = {name: value for name, value in there.items() if name not in ours} if "command" in there else {}
-    whole = {**ours, **others}
-    if env or kept:
-        whole["env"] = {**env, **kept}
-    else:
-        whole.pop("env", None)
-    return whole
+    return {name: value for name, value in {**ours, **others, "env": env}.items() if value is not env or env}
 
 
 def is_same(entry: Mapping[str, object], present: object) -> bool:
-    """Whether an entry says the same; `stdio` is what is meant where no type is given."""
+    """Return whether two entries mean the same; the type defaults to stdio."""
 
     def plain(of: object) -> dict[str, object]:
         given: dict[str, object] = {"type": "stdio", "args": None, "env": None, **members(of)}
@@ -131,7 +113,7 @@ def is_same(entry: Mapping[str, object], present: object) -> bool:
 
 
 def literal_keys(entry: object) -> list[str]:
-    """The variables of an entry that hold a key itself, not a reference to one."""
+    """Return the variables of an entry that hold a key itself, not a reference to one."""
     env = members(members(entry).get("env"))
     return [name for name in KEY_VARIABLES if (value := env.get(name)) and not is_reference(str(value).strip())]
 

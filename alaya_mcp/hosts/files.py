@@ -1,8 +1,8 @@
-"""The configuration files that there are on a machine, and our entries in them."""
+"""The configuration files on a machine, and our entries in them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath, PureWindowsPath
+from pathlib import Path
 from typing import Final
 
 from alaya_mcp.hosts.catalogue import HOSTS, Host, Level, Machine, project_file, user_files
@@ -10,20 +10,14 @@ from alaya_mcp.hosts.documents import Document, elements, members, read_document
 from alaya_mcp.hosts.references import replaced
 
 SERVER: Final = "alaya"
-"""Our server's name where a person has not chosen another."""
+"""The default name of our entry."""
 
 _OURS: Final = ("alayanew-mcp", "alaya_mcp", "alaya-mcp")
 
 
 @dataclass(frozen=True, slots=True)
 class HostFile:
-    """One configuration file that is there.
-
-    Attributes:
-        host: Whose.
-        level: For whom.
-        document: What was read.
-    """
+    """One existing configuration file of a host."""
 
     host: Host
     level: Level
@@ -32,38 +26,41 @@ class HostFile:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One entry of ours.
-
-    Attributes:
-        name: Its name.
-        entry: What it says.
-        project: The project's folder that it is for, in a person's own file of Claude Code.
-    """
+    """One server in a file; `project` is the folder it is limited to, in a user's own file of Claude Code."""
 
     name: str
     entry: Mapping[str, object] = field(repr=False)
     project: str | None = None
 
     @property
+    def label(self) -> str:
+        """Its name, and the folder that it is limited to."""
+        return f"{self.name} (project {self.project})" if self.project else self.name
+
+    @property
     def words(self) -> list[str]:
-        """The command and its arguments."""
-        return [
-            text for text in (self.entry.get("command"), *elements(self.entry.get("args"))) if isinstance(text, str)
-        ]
+        """The entry's command and its arguments."""
+        words = (self.entry.get("command"), *elements(self.entry.get("args")))
+        return [word for word in words if isinstance(word, str)]
+
+    @property
+    def env(self) -> dict[str, object]:
+        """The entry's `env` block."""
+        return members(self.entry.get("env"))
 
     @property
     def is_named_ours(self) -> bool:
-        """Whether its words name this server, or one that is taken for it."""
+        """Whether the command line names this package, or the one that is mistaken for it."""
         return any(mark in word.casefold() for word in self.words for mark in _OURS)
 
     @property
     def is_another(self) -> bool:
-        """Whether it is a server, and not this one; one with neither a command nor an address is none."""
+        """Whether the entry starts or connects to another server than ours."""
         return not self.is_named_ours and any(isinstance(self.entry.get(member), str) for member in ("command", "url"))
 
 
 def host_files(machine: Machine, hosts: Mapping[str, Host] = HOSTS) -> list[HostFile]:
-    """Every file that exists: people's own, and those of the project in the working directory."""
+    """Return every existing file: the user's own, and those of the project in the working directory."""
     places: list[tuple[Host, Level, Path]] = []
     for host in hosts.values():
         places.extend((host, "user", path) for path in user_files(host, machine))
@@ -74,14 +71,14 @@ def host_files(machine: Machine, hosts: Mapping[str, Host] = HOSTS) -> list[Host
 
 
 def our_servers(file: HostFile) -> list[Server]:
-    """The entries that start this server, or one that is taken for it, or that bear its name."""
-    return [server for server in _servers(file) if _is_ours(server)]
+    """Return the entries that start this server, or the one mistaken for it, or have our default name."""
+    return [server for server in _servers(file) if server.name == SERVER or server.is_named_ours]
 
 
 def server_of(host: Host, machine: Machine, name: str = SERVER) -> Server | None:
-    """The entry that a host starts our server by; None where it has none.
+    """Return the entry by which a host starts our server here, or None.
 
-    The project's file counts before the person's own, as in every host.
+    Of entries with one name, the project's wins over the user's own, as in every host.
     """
     files = sorted(host_files(machine, {host.name: host}), key=lambda file: file.level != "project")
     servers = [
@@ -90,18 +87,20 @@ def server_of(host: Host, machine: Machine, name: str = SERVER) -> Server | None
         for server in our_servers(file)
         if server.project is None or Path(server.project) == machine.directory
     ]
-    chosen = sorted(servers, key=lambda server: (server.name != name, server.project is None))
-    return chosen[0] if chosen else None
+    effective: dict[str, Server] = {}
+    for server in sorted(servers, key=lambda server: server.project is None):
+        effective.setdefault(server.name, server)
+    return min(effective.values(), key=lambda server: (server.is_another, server.name != name), default=None)
 
 
 def environment_of(host: Host, machine: Machine, server: Server) -> dict[str, str]:
-    """What a host passes to a server, by variable: the entry's `env` block, variables replaced as the host does it.
+    """Return the entry's `env` block with references replaced as the host does it.
 
-    An `${input:...}` stays as it is: only VS Code knows its value.
+    An `${input:...}` is kept: only VS Code knows its value.
     """
     return {
         variable: replaced(host, str(value), machine.environ)
-        for variable, value in members(server.entry.get("env")).items()
+        for variable, value in server.env.items()
         if isinstance(value, str | int) and not isinstance(value, bool)
     }
 
@@ -114,12 +113,3 @@ def _servers(file: HostFile) -> Iterator[Server]:
         for folder, project in members(data.get("projects")).items():
             for name, entry in members(members(project).get(file.host.servers_key)).items():
                 yield Server(name, members(entry), folder)
-
-
-def _is_ours(server: Server) -> bool:
-    return server.name == SERVER or server.is_named_ours
-
-
-def is_absolute(command: str, platform: str) -> bool:
-    """Whether a command is an absolute path on a platform."""
-    return (PureWindowsPath(command) if platform == "win32" else PurePath(command)).is_absolute()

@@ -1,11 +1,11 @@
-"""What is wrong with our entries in hosts' configuration files, as the doctor tells it. Nothing is changed."""
+"""Problems with our entries in hosts' configuration files. Nothing is changed."""
 
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import Final, Literal
 
 from alaya_mcp.hosts.catalogue import Machine
@@ -13,8 +13,8 @@ from alaya_mcp.hosts.changes import INPUTS, unfit, wrong_kind
 from alaya_mcp.hosts.differences import printable, shown_command
 from alaya_mcp.hosts.documents import elements, members
 from alaya_mcp.hosts.entries import KEY_VARIABLES, literal_keys
-from alaya_mcp.hosts.files import HostFile, Server, host_files, is_absolute, our_servers
-from alaya_mcp.hosts.references import HIDDEN, unreplaced
+from alaya_mcp.hosts.files import HostFile, Server, host_files, our_servers
+from alaya_mcp.hosts.references import unreplaced
 from alaya_mcp.hosts.writing import is_readable_by_others
 
 Problem = Literal[
@@ -30,7 +30,7 @@ Problem = Literal[
     "keys_in_project_file",
     "readable_by_others",
 ]
-Severity = Literal["error", "warning", "info"]
+Severity = Literal["error", "warning"]
 
 _STRANGER: Final = re.compile(r"(?:[^/\\]*=)?alaya-mcp(?:$|[@=<>~!\[ ].*)", re.IGNORECASE)
 _STRANGER_TO_RUNNERS: Final = re.compile(r"(?:[^/\\]*=)?alaya[-_.]+mcp(?:$|[@=<>~!\[ ].*)", re.IGNORECASE)
@@ -40,16 +40,10 @@ _PLACEHOLDER: Final = re.compile(r"(?:your|my)[ _-].*|<.*>|\.{3}|…|x{3,}|chang
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong, or may be.
+    """One problem of a file, or of an entry in it.
 
-    Attributes:
-        host: The host's name.
-        path: Its file.
-        server: The entry's name; None where it is the file.
-        problem: What kind.
-        message: What is wrong, without secrets.
-        next_step: What to do about it.
-        severity: `error`: the server does not work so, or a stranger gets the keys.
+    An error means that the server does not start, or that a stranger's package gets the keys; `is_another` that the
+    entry has our name and starts another server. No message holds a secret.
     """
 
     host: str
@@ -59,79 +53,65 @@ class Finding:
     message: str
     next_step: str
     severity: Severity
-
-
-def host_findings(machine: Machine, *, has_profile: bool = False) -> list[Finding]:
-    """Everything that is wrong in the files that there are, file by file.
-
-    Args:
-        machine: Where to look.
-        has_profile: Whether a profile of our own configuration file holds a key pair.
-    """
-    return [
-        finding
-        for file in host_files(machine)
-        for finding in (
-            *_of_file(file),
-            *(
-                found
-                for server in our_servers(file)
-                if "command" in server.entry
-                for found in _of_server(file, server, machine, has_profile=has_profile)
-            ),
-        )
-    ]
-
-
-def _of_file(file: HostFile) -> Iterator[Finding]:
-    path = file.document.path
-    what = file.document.problem or wrong_kind(file.document, file.host)
-    if what:
-        step = f"Correct it in an editor; until then {file.host.title} may start no server that it names."
-        yield Finding(file.host.name, path, None, "file_does_not_parse", f"{path} {what}.", step, "error")
-    if file.document.has_mark and not what:
-        is_fatal = file.host.name == "claude-desktop"
-        drops = f"{file.host.title} then drops every server in it" if is_fatal else "JSON has none"
-        step = f"Save it as UTF-8 without one; `alayanew-mcp install {file.host.name}` does so."
-        severity: Severity = "error" if is_fatal else "warning"
-        message = f"{path} begins with a byte order mark, and {drops}."
-        yield Finding(file.host.name, path, None, "file_has_byte_order_mark", message, step, severity)
-    if file.document.state == "commented" and file.host.name == "claude-desktop":
-        message = f"{path} has comments or trailing commas, and {file.host.title} reads plain JSON."
-        yield Finding(file.host.name, path, None, "file_has_comments", message, "Take them out.", "warning")
-
-
-def _of_server(file: HostFile, server: Server, machine: Machine, *, has_profile: bool) -> Iterator[Finding]:
-    def found(problem: Problem, message: str, next_step: str, severity: Severity) -> Finding:
-        where = f"{file.host.title}, {server.name}" + (f" (project {server.project})" if server.project else "")
-        text = printable(f"{where}: {message}")
-        return Finding(file.host.name, file.document.path, server.name, problem, text, next_step, severity)
-
-    install = _install(file, server)
-    if _is_strangers(server):
-        yield found(
-            "strangers_package",
-            "'alaya-mcp' is another project's package, which would run with your keys.",
-            f"Remove the entry, and make a new Open API Key if it has been started with one. {install}",
-            "error",
-        )
-        return
-    yield from (found(*told) for told in _of_command(file, server, machine, install))
-    yield from (found(*told) for told in _of_references(file, server, machine))
-    yield from (found(*told) for told in _of_keys(file, server, machine, install, has_profile=has_profile))
-
-
-def _install(file: HostFile, server: Server) -> str:
-    """What the command `install` does about an entry: it takes no other server's place, and edits no odd file."""
-    command = f"alayanew-mcp install {file.host.name}"
-    if unfit(file.document, file.host) and not (file.host.command and file.host.reads_comments):
-        return f"`{command}` shows what belongs in the file; it leaves one alone that has comments."
-    if server.is_another:
-        return f"`{command} --name OTHER` writes an entry that works beside it."
-    return f"`{command}` writes an entry that works."
+    is_another: bool = False
 
 
 _Told = tuple[Problem, str, str, Severity]
+
+
+def host_findings(machine: Machine, *, has_profile: bool = False) -> list[Finding]:
+    """Return the problems in every existing file, file by file.
+
+    `has_profile` says whether a profile of our own configuration file holds a key pair.
+    """
+    findings: list[Finding] = []
+    for file in host_files(machine):
+        host, path = file.host, file.document.path
+        findings += [Finding(host.name, path, None, *told) for told in _of_file(file)]
+        for server in our_servers(file):
+            for problem, message, step, severity in _of_server(file, server, machine, has_profile=has_profile):
+                text = printable(f"{host.title}, {server.label}: {message}")
+                findings.append(Finding(host.name, path, server.name, problem, text, step, severity, server.is_another))
+    return findings
+
+
+def _of_file(file: HostFile) -> Iterator[_Told]:
+    path, title, is_desktop = file.document.path, file.host.title, file.host.name == "claude-desktop"
+    if what := file.document.problem or wrong_kind(file.document, file.host):
+        step = f"Correct it in an editor; until then {title} may start none of its servers."
+        yield "file_does_not_parse", f"{path} {what}.", step, "error"
+    elif file.document.has_mark:
+        drops = f"so {title} ignores every server in it" if is_desktop else "which JSON does not allow"
+        step = f"Save it as UTF-8 without the mark; `alayanew-mcp install {file.host.name}` does so."
+        message = f"{path} begins with a byte order mark, {drops}."
+        yield "file_has_byte_order_mark", message, step, "error" if is_desktop else "warning"
+    if file.document.state == "commented" and is_desktop:
+        message = f"{path} has comments or trailing commas, but {title} reads plain JSON."
+        yield "file_has_comments", message, "Remove them.", "warning"
+
+
+def _of_server(file: HostFile, server: Server, machine: Machine, *, has_profile: bool) -> Iterator[_Told]:
+    if "command" not in server.entry:
+        return
+    install = _install(file, server)
+    if _is_strangers(server):
+        message = "'alaya-mcp' is another project's package, which would get your keys."
+        step = f"Remove the entry, and create a new Open API Key if it was ever started with one. {install}"
+        yield "strangers_package", message, step, "error"
+        return
+    yield from _of_command(file, server, machine, install)
+    yield from _of_references(file, server, machine)
+    yield from _of_keys(file, server, machine, install, has_profile=has_profile)
+
+
+def _install(file: HostFile, server: Server) -> str:
+    """Return what the command `install` does about an entry, as a sentence."""
+    command = f"alayanew-mcp install {file.host.name}"
+    if unfit(file.document, file.host) and not (file.host.command and file.host.reads_comments):
+        return f"`{command}` prints what belongs in the file; it does not edit a file that has comments."
+    if server.is_another:
+        return f"`{command} --name OTHER` adds a working entry beside it."
+    return f"`{command}` writes a working entry."
 
 
 def _of_command(file: HostFile, server: Server, machine: Machine, install: str) -> Iterator[_Told]:
@@ -140,13 +120,14 @@ def _of_command(file: HostFile, server: Server, machine: Machine, install: str) 
         return
     shown = shown_command(command)
     named = f"the command '{shown}'" if shown else "the command"
-    if is_absolute(command, machine.platform):
+    path = PureWindowsPath(command) if machine.platform == "win32" else PurePath(command)
+    if path.is_absolute():
         if not (Path(command).is_file() and os.access(command, os.X_OK)):
-            yield "command_missing", f"{named} is not there or cannot be run.", install, "error"
+            yield "command_missing", f"{named} does not exist or cannot be run.", install, "error"
     elif file.host.has_window:
         message = (
-            f"{named} is no absolute path. {file.host.title} does not have your shell's PATH "
-            "where it is started from a desktop, and says ENOENT."
+            f"{named} is not an absolute path. Started from a desktop, {file.host.title} does not have your shell's "
+            "PATH and fails with ENOENT."
         )
         yield "relative_command", message, f"Write the command's absolute path. {install}", "warning"
 
@@ -154,29 +135,27 @@ def _of_command(file: HostFile, server: Server, machine: Machine, install: str) 
 def _of_references(file: HostFile, server: Server, machine: Machine) -> Iterator[_Told]:
     inputs = {str(members(given).get("id")) for given in elements(file.document.data.get(INPUTS))}
     places = {"its command line": " ".join(server.words)}
-    places |= {name: value for name, value in members(server.entry.get("env")).items() if isinstance(value, str)}
+    places |= {name: value for name, value in server.env.items() if isinstance(value, str)}
     for place, text in places.items():
         for reference in unreplaced(file.host, text, machine.environ, inputs):
             if reference.variable:
-                variable = "what it names" if reference.reference == HIDDEN else reference.variable
-                message = f"{place} refers to {reference.reference}, and {variable} is not set in this shell."
-                step = f"Set {variable} where {file.host.title} is started from."
+                message = f"{place} refers to {reference.reference}, but {reference.named} is not set in this shell."
+                step = f"Set {reference.named} in the environment that starts {file.host.title}."
                 yield "unexpanded_variable", message, step, "warning"
             else:
                 message = f"{place} holds {reference.reference}, which {file.host.title} does not replace."
                 is_input = file.host.has_inputs and reference.reference.startswith("${input:")
-                step = f'Add an input of that id to "{INPUTS}" in the file.' if is_input else "Write the value itself."
+                step = f'Add an input with that id to "{INPUTS}" there.' if is_input else "Write the value itself."
                 yield "unexpanded_variable", message, step, "error"
 
 
 def _of_keys(file: HostFile, server: Server, machine: Machine, install: str, *, has_profile: bool) -> Iterator[_Told]:
-    env = members(server.entry.get("env"))
-    literal = literal_keys(server.entry)
+    env, literal = server.env, literal_keys(server.entry)
     absent = [name for name in KEY_VARIABLES if not env.get(name)]
     has_profile = has_profile or any(env.get(name) for name in ("ALAYA_PROFILE", "ALAYA_CONFIG"))
     is_enough = "--sandbox" in server.words or "envFile" in server.entry or (has_profile and len(absent) > 1)
     if absent and not is_enough:
-        # A host without a window hands its shell's variables on.
+        # A host without a window passes its shell's variables on.
         is_inherited = not file.host.has_window and all(name in machine.environ for name in absent)
         message = f"its env block does not set {' and '.join(absent)}."
         yield "keys_missing", message, install, "warning" if is_inherited else "error"
@@ -184,19 +163,19 @@ def _of_keys(file: HostFile, server: Server, machine: Machine, install: str, *, 
         if _PLACEHOLDER.fullmatch(str(env[name]).strip()):
             yield "placeholder_key", f"{name} is still a placeholder.", f"Write your own key. {install}", "error"
     if literal and file.level == "project":
-        message = f"{' and '.join(literal)}: the key itself stands in a file that is shared with the project."
+        message = f"{' and '.join(literal)}: the key itself is in a file that is shared with the project."
         step = (
-            "Make a new Open API Key if the file was ever committed. "
-            f"`alayanew-mcp install {file.host.name} --project .` writes references."
+            f"Run `alayanew-mcp install {file.host.name} --project .`, which writes references. "
+            "Create a new Open API Key if the file was ever committed."
         )
         yield "keys_in_project_file", message, step, "error"
     elif literal and is_readable_by_others(file.document.mode):
         message = f"{file.document.path} holds keys, and its mode {file.document.mode:04o} lets others read it."
-        yield "readable_by_others", message, f"chmod 600 {file.document.path}", "warning"
+        yield "readable_by_others", message, f"Run `chmod 600 {file.document.path}`.", "warning"
 
 
 def _is_strangers(server: Server) -> bool:
-    """Whether a command line names the other project's package."""
+    """Return whether a command line names the other project's package."""
     words = server.words
     if not words:
         return False
@@ -204,6 +183,6 @@ def _is_strangers(server: Server) -> bool:
     if program == "alaya-mcp":
         return True
     pattern = _STRANGER_TO_RUNNERS if program in _RUNNERS else _STRANGER
-    # `python -m alaya_mcp` is ours, whatever runs the python.
+    # `python -m alaya_mcp` is ours, whatever starts the Python.
     named = (word for before, word in pairwise(words) if not (before == "-m" and "_" in word))
     return any(map(pattern.fullmatch, named))

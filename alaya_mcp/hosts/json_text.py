@@ -1,6 +1,6 @@
-"""Changes to JSON as text: one member is set or removed, and every other character stays as it was. Pure.
+"""Edits of JSON as text: one member is set or removed, every other character stays. Pure.
 
-The text given is valid JSON, without comments.
+The text given is valid JSON without comments, or blank.
 """
 
 import json
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 JsonPath = tuple[str | int, ...]
-"""Members' names and elements' indices, from the root."""
+"""Names of members and indices of elements, from the root."""
 
 BLANK: Final = "{}\n"
 
@@ -25,10 +25,10 @@ class Node:
     """One value.
 
     Attributes:
-        path: Where it is.
-        start: Where the member or element begins: at its name, or at the value itself.
-        value: Where the value begins.
-        end: Behind the value's last character.
+        path: From the root.
+        start: Offset of the member's name, or of the element.
+        value: Offset of the value itself.
+        end: Offset after the value.
     """
 
     path: JsonPath
@@ -38,7 +38,7 @@ class Node:
 
 
 class Tree:
-    """Where the values of a text are. Only containers that are asked for are looked into: a file may be very large."""
+    """The positions of the values in a text. Only requested containers are parsed: a file may be very large."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -48,17 +48,17 @@ class Tree:
 
     @property
     def looked_into(self) -> int:
-        """How many containers have been read member by member; all others were passed over whole."""
+        """How many containers were parsed member by member; the others were skipped as a whole."""
         return len(self._children)
 
     def children(self, parent: Node) -> list[Node]:
-        """The members or elements of a value, in their order; none of one that is no container."""
+        """Return the members or elements of a value, in order; none of a scalar."""
         if parent.value not in self._children:
             self._children[parent.value] = list(self._found(parent))
         return self._children[parent.value]
 
     def find(self, path: JsonPath) -> Node | None:
-        """The value at a path: of members with one name the last, which is the one that counts."""
+        """Return the value at a path; of members with the same name the last one, as parsers do."""
         node = self.root
         for depth in range(len(path)):
             inside = [child for child in self.children(node) if child.path == path[: depth + 1]]
@@ -68,7 +68,7 @@ class Tree:
         return node
 
     def nodes(self, start: int = 0, end: int | None = None) -> Iterator[Node]:
-        """Every value that reaches into a part of the text, in order: a container before what is in it."""
+        """Yield every value that overlaps a part of the text, containers before their contents."""
         waiting = [self.root]
         while waiting:
             node = waiting.pop()
@@ -94,7 +94,7 @@ class Tree:
 
 
 def with_member(text: str, path: JsonPath, value: object) -> str:
-    """The text with a member set. Objects on the way that are not there are made."""
+    """Return the text with a member set; missing objects on the path are added."""
     text = text if text.strip() else BLANK
     tree = Tree(text)
     if there := tree.find(path):
@@ -107,7 +107,7 @@ def with_member(text: str, path: JsonPath, value: object) -> str:
 
 
 def with_element(text: str, path: JsonPath, value: object) -> str:
-    """The text with one more element at the end of an array, which is made where it is not there."""
+    """Return the text with one more element at the end of an array, which is added if missing."""
     text = text if text.strip() else BLANK
     tree = Tree(text)
     parent = tree.find(path)
@@ -115,8 +115,8 @@ def with_element(text: str, path: JsonPath, value: object) -> str:
 
 
 def without(text: str, path: JsonPath) -> str:
-    """The text without a member or an element; as it is where there is none."""
-    while there := (tree := Tree(text)).find(path):  # a name may be there more than once
+    """Return the text without a member or an element; unchanged if there is none."""
+    while there := (tree := Tree(text)).find(path):  # the name may occur more than once
         parent = tree.find(path[:-1])
         if parent is None:
             break
@@ -133,30 +133,34 @@ def without(text: str, path: JsonPath) -> str:
     return text
 
 
+def without_empty(text: str, name: str) -> str:
+    """Return the text without a member of the root that is an empty object or array; unchanged otherwise."""
+    tree = Tree(text)
+    found = [node for node in tree.children(tree.root) if node.path == (name,)]
+    # A second member of the same name would take its place.
+    is_empty = len(found) == 1 and _EMPTY.fullmatch(text, found[0].value, found[0].end)
+    return without(text, (name,)) if is_empty else text
+
+
 def _after_space(text: str, at: int) -> int:
     space = _SPACE.match(text, at)
     return space.end() if space else at
 
 
 def _inserted(text: str, tree: Tree, parent: Node, value: object, *, name: str | None = None) -> str:
-    siblings = tree.children(parent)
-    newline = _newline(text)
-    indent = _indent(text)
+    siblings, newline, indent = tree.children(parent), _newline(text), _indent(text)
+    prefix = "" if name is None else f"{_json(name)}{_colon(text)}"
     if siblings:
         gap = text[parent.value + 1 : siblings[0].start]
         margin = _indentation(text, siblings[0].start)
-        dumped = _named(text, name) + _dumped(text, value, margin)
+        dumped = prefix + _dumped(text, value, margin)
         between = f",{newline}{margin}" if "\n" in gap else ", "
         return text[: siblings[-1].end] + between + dumped + text[siblings[-1].end :]
     margin = _indentation(text, parent.start)
-    dumped = _named(text, name) + _dumped(text, value, margin + (indent or ""))
+    dumped = prefix + _dumped(text, value, margin + (indent or ""))
     if indent is not None:
         dumped = f"{newline}{margin}{indent}{dumped}{newline}{margin}"
     return text[: parent.value + 1] + dumped + text[parent.end - 1 :]
-
-
-def _named(text: str, name: str | None) -> str:
-    return "" if name is None else f"{_json(name)}{_colon(text)}"
 
 
 def _dumped(text: str, value: object, margin: str) -> str:
@@ -169,7 +173,7 @@ def _json(value: object, indent: str | None = None, separators: tuple[str, str] 
     plain = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
     if plain.isascii() or not re.search("[\ud800-\udfff]", plain):
         return plain
-    return json.dumps(value, indent=indent, separators=separators)  # a half of a pair has no UTF-8
+    return json.dumps(value, indent=indent, separators=separators)  # half of a surrogate pair has no UTF-8
 
 
 def _newline(text: str) -> str:
@@ -181,13 +185,13 @@ def _colon(text: str) -> str:
 
 
 def _indent(text: str) -> str | None:
-    """What one level is indented by; None where everything is on one line."""
+    """Return the indentation of one level; None if everything is on one line."""
     if first := _FIRST_INDENT.match(text):
         return first[1]
     return None if "\n" not in text.strip() and not _EMPTY.fullmatch(text) else "  "
 
 
 def _indentation(text: str, at: int) -> str:
-    """The white space that the line of this character begins with."""
+    """Return the white space at the start of the line that contains this offset."""
     line = text[text.rfind("\n", 0, at) + 1 : at]
     return line[: len(line) - len(line.lstrip(" \t"))]

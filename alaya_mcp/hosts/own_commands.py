@@ -11,61 +11,51 @@ from typing import Final
 
 from alaya_mcp.hosts.catalogue import Host
 from alaya_mcp.hosts.differences import masked_entry, masked_words, printable
-from alaya_mcp.hosts.documents import elements, members
+from alaya_mcp.hosts.documents import elements, members, reason
 from alaya_mcp.hosts.entries import Wanted
 
 _SECONDS: Final = 120
 _SHOWN: Final = 4_000
-"""Characters of a command's output."""
+"""Characters of a command's output that are shown."""
 _TAKEN: Final = frozenset({"type", "command", "args", "env"})
 _BATCH_SYNTAX: Final = re.compile(r"[&|<>^%!\r\n]")
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One run of a host's command.
-
-    Attributes:
-        arguments: What it is given.
-        shown: The same, with what is not to be shown masked.
-    """
+    """The arguments of one run of a host's command, as they are and with possible secrets masked."""
 
     arguments: tuple[str, ...] = field(repr=False)
     shown: tuple[str, ...]
 
     @property
     def holds_secrets(self) -> bool:
-        """Whether something in it is not to be shown."""
+        """Whether an argument may be a secret."""
         return self.arguments != self.shown
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a command ended.
-
-    Attributes:
-        status: Its exit status; None where it did not start or did not end.
-        output: What it said, without secrets.
-    """
+    """A command's exit status, None if it did not start or end, and its output without secrets."""
 
     status: int | None
     output: str
 
 
 def adding(host: Host, wanted: Wanted, entry: Mapping[str, object]) -> Call:
-    """The run that adds an entry at user level."""
+    """Return the run that adds an entry at user level."""
     return Call(_add_arguments(host, wanted, entry), _add_arguments(host, wanted, masked_entry(entry)))
 
 
 def removing(host: Host, name: str) -> Call | None:
-    """The run that removes an entry at user level; None where the command cannot."""
+    """Return the run that removes an entry at user level; None if the host's command cannot."""
     arguments = ("mcp", "remove", name, "--scope", "user")
     return Call(arguments, arguments) if host.name == "claude-code" else None
 
 
 def not_taken(host: Host, entry: Mapping[str, object]) -> list[str]:
-    """The members of an entry that the host's command has no way to be given."""
-    if host.name == "vscode":  # it is given the entry whole
+    """Return the members of an entry that cannot be passed to the host's command."""
+    if host.name == "vscode":  # it takes the whole entry
         return []
     env = members(entry.get("env")).items()
     is_odd = any(not isinstance(value, str) or not name or "=" in name for name, value in env)
@@ -73,9 +63,9 @@ def not_taken(host: Host, entry: Mapping[str, object]) -> list[str]:
 
 
 def _add_arguments(host: Host, wanted: Wanted, entry: Mapping[str, object]) -> tuple[str, ...]:
-    """What the command is given.
+    """Return the command's arguments.
 
-    Claude Code takes every word behind `--env` for a variable, so the server's name comes first.
+    Claude Code takes every word after `--env` as a variable, so the server's name comes first.
     """
     if host.name == "vscode":
         whole = {"name": wanted.name, **entry, **({"inputs": list(wanted.inputs)} if wanted.inputs else {})}
@@ -86,23 +76,22 @@ def _add_arguments(host: Host, wanted: Wanted, entry: Mapping[str, object]) -> t
 
 
 def can_be_passed(program: str, arguments: Iterable[str]) -> bool:
-    """Whether a program gets its arguments as they are: a batch file (.cmd) on Windows reads some characters itself."""
+    """Return whether a program gets its arguments unchanged: a batch file on Windows interprets some characters."""
     is_batch = PureWindowsPath(program).suffix.lower() in {".cmd", ".bat"}
     return not is_batch or not any(map(_BATCH_SYNTAX.search, arguments))
 
 
 def shown(host: Host, call: Call, *, platform: str) -> str:
-    """A command line as a person would type it, without secrets."""
+    """Return a command line as a person would type it, without secrets."""
     words = [host.command or "", *call.shown]
     return printable(subprocess.list2cmdline(words) if platform == "win32" else shlex.join(words))
 
 
 def run(program: str, arguments: Sequence[str], environ: Mapping[str, str], secrets: Iterable[str]) -> Outcome:
-    """Run a host's command to its end."""
-    command = [program, *arguments]
+    """Run a host's command to its end, with its output masked."""
     try:
-        done = subprocess.run(  # noqa: S603 the host's own program, which the person has installed
-            command,
+        done = subprocess.run(  # noqa: S603 the host's own program, which the user installed
+            [program, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -111,8 +100,8 @@ def run(program: str, arguments: Sequence[str], environ: Mapping[str, str], secr
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return Outcome(None, f"It had not ended after {_SECONDS} seconds.")
+        return Outcome(None, f"It did not end within {_SECONDS} seconds.")
     except (OSError, ValueError) as error:
-        return Outcome(None, f"It could not be started: {getattr(error, 'strerror', None) or type(error).__name__}.")
+        return Outcome(None, f"It could not be started: {reason(error)}.")
     said = done.stdout.decode(errors="replace").strip()
     return Outcome(done.returncode, printable(masked_words(said, secrets))[:_SHOWN])

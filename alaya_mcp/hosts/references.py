@@ -1,4 +1,4 @@
-"""References in a configuration file, `${...}`, as each host replaces them, or does not. Pure."""
+"""References `${...}` in a configuration file, and how each host replaces them. Pure."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -22,7 +22,7 @@ _FILES: Final = frozenset(
     }
 )
 _OTHERS: Final[Mapping[str, frozenset[str]]] = {"vscode": _FOLDERS | _FILES, "cursor": _FOLDERS}
-"""What else is replaced, by host."""
+"""Other references that a host replaces."""
 _PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {"vscode": ("config:", "command:", "workspaceFolder:")}
 
 
@@ -31,28 +31,28 @@ class Unreplaced:
     """A reference that does not get a value.
 
     Attributes:
-        reference: As it stands, without a default, which may be the secret itself; `HIDDEN` where what is inside
-            is no name, and may be one too.
-        variable: The environment variable that is not set here; None where the host does not know such references.
+        reference: Without its default, which may be a secret; `HIDDEN` if the inside is not a name and may be one.
+        variable: The environment variable that is not set here; None if the host does not know such references.
     """
 
     reference: str
     variable: str | None = None
 
+    @property
+    def named(self) -> str:
+        """The variable in words, without a possible secret."""
+        return "what it names" if self.reference == HIDDEN else f"{self.variable}"
+
 
 def is_reference(text: str) -> bool:
-    """Whether a text is one reference to a name and nothing else: it holds no secret then."""
+    """Return whether a text is exactly one reference to a name, so that it holds no secret."""
     return _PLAIN.fullmatch(text) is not None
 
 
 def unreplaced(host: Host, text: str, environ: Mapping[str, str], inputs: Collection[str]) -> list[Unreplaced]:
-    """The references in a text that the host leaves as they are, or has no value for.
+    """Return the references in a text that the host does not replace, or has no value for.
 
-    Args:
-        host: Which.
-        text: One string of an entry.
-        environ: The environment that the host would have.
-        inputs: The ids of the inputs in the file.
+    `environ` is the environment that the host would have, `inputs` are the ids of the inputs in its file.
     """
     found: list[Unreplaced] = []
     for reference in _REFERENCE.finditer(text):
@@ -69,13 +69,13 @@ def unreplaced(host: Host, text: str, environ: Mapping[str, str], inputs: Collec
 
 
 def replaced(host: Host, text: str, environ: Mapping[str, str]) -> str:
-    """A text with the variables in it replaced as the host does; other references stay."""
+    """Return a text with its variables replaced as the host does it; other references are kept."""
 
     def value(reference: re.Match[str]) -> str:
         variable, default = _variable(host, reference[1])
         if not variable:
             return reference[0]
-        # Claude Code leaves what is not set as it is, editors put nothing in its place.
+        # Claude Code keeps a reference to an unset variable, editors replace it with nothing.
         missing = reference[0] if host.name == "claude-code" else ""
         return environ.get(variable, missing if default is None else default)
 
@@ -83,7 +83,7 @@ def replaced(host: Host, text: str, environ: Mapping[str, str]) -> str:
 
 
 def _variable(host: Host, inside: str) -> tuple[str | None, str | None]:
-    """The environment variable that a reference stands for, and its default."""
+    """Return the environment variable that a reference names, and its default."""
     match host.name:
         case "claude-code":
             found = _VARIABLE.fullmatch(inside)

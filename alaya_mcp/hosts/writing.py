@@ -1,7 +1,8 @@
-"""Configuration files on disk: a backup that overwrites nothing, and a replacement that is whole or does not happen."""
+"""Configuration files on disk: backups that overwrite nothing, and atomic replacements."""
 
 import os
 import stat
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -12,31 +13,37 @@ from alaya_mcp.hosts.documents import Document
 PRIVATE: Final = 0o600
 
 
+def content_of(path: Path) -> bytes | None:
+    """Return a file's bytes as they are now; None if it is missing.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
 def back_up(document: Document) -> Path:
-    """A copy of the file beside it, which only its owner can read: `NAME.bak`, `NAME.bak-1`, ...
+    """Copy the file to `NAME.bak`, `NAME.bak-1`, ... beside it, readable by its owner only; return the path.
 
     Raises:
         OSError: it cannot be written.
     """
     for number in count():
         copy = document.path.with_name(f"{document.path.name}.bak{f'-{number}' if number else ''}")
-        try:
-            descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), PRIVATE)
-        except FileExistsError:
-            continue
-        with open(descriptor, "wb") as file:  # noqa: PTH123 it is open already
+        with (
+            suppress(FileExistsError),
+            open(copy, "xb", opener=lambda path, flags: os.open(path, flags, PRIVATE)) as file,
+        ):
             file.write(document.content or b"")
-        return copy
+            return copy
     raise AssertionError("count ends")
 
 
 def replace(document: Document, text: str, *, is_private: bool) -> None:
-    """Put another text in the file's place, through a link, with its mode and without a byte order mark.
-
-    Args:
-        document: As it was read.
-        text: The new text.
-        is_private: Whether it holds keys: nobody but its owner may read it then. A stricter mode stays.
+    """Replace the file's text, through a link, keeping its mode; if `is_private`, only the owner may read it.
 
     Raises:
         OSError: it cannot be written; the file is as it was.
@@ -47,14 +54,5 @@ def replace(document: Document, text: str, *, is_private: bool) -> None:
 
 
 def is_readable_by_others(mode: int | None) -> bool:
-    """Whether permission bits let anybody but the owner read; never on Windows, where they say nothing."""
+    """Return whether permission bits let others read; False on Windows, where they mean nothing."""
     return os.name == "posix" and mode is not None and bool(mode & (stat.S_IRGRP | stat.S_IROTH))
-
-
-def make_private(path: Path) -> None:
-    """Take from others what they may do with a file.
-
-    Raises:
-        OSError: it is not ours.
-    """
-    path.chmod(stat.S_IMODE(path.stat().st_mode) & PRIVATE)

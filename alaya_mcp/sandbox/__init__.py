@@ -34,11 +34,11 @@ What the sandbox does not do:
     pattern, uniqueItems and not are not followed. Only an unknown type makes a schema refused.
   - Images are counted, neither fetched nor looked at. No audio, video, log probabilities, embeddings,
     plain completions, or structured output other than by response_format.
-  - An answer that goes on from an assistant's message starts anew where JSON was asked for.
+  - An answer that goes on from an assistant's message starts over where JSON was asked for.
   - How the list's filters match is assumed: a part of the name, either spelling of a status, the rest exactly.
   - Nothing can be deployed, changed, stopped or deleted, and nothing scales or wakes up by itself.
-  - No rate limits, quotas, expiring keys, TLS, or faults of a network in between, but those that
-    `--fault` asks for; `alayanew-mcp sandbox --faults` lists them.
+  - No rate limits, quotas, expiring keys, TLS, or faults of a network in between, except those
+    that `--fault` asks for; `alayanew-mcp sandbox --faults` lists them.
   - vLLM's answers follow recordings of 0.32.0. SGLang's names and error shape follow its source, the
     rest of SGLang and the gateway's own errors (401, 503) are assumed: neither was seen running.
 """

@@ -2,11 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
-
-_LONG_MAX = 2**63 - 1
-_MAX_STOPS = 4
-_THINKING_SWITCHES = ("enable_thinking", "thinking")  # Qwen's and DeepSeek's chat templates
+from pydantic import BaseModel, Field, JsonValue
 
 
 class StreamOptions(BaseModel):
@@ -26,9 +22,7 @@ class Message(BaseModel):
     @property
     def parts(self) -> list[dict[str, JsonValue]]:
         """Return the content as parts, whichever way it was written."""
-        if isinstance(self.content, str):
-            return [{"type": "text", "text": self.content}]
-        return self.content or []
+        return [{"type": "text", "text": self.content}] if isinstance(self.content, str) else self.content or []
 
     @property
     def text(self) -> str:
@@ -75,8 +69,6 @@ class ResponseFormat(BaseModel):
 class ChatRequest(BaseModel):
     """The fields of a chat request that the sandbox acts on; others are ignored (recorded: unknown_field)."""
 
-    model_config = ConfigDict(extra="ignore")
-
     messages: list[Message]
     model: str | None = None
     lora_path: JsonValue = None
@@ -89,8 +81,8 @@ class ChatRequest(BaseModel):
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     n: int | None = None
-    seed: Annotated[int | None, Field(ge=-_LONG_MAX - 1, le=_LONG_MAX)] = None
-    stop: str | Annotated[list[str], Field(max_length=_MAX_STOPS)] | None = None
+    seed: Annotated[int | None, Field(ge=-(2**63), le=2**63 - 1)] = None
+    stop: str | Annotated[list[str], Field(max_length=4)] | None = None
     tools: list[Tool] | None = None
     tool_choice: JsonValue = None
     parallel_tool_calls: bool | None = True
@@ -116,14 +108,8 @@ class ChatRequest(BaseModel):
         return function.get("name") if isinstance(function, dict) else None
 
     @property
-    def lets_think(self) -> bool:
-        """Whether no switch of the chat template turns the thinking off."""
-        switches = self.chat_template_kwargs or {}
-        return all(switches.get(name) is not False for name in _THINKING_SWITCHES)
-
-    @property
     def wants_json(self) -> bool:
-        """Whether the answer has to be JSON."""
+        """Return whether the answer has to be JSON."""
         return self.response_format is not None and self.response_format.type != "text"
 
     @property
@@ -134,7 +120,7 @@ class ChatRequest(BaseModel):
 
     @property
     def begun(self) -> str | None:
-        """Return the text that the answer goes on from; None when it starts anew."""
+        """Return the text that the answer goes on from; None for one that starts from nothing."""
         last = self.messages[-1] if self.messages else None
         return last.text if last and last.role == "assistant" and self.continue_final_message else None
 

@@ -6,30 +6,23 @@ from contextlib import contextmanager
 
 import anyio
 
+_SHOWN = ("requests", "lookups", "control_requests", "chats_started", "chats_finished", "chats_aborted", "chats_active")
+
 
 class CountedChat:
-    """One chat request that passed every check; it counts as aborted unless it is marked finished."""
+    """One chat that passed every check; it counts as aborted unless it is `finished`, which is all of it written."""
 
-    def __init__(self) -> None:
-        self.finished = False
-
-    def finish(self) -> None:
-        """Note that the whole answer was written."""
-        self.finished = True
+    finished: bool = False
 
 
 class Stats:
-    """Live counters. A refused request counts in `requests` only; a chat starts once it is accepted.
-
-    `requests` counts data-plane requests by deployment, `chat_requests` those of them that ask for a chat.
-    `control_requests` counts control-plane requests, `lookups` those for the detail of one deployment, by deployment.
-    """
+    """Live counters. A refused request counts in `requests` only; a chat starts once it is accepted."""
 
     def __init__(self) -> None:
-        self.requests: Counter[str] = Counter()
-        self.chat_requests: Counter[str] = Counter()
-        self.lookups: Counter[str] = Counter()
-        self.control_requests = 0
+        self.requests: Counter[str] = Counter()  # to the data plane, by deployment
+        self.chat_requests: Counter[str] = Counter()  # those of them that ask for a chat
+        self.lookups: Counter[str] = Counter()  # of the detail of one deployment
+        self.control_requests = 0  # to the control plane, look-ups among them
         self.chats_started = 0
         self.chats_finished = 0
         self.chats_aborted = 0
@@ -37,7 +30,7 @@ class Stats:
 
     @property
     def chats_active(self) -> int:
-        """Chats that have started and neither finished nor been aborted."""
+        """Return the number of chats that have started and neither finished nor been aborted."""
         return self.chats_started - self.chats_finished - self.chats_aborted
 
     def count_request(self, service_id: str, *, chatting: bool) -> None:
@@ -74,15 +67,7 @@ class Stats:
 
     def snapshot(self) -> dict[str, object]:
         """Return the counters as one JSON object."""
-        return {
-            "requests": dict(self.requests),
-            "lookups": dict(self.lookups),
-            "control_requests": self.control_requests,
-            "chats_started": self.chats_started,
-            "chats_finished": self.chats_finished,
-            "chats_aborted": self.chats_aborted,
-            "chats_active": self.chats_active,
-        }
+        return {name: getattr(self, name) for name in _SHOWN}
 
     def _notify(self) -> None:
         # An anyio event cannot be cleared, so every change has an event of its own.

@@ -20,7 +20,7 @@ def cut(text: str) -> list[str]:
 
 
 def skip(tokens: Sequence[str], characters: int) -> list[str]:
-    """Leave out that many characters at the front."""
+    """Return the tokens without a number of characters at the front."""
     left: list[str] = []
     for token in tokens:
         if len(token) > characters:

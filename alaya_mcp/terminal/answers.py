@@ -1,4 +1,4 @@
-"""A chat at the end of a pipe: each line is a message, each answer is printed, and nothing else is."""
+"""A chat over a pipe: each line is a message or a command, and stdout has nothing but the answers."""
 
 import json
 from collections.abc import AsyncIterable
@@ -9,56 +9,55 @@ from alaya_mcp.errors import AlayaError
 from alaya_mcp.printable import encodable
 from alaya_mcp.terminal.chat_session import ChatSession, Received
 from alaya_mcp.terminal.commands import IN_A_PIPE, Do, Say, Unknown, parse_line
-from alaya_mcp.terminal.conversation import Conversation, Reply
-from alaya_mcp.terminal.error_steps import error_fields
+from alaya_mcp.terminal.conversation import Conversation, Message
+from alaya_mcp.terminal.error_steps import STEPS_IN_A_PIPE, STEPS_OF_ONE_LINE, Steps, error_fields, error_lines
 from alaya_mcp.terminal.facts import answer_line, cut_line, doubts
 from alaya_mcp.terminal.lines import PipedLine
 from alaya_mcp.terminal.screen import Screen
 
 _NOT_TEXT = (
-    "The line is not UTF-8, nor text in this system's encoding, so it was not sent. Convert the input first, "
+    "The line is neither UTF-8 nor text in this system's encoding, so it was not sent. Convert the input first, "
     "for example: iconv -f GBK -t UTF-8 questions.txt | alayanew-mcp chat NAME"
 )
-_MODES = ("auto", "on", "off")
 
 
 class Report(Protocol):
-    """Says what came of each line."""
+    """Reports the outcome of each line."""
 
     def answered(self, line: PipedLine, received: Received) -> None:
-        """An answer came, whole or in part; its text has been shown already where it is shown as it comes."""
+        """Report a complete or partial answer; the screen may have shown its text already."""
         ...
 
-    def failed(self, line: PipedLine, error: AlayaError) -> None:
-        """No answer came."""
+    def failed(self, line: PipedLine, error: AlayaError, steps: Steps) -> None:
+        """Report a line without an answer, with the next step from `steps`."""
         ...
 
     def refused(self, line: PipedLine, why: str) -> None:
-        """Nothing was asked."""
+        """Report a line that was not sent."""
         ...
 
 
 class TextReport:
-    """Answers on stdout as they come, and everything else beside them."""
+    """Writes facts, warnings and errors to stderr."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
 
     def answered(self, line: PipedLine, received: Received) -> None:
-        """Say which model answered and what is doubtful."""
+        """Show which model answered, and the warnings."""
         del line
         if result := received.result:
             self._screen.fact(answer_line(result))
             for warning in _warnings(received):
                 self._screen.warn(warning)
 
-    def failed(self, line: PipedLine, error: AlayaError) -> None:
-        """Say which line and why."""
+    def failed(self, line: PipedLine, error: AlayaError, steps: Steps) -> None:
+        """Show the line's number and the error."""
         self._screen.fact(f"line {line.number}:")
-        self._screen.fail(error)
+        self._screen.say(error_lines(error, steps), "red")
 
     def refused(self, line: PipedLine, why: str) -> None:
-        """Say which line and why."""
+        """Show the line's number and the reason."""
         self._screen.say(f"line {line.number}: {why}", "red")
 
 
@@ -68,22 +67,19 @@ def _warnings(received: Received) -> list[str]:
 
 
 class JsonReport:
-    """One JSON object a line on stdout: `line`, `prompt`, and the fields of the result or an `error`."""
+    """Prints one JSON object per line on stdout: `line`, `prompt`, and the fields of the result or an `error`."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
 
     def answered(self, line: PipedLine, received: Received) -> None:
         """Print the result."""
-        if result := received.result:
-            result = result.model_copy(update={"warnings": _warnings(received)})
-            self._print(line, result.model_dump(mode="json", exclude_none=True))
-        else:
-            self._print(line, {})
+        result = received.result and received.result.model_copy(update={"warnings": _warnings(received)})
+        self._print(line, result.model_dump(mode="json", exclude_none=True) if result else {})
 
-    def failed(self, line: PipedLine, error: AlayaError) -> None:
+    def failed(self, line: PipedLine, error: AlayaError, steps: Steps) -> None:
         """Print the error."""
-        self._print(line, {"error": error_fields(error)})
+        self._print(line, {"error": error_fields(error, steps)})
 
     def refused(self, line: PipedLine, why: str) -> None:
         """Print the error."""
@@ -99,10 +95,10 @@ class PipedChat:
 
     Args:
         session: The deployment.
-        screen: Where the answers go; it knows whether somebody reads them.
-        report: What is said of each line.
+        screen: Receives the answers; knows whether its reader is gone.
+        report: Reports the outcome of each line.
         system: The system message, or None.
-        is_conversation: Whether each line goes on from those before it.
+        is_conversation: Whether each line continues the conversation.
     """
 
     def __init__(
@@ -121,16 +117,16 @@ class PipedChat:
         self._is_conversation = is_conversation
 
     async def run(self, lines: AsyncIterable[PipedLine]) -> int:
-        """Answer every line; the exit status, 1 where any had no whole answer, or no reader.
+        """Answer every line and return the exit status: 1 if a line had no complete answer, or the reader is gone.
 
-        A line may be one of the commands that touch no file; a message that begins with a slash is typed with two.
+        Commands that touch files are refused: piped text can come from anybody.
         """
         status = 0
         async for line in lines:
             match parse_line(line.text) if line.text is not None else None:
                 case Say(text):
                     has_answer = await self._ask(line, encodable(text))
-                case Do("quit"):
+                case Do("quit", ""):
                     break
                 case Do(name, argument) if name in IN_A_PIPE:
                     has_answer = self._do(line, name, argument)
@@ -138,8 +134,8 @@ class PipedChat:
                     known = ", ".join(f"/{each}" for each in sorted(IN_A_PIPE))
                     self._report.refused(
                         line,
-                        f"/{name} is no command that a pipe may hold ({known}), so the line was not sent; a message "
-                        "that begins with a slash is written with two.",
+                        f"/{name} is not a command in a pipe ({known}), so the line was not sent. To send a "
+                        "message that begins with a slash, write two.",
                     )
                     has_answer = False
                 case None:
@@ -151,20 +147,22 @@ class PipedChat:
         return status
 
     async def _ask(self, line: PipedLine, text: str) -> bool:
-        """Whether a whole answer came."""
-        question = Turn("user", text)
+        """Return whether a complete answer arrived."""
+        question, manner = Turn("user", text), self._session.manner
         try:
             received = await self._session.reply((*self._conversation.turns, question))
         except AlayaError as error:
-            self._report.failed(line, error)
+            manner.waits = not error.passes_once_loaded  # the next lines fail at once, until it is ready
+            self._report.failed(line, error, STEPS_IN_A_PIPE if self._is_conversation else STEPS_OF_ONE_LINE)
             return False
+        manner.waits = True
         self._report.answered(line, received)
         if received.text and self._is_conversation:
-            self._conversation = self._conversation.answered(question, Reply(received.text))
+            self._conversation = self._conversation.answered(question, Message.reply(received.text))
         return bool(received.text) and not (received.result and received.result.truncated)
 
     def _do(self, line: PipedLine, name: str, argument: str) -> bool:
-        """Whether the command could be obeyed; it holds for the lines after it."""
+        """Execute a command for the lines that follow; return whether its argument was valid."""
         manner = self._session.manner
         match name, argument:
             case "clear", "":
@@ -176,10 +174,10 @@ class PipedChat:
             case "thinking", "auto" | "on" | "off":
                 manner.thinking = argument
             case "thinking", _:
-                self._report.refused(line, f"/thinking takes {', '.join(_MODES)} in a pipe.")
+                self._report.refused(line, "/thinking takes auto, on or off in a pipe.")
                 return False
             case _:
-                wrong = "takes nothing after it" if argument else "needs something after it in a pipe"
+                wrong = "takes no argument" if argument else "needs an argument in a pipe"
                 self._report.refused(line, f"/{name} {wrong}.")
                 return False
         return True

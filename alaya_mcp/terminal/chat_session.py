@@ -1,4 +1,4 @@
-"""The deployment at the other end: looked up, waited for, asked for its models, and for answers."""
+"""A deployment to chat with: look it up, wait for it, list its models, get answers."""
 
 import math
 from collections.abc import Awaitable, Callable
@@ -28,36 +28,38 @@ from alaya_mcp.upstream.explain import explain
 from alaya_mcp.upstream.failures import Failure
 
 _INTERVAL_SECONDS: Final = 0.03
-"""Between pieces of text, so that a fast answer does not keep the terminal busy."""
+"""Between pieces of text, so that a fast answer does not flood the terminal."""
 _LIST_SECONDS: Final = 5.0
-"""For the engine's own list, which a healthy one gives in milliseconds."""
+"""For the engine's list of models; a healthy engine answers in milliseconds."""
 
 _T = TypeVar("_T")
 
 
 @dataclass(slots=True)
 class Manner:
-    """How the deployment is asked; a person changes it on the way.
+    """How the deployment is asked; commands change it.
 
     Attributes:
-        timeout: Seconds, the whole budget of one answer.
+        timeout: Time limit of one answer, in seconds.
         model: The name to ask for; None for the base model.
         thinking: Whether a model that can think does so.
+        waits: Whether an answer waits for a deployment that is loading.
     """
 
     timeout: float
     model: str | None = None
     thinking: Thinking = "auto"
+    waits: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What came of an answer.
+    """An answer, complete or partial.
 
     Attributes:
-        text: Of the reply.
-        result: All about it; None where it was interrupted.
-        remarks: What should be known about it.
+        text: The reply's text.
+        result: The whole result; None if it was interrupted.
+        remarks: Warnings about it.
     """
 
     text: str
@@ -66,14 +68,14 @@ class Received:
 
 
 class ChatSession:
-    """One deployment.
+    """Chats with one deployment.
 
     Args:
         account: The account.
-        reference: Its id, name or alias.
+        reference: The deployment's id, name or alias.
         manner: How it is asked.
-        screen: Where its answers appear.
-        interruption: What ends them early.
+        screen: Shows progress and answers.
+        interruption: Cancels an answer.
     """
 
     def __init__(
@@ -86,20 +88,20 @@ class ChatSession:
         self._served = ServedNames(account.client)
         self.manner = manner
         self.models: tuple[str, ...] = ()
-        """The names that can be asked for, as far as they are known."""
+        """The names of its models, as far as they are known."""
 
     async def look(self) -> tuple[str, Deployment]:
-        """Its id, and the deployment as it is now.
+        """Return its id and its current state.
 
         Raises:
             AlayaError: each control-plane row of docs/errors.md.
         """
-        service_id, deployment = await self._told(lambda _: self._find())
+        service_id, deployment = await self._shown(lambda _: self._find())
         self.models = self.models or deployment_names(deployment).models
         return service_id, deployment
 
     async def awaited(self, deployment: Deployment) -> Deployment:
-        """The deployment once it is ready, or as it was last seen when waiting does not help.
+        """Return the deployment once it is ready, or its last state if waiting does not help.
 
         Raises:
             AlayaError: each control-plane row of docs/errors.md.
@@ -112,13 +114,13 @@ class ChatSession:
         def wait(notes: ProgressNotes) -> Awaitable[Deployment]:
             return wait_until_ready(deployment, look, Deadline(math.inf, math.inf), notes)
 
-        return deployment if readiness(deployment).ready else await self._told(wait)
+        return deployment if readiness(deployment).ready else await self._shown(wait)
 
     async def choose(self, wanted: str | None, service_id: str, deployment: Deployment) -> Choice:
-        """The model that a name stands for, or the one that answers where none is named.
+        """Return the model of that name, or the one that answers if none is named.
 
         Raises:
-            ModelNotServed: there is none of that name; with the nearest.
+            ModelNotServed: the deployment does not serve it; with the nearest names.
             AlayaError: no name is known and the engine could not be asked.
         """
         engine = self._account.client.engine(deployment, service_id)
@@ -131,40 +133,40 @@ class ChatSession:
         return choice
 
     async def listed(self, service_id: str, deployment: Deployment) -> LoraListResult:
-        """The models that can be asked, with those that the engine alone tells, where it can be asked.
+        """Return the models, including those that only the engine lists, if it can be asked.
 
         Raises:
-            AlayaError: the engine's address cannot be used.
+            AlayaError: the engine's address is unusable.
         """
         client = self._account.client
         engine = client.engine(deployment, service_id)
         try:
             served = await client.served_names(engine, Deadline.after(_LIST_SECONDS))
             result = verified(deployment, service_id, [served])
-        except (AlayaError, Failure):  # what the control plane tells is worth having all the same
+        except (AlayaError, Failure):  # the control plane's list is enough
             result = lora_list_result(deployment, service_id)
         self.models = (*result.base_models, *(row.model for row in result.lora_models)) or self.models
         return result
 
     async def reply(self, turns: tuple[Turn, ...], *, continues: bool = False) -> Received:
-        """The answer to a conversation, shown as it comes; as much of it as came where it is interrupted.
+        """Show the answer as it arrives and return it; if interrupted, the text so far.
 
         Raises:
-            AlayaError: nothing of a reply came; each row of docs/errors.md.
+            AlayaError: no part of a reply arrived; each row of docs/errors.md.
         """
         manner, pieces = self.manner, list[str]()
         request = ChatRequest(
             turns,
             features=Features(thinking=manner.thinking, continues=continues),
             model=manner.model,
-            wait_seconds=manner.timeout,
+            wait_seconds=manner.timeout if manner.waits else 0,
         )
 
         def chat(notes: ProgressNotes) -> Awaitable[Outcome]:
             return self._account.chats.run(self._reference, request, Deadline.after(manner.timeout), notes)
 
         with self._interruption.block():
-            outcome = await self._told(chat, pieces)
+            outcome = await self._shown(chat, pieces)
             return Received(outcome.result.content, outcome.result, outcome.remarks)
         return Received("".join(pieces), None)
 
@@ -172,8 +174,8 @@ class ChatSession:
         deadline = Deadline.after(READ_BUDGET_SECONDS)
         return await self._account.names.find(self._reference, deadline, self._account.cache.fresh)
 
-    async def _told(self, work: Callable[[ProgressNotes], Awaitable[_T]], pieces: list[str] | None = None) -> _T:
-        """What `work` comes to, with its progress on the screen and its text in `pieces`."""
+    async def _shown(self, work: Callable[[ProgressNotes], Awaitable[_T]], pieces: list[str] | None = None) -> _T:
+        """Return the result of `work`; show its progress, and add its text to `pieces`."""
 
         async def notify(progress: float, message: str, phase: Phase) -> None:
             del progress

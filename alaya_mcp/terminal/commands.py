@@ -1,4 +1,4 @@
-"""What one typed line means: a message, or one of the `/commands`. Pure."""
+"""Parse a typed line: a message or one of the `/commands`. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ class Command:
 
     Attributes:
         name: Without its slash.
-        argument: Its placeholder, in brackets where it can be left out; empty where there is none.
+        argument: Its placeholder, in brackets if it is optional; empty if there is none.
         summary: What it does.
-        words: What its argument can be, where there are few.
+        words: The values of its argument, if there are few.
     """
 
     name: str
@@ -24,12 +24,12 @@ class Command:
 
     @property
     def usage(self) -> str:
-        """As it is typed."""
+        """The command with its placeholder."""
         return f"/{self.name} {self.argument}".rstrip()
 
 
 COMMANDS: Final = (
-    Command("model", "[NAME]", "list the models that can be asked, or ask NAME from now on"),
+    Command("model", "[NAME]", "list the models, or switch to NAME"),
     Command("system", "[TEXT|off]", "show, set or remove the system message", ("off",)),
     Command(
         "thinking",
@@ -38,26 +38,26 @@ COMMANDS: Final = (
         ("show", "hide", "auto", "on", "off"),
     ),
     Command("retry", "", "ask the last message again"),
-    Command("continue", "", "go on from the last reply"),
-    Command("clear", "", "begin the conversation anew"),
-    Command("save", "FILE", "write the conversation: Markdown for .md, else JSON messages as OpenAI has them"),
-    Command("save!", "FILE", "the same, over a file that is there"),
-    Command("load", "FILE", "take up a conversation that was saved as JSON"),
+    Command("continue", "", "continue the last reply"),
+    Command("clear", "", "begin a new conversation"),
+    Command("save", "FILE", "write the conversation: Markdown for .md, else OpenAI's JSON messages"),
+    Command("save!", "FILE", "the same, and overwrite the file"),
+    Command("load", "FILE", "load a conversation that was saved as JSON"),
     Command("info", "", "show the deployment as it is now"),
-    Command("help", "", "show this"),
+    Command("help", "", "list the commands"),
     Command("quit", "", "leave, as Ctrl-D does"),
 )
-"""Every command, as `/help` lists them."""
+"""Every command, in the order of `/help`."""
 
 LEAVING: Final = frozenset({"exit", "quit", ":q", "/exit", "/bye"})
-"""What people type to leave, beside `/quit`."""
+"""What people type to leave, besides `/quit`."""
 IN_A_PIPE: Final = frozenset({"model", "system", "thinking", "clear", "quit"})
-"""Commands that a pipe may hold: none that touches a file, since what is piped in may come from anybody."""
+"""Commands that work in a pipe: none touches a file, since piped text can come from anybody."""
 
 _HINTS: Final = (
-    "Alt-Enter, or Enter after a \\, begins a new line; pasted text stays whole.",
-    "A message that begins with a slash is typed with two: //",
-    "Ctrl-C ends the answer that is being written; what came of it is kept.",
+    "Alt-Enter, or Enter after a \\, begins a new line.",
+    "To send a message that begins with a slash, type two: //",
+    "Ctrl-C cancels the answer; the text so far is kept.",
 )
 
 
@@ -70,7 +70,7 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Do:
-    """A command that there is."""
+    """A known command."""
 
     name: str
     argument: str
@@ -78,7 +78,7 @@ class Do:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A command that there is not, and those it is most like."""
+    """An unknown command, and the nearest known ones."""
 
     name: str
     nearest: tuple[str, ...]
@@ -88,7 +88,7 @@ Line = Say | Do | Unknown
 
 
 def parse_line(line: str) -> Line | None:
-    """What a line means; None for one without anything on it."""
+    """Return what a line means, None if it is blank."""
     if not line.strip():
         return None
     if line.startswith("//"):
@@ -103,12 +103,12 @@ def parse_line(line: str) -> Line | None:
 
 
 def goes_on(text: str) -> bool:
-    """Whether Enter after this text begins a new line; a command's argument may end with a backslash."""
+    """Return whether Enter begins a new line here; a command's argument may end with a backslash."""
     return text.endswith("\\") and (not text.startswith("/") or text.startswith("//"))
 
 
 def completions(text: str, models: Sequence[str]) -> list[str]:
-    """What the last word of a line that is being typed may become, beginning as it does."""
+    """Return the words that complete the last word of a line."""
     if not text.startswith("/") or text.startswith("//") or "\n" in text:
         return []
     name, space, argument = text[1:].partition(" ")
@@ -119,7 +119,7 @@ def completions(text: str, models: Sequence[str]) -> list[str]:
 
 
 def help_text() -> str:
-    """Every command with what it does, and what else can be typed."""
+    """Return the text of `/help`."""
     width = max(len(command.usage) for command in COMMANDS)
     rows = [f"{command.usage:<{width}}  {command.summary}" for command in COMMANDS]
     return "\n".join([*rows, "", *_HINTS])

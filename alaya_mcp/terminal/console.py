@@ -1,4 +1,4 @@
-"""A terminal that takes any text: UTF-8 with replacement, plain where it is no terminal."""
+"""A console on stdout that takes any text, and prints without styles into a pipe or a file."""
 
 import sys
 
@@ -6,7 +6,7 @@ from rich.console import Console
 
 
 def open_console() -> Console:
-    """A console on stdout; consoles of another encoding (cp936) show what they can instead of failing."""
+    """Return a console on stdout; in another encoding (cp936) it replaces characters instead of failing."""
     if reconfigure := getattr(sys.stdout, "reconfigure", None):
         reconfigure(encoding="utf-8", errors="replace")
     is_terminal = sys.stdout is not None and sys.stdout.isatty()

@@ -1,4 +1,4 @@
-"""What has been said, as a value: each step gives a new one. Pure."""
+"""A conversation as an immutable value. Pure."""
 
 from dataclasses import dataclass, replace
 
@@ -7,32 +7,22 @@ from alaya_mcp.chat.request import Turn
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What came of an answer.
-
-    Attributes:
-        text: Without the thinking.
-        model: That answered.
-        cut: Why it is not whole; empty where it is.
-    """
-
-    text: str
-    model: str = ""
-    cut: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn, and for an assistant's how it came about.
+    """One turn, with the origin of an assistant's.
 
     Attributes:
-        model: That answered; empty where it is not known.
-        cut: Why it is not whole; empty where it is, or where that is not known.
+        model: The model that answered; empty if unknown.
+        cut: Why it is incomplete; empty if it is complete or unknown.
     """
 
     turn: Turn
     model: str = ""
     cut: str = ""
+
+    @classmethod
+    def reply(cls, text: str, model: str = "", cut: str = "") -> "Message":
+        """Return an assistant's message."""
+        return cls(Turn("assistant", text), model, cut)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +31,8 @@ class Conversation:
 
     Attributes:
         system: The system message.
-        messages: What was said, the oldest first.
-        unanswered: The last question, where no text came in answer; not part of `messages`.
+        messages: The turns after it, oldest first.
+        unanswered: The last question, if it has no answer yet; not in `messages`.
     """
 
     system: str | None = None
@@ -51,7 +41,7 @@ class Conversation:
 
     @classmethod
     def of(cls, turns: tuple[Turn, ...]) -> "Conversation":
-        """The conversation that these turns are."""
+        """Return the conversation of these turns."""
         system = turns[0].content if turns and turns[0].role == "system" else None
         said = turns if system is None else turns[1:]
         unanswered = said[-1] if said and said[-1].role == "user" else None
@@ -60,18 +50,18 @@ class Conversation:
 
     @property
     def turns(self) -> tuple[Turn, ...]:
-        """As a chat takes them."""
+        """The turns to send."""
         system = () if self.system is None else (Turn("system", self.system),)
         return (*system, *(message.turn for message in self.messages))
 
     @property
     def can_continue(self) -> bool:
-        """Whether there is a reply to go on from."""
+        """Whether the last message is a reply that can be continued."""
         last = self.messages[-1].turn if self.messages else None
         return last is not None and last.role == "assistant" and bool(last.content) and not last.tool_calls
 
     def last_question(self) -> "tuple[Conversation, Turn] | None":
-        """The user's last message, and the conversation before it; None where there is none."""
+        """Return the conversation before the user's last message, and that message; None without one."""
         if self.unanswered:
             return replace(self, unanswered=None), self.unanswered
         for index in reversed(range(len(self.messages))):
@@ -79,18 +69,17 @@ class Conversation:
                 return replace(self, messages=self.messages[:index]), self.messages[index].turn
         return None
 
-    def answered(self, question: Turn, reply: Reply) -> "Conversation":
-        """With a question and what came in answer."""
-        answer = Message(Turn("assistant", reply.text), reply.model, reply.cut)
-        return replace(self, messages=(*self.messages, Message(question), answer), unanswered=None)
+    def answered(self, question: Turn, reply: Message) -> "Conversation":
+        """Return the conversation with a question and its answer added."""
+        return replace(self, messages=(*self.messages, Message(question), reply), unanswered=None)
 
     def not_answered(self, question: Turn) -> "Conversation":
-        """With a question that is still to be answered."""
+        """Return the conversation with an unanswered question."""
         return replace(self, unanswered=question)
 
-    def continued(self, reply: Reply) -> "Conversation":
-        """With what came after the last reply, or in its place where the engine started over."""
+    def continued(self, reply: Message) -> "Conversation":
+        """Return the conversation with the last reply continued, or replaced if the engine started over."""
         last = self.messages[-1].turn
-        begun = "" if starts_over(last.content, reply.text) else last.content
-        whole = Message(replace(last, content=begun + reply.text), reply.model, reply.cut)
+        begun = "" if starts_over(last.content, reply.turn.content) else last.content
+        whole = replace(reply, turn=replace(last, content=begun + reply.turn.content))
         return replace(self, messages=(*self.messages[:-1], whole))

@@ -1,7 +1,8 @@
-"""A chat with a person: reads lines, does what they say, and never ends because of an error."""
+"""A chat with a person: reads messages and commands; an error does not end it."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from alaya_mcp.chat.request import Turn
@@ -11,7 +12,7 @@ from alaya_mcp.errors import AlayaError
 from alaya_mcp.printable import encodable
 from alaya_mcp.terminal.chat_session import ChatSession, Received
 from alaya_mcp.terminal.commands import COMMANDS, LEAVING, Do, Say, Unknown, help_text, parse_line
-from alaya_mcp.terminal.conversation import Conversation, Reply
+from alaya_mcp.terminal.conversation import Conversation, Message
 from alaya_mcp.terminal.facts import (
     answer_line,
     cut_line,
@@ -27,18 +28,18 @@ from alaya_mcp.terminal.screen import Screen
 from alaya_mcp.terminal.transcript import FileRefused, load, path_of, save
 
 INTERRUPTED: Final = 130
-"""The exit status of a program that Ctrl-C ended."""
+"""The exit status after Ctrl-C."""
 _HOW_TO_LEAVE: Final = "Ctrl-D or /quit leaves."
 _CUT_HERE: Final = "Ctrl-C"
 
 
 class Dialogue:
-    """One sitting.
+    """One chat with a person.
 
     Args:
         session: The deployment.
-        screen: What the person sees.
-        read: What the person types.
+        screen: Shows everything.
+        read: Reads what the person types.
         interruption: Ctrl-C.
         system: The system message, or None.
     """
@@ -61,10 +62,10 @@ class Dialogue:
         self._answers_as: str | None = None
 
     async def run(self) -> int:
-        """Go on until the person leaves; the exit status.
+        """Chat until the person leaves; return the exit status.
 
         Raises:
-            AlayaError: there is no deployment, or no model, to chat with.
+            AlayaError: the deployment or the model does not exist.
         """
         if not await self._begin():
             return INTERRUPTED
@@ -77,11 +78,11 @@ class Dialogue:
                 if not interrupted.had_text:
                     self._screen.fact(_HOW_TO_LEAVE)
                 continue
-            if not await self._heed(encodable(line)):
+            if not await self._execute(encodable(line)):
                 return 0
 
     async def _begin(self) -> bool:
-        """Say who answers, once the deployment is ready or the person does not want to wait; False without one."""
+        """Wait for the deployment and show which model answers; False if the person cancelled before that."""
         with self._interruption.block():
             service_id, deployment = await self._session.look()
             self._title = f"Conversation with {deployment.name or service_id}"
@@ -93,10 +94,10 @@ class Dialogue:
             if readiness(deployment).ready:
                 await self._meet(service_id, deployment)
             elif readiness(deployment).may_pass:
-                self._screen.fact("A message waits for it.")
+                self._screen.fact("Your next message waits for it.")
             else:
                 self._screen.fail(not_ready(deployment, service_id))
-            self._screen.fact("/help lists what can be typed.")
+            self._screen.fact("/help lists the commands.")
             return True
         return False
 
@@ -107,29 +108,29 @@ class Dialogue:
         for warning in doubts(choice.remarks):
             self._screen.warn(warning)
 
-    async def _heed(self, line: str) -> bool:
-        """Do what a line says; whether to go on."""
+    async def _execute(self, line: str) -> bool:
+        """Send a message or execute a command; return whether the chat goes on."""
         match Do("quit", "") if line.strip().casefold() in LEAVING else parse_line(line):
             case None:
                 pass
             case Say(text):
                 await self._ask(self._conversation, Turn("user", text))
-            case Do("quit"):
+            case Do("quit", ""):
                 return False
             case Do(name, argument):
                 await self._do(name, argument)
             case Unknown(name, nearest):
-                like = f" Nearest: {', '.join(f'/{each}' for each in nearest)}." if nearest else ""
+                meant = f" Did you mean {' or '.join(f'/{each}' for each in nearest)}?" if nearest else ""
                 self._screen.warn(
-                    f"There is no command /{name}.{like} /help lists them; a message that begins with a slash is "
-                    "typed with two."
+                    f"There is no command /{name}.{meant} /help lists them. To send a message that begins with a "
+                    "slash, type two."
                 )
         return True
 
     async def _do(self, name: str, argument: str) -> None:
         command = next(command for command in COMMANDS if command.name == name)
         if argument and not command.argument:
-            self._screen.warn(f"/{name} takes nothing after it.")
+            self._screen.warn(f"/{name} takes no argument.")
             return
         if not argument and command.argument and not command.argument.startswith("["):
             self._screen.warn(f"/{name} needs a file: {command.usage}")
@@ -142,46 +143,46 @@ class Dialogue:
             except FileRefused as refused:
                 self._screen.say(str(refused), "red")
         if doing.cancelled_caught:
-            self._screen.warn(f"/{name} was given up.")
+            self._screen.warn(f"/{name} was cancelled.")
 
     async def _ask(self, before: Conversation, question: Turn) -> None:
-        """Ask, and keep what comes; where no text does, the conversation stays as it is."""
+        """Ask, and add the answer to the conversation; without text, the conversation stays as it is."""
         try:
             received = await self._session.reply((*before.turns, question))
-            reply = self._told(received)
+            reply = self._shown(received)
         except AlayaError as error:
             self._screen.fail(error)
             reply = None
         if reply:
             self._conversation = before.answered(question, reply)
-        elif before.messages == self._conversation.messages:  # else it had been answered, and that answer stays
+        elif before.messages == self._conversation.messages:  # else a retry failed: the earlier answer stays
             self._conversation = before.not_answered(question)
 
     async def _continue(self, _argument: str) -> None:
         if not self._conversation.can_continue:
-            self._screen.warn("There is no reply to go on from.")
+            self._screen.warn("There is no reply to continue.")
             return
         received = await self._session.reply(self._conversation.turns, continues=True)
-        if reply := self._told(received):
+        if reply := self._shown(received):
             self._conversation = self._conversation.continued(reply)
 
-    def _told(self, received: Received) -> Reply | None:
-        """What came, after saying all about it; None where it has no text."""
+    def _shown(self, received: Received) -> Message | None:
+        """Show the facts and warnings of an answer; return its reply, None without text."""
         result, text = received.result, received.text
         if result is None:
-            self._screen.warn("Cut by Ctrl-C; /continue goes on from it." if text else "Cut by Ctrl-C before any text.")
-            return Reply(text, self._answers_as or "", _CUT_HERE) if text else None
+            self._screen.warn("Cancelled; /continue resumes it." if text else "Cancelled before any text.")
+            return Message.reply(text, self._answers_as or "", _CUT_HERE) if text else None
         if not text:
             self._screen.fact("(no reply)")
         if self._shows_thinking and result.reasoning:
-            self._screen.fact(f"It thought:\n{result.reasoning}")
+            self._screen.fact(f"Thinking:\n{result.reasoning}")
         self._screen.fact(answer_line(result))
         for warning in doubts(received.remarks):
             self._screen.warn(warning)
         if cut := cut_line(result):
-            self._screen.warn(f"{cut}{' /continue goes on from it.' if text else ''}")
+            self._screen.warn(f"{cut}{' /continue resumes it.' if text else ''}")
         self._answers_as = result.model
-        return Reply(text, result.model, result.truncated_reason or "") if text else None
+        return Message.reply(text, result.model, result.truncated_reason or "") if text else None
 
     async def _retry(self, _argument: str) -> None:
         if last := self._conversation.last_question():
@@ -206,15 +207,9 @@ class Dialogue:
 
     async def _system(self, text: str) -> None:
         if text:
-            system = None if text == "off" else text
-            self._conversation = replace(self._conversation, system=system)
-            self._screen.fact(
-                f"The system message from now on: {system}" if system else "There is no system message now."
-            )
-        elif self._conversation.system is None:
-            self._screen.say("There is no system message.")
-        else:
-            self._screen.say(self._conversation.system)
+            self._conversation = replace(self._conversation, system=None if text == "off" else text)
+        system = self._conversation.system
+        self._screen.say("There is no system message." if system is None else f"The system message: {system}")
 
     async def _thinking(self, mode: str) -> None:
         match mode:
@@ -232,27 +227,20 @@ class Dialogue:
 
     async def _clear(self, _argument: str) -> None:
         self._conversation = Conversation(self._conversation.system)
-        self._screen.fact("The conversation begins anew.")
+        self._screen.fact("This is a new conversation.")
 
-    async def _save(self, file: str) -> None:
-        self._write(file, overwrite=False)
-
-    async def _save_over(self, file: str) -> None:
-        self._write(file, overwrite=True)
-
-    def _write(self, file: str, *, overwrite: bool) -> None:
+    async def _save(self, file: str, *, overwrite: bool = False) -> None:
         if not (self._conversation.messages or self._conversation.unanswered):
             raise FileRefused("There is nothing to save yet.")
         path = path_of(file)
         save(self._conversation, self._title, path, overwrite=overwrite)
-        count = len(self._conversation.messages) + bool(self._conversation.unanswered)
-        self._screen.fact(f"{count} messages are in {path}.")
+        self._screen.fact(f"Saved {_size(self._conversation)} to {path}.")
 
     async def _load(self, file: str) -> None:
         path = path_of(file)
         self._conversation = load(path)
-        waiting = " The last has no answer yet: /retry asks it." if self._conversation.unanswered else ""
-        self._screen.fact(f"{len(self._conversation.messages)} messages came from {path}.{waiting}")
+        waiting = " The last message has no answer yet: /retry asks it." if self._conversation.unanswered else ""
+        self._screen.fact(f"Loaded {_size(self._conversation)} from {path}.{waiting}")
 
     async def _info(self, _argument: str) -> None:
         service_id, deployment = await self._session.look()
@@ -263,7 +251,7 @@ class Dialogue:
 
     @property
     def _actions(self) -> Mapping[str, Callable[[str], Awaitable[None]]]:
-        """What each command but `/quit` does with its argument."""
+        """The commands other than `/quit`."""
         return {
             "model": self._model,
             "system": self._system,
@@ -272,8 +260,13 @@ class Dialogue:
             "continue": self._continue,
             "clear": self._clear,
             "save": self._save,
-            "save!": self._save_over,
+            "save!": partial(self._save, overwrite=True),
             "load": self._load,
             "info": self._info,
             "help": self._help,
         }
+
+
+def _size(conversation: Conversation) -> str:
+    count = len(conversation.messages) + bool(conversation.unanswered)
+    return f"{count} message{'' if count == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""What is said about a deployment, its models and its answers, in lines for a person. Pure."""
+"""Facts about a deployment, its models and its answers, in lines for a person. Pure."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -11,33 +11,33 @@ from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.results import ChatResult, LoraListResult, LoraModel, TruncatedReason
 
 _CUTS: Final[dict[TruncatedReason, str]] = {
-    "max_tokens": "it ends at the most tokens that the engine gives, or at the end of the context",
-    "deadline": "the time for one answer is over; --timeout gives more",
-    "idle": "the engine fell silent",
-    "stream_cut": "the connection to the engine ended before the answer did",
+    "max_tokens": "it reached the engine's limit of tokens, or the end of the context",
+    "deadline": "the time limit of one answer is over; --timeout sets it",
+    "idle": "the engine stopped sending",
+    "stream_cut": "the connection to the engine closed before the end",
     "upstream_error": "the engine failed in the middle of it",
-    "size_cap": "it is larger than this program reads",
+    "size_cap": "it is larger than this program's limit",
     "content_filter": "a content filter of the engine or a gateway ended it",
 }
 
 
 def doubts(remarks: Iterable[Remark]) -> list[str]:
-    """What should be known about an answer, without what `cut_line` tells."""
+    """Return the warnings about an answer, except that it was cut."""
     return [words_of(WORDS[remark.kind], remark) for remark in remarks if remark.kind in WORDS]
 
 
 def cut_line(result: ChatResult) -> str | None:
-    """Why an answer is incomplete; None where it is not."""
+    """Return why an answer is incomplete, None if it is complete."""
     return f"Cut: {_CUTS[result.truncated_reason]}." if result.truncated and result.truncated_reason else None
 
 
 def deployment_line(deployment: Deployment) -> str:
-    """Which deployment it is, and its state."""
+    """Return the deployment's name and state."""
     return f"{label(deployment)} is {readiness(deployment).state}."
 
 
 def model_line(model: str | None, adapters: tuple[str, ...]) -> str:
-    """Which model answers, and how many LoRAs there are."""
+    """Return which model answers, and the LoRAs."""
     answers = f"{model} answers" if model else "Its model is not known yet"
     loras = {0: "no LoRAs", 1: "1 LoRA"}.get(len(adapters), f"{len(adapters)} LoRAs")
     listed = f": {', '.join(adapters)}" if adapters else ""
@@ -45,7 +45,7 @@ def model_line(model: str | None, adapters: tuple[str, ...]) -> str:
 
 
 def model_lines(result: LoraListResult, asked: str | None) -> list[str]:
-    """What can be asked, the one that is asked marked; LoRAs with where they are loaded."""
+    """Return one line per model, the current one marked, LoRAs with where they are loaded."""
     rows = [(name, name, "base model") for name in result.base_models]
     rows += [(row.model, row.name, f"LoRA, {_loaded(row)}") for row in result.lora_models]
     width = max((len(model) for model, _, _ in rows), default=0)
@@ -57,11 +57,11 @@ def _loaded(row: LoraModel) -> str:
         return "reported by the engine only"
     if row.ready_on is None:
         return "loaded" if row.available != "none" else "not loaded"
-    return f"loaded on {row.ready_on} of {row.instances} instances" if row.ready_on else "on no instance that is ready"
+    return f"loaded on {row.ready_on} of {row.instances} instances" if row.ready_on else "loaded on no ready instance"
 
 
 def deployment_lines(deployment: Deployment, service_id: str) -> list[str]:
-    """The deployment at a glance."""
+    """Return the deployment's summary and facts."""
     result = deployment_result(deployment, service_id)
     facts: list[tuple[str, object]] = [
         ("id", result.service_id),
@@ -77,7 +77,7 @@ def deployment_lines(deployment: Deployment, service_id: str) -> list[str]:
 
 
 def answer_line(result: ChatResult) -> str:
-    """Which model answered, and how fast."""
+    """Return which model answered, and how fast."""
     served = f" (answered by {result.served_by})" if result.served_by not in {None, result.model} else ""
     tokens = result.usage.completion_tokens if result.usage else None
     timing = result.timing
@@ -85,7 +85,7 @@ def answer_line(result: ChatResult) -> str:
         f"{result.model}{served}",
         None if tokens is None else f"{tokens} token{'' if tokens == 1 else 's'}",
         None if timing.first_token_seconds is None else f"{timing.first_token_seconds:.2f} s to the first token",
-        f"{timing.total_seconds:.2f} s in all"
+        f"{timing.total_seconds:.2f} s in total"
         if timing.tokens_per_second is None
         else f"{timing.tokens_per_second:g} tokens/s",
     ]

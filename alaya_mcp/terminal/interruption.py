@@ -1,4 +1,4 @@
-"""Ctrl-C, which ends what is under way and not the program."""
+"""Ctrl-C, which cancels the current work and not the program."""
 
 import asyncio
 import signal
@@ -10,14 +10,14 @@ import anyio
 
 
 class Interruption:
-    """What Ctrl-C ends: the block that is under way, if one is."""
+    """Cancels the current block, if there is one."""
 
     def __init__(self) -> None:
         self._scope: anyio.CancelScope | None = None
 
     @contextmanager
     def block(self) -> Generator[anyio.CancelScope]:
-        """Work that can be interrupted, the innermost block first; the scope tells afterwards whether it was."""
+        """Make the body cancellable, the innermost block first; `scope.cancelled_caught` says if it was."""
         with anyio.CancelScope() as scope:
             around, self._scope = self._scope, scope
             try:
@@ -26,13 +26,13 @@ class Interruption:
                 self._scope = around
 
     def interrupt(self) -> None:
-        """End the block."""
+        """Cancel the current block."""
         if self._scope is not None:
             self._scope.cancel()
 
     @contextmanager
     def on_sigint(self) -> Generator[None]:
-        """Take SIGINT for as long as the block runs, on Windows too, where event loops take no signals."""
+        """Handle SIGINT in the body; works on Windows, whose event loops handle no signals."""
         loop = asyncio.get_running_loop()
 
         def handle(_number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""Where lines come from, where no person types them, and what is asked of those who do."""
+"""Lines of input: piped ones, and the protocol for typed ones."""
 
 import codecs
 import io
@@ -15,7 +15,7 @@ class LineInterrupted(Exception):
     """Ctrl-C at the prompt.
 
     Attributes:
-        had_text: Whether something was typed, which is given up.
+        had_text: Whether text was typed, which is discarded.
     """
 
     def __init__(self, *, had_text: bool) -> None:
@@ -24,10 +24,10 @@ class LineInterrupted(Exception):
 
 
 class ReadLine(Protocol):
-    """Lets a person type."""
+    """Reads what a person types."""
 
     async def __call__(self, prompt: str, /) -> str:
-        """What was typed, of one line or more.
+        """Return what was typed, one line or more.
 
         Raises:
             EOFError: the person leaves.
@@ -38,11 +38,11 @@ class ReadLine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PipedLine:
-    """One line of what is piped in.
+    """One line of a pipe.
 
     Attributes:
-        number: Its place, the first being 1.
-        text: Without its end; None where it is text of no encoding that is known here.
+        number: Its number, from 1.
+        text: Without its line end; None if it cannot be decoded.
     """
 
     number: int
@@ -50,11 +50,11 @@ class PipedLine:
 
 
 async def piped_lines(file: BinaryIO, encoding: str) -> AsyncGenerator[PipedLine]:
-    """Each line of a file that has anything on it, as soon as it is there.
+    """Yield each line that is not blank, as soon as it arrives.
 
     Args:
-        file: UTF-8, the other encoding, or UTF-16 with its byte order mark, which is read to its end first.
-        encoding: The system's own, for lines that are not UTF-8: nothing is ever replaced.
+        file: In UTF-8, in `encoding`, or in UTF-16 with a byte order mark, which is read to its end first.
+        encoding: The system's, for lines that are not UTF-8; no character is ever replaced.
     """
     number = 0
     while line := await anyio.to_thread.run_sync(file.readline):
@@ -63,14 +63,14 @@ async def piped_lines(file: BinaryIO, encoding: str) -> AsyncGenerator[PipedLine
             whole = line + await anyio.to_thread.run_sync(file.read)
             file = io.BytesIO(_from_utf_16(whole))
             line = file.readline()
-        # Some shells of Windows put a mark before what they pipe.
+        # Some Windows shells put a byte order mark first.
         text = _decoded(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line, encoding)
         if text is None or text.strip():
             yield PipedLine(number, text if text is None else text.rstrip("\r\n"))
 
 
 def _from_utf_16(content: bytes) -> bytes:
-    """UTF-16 as UTF-8, which PowerShell's `>` writes; what only begins like it is left as it is."""
+    """Return UTF-16 (written by PowerShell's `>`) as UTF-8; anything else unchanged."""
     try:
         return content.decode("utf-16").encode()
     except UnicodeError:

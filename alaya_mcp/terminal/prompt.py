@@ -1,4 +1,4 @@
-"""The line editor of a person at the terminal: several lines, history, and completion of commands and models."""
+"""The line editor: several lines, history, and completion of commands and models."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -18,16 +18,16 @@ _CONTINUATION: Final = "  "
 
 
 class _Interrupted(Exception):
-    """As the editor raises it."""
+    """Ctrl-C, as the editor raises it."""
 
 
 class Prompt:
-    """Reads what a person types; nothing of it outlives the program.
+    """Reads what a person types; its history is in memory only.
 
     Args:
-        models: The names that can come after `/model`, at the time they are asked for.
-        source: The keyboard; by default this process's.
-        target: The screen; by default this process's.
+        models: Returns the names that complete `/model`.
+        source: The keyboard; this process's by default.
+        target: The screen; this process's by default.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Prompt:
         )
 
     async def __call__(self, prompt: str, /) -> str:
-        """What was typed.
+        """Return what was typed.
 
         Raises:
             EOFError: Ctrl-D at an empty prompt.
@@ -59,17 +59,17 @@ class Prompt:
 
 
 class CommandCompleter(Completer):
-    """Completes commands and what can come after them.
+    """Completes commands and their arguments.
 
     Args:
-        models: The names that can come after `/model`, at the time they are asked for.
+        models: Returns the names that complete `/model`.
     """
 
     def __init__(self, models: Callable[[], Sequence[str]]) -> None:
         self._models = models
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
-        """What the word before the cursor may become."""
+        """Return the completions of the word before the cursor."""
         del complete_event
         text = document.text_before_cursor
         begun = len(text.partition(" ")[2]) if " " in text else len(text)

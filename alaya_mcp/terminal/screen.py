@@ -1,5 +1,6 @@
-"""What is shown: an answer as it comes, one line about what is being waited for, facts, warnings and errors."""
+"""What is shown: an answer as it arrives, one line of progress, facts, warnings and errors."""
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
@@ -16,37 +17,37 @@ _TABLE: Final[dict[int, int | None]] = {
     **{code: 0x2400 + code for code in range(0x20)},  # Unicode's pictures of the control characters
     0x7F: 0x2421,
     **dict.fromkeys(range(0x80, 0xA0), 0xFFFD),
-    **dict.fromkeys(
-        (*range(0x202A, 0x202F), *range(0x2066, 0x206A)), 0xFFFD
-    ),  # they turn the direction of what follows
+    **dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), 0xFFFD),  # they change the direction of text
     ord("\t"): ord("\t"),
     ord("\n"): ord("\n"),
     ord("\r"): None,
 }
+_ELAPSED: Final = re.compile(r", \d+ s\b")
+"""The part of a progress note that changes with the clock; details follow it."""
 
 
 def without_controls(text: str) -> str:
-    """`text` with nothing in it that a terminal obeys, but tabs and line ends."""
+    """Return `text` without control characters, except tabs and line ends."""
     return text.translate(_TABLE)
 
 
 class Aside(Console):
-    """A console beside the answers: when nobody reads it any more, the answers go on."""
+    """A console for everything but answers; when its reader is gone, the answers go on."""
 
     def on_broken_pipe(self) -> None:
-        """Say no more."""
+        """Print nothing more."""
         self.quiet = True
 
 
 class Screen:
-    """Two consoles, which are one and the same where a person sits at the terminal.
+    """Two consoles; on a terminal they are the same.
 
     Args:
-        answers: Takes the answers' text and nothing else.
-        aside: Takes everything else.
+        answers: Receives the answers' text and nothing else.
+        aside: Receives everything else.
 
     Attributes:
-        is_read: Whether somebody still reads it; a pipe's reader may have seen enough.
+        is_read: Whether the reader is still there: `| head` ends early.
     """
 
     def __init__(self, answers: Console, aside: Console) -> None:
@@ -57,22 +58,23 @@ class Screen:
         self.is_read = True
 
     def write(self, text: str) -> None:
-        """Show a piece of an answer, exactly where the last one ended."""
+        """Show a piece of an answer right after the last one."""
         self._wipe_status()
         if shown := without_controls(text):
-            # As a segment: rich would put spaces for the tabs of a string.
+            # A segment keeps tabs; rich replaces those of a string with spaces.
             with self._reader():
                 self._answers.print(Segments([Segment(shown)]), end="", soft_wrap=True)
             self._within_line = not shown.endswith("\n")
 
     def record(self, line: str) -> None:
-        """Print a line for programs among the answers, exactly as it is."""
+        """Print a line for programs, unchanged."""
         with self._reader():
             self._answers.out(line)
 
     def status(self, words: str) -> None:
-        """Show what is being waited for, in place of what was; where lines cannot be wiped, below it."""
-        if self._within_line or words == self._status:
+        """Show progress in place of the last one; if lines cannot be wiped, one line per change of state."""
+        state = words if self._can_wipe else _ELAPSED.split(words)[0]
+        if self._within_line or state == self._status:
             return
         shown = without_controls(words)
         if self._can_wipe:
@@ -82,10 +84,10 @@ class Screen:
         else:
             with self._reader():
                 self._aside.print(shown, style="dim", markup=False, emoji=False)
-        self._status = words
+        self._status = state
 
     def end(self) -> None:
-        """End the answer's last line, and wipe the status."""
+        """End the answer's last line and wipe the progress."""
         self._wipe_status()
         if self._within_line:
             with self._reader():
@@ -93,7 +95,7 @@ class Screen:
             self._within_line = False
 
     def say(self, text: str, style: str = "") -> None:
-        """Show lines of our own."""
+        """Show lines that are not part of an answer."""
         self.end()
         with self._reader():
             self._aside.print(without_controls(text), style=style or None, markup=False, emoji=False)
@@ -103,16 +105,16 @@ class Screen:
         self.say(text, "dim")
 
     def warn(self, text: str) -> None:
-        """Show a doubt."""
+        """Show a warning."""
         self.say(text, "yellow")
 
     def fail(self, error: AlayaError) -> None:
-        """Show what happened and what to do."""
+        """Show an error and its next step."""
         self.say(error_lines(error), "red")
 
     @contextmanager
     def _reader(self) -> Generator[None]:
-        """Take note where nobody reads: rich then lets what follows go nowhere, and would end the program."""
+        """Record a closed pipe, which makes rich raise SystemExit; later output is dropped."""
         try:
             yield
         except SystemExit:

@@ -1,4 +1,4 @@
-"""Which deployment is chatted with."""
+"""Choose the deployment to chat with."""
 
 from typing import Final
 
@@ -17,11 +17,11 @@ _MOST_CANDIDATES: Final = 10
 
 
 async def reference(account: Account, named: str | None, screen: Screen, read: ReadLine | None = None) -> str:
-    """What the deployment is called: as it was named, the default, or what a person chooses among the running ones.
+    """Return the deployment that was named, the default, or a person's choice among the running ones.
 
     Raises:
-        EOFError: the person would rather leave.
-        InvalidArguments: none of these; with the running deployments.
+        EOFError: the person left.
+        InvalidArguments: none was named or chosen; with the running deployments.
         AlayaError: the deployments could not be listed.
     """
     if given := named or account.settings.service_id:
@@ -37,16 +37,16 @@ async def reference(account: Account, named: str | None, screen: Screen, read: R
 
 async def _chosen(account: Account, offered: list[Deployment], screen: Screen, read: ReadLine) -> str:
     options = offered[:_MOST_OPTIONS]
-    screen.say("These deployments run:")
+    screen.say("Running deployments:")
     screen.say("\n".join(option_lines(options)))
     if len(offered) > len(options):
-        screen.fact(f"and {len(offered) - len(options)} more, which can be given by name")
+        screen.fact(f"and {len(offered) - len(options)} more; type a name")
     while True:
         try:
             answer = checked_reference(await read("Number or name: "))
         except LineInterrupted:
             raise EOFError from None
-        except ValueError:  # nothing, or what can be no name
+        except ValueError:  # empty, or not a name
             continue
         if not answer.isdecimal():
             if await _is_one(account, answer, screen):
@@ -54,23 +54,23 @@ async def _chosen(account: Account, offered: list[Deployment], screen: Screen, r
         elif 1 <= int(answer) <= len(options):
             return str(options[int(answer) - 1].service_id)
         else:
-            screen.warn(f"The numbers go from 1 to {len(options)}.")
+            screen.warn(f"Type a number from 1 to {len(options)}, or a name.")
 
 
 async def _is_one(account: Account, named: str, screen: Screen) -> bool:
-    """Whether a deployment is called so; what keeps it from being clear is shown."""
+    """Return whether the name is one deployment's; if not, show why."""
     try:
         await account.names.find(named, Deadline.after(READ_BUDGET_SECONDS), account.cache.recent)
     except (DeploymentNotFound, InvalidArguments) as error:
         screen.fail(error)
         return False
-    except AlayaError:  # whoever looks it up next tells that
+    except AlayaError:  # the next lookup reports it
         pass
     return True
 
 
 def option_lines(rows: list[Deployment]) -> list[str]:
-    """Rows with the numbers to choose them by."""
+    """Return rows with the numbers to choose them by."""
     width = len(str(len(rows)))
     return [f"{number:>{width}}  {', '.join([label(row), *row.served_names])}" for number, row in enumerate(rows, 1)]
 

@@ -16,19 +16,19 @@ from alaya_mcp.terminal.conversation import Conversation, Message
 from alaya_mcp.validation import why_refused
 
 _BYTES: Final = 32 * 2**20
-"""Of a conversation that is read."""
+"""The largest file that is loaded."""
 _TITLES: Final[dict[Role, str]] = {"system": "System", "user": "You", "assistant": "Model", "tool": "Tool"}
 
 
 class FileRefused(Exception):
-    """A file was not written or not read; the text says why and what to do."""
+    """A file was not written or read; the text says why and what to do."""
 
 
 def path_of(argument: str) -> Path:
-    """The path that was typed or dropped into the terminal, which may put quotes around it.
+    """Return the path of an argument; terminals put quotes around dropped files.
 
     Raises:
-        FileRefused: it begins at the home of a user that there is not.
+        FileRefused: its ~user does not exist.
     """
     quote = argument[:1]
     is_quoted = len(argument) > 1 and quote in {"'", '"'} and argument.endswith(quote)
@@ -36,14 +36,14 @@ def path_of(argument: str) -> Path:
     try:
         return path.expanduser()
     except RuntimeError:
-        raise FileRefused(f"{path} begins at the home of a user that there is not.") from None
+        raise FileRefused(f"The user of {path} does not exist. Use a full path.") from None
 
 
 def save(conversation: Conversation, title: str, path: Path, *, overwrite: bool) -> None:
-    """Write a conversation; Markdown where the file is called so.
+    """Write a conversation, as Markdown if the file's name says so.
 
     Raises:
-        FileRefused: it is there already, or cannot be written.
+        FileRefused: the file exists, or cannot be written.
     """
     is_markdown = path.suffix.lower() in {".md", ".markdown"}
     text = encodable(markdown(conversation, title) if is_markdown else messages_json(conversation)).encode()
@@ -54,13 +54,13 @@ def save(conversation: Conversation, title: str, path: Path, *, overwrite: bool)
         else:
             _create(path, text)
     except FileExistsError:
-        raise FileRefused(f"{path} is there already and was left alone; /save! {path} writes over it.") from None
+        raise FileRefused(f"{path} exists already. /save! {path} overwrites it.") from None
     except (OSError, ValueError) as error:
         raise FileRefused(f"{path} cannot be written: {_why(error)}.") from None
 
 
 def _mode_of(path: Path) -> int:
-    """The permission bits that a file has, or would have: nobody gets to read by a replacement what was private."""
+    """Return the permission bits for a file: a private one stays private when it is replaced."""
     try:
         return stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError:
@@ -79,21 +79,21 @@ def _create(path: Path, text: bytes) -> None:
 
 
 def _refuse_odd(path: Path) -> None:
-    """Refuse what a program could wait for without end.
+    """Refuse pipes and devices, which could block forever.
 
     Raises:
-        OSError: it is there and no file.
+        OSError: the path exists and is not a file.
     """
     with suppress(FileNotFoundError):
         if not stat.S_ISREG(path.stat().st_mode):
-            raise OSError(0, "it is no file")
+            raise OSError(0, "it is not a file")
 
 
 def load(path: Path) -> Conversation:
-    """Read a conversation that was saved as JSON.
+    """Return a conversation that was saved as JSON.
 
     Raises:
-        FileRefused: it cannot be read, or is none.
+        FileRefused: the file cannot be read, or is not a conversation.
     """
     try:
         _refuse_odd(path)
@@ -109,17 +109,17 @@ def load(path: Path) -> Conversation:
     try:
         return Conversation.of(parse_messages(text))
     except ValueError as wrong:
-        hint = " What is saved as Markdown is for reading only." if path.suffix.lower() == ".md" else ""
-        raise FileRefused(f"{path} is no conversation: {wrong}.{hint}") from None
+        hint = " Markdown files cannot be loaded." if path.suffix.lower() == ".md" else ""
+        raise FileRefused(f"{path} is not a conversation: {wrong}.{hint}") from None
 
 
 def _why(error: OSError | ValueError) -> str:
-    """The system's words, or Python's about what cannot be a path at all."""
+    """Return the system's reason, or Python's if it cannot be a path."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def markdown(conversation: Conversation, title: str) -> str:
-    """For people: each turn under who said it."""
+    """Return Markdown: each turn under its speaker."""
     system = [Message(Turn("system", conversation.system))] if conversation.system is not None else []
     parts = [f"# {title}"]
     waiting = [Message(conversation.unanswered)] if conversation.unanswered else []
@@ -134,31 +134,31 @@ def markdown(conversation: Conversation, title: str) -> str:
 
 
 def messages_json(conversation: Conversation) -> str:
-    """For programs: OpenAI's messages, which `chat_with_deployment` takes as `messages`."""
+    """Return OpenAI's messages as JSON, which `chat_with_deployment` takes as `messages`."""
     turns = [*conversation.turns, *([conversation.unanswered] if conversation.unanswered else [])]
     return json.dumps([turn.wire() for turn in turns], ensure_ascii=False, indent=2) + "\n"
 
 
 def parse_messages(text: str) -> tuple[Turn, ...]:
-    """The turns of OpenAI's messages, alone or as `messages` of an object.
+    """Return the turns of OpenAI's messages, a list or an object with `messages`.
 
     Raises:
-        ValueError: what is wrong, and with which message.
+        ValueError: says what is wrong, and in which message.
     """
     try:
-        # Halves of surrogate pairs, which JSON may hold, are no text that could be sent.
+        # JSON may have halves of surrogate pairs, which cannot be sent.
         found: Any = json.loads(encodable(json.dumps(json.loads(text), ensure_ascii=False)))
     except (ValueError, RecursionError):
         raise ValueError("it is not JSON") from None
     if isinstance(found, dict):
         found = cast("dict[str, Any]", found).get("messages")
     if not isinstance(found, list) or not found:
-        raise ValueError("it holds no list of messages")
+        raise ValueError("it has no list of messages")
     return tuple(_turn(message, number) for number, message in enumerate(cast("list[Any]", found), 1))
 
 
 def _turn(message: object, number: int) -> Turn:
-    """Fields that a chat has no use for are left out: other programs write them."""
+    """Return one message's turn; fields of other programs are ignored."""
     if isinstance(message, dict):
         fields = cast("dict[str, Any]", message)
         message = {name: fields[name] for name in GivenMessage.model_fields if name in fields}

@@ -1,18 +1,18 @@
-"""Text that comes in pieces, broken between words at the width of a terminal. No I/O."""
+"""Wrap text that arrives in pieces at the width of a terminal. No I/O."""
 
 from typing import Final
 
 from rich.cells import cell_len
 
 _WIDE: Final = 2
-"""Cells of a Chinese character, between any two of which a line may break."""
+"""Cells of a Chinese character; a line may break between any two."""
 
 
 class WordWrap:
-    """Puts line ends in place of spaces where the next word does not fit; a word longer than a line stays whole.
+    """Breaks lines between words; a word longer than a line stays whole.
 
     Args:
-        width: Cells of a line; None to leave the text as it is.
+        width: Cells of a line; None leaves the text as it is.
     """
 
     def __init__(self, width: int | None) -> None:
@@ -22,13 +22,13 @@ class WordWrap:
         self._word = ""
 
     def feed(self, piece: str) -> str:
-        """What of the text so far can be shown by now: the last word may still go on."""
+        """Return the text that can be shown now: the last word may be incomplete."""
         if self._width is None:
             return piece
         return "".join(map(self._take, piece))
 
     def finish(self) -> str:
-        """The last word, and the next text begins anew."""
+        """Return the last word, and reset."""
         shown = self._flush()
         self._column = 0
         return shown
@@ -46,7 +46,7 @@ class WordWrap:
         return shown + (self._flush() if cell_len(char) == _WIDE else "")
 
     def _flush(self) -> str:
-        """The spaces and the word that were held back, on a new line where they do not fit."""
+        """Return the spaces and the word held back, on a new line if they do not fit."""
         spaces, word, self._spaces, self._word = self._spaces, self._word, "", ""
         size = len(spaces) + cell_len(word)
         if self._width is not None and self._column and word and self._column + size > self._width:

@@ -70,6 +70,7 @@ def _explained(failure: Failure, subject: Subject) -> AlayaError:
         service_id=service_id,
         proxy=failure.proxy,
         distrust=failure.distrust,
+        host=failure.host,
     )
 
 

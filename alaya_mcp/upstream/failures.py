@@ -71,6 +71,7 @@ class Failure(Exception):
         retry_after_header: As sent, or None.
         proxy: What sets the proxy that the request went through; empty if there was none.
         distrust: Why TLS failed, for kind "tls".
+        host: The host name that could not be resolved, for kind "dns".
         is_cut_short: Whether it would have been retried, had the caller's deadline left the time.
         is_chat: Whether a chat was sent.
     """
@@ -83,6 +84,7 @@ class Failure(Exception):
     retry_after_header: str | None = None
     proxy: str = ""
     distrust: Distrust | None = None
+    host: str = ""
     is_cut_short: bool = False
     is_chat: bool = False
 

@@ -166,14 +166,15 @@ class Transport:
             Failure: anything else, including any other status.
             NotConfigured: as `client`.
         """
-        client, proxy = self._route(Origin.of(url))
+        origin = Origin.of(url)
+        client, proxy = self._route(origin)
         timeout = httpx2.Timeout(
             connect=min(_CONNECT_SECONDS, deadline.remaining()), read=None, write=_WRITE_SECONDS, pool=None
         )
         headers = _HEADERS | credential.headers_for(url) if credential else _HEADERS
         count_request()
         began = anyio.current_time()
-        with _logged(plane, method, began), _as_failures(plane, proxy.source if proxy else ""):
+        with _logged(plane, method, began), _as_failures(plane, proxy.source if proxy else "", origin.host):
             # Not built by the client: merging its defaults into each request takes as long as sending it.
             request = httpx2.Request(
                 method, _parsed(url), headers=headers, json=json, extensions={"timeout": timeout.as_dict()}
@@ -256,12 +257,14 @@ def _logged(plane: Plane, method: str, began: float) -> Generator[None]:
 
 
 @contextmanager
-def _as_failures(plane: Plane, proxy: str = "") -> Generator[None]:
+def _as_failures(plane: Plane, proxy: str = "", host: str = "") -> Generator[None]:
     try:
         yield
     except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
         # The client's text can hold header values, so it is dropped.
-        raise Failure(plane, kind_of(exc), proxy=proxy, distrust=distrust_in(exc)) from None
+        kind = kind_of(exc)
+        unresolved = host if kind == "dns" and not proxy else ""
+        raise Failure(plane, kind, proxy=proxy, distrust=distrust_in(exc), host=unresolved) from None
     except Exception as exc:  # the HTTP library does not wrap the SOCKS library's exceptions
         if not type(exc).__module__.startswith("socksio"):
             raise

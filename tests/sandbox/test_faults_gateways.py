@@ -5,7 +5,7 @@ import json
 import httpx2
 import pytest
 
-from alaya_mcp.sandbox.faults.gateways import GATEWAYS
+from alaya_mcp.sandbox.faults.streams import GATEWAYS
 from tests.sandbox.caller import Caller
 
 pytestmark = pytest.mark.anyio
