@@ -11,7 +11,7 @@ from alaya_mcp.telemetry import Event
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["text", "json"]
 
-_OTHERS: Final = ("httpx2", "httpcore2", "mcp", "asyncio", "uvicorn", "tenacity")
+_OTHERS: Final = ("httpx2", "httpcore2", "mcp", "asyncio", "uvicorn")
 """Libraries that stay at WARNING, since below it they print headers or messages."""
 
 

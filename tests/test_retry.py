@@ -79,10 +79,17 @@ def test_what_is_sent_again_by_status(status: int, again: tuple[bool, bool]) -> 
 
 
 @pytest.mark.parametrize("bug", [ValueError("x"), TimeoutError(), ConnectionResetError()], ids=repr)
-def test_nothing_else_is_sent_again(bug: Exception) -> None:
-    assert not read_may_be_resent(bug)
-    assert not chat_may_be_resent(bug)
-    assert not partial_adapter_chat_may_be_resent(bug)
+@pytest.mark.anyio
+async def test_nothing_else_is_sent_again(bug: Exception) -> None:
+    sent: list[None] = []
+
+    async def send() -> None:
+        sent.append(None)
+        raise bug
+
+    with pytest.raises(type(bug)):
+        await resending(send, lambda _: True, Deadline.after(9))
+    assert len(sent) == 1
 
 
 @pytest.mark.parametrize(
