@@ -35,9 +35,9 @@ _CONNECT_SECONDS: Final = 10.0
 _WRITE_SECONDS: Final = 30.0
 _WARM_UP_SECONDS: Final = 0.5
 _MOST_ROUTES: Final = 1_000
-_KEEPALIVE_SECONDS: Final = 4.0
-"""Below the 5 s after which uvicorn, and so vLLM and SGLang, close an idle connection: a chat sent on a connection
-that is being closed may not be sent again."""
+KEEPALIVE_SECONDS: Final[Mapping[Plane, float]] = {"control": 90.0, "data": 4.0}
+"""For idle connections. A read may be sent again, so its connections are kept as long as gateways keep them. Chats may
+not be sent again on a connection that is being closed, and uvicorn, so vLLM and SGLang, close idle ones after 5 s."""
 
 _HEADERS: Final = {
     "User-Agent": f"alayanew-mcp/{__version__}",
@@ -58,14 +58,21 @@ class Transport:
     Args:
         environ: Variables that set proxies and certificate files; by default this process's environment.
         wire: Transport used in place of connections, so that nothing leaves the process.
+        keepalive: Seconds for which idle connections are kept.
     """
 
-    def __init__(self, environ: Mapping[str, str] = os.environ, wire: httpx2.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str] = os.environ,
+        wire: httpx2.AsyncBaseTransport | None = None,
+        keepalive: Mapping[Plane, float] = KEEPALIVE_SECONDS,
+    ) -> None:
         self._environ = environ
         self._wire = wire
+        self._keepalive = keepalive
         self._owned = AsyncExitStack()
-        self._clients: dict[tuple[str, bool], httpx2.AsyncClient] = {}
-        self._routes: dict[Origin, tuple[httpx2.AsyncClient, Proxy | None]] = {}
+        self._clients: dict[tuple[str, bool, Plane], httpx2.AsyncClient] = {}
+        self._routes: dict[tuple[Origin, Plane], tuple[httpx2.AsyncClient, Proxy | None]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -85,23 +92,23 @@ class Transport:
         self._owned.callback(asyncio.get_running_loop().call_later(seconds, warm).cancel)
 
     def client(self, origin: Origin) -> httpx2.AsyncClient:
-        """Return the client for an origin, with its proxy and TLS settings.
+        """Return the client for the control plane at an origin, with its proxy and TLS settings.
 
         Raises:
             NotConfigured: a proxy setting or certificate file cannot be used.
         """
-        return self._route(origin)[0]
+        return self._route(origin, "control")[0]
 
-    def _route(self, origin: Origin) -> tuple[httpx2.AsyncClient, Proxy | None]:
-        """Return the client for an origin and its proxy; the environment is read once per origin."""
-        if known := self._routes.get(origin):
+    def _route(self, origin: Origin, plane: Plane) -> tuple[httpx2.AsyncClient, Proxy | None]:
+        """Return the client for an origin and its proxy; the environment is read once for each."""
+        if known := self._routes.get((origin, plane)):
             return known
         try:
             proxy = proxy_for(origin, proxies_in(self._environ), self._environ)
         except UnusableProxy as unusable:
             raise NotConfigured("proxy_unusable", source=unusable.source) from None
         try:
-            route = self._client(proxy, is_plain=origin.scheme == "http"), proxy
+            route = self._client(proxy, plane, is_plain=origin.scheme == "http"), proxy
         except (ImportError, ValueError, httpx2.InvalidURL):
             if proxy is None:
                 raise
@@ -111,17 +118,17 @@ class Transport:
             raise NotConfigured("certificates_unusable") from None
         if len(self._routes) >= _MOST_ROUTES:
             del self._routes[next(iter(self._routes))]
-        self._routes[origin] = route
+        self._routes[origin, plane] = route
         return route
 
-    def _client(self, proxy: Proxy | None, *, is_plain: bool) -> httpx2.AsyncClient:
-        kind = proxy.url if proxy else "", is_plain
+    def _client(self, proxy: Proxy | None, plane: Plane, *, is_plain: bool) -> httpx2.AsyncClient:
+        kind = proxy.url if proxy else "", is_plain, plane
         if kind not in self._clients:
             needs_tls = not self._wire and not (is_plain and not (proxy and proxy.scheme == "https"))
             client = httpx2.AsyncClient(
                 follow_redirects=False,
                 limits=httpx2.Limits(
-                    max_connections=None, max_keepalive_connections=32, keepalive_expiry=_KEEPALIVE_SECONDS
+                    max_connections=None, max_keepalive_connections=32, keepalive_expiry=self._keepalive[plane]
                 ),
                 proxy=proxy.url if proxy else None,
                 trust_env=False,  # the proxy and the certificates are chosen here
@@ -167,7 +174,7 @@ class Transport:
             NotConfigured: as `client`.
         """
         origin = Origin.of(url)
-        client, proxy = self._route(origin)
+        client, proxy = self._route(origin, plane)
         timeout = httpx2.Timeout(
             connect=min(_CONNECT_SECONDS, deadline.remaining()), read=None, write=_WRITE_SECONDS, pool=None
         )
