@@ -61,7 +61,13 @@ def _home() -> Generator[Path]:
 
 def _places(home: Path) -> dict[str, str]:
     configuration = str(home / ".config")
-    return {"HOME": str(home), "USERPROFILE": str(home), "XDG_CONFIG_HOME": configuration, "APPDATA": configuration}
+    return {
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        "XDG_CONFIG_HOME": configuration,
+        "XDG_CACHE_HOME": "",
+        "APPDATA": configuration,
+    }
 
 
 async def _tool(name: str, /, **arguments: Any) -> str:  # noqa: ANN401 whatever the tool takes

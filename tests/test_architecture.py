@@ -24,6 +24,7 @@ SHARED = frozenset(
         "error_causes",
         "error_sentences",
         "errors",
+        "first_answers",
         "logs",
         "origins",
         "printable",

@@ -1,12 +1,15 @@
 """The first checks: what is configured, where each value comes from, and what of it is wrong."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from alaya_mcp.doctor.check import Check, Fact
 from alaya_mcp.doctor.configuration import Configuration, fingerprint, read_configuration
+from alaya_mcp.doctor.quick_start import about_first_answers
+from alaya_mcp.first_answers import FirstAnswers
 from tests.doctor_patient import KEYS
 from tests.host_machine import posix_only
 
@@ -221,3 +224,20 @@ def test_variables_of_others_are_not_mentioned(tmp_path: Path) -> None:
 
     assert check(read_configuration({**KEYS, **others}), "variables").level == "ok"
     assert check(named, "variables").level == "ok"
+
+
+@posix_only
+def test_the_doctor_says_whether_first_answers_are_kept(tmp_path: Path) -> None:
+    environ = {"XDG_CACHE_HOME": str(tmp_path)}
+    none_yet = about_first_answers(environ)
+    answers = FirstAnswers(environ, ())
+    answers.save("", ())
+    kept = about_first_answers(environ)
+    nowhere = about_first_answers({"XDG_CACHE_HOME": os.devnull})
+
+    assert [(each.level, each.verdict) for each in (none_yet, kept, nowhere)] == [
+        ("ok", "none_yet"),
+        ("ok", "kept"),
+        ("skipped", "not_kept"),
+    ]
+    assert str(tmp_path) in kept.found

@@ -11,7 +11,7 @@ from typing import Any, Final
 import anyio
 import pytest
 
-from alaya_mcp.serving.stdio.first_answers import Beginning, FirstAnswers
+from alaya_mcp.first_answers import Beginning, FirstAnswers
 from alaya_mcp.serving.stdio.opening import Opening, Script
 from alaya_mcp.serving.stdio.stdout_guard import Descriptors
 from tests.patience import PATIENCE

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final, cast
 from alaya_mcp.config.place import config_path
 from alaya_mcp.config.settings import Settings, load_settings, log_format, log_level
 from alaya_mcp.errors import NotConfigured
+from alaya_mcp.first_answers import FirstAnswers
 from alaya_mcp.logs import start_logging
 from alaya_mcp.serving.errors import error_text
 from alaya_mcp.serving.server import create_server
-from alaya_mcp.serving.stdio.first_answers import FirstAnswers
 from alaya_mcp.serving.stdio.recording import Recording
 from alaya_mcp.serving.stdio.transport import serve_stdio
 

@@ -26,17 +26,18 @@ TITLES: Final = {
     "apikey": "Engine's apikey",
     "served_names": "Served names",
     "first_token": "First token",
+    "first_answers": "Quick start",
     "host_file": "Host's file",
 }
 """By a check's id, in the order in which they are made."""
 
-OVER_THE_NETWORK: Final = tuple(TITLES)[tuple(TITLES).index("proxy") : tuple(TITLES).index("host_file")]
+OVER_THE_NETWORK: Final = tuple(TITLES)[tuple(TITLES).index("proxy") : tuple(TITLES).index("first_answers")]
 """The ids of the checks that use the network."""
 
 LEFT_OUT: Final = "left_out"
 """The verdict of a check that was not made."""
 
-_MAY_BE_NEEDLESS: Final = frozenset({"host", "proxy", "dns", "tls", "host_file"})
+_MAY_BE_NEEDLESS: Final = frozenset({"host", "proxy", "dns", "tls", "host_file", "first_answers"})
 """The ids of checks that say nothing about an account; without a host's file or TLS, there is nothing to check."""
 
 

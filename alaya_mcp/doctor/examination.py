@@ -1,5 +1,6 @@
 """The checks in their order; one that depends on a failed check is skipped and names it."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,6 +19,7 @@ from alaya_mcp.doctor.deployment import about_state, found, none_named, not_foun
 from alaya_mcp.doctor.engine import about_api_key, about_first_token, about_served_names, about_service_url
 from alaya_mcp.doctor.hosts import KEYS_BY_ANY_HOST, Passed, about_host_files
 from alaya_mcp.doctor.interview import interview
+from alaya_mcp.doctor.quick_start import about_first_answers
 from alaya_mcp.doctor.transcript import Transcript
 from alaya_mcp.errors import AccessDenied, AlayaError, CredentialsRejected
 from alaya_mcp.hosts.catalogue import Host, Machine
@@ -76,6 +78,8 @@ async def examine(question: Question, world: World, tell: Callable[[Check], None
             await _Examination(question, world, transcript).go_through(configuration)
         if limit.cancelled_caught and (late := _out_of_time(question, transcript)):
             transcript.leave_out(OVER_THE_NETWORK, late)
+    if sys.platform != "win32":
+        transcript.add(about_first_answers(world.environ))
     if world.machine is None:
         transcript.add(Check("host_file", "skipped", "no_home", "there is no home folder"))
         return transcript.checks

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, cast
 
-from alaya_mcp.serving.stdio.first_answers import Beginning, FirstAnswers
+from alaya_mcp.first_answers import Beginning, FirstAnswers
 from alaya_mcp.serving.stdio.stdout_guard import Descriptors, can_be_waited_for
 
 _SWITCH_SECONDS: Final = 0.0005

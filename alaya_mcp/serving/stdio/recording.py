@@ -9,7 +9,7 @@ import anyio.to_thread
 import mcp_types as types
 from pydantic_core import to_json
 
-from alaya_mcp.serving.stdio.first_answers import Beginning, FirstAnswers
+from alaya_mcp.first_answers import Beginning, FirstAnswers
 
 _SETTLED_SECONDS: Final = 1.0
 """After the last new answer: many hosts kill a server rather than close its stdin."""

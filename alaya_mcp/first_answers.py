@@ -19,7 +19,7 @@ _METHODS: Final = frozenset(
 """Requests whose answers depend only on versions, configuration and what the connection began with."""
 _PLACES: Final = ("HOME", "XDG_CONFIG_HOME")
 """Variables that decide where the configuration file is."""
-_PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # noqa: PTH120 pathlib is slow to load
+_PACKAGE: Final = os.path.dirname(__file__)  # noqa: PTH120 pathlib is slow to load
 _CACHES: Final = ("Library", "Caches") if sys.platform == "darwin" else (".cache",)
 _BYTES: Final = 2**20
 _MOST_ANSWERS: Final = 64
@@ -71,6 +71,12 @@ def _fields(value: object) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
+def folder_of(environ: Mapping[str, str]) -> str:
+    """Return the folder for the answers of all configurations, whether it exists or not."""
+    caches = environ.get("XDG_CACHE_HOME") or os.path.join(environ.get("HOME", ""), *_CACHES)  # noqa: PTH118 as above
+    return os.path.join(caches, "alayanew-mcp")  # noqa: PTH118 as above
+
+
 class FirstAnswers:
     """The answers of one configuration, in a private file in the platform's cache folder.
 
@@ -87,8 +93,7 @@ class FirstAnswers:
         own = {name: environ[name] for name in environ if name.startswith("ALAYA_") or name in _PLACES}
         installed = [*_distributions(), *_modules(_PACKAGE)]
         self._stamp = _digest(json.dumps([sys.version, installed, list(arguments), own], sort_keys=True).encode())
-        caches = environ.get("XDG_CACHE_HOME") or os.path.join(environ.get("HOME", ""), *_CACHES)  # noqa: PTH118 as above
-        self._folder = os.path.join(caches, "alayanew-mcp")  # noqa: PTH118 as above
+        self._folder = folder_of(environ)
         self.path = os.path.join(self._folder, f"{self._stamp}.json")  # noqa: PTH118 as above
         self.known: dict[str, str] = {}
 
