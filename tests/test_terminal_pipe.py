@@ -305,7 +305,7 @@ async def test_without_anybody_to_ask_the_running_deployments_are_told() -> None
     [
         (
             [{"serviceId": "svc-1", "name": "asleep", "status": "stoped"}],
-            "none is running. There are: asleep (svc-1) stopped.",
+            "none is running. There are: asleep (svc-1, stopped).",
         ),
         ([], "none is running."),
     ],
