@@ -377,15 +377,17 @@ def test_what_keeps_it_from_beginning_ends_it_with_status_1(arguments: list[str]
     assert b"Traceback" not in done.stderr
 
 
-def test_a_program_at_the_other_end_gets_what_keeps_it_from_beginning_as_json() -> None:
-    done = run(  # noqa: S603 our own command
-        [*COMMAND, "--json"], input=b"hello\n", capture_output=True, timeout=PATIENCE, env=own_environ(), check=False
-    )
-    found = json.loads(done.stdout)
+async def test_a_program_that_has_sent_nothing_yet_gets_what_keeps_it_from_beginning_as_json() -> None:
+    with anyio.fail_after(PATIENCE):
+        async with await anyio.open_process([*COMMAND, "--json"], stdin=PIPE, env=own_environ()) as process:
+            assert process.stdout is not None
+            printed = b"".join([chunk async for chunk in process.stdout])  # stdin is still open
+            status = await process.wait()
+    found = json.loads(printed)
     error = found["error"]
 
-    assert (found["line"], found["prompt"]) == (1, "hello")
-    assert (done.returncode, error["code"], error["cause"]) == (1, "not_configured", "key_missing")
+    assert found == {"line": None, "error": error}
+    assert (status, error["code"], error["cause"]) == (1, "not_configured", "key_missing")
     assert "`export ALAYA_ACCESS_KEY=...`" in error["message"]
     assert error["retryable"] is False
 

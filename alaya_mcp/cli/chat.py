@@ -47,9 +47,7 @@ async def run(arguments: argparse.Namespace) -> int:
             return await chat(account, arguments, screen)
     except AlayaError as error:
         if arguments.json:
-            with _sigint_ends_at_once():
-                line = await anext(_lines_of_stdin(), PipedLine(1, None))
-            JsonReport(screen).failed(line, error, STEPS_IN_A_PIPE)
+            JsonReport(screen).failed(None, error, STEPS_IN_A_PIPE)
         else:
             screen.fail(error)
     return 1

@@ -77,17 +77,17 @@ class JsonReport:
         result = received.result and received.result.model_copy(update={"warnings": _warnings(received)})
         self._print(line, result.model_dump(mode="json", exclude_none=True) if result else {})
 
-    def failed(self, line: PipedLine, error: AlayaError, steps: Steps) -> None:
-        """Print the error."""
+    def failed(self, line: PipedLine | None, error: AlayaError, steps: Steps) -> None:
+        """Print the error; without a line, it is about the start."""
         self._print(line, {"error": error_fields(error, steps)})
 
     def refused(self, line: PipedLine, why: str) -> None:
         """Print the error."""
         self._print(line, {"error": {"code": "invalid_arguments", "message": why, "retryable": False}})
 
-    def _print(self, line: PipedLine, fields: dict[str, Any]) -> None:
-        prompt = {} if line.text is None else {"prompt": encodable(line.text)}
-        self._screen.record(json.dumps({"line": line.number, **prompt, **fields}, ensure_ascii=False))
+    def _print(self, line: PipedLine | None, fields: dict[str, Any]) -> None:
+        prompt = {"prompt": encodable(line.text)} if line and line.text is not None else {}
+        self._screen.record(json.dumps({"line": line and line.number, **prompt, **fields}, ensure_ascii=False))
 
 
 class PipedChat:
