@@ -6,7 +6,7 @@ from typing import Any, Final, get_args
 
 from alaya_mcp.error_causes import LOADING, Cause, FileCause, SettingCause, UnexpectedCause
 from alaya_mcp.error_sentences import SAME_STEPS, Row, said, what_happened
-from alaya_mcp.errors import AlayaError
+from alaya_mcp.errors import AlayaError, Setting
 
 _DOCTOR: Final = "Run `alayanew-mcp doctor` to find the step that fails."
 _AGAIN: Final = "Ask again."
@@ -19,18 +19,34 @@ _KEY_VARIABLES: Final = ("ALAYA_ACCESS_KEY", "ALAYA_SECRET_KEY")
 
 
 def _settings(error: AlayaError) -> str:
-    """Return the shell lines that set variables, or which entries of a file to correct."""
-    held = [setting.source for setting in error.settings if setting.source != setting.variable]
-    names = [setting.variable for setting in error.settings if setting.source == setting.variable]
+    """Return the shell lines that set or unset variables, and which entries of a file to add or correct."""
+    own = [setting for setting in error.settings if setting.source == setting.variable]
+    wrong = [setting.variable for setting in own if setting.problem == "unusable"]
+    absent = [setting.variable for setting in own if setting.problem != "unusable"]
     steps: list[str] = []
-    if any(name in _KEY_VARIABLES for name in names):
+    if any(setting.variable in _KEY_VARIABLES for setting in own):
         steps.append("The key pair is the Open API Key from the Alaya NeW console; --sandbox needs none.")
-    if held:
-        steps.append(f"Correct {' and '.join(held)}.")
-    if names:
-        them = "it" if len(names) == 1 else "them"
-        steps.append(f"Set {them} in this shell: {' and '.join(f'`export {name}=...`' for name in names)}.")
+    steps += [_held(setting) for setting in error.settings if setting not in own]
+    if wrong:
+        them = _them(wrong)
+        steps.append(f"Correct {them}, or unset {them}: `unset {' '.join(wrong)}`.")
+    if absent:
+        exports = " and ".join(f"`export {name}=...`" for name in absent)
+        steps.append(f"Set {_them(absent)} in this shell: {exports}.")
     return " ".join(steps)
+
+
+def _held(setting: Setting) -> str:
+    """Return what to do with an entry of a profile, or with the variable that it names."""
+    if setting.problem == "unusable":
+        return f"Correct {setting.source}."
+    if "(named by " in setting.source:
+        return f"Set {setting.source}."
+    return f"Add {setting.source.replace(' of ', ' to ', 1)}."
+
+
+def _them(names: list[str]) -> str:
+    return "it" if len(names) == 1 else "them"
 
 
 def _pass_a_model(otherwise: str) -> Row:
