@@ -18,7 +18,7 @@ from anyio.abc import Process
 from alaya_mcp.accounts import open_account
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.error_sentences import what_happened
-from alaya_mcp.errors import AccessDenied, InvalidArguments
+from alaya_mcp.errors import AccessDenied, DeploymentNotFound, InvalidArguments
 from alaya_mcp.sandbox import Sandbox, fleet
 from alaya_mcp.terminal.answers import PipedChat, TextReport
 from alaya_mcp.terminal.chat_session import ChatSession, Manner
@@ -29,7 +29,7 @@ from alaya_mcp.terminal.selection import reference
 from tests.calls import environ_of, over
 from tests.patience import PATIENCE
 from tests.stdio_host import own_environ
-from tests.terminal_paper import Paper, Person, Typed, screen_on
+from tests.terminal_paper import Paper, Person, Typed, screen_on, sitting
 from tests.upstream import Exchange, Request, Upstream, replies, text_chunk
 
 pytestmark = pytest.mark.anyio
@@ -242,6 +242,42 @@ async def test_json_has_the_error_of_each_line_that_failed() -> None:
     (found,) = map(json.loads, done.stdout.decode().splitlines())
     assert (found["line"], found["error"]["code"], found["error"]["retryable"]) == (1, "request_rejected", False)
     assert "no, not now" in found["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "step"),
+    [
+        (["fault-html-200"], "Run `alayanew-mcp doctor fault-html-200` to find the step that fails."),
+        (["--json"], "Run `alayanew-mcp doctor fault-html-200` to find the step that fails."),
+        (["fault-html-200", "--sandbox"], "Choose another: `alayanew-mcp chat NAME --sandbox`."),
+    ],
+)
+async def test_the_doctor_is_advised_for_the_deployment_and_not_over_the_embedded_sandbox(
+    arguments: list[str], step: str
+) -> None:
+    async with Sandbox(token_delay=0) as sandbox:
+        environ = own_environ(**environ_of(sandbox) | {"ALAYA_SERVICE_ID": "fault-html-200"})
+        with anyio.fail_after(PATIENCE):
+            done = await anyio.run_process([*COMMAND, *arguments], input=b"one\n", env=environ, check=False)
+
+    said = (done.stdout + done.stderr).decode()
+    assert step in said
+    assert ("alayanew-mcp doctor" in said) is ("--sandbox" not in arguments)
+
+
+async def test_a_default_deployment_that_is_not_there_is_told_with_the_variable() -> None:
+    async with Sandbox() as sandbox:
+        settings = over(sandbox).model_copy(update={"service_id": "qwen3-suport"})
+        _, _, beside = await answered(settings, "one")
+        async with sitting(settings, service="qwen3-suport") as one:
+            with pytest.raises(DeploymentNotFound) as missing:
+                await one.run()
+        async with sitting(settings, service="qwen3-sup") as one:
+            with pytest.raises(DeploymentNotFound) as named:
+                await one.run()
+
+    assert "qwen3-suport is the default deployment (ALAYA_SERVICE_ID" in beside
+    assert (missing.value.default, named.value.default) == ("qwen3-suport", "")
 
 
 async def chosen(settings: Settings, *typed: Typed, named: str | None = None) -> tuple[str, str]:

@@ -4,8 +4,8 @@ import pytest
 from rich.console import Console
 
 from alaya_mcp.error_causes import SettingProblem
-from alaya_mcp.errors import DeploymentNotReady, NotConfigured, RateLimited, Setting
-from alaya_mcp.terminal.error_steps import error_lines
+from alaya_mcp.errors import DeploymentNotReady, NotConfigured, RateLimited, Setting, UpstreamUnavailable
+from alaya_mcp.terminal.error_steps import doctor_step, error_lines
 from alaya_mcp.terminal.screen import Screen, without_controls
 from tests.terminal_paper import Paper, screen_on
 
@@ -90,6 +90,15 @@ def test_an_error_says_what_happened_and_what_to_do() -> None:
     assert error_lines(error) == (
         "Deployment svc-1 is stopped; nothing was sent to it.\nStart it in the Alaya NeW console, then ask again."
     )
+
+
+def test_the_doctors_deployment_is_quoted_for_the_shell() -> None:
+    paper = Paper()
+    screen = screen_on(paper)
+    screen.doctor = doctor_step("it's mine")
+    screen.fail(UpstreamUnavailable("dns_failed", plane="data"))
+
+    assert "\nRun `alayanew-mcp doctor 'it'\"'\"'s mine'` to find the step that fails.\n" in paper.getvalue()
 
 
 def test_a_wait_that_upstream_asks_for_is_told() -> None:

@@ -54,7 +54,7 @@ class TextReport:
     def failed(self, line: PipedLine, error: AlayaError, steps: Steps) -> None:
         """Show the line's number and the error."""
         self._screen.fact(f"line {line.number}:")
-        self._screen.say(error_lines(error, steps), "red")
+        self._screen.say(error_lines(error, steps, self._screen.doctor), "red")
 
     def refused(self, line: PipedLine, why: str) -> None:
         """Show the line's number and the reason."""
@@ -79,7 +79,7 @@ class JsonReport:
 
     def failed(self, line: PipedLine | None, error: AlayaError, steps: Steps) -> None:
         """Print the error; without a line, it is about the start."""
-        self._print(line, {"error": error_fields(error, steps)})
+        self._print(line, {"error": error_fields(error, steps, self._screen.doctor)})
 
     def refused(self, line: PipedLine, why: str) -> None:
         """Print the error."""
