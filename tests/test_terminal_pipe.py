@@ -96,6 +96,30 @@ async def test_commands_hold_for_the_lines_after_them() -> None:
     assert two["chat_template_kwargs"]["enable_thinking"] is False
 
 
+async def test_a_model_that_is_not_served_is_refused_at_once_and_the_one_before_it_answers() -> None:
+    async with Sandbox(token_delay=0) as sandbox:
+        status, _, beside = await answered(over(sandbox), "/model sql-writer", "/model suport-zh", "two")
+
+    assert status == 1
+    assert 'line 2: qwen3-support does not serve "suport-zh".' in beside
+    assert 'Did you mean "support-zh"?' in beside
+    assert re.search(r"^sql-writer, \d+ tokens?", beside, re.MULTILINE)
+
+
+async def test_a_model_is_taken_as_it_is_where_the_names_are_not_known() -> None:
+    async def denies_at_first(_: Request, exchange: Exchange) -> None:
+        if len(upstream.requests) == 1:
+            await exchange.answer_json(403, {"msg": "no"})
+        else:
+            await exchange.answer_json(200, {"code": 0, "data": upstream.deployment})
+
+    async with Upstream(chat=replies("x"), control=denies_at_first) as upstream:
+        status, answers, _ = await answered(upstream.settings(), "/model mine", "two")
+
+        assert upstream.chats[0].json["model"] == "mine"
+    assert (status, answers) == (0, "x\n")
+
+
 @pytest.mark.parametrize(
     "line", ["/save file.json", "/load file.json", "/etc/passwd", "/", "/clear x", "/quit x", "/thinking x"]
 )
@@ -120,7 +144,7 @@ async def test_an_answer_that_fails_is_told_and_the_next_line_is_answered_all_th
         said = [[message["content"] for message in chat.json["messages"]] for chat in upstream.chats]
     assert (status, answers) == (1, "three\n")
     assert said == [["one"], ["two"], ["three"]]
-    assert "line 1:" in beside
+    assert "line 1: The engine of svc-1 rejected the request (HTTP 400)." in beside
     assert "The model ended its reply without any text." in beside
     assert "no, not now" in beside
     assert "Change the message as upstream says." in beside
@@ -303,11 +327,16 @@ async def test_the_running_deployments_are_shown_and_one_is_chosen_by_number_or_
 
 async def test_who_names_what_is_not_there_or_counts_too_far_is_asked_again() -> None:
     async with Sandbox(token_delay=0) as sandbox:
-        named, shown = await chosen(over(sandbox), "999", "tone-of-voise", "tone-of-voice")
+        settings = over(sandbox).model_copy(update={"aliases": {"gone": "sandbox-gone"}})
+        named, shown = await chosen(settings, "999", "tone-of-voise", "switched-of", "gone", "tone-of-voice")
 
     assert named == "tone-of-voice"
     assert "Type a number from 1 to" in shown
-    assert 'There is no deployment with the id or name "tone-of-voise". Did you mean tone-of-voice' in shown
+    assert 'There is no deployment with the id or name "tone-of-voise". Did you mean tone-of-voice (' in shown
+    assert 'There is no deployment with the id or name "switched-of".\nType a number or a name from the list.' in shown
+    assert 'with the id or name "sandbox-gone" (the alias gone).' in shown
+    assert shown.count("Type a number or a name from the list.\n") == 3
+    assert "alayanew-mcp chat" not in shown
 
 
 @pytest.mark.parametrize("leaves", [EOFError(), LineInterrupted(had_text=False)])

@@ -20,7 +20,7 @@ from alaya_mcp.deployment.verification import verified
 from alaya_mcp.deployment.views import lora_list_result
 from alaya_mcp.deployment.waiting import wait_until_ready
 from alaya_mcp.deployment.wire import Deployment
-from alaya_mcp.errors import AlayaError
+from alaya_mcp.errors import AlayaError, ModelNotServed
 from alaya_mcp.progress import Phase, ProgressNotes
 from alaya_mcp.results import ChatResult, LoraListResult
 from alaya_mcp.terminal.interruption import Interruption
@@ -135,6 +135,18 @@ class ChatSession:
             raise explain(failure, engine.subject) from None
         self.models = choice.names.models
         return choice
+
+    async def unserved(self, model: str) -> ModelNotServed | None:
+        """Return the error of a model that the deployment does not serve; None also if its names are not known now."""
+        try:
+            service_id, deployment = await self.look()
+            if readiness(deployment).ready:
+                await self.choose(model, service_id, deployment)
+        except ModelNotServed as error:
+            return error
+        except AlayaError:  # the next message reports it
+            pass
+        return None
 
     async def listed(self, service_id: str, deployment: Deployment) -> LoraListResult:
         """Return the models, including those that only the engine lists, if it can be asked.
