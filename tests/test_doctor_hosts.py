@@ -1,6 +1,7 @@
 """What the doctor tells of hosts' files, and checking with what a host passes on."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +216,27 @@ async def test_beside_another_server_of_our_name_the_entry_that_is_ours_is_the_o
 
 
 @pytest.mark.anyio
+async def test_keys_that_another_server_of_our_name_exposes_are_told_all_the_same(desk: Desk) -> None:
+    sandbox = {"command": str(desk.command), "args": ["--sandbox"]}
+    shared = desk.machine.directory / FILE
+    shared.parent.mkdir()
+    shared.write_text(json.dumps({"mcpServers": {"alaya": entry(desk, command="/bin/true"), "mine": sandbox}}))
+    ours, (level, found) = await of_host(desk, CURSOR)
+    (check,) = about_host_files(desk.machine, CURSOR, has_profile=False)
+
+    assert ours == ("skipped", "Cursor's entry mine starts the embedded sandbox, which needs no account")
+    assert (level, "the key itself is in a file that is shared" in found) == ("failed", True)
+    assert check.next_step.startswith("Remove them from that entry.")
+    if os.name == "posix":
+        own = desk.write(FILE, shared.read_text())
+        own.chmod(0o644)
+        shared.unlink()
+        assert [check.verdict for check in about_host_files(desk.machine, CURSOR, has_profile=False)] == [
+            "readable_by_others"
+        ]
+
+
+@pytest.mark.anyio
 async def test_a_project_that_gives_our_name_to_another_server_hides_ours(desk: Desk) -> None:
     write(desk, FILE, entry(desk))
     shared = desk.machine.directory / FILE
@@ -292,7 +314,7 @@ def test_an_entry_that_is_another_servers_is_not_to_be_written_over(desk: Desk) 
     assert (passed.check.level, passed.check.verdict) == ("failed", "host_entry_missing")
     assert "another server called alaya" in passed.check.found
     steps = [passed.check.next_step, *(check.next_step for check in checks)]
-    assert all("--name OTHER" in step for step in steps if "alayanew-mcp install" in step)
+    assert all("--name alaya-2" in step for step in steps if "alayanew-mcp install" in step)
 
 
 @pytest.mark.anyio

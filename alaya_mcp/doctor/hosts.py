@@ -9,7 +9,7 @@ from typing import Final
 from alaya_mcp.doctor.check import Check, Fact, Level
 from alaya_mcp.hosts.catalogue import HOSTS, Host, Machine
 from alaya_mcp.hosts.files import HostFile, Server, environment_of, host_files, our_servers, server_of
-from alaya_mcp.hosts.findings import host_findings
+from alaya_mcp.hosts.findings import EXPOSED_KEYS, host_findings
 from alaya_mcp.hosts.references import unreplaced
 from alaya_mcp.printable import encodable, printable
 
@@ -83,7 +83,7 @@ def passed_by(host: Host, machine: Machine) -> Passed:
 
 def _without_entry(host: Host, machine: Machine, other: Server | None) -> Check:
     """Return why a host has no entry of ours; `other` is another server with our name."""
-    add = f"`alayanew-mcp install {host.name}{' --name OTHER' if other else ''}` adds one."
+    add = f"`alayanew-mcp install {host.name}{' --name alaya-2' if other else ''}` adds one."
     if other:
         what = f"{host.title} has another server called {other.name}, and no entry for alayanew-mcp"
         return Check("host", "failed", "host_entry_missing", what, add)
@@ -139,7 +139,8 @@ def about_host_files(
             )
             for found in findings
             # Another server of our name may be a wrapper of ours, if there is no other entry.
-            if found.host == each.name and not (found.is_another and (has_ours or known))
+            if found.host == each.name
+            and (found.problem in EXPOSED_KEYS or not (found.is_another and (has_ours or known)))
         ]
         checks += about or ([_without_problems(each, files)] if files else [])
     if known and known.level == "failed":

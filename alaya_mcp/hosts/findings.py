@@ -30,6 +30,8 @@ Problem = Literal[
     "keys_in_project_file",
     "readable_by_others",
 ]
+EXPOSED_KEYS: Final[frozenset[Problem]] = frozenset({"keys_in_project_file", "readable_by_others"})
+"""The problems that matter whatever the entry starts."""
 Severity = Literal["error", "warning"]
 
 _STRANGER: Final = re.compile(r"(?:[^/\\]*=)?alaya-mcp(?:$|[@=<>~!\[ ].*)", re.IGNORECASE)
@@ -110,7 +112,7 @@ def _install(file: HostFile, server: Server) -> str:
     if unfit(file.document, file.host) and not (file.host.command and file.host.reads_comments):
         return f"`{command}` prints what belongs in the file; it does not edit a file that has comments."
     if server.is_another:
-        return f"`{command} --name OTHER` adds a working entry beside it."
+        return f"`{command} --name alaya-2` adds a working entry beside it."
     return f"`{command}` writes a working entry."
 
 
@@ -164,11 +166,11 @@ def _of_keys(file: HostFile, server: Server, machine: Machine, install: str, *, 
             yield "placeholder_key", f"{name} is still a placeholder.", f"Write your own key. {install}", "error"
     if literal and file.level == "project":
         message = f"{' and '.join(literal)}: the key itself is in a file that is shared with the project."
-        step = (
-            f"Run `alayanew-mcp install {file.host.name} --project .`, which writes references. "
-            "Create a new Open API Key if the file was ever committed."
-        )
-        yield "keys_in_project_file", message, step, "error"
+        step = f"Run `alayanew-mcp install {file.host.name} --project .`, which writes references."
+        if server.is_another:  # install leaves it alone
+            step = "Remove them from that entry."
+        renew = "Create a new Open API Key if the file was ever committed."
+        yield "keys_in_project_file", message, f"{step} {renew}", "error"
     elif literal and is_readable_by_others(file.document.mode):
         message = f"{file.document.path} holds keys, and its mode {file.document.mode:04o} lets others read it."
         yield "readable_by_others", message, f"Run `chmod 600 {file.document.path}`.", "warning"
