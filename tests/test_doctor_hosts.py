@@ -288,7 +288,7 @@ async def test_a_host_over_the_sandbox_needs_no_account(desk: Desk) -> None:
     assert examined.status == 0
     assert json.loads(examined.json)["worst"] == "ok"
     assert "All is well" not in examined.text
-    assert "No problem found. Not checked: Configuration file, Settings," in examined.text
+    assert "No problem found. Not checked: Configuration file, Settings, Environment, Proxy, DNS, TLS," in examined.text
     assert examined.text.endswith(", Served names, First token.\n")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from alaya_mcp.config.settings import DEFAULT_BASE_URL
-from alaya_mcp.doctor.check import LEFT_OUT, Check, Fact
+from alaya_mcp.doctor.check import LEFT_OUT, NOT_NEEDED, Check, Fact
 from alaya_mcp.doctor.network import Resolve, addresses, shake_hands, try_port
 from alaya_mcp.error_causes import Distrust
 from alaya_mcp.error_sentences import what_happened
@@ -98,9 +98,9 @@ async def about_name(origin: Origin, network: Network) -> Check:
     """Check whether the control plane's host name resolves."""
     with suppress(ValueError):
         ipaddress.ip_address(origin.host)
-        return Check("dns", "skipped", LEFT_OUT, f"not needed: {origin.host} is an address")
+        return Check("dns", "skipped", NOT_NEEDED, f"not needed: {origin.host} is an address")
     if (proxy := network.proxy(origin)) is not None:
-        return Check("dns", "skipped", LEFT_OUT, f"not needed: the proxy, {proxy}, resolves the name")
+        return Check("dns", "skipped", NOT_NEEDED, f"not needed: the proxy, {proxy}, resolves the name")
     try:
         found = await addresses(origin.host, origin.port, network.resolve, _SECONDS)
     except OSError as error:
@@ -125,7 +125,7 @@ async def about_tls(base_url: str, transport: Transport) -> Check:
     """Check whether the control plane's certificate is trusted."""
     origin = Origin.of(base_url)
     if origin.scheme == "http":
-        return Check("tls", "skipped", LEFT_OUT, "not needed: plain http on loopback")
+        return Check("tls", "skipped", NOT_NEEDED, "not needed: plain http on loopback")
     seen = await shake_hands(transport.client(origin), base_url, _SECONDS)
     if seen.distrust:
         return distrusted("tls", "tls_failed", origin, seen.distrust)
