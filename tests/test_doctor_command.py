@@ -151,4 +151,4 @@ def test_the_worst_decides_and_is_counted() -> None:
     assert worst([failed, warning, ok]) == "failed"
     assert worst([ok, skipped]) == "ok"
     assert "All is well." in printed(ok, skipped)
-    assert "1 failed, 2 warnings. The first" in printed(warning, failed, warning)
+    assert "1 failed, 2 warnings.\n" in printed(warning, failed, warning)

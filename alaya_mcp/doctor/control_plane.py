@@ -120,7 +120,8 @@ def _no_list(settings: Settings) -> Check:
     what = f"{origin.host}:{origin.port} answers, but there is no list of deployments (HTTP 404)"
     step = "Use the deployment's id, since names cannot be looked up."
     if settings.base_url != DEFAULT_BASE_URL:
-        step = f"Check the path in ALAYA_BASE_URL; the default is {DEFAULT_BASE_URL}. If it is right: {step}"
+        path = f"Check the path in ALAYA_BASE_URL; the default is {DEFAULT_BASE_URL}."
+        step = f"{path} If it is right, use the deployment's id, since names cannot be looked up."
     return Check("control_plane", "warning", "list_missing", what, step)
 
 

@@ -1,7 +1,7 @@
 """The checks in their order; one that depends on a failed check is skipped and names it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import anyio
@@ -10,7 +10,7 @@ from alaya_mcp.accounts import Account, open_account
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.spelling import checked_reference, could_be_id
 from alaya_mcp.deployment.wire import Deployment
-from alaya_mcp.doctor.check import OVER_THE_NETWORK, Check
+from alaya_mcp.doctor.check import OVER_THE_NETWORK, Check, left_out
 from alaya_mcp.doctor.configuration import Configuration, read_configuration
 from alaya_mcp.doctor.connection import Network, about_name, about_proxy, about_tls
 from alaya_mcp.doctor.control_plane import denied, judged, rejected
@@ -137,19 +137,26 @@ class _Examination:
         except AlayaError as error:
             page = error
         answer = judged(page, account.settings)
-        self._need(answer.control_plane)
+        lacks_list = answer.control_plane.verdict == "list_missing"
+        if not lacks_list:
+            self._need(answer.control_plane)
         if answer.key:
             self._need(answer.key)
         check, deployment = await self._deployment(account, is_key_known=answer.key is not None)
-        if answer.doubt:
-            self._transcript.add(answer.doubt)
+        if lacks_list:  # without a deployment too, it is not the API
+            self._need(replace(check, id="control_plane") if check.verdict == "base_url_path" else answer.control_plane)
+        if check.id == "key":
+            self._need(check)
+        if not answer.key:
+            accepted = Check("key", "ok", "key_accepted", "accepted")
+            self._transcript.add(answer.doubt or (accepted if deployment else left_out("key", answer.control_plane)))
         self._transcript.add(check)
         if deployment is None:
             raise _GroundGone(check)
         return deployment
 
     async def _deployment(self, account: Account, *, is_key_known: bool) -> tuple[Check, tuple[str, Deployment] | None]:
-        """Return the deployment's check, and the deployment with its id if it was found."""
+        """Return the check of the deployment, or of the key if that failed, and the deployment found, with its id."""
         named = self._question.service or account.settings.service_id
         if named is None:
             try:
@@ -166,10 +173,10 @@ class _Examination:
             service_id, deployment = await account.names.find(named, deadline, account.client.deployment)
         except AlayaError as error:
             if not is_key_known and isinstance(error, CredentialsRejected):
-                self._need(rejected(account.settings))
+                return rejected(account.settings), None
             # Without an id, the list was requested again.
             if not is_key_known and isinstance(error, AccessDenied) and could_be_id(named):
-                self._need(denied(account.settings))
+                return denied(account.settings), None
             return not_found(error, is_default=not self._question.service), None
         if deployment.api_key:
             self._transcript.hide([deployment.api_key.get_secret_value()])
