@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -315,6 +316,21 @@ def test_an_entry_that_is_another_servers_is_not_to_be_written_over(desk: Desk) 
     assert "another server called alaya" in passed.check.found
     steps = [passed.check.next_step, *(check.next_step for check in checks)]
     assert all("--name alaya-2" in step for step in steps if "alayanew-mcp install" in step)
+
+
+@pytest.mark.anyio
+async def test_what_a_host_sets_is_told_and_to_be_set_in_its_entry(desk: Desk) -> None:
+    def nowhere(host: str, port: int) -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, f"{host}:{port}")
+
+    write(desk, FILE, entry(desk, env={**KEYS, "ALAYA_SERVICE_ID": ""}))
+    passed = passed_by(CURSOR, desk.machine)
+    examined = await Patient(passed.environ, desk.machine, CURSOR, passed, nowhere).examined()
+    sources = {fact.name: fact.source for fact in examined.check("configuration").facts}
+
+    assert sources["ALAYA_ACCESS_KEY"] == "Cursor's entry alaya"
+    assert sources["ALAYA_SERVICE_ID"] == "empty in Cursor's entry alaya"
+    assert "set HTTPS_PROXY in the entry's env if" in examined.check("dns").next_step
 
 
 @pytest.mark.anyio

@@ -48,10 +48,14 @@ _DISTRUST: Final[dict[Distrust, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """This machine's network: the environment, which sets proxies, and the resolver."""
+    """This machine's network: the environment, which sets proxies, and the resolver.
+
+    `place` is where to set a proxy if not in the shell, to end a clause.
+    """
 
     environ: Mapping[str, str]
     resolve: Resolve
+    place: str = ""
 
     def proxy(self, origin: Origin) -> Proxy | None:
         """Return the proxy for an origin, or None.
@@ -105,16 +109,16 @@ async def about_name(origin: Origin, network: Network) -> Check:
         found = await addresses(origin.host, origin.port, network.resolve, _SECONDS)
     except OSError as error:
         why = "the resolver did not answer in time" if isinstance(error, TimeoutError) else "it has no address here"
-        return unresolved(origin, f"{origin.host} could not be resolved: {why}")
+        return unresolved(origin, f"{origin.host} could not be resolved: {why}", network.place)
     more = f" and {len(found) - _SHOWN_ADDRESSES} more" if len(found) > _SHOWN_ADDRESSES else ""
     return Check("dns", "ok", "resolved", f"{origin.host} resolves to {', '.join(found[:_SHOWN_ADDRESSES])}{more}")
 
 
-def unresolved(origin: Origin, what: str, of: str = "dns") -> Check:
+def unresolved(origin: Origin, what: str, place: str, of: str = "dns") -> Check:
     """Return the check that fails because the control plane's host name does not resolve."""
     step = (
         f"Run `nslookup {origin.host}` in this shell. If that fails too, check this machine's network, VPN and DNS, or "
-        "set HTTPS_PROXY if only a proxy leads out of the network."
+        f"set HTTPS_PROXY{place} if only a proxy leads out of the network."
     )
     if origin != Origin.of(DEFAULT_BASE_URL):
         step = f"Correct ALAYA_BASE_URL if {origin.host} is misspelt; its default is {DEFAULT_BASE_URL}. Else: {step}"

@@ -65,7 +65,8 @@ async def examine(question: Question, world: World, tell: Callable[[Check], None
     """Make every check, pass each to `tell` as it is made, and return them."""
     transcript, passed = Transcript(tell), world.passed
     keys_by = passed.keys_by if passed else KEYS_BY_ANY_HOST
-    configuration = read_configuration(world.environ, passed.unset if passed else None, keys_by)
+    unset, places = (passed.unset, passed.places) if passed else (None, None)
+    configuration = read_configuration(world.environ, unset, keys_by, places)
     transcript.hide(configuration.secrets)
     if passed and transcript.add(passed.check).level != "ok":
         transcript.leave_out([*(check.id for check in configuration.checks), *OVER_THE_NETWORK], passed.check)
@@ -100,7 +101,7 @@ class _Examination:
 
     def __init__(self, question: Question, world: World, transcript: Transcript) -> None:
         self._question = question
-        self._network = world.network
+        self._network = replace(world.network, place=" in the entry's env") if world.passed else world.network
         self._transcript = transcript
         self._deadline = Deadline.after(question.seconds)
 
@@ -136,7 +137,7 @@ class _Examination:
             page = await account.client.deployments(1, 1, self._deadline.sooner(_READ_SECONDS))
         except AlayaError as error:
             page = error
-        answer = judged(page, account.settings)
+        answer = judged(page, account.settings, self._network.place)
         lacks_list = answer.control_plane.verdict == "list_missing"
         if not lacks_list:
             self._need(answer.control_plane)

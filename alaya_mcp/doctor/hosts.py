@@ -32,12 +32,14 @@ class Passed:
         environ: The environment that the server gets.
         unset: By variable with a reference, which variable the host lacks, as a clause.
         keys_by: How to set missing keys, as a sentence.
+        places: By variable of the entry's `env` block, the entry.
     """
 
     check: Check
     environ: Mapping[str, str] = field(repr=False)
     unset: Mapping[str, str] = field(default_factory=dict[str, str])
     keys_by: str = ""
+    places: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def nothing_passed(host: Host, environ: Mapping[str, str]) -> Passed:
@@ -78,7 +80,8 @@ def passed_by(host: Host, machine: Machine) -> Passed:
     what = f"the settings come from {host.title}'s entry {server.name}{aside}{taken}"
     check = Check("host", "ok", "host_entry", what, "", tuple(Fact("passes", name) for name in block))
     install = f"`alayanew-mcp install {host.name}` asks for them and writes them into that entry."
-    return Passed(check, own | block | shells, _unset(host, machine, block), install)
+    places = {name: f"{host.title}'s entry {server.name}" for name in block if name not in shells}
+    return Passed(check, own | block | shells, _unset(host, machine, block), install, places)
 
 
 def _without_entry(host: Host, machine: Machine, other: Server | None) -> Check:
