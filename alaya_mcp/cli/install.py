@@ -212,7 +212,7 @@ def _wanted(
         pair = keys()
     settings = _carried_settings(environ, pair)
     # A profile is chosen by both of its variables together.
-    displaced = {name for name in OUR_VARIABLES if value_of(environ, name) or not (pair or name not in _OF_A_PROFILE)}
+    displaced = {name for name in OUR_VARIABLES if value_of(environ, name) or (pair is None and name in _OF_A_PROFILE)}
     if level == "project":  # each person has their own profile and file
         settings = {name: value for name, value in settings.items() if name not in _OF_A_PROFILE}
         displaced -= {*_OF_A_PROFILE}

@@ -17,6 +17,7 @@ from alaya_mcp.config.place import CONFIG_VARIABLE, PROFILE_VARIABLE, config_byt
 from alaya_mcp.config.precedence import KEYS, Sources, Value, gather
 from alaya_mcp.config.settings import DEFAULT_BASE_URL, VARIABLES, Settings, settings_from
 from alaya_mcp.doctor.check import Check, Fact, left_out
+from alaya_mcp.doctor.hosts import BY_SHELL, Passed
 from alaya_mcp.error_sentences import about_setting, what_happened
 from alaya_mcp.errors import NotConfigured, Setting
 from alaya_mcp.hosts.documents import reason
@@ -65,17 +66,8 @@ class Configuration:
         return next(check for check in self.checks if check.level == "failed" or check.id == "configuration")
 
 
-def read_configuration(
-    environ: Mapping[str, str],
-    unset: Mapping[str, str] | None = None,
-    keys_by: str = "",
-    places: Mapping[str, str] | None = None,
-) -> Configuration:
-    """Check an environment and the configuration file that it names.
-
-    `unset` is, by variable with a reference, which variable its host lacks, as a clause; `keys_by` is how to set
-    missing keys, in sentences; `places` is, by variable, where it is set if not in the shell.
-    """
+def read_configuration(environ: Mapping[str, str], passed: Passed = BY_SHELL) -> Configuration:
+    """Check an environment, which the shell or a host passed, and the configuration file that it names."""
     about_file, file, profile = _read_file(environ)
     known = {*VARIABLES, CONFIG_VARIABLE, PROFILE_VARIABLE}
     if file is None:  # which variables it names is unknown, so only misspelt ones are reported
@@ -86,7 +78,7 @@ def read_configuration(
     known |= {getattr(each, f"{key}_env") for each in file.profiles.values() for key in KEYS} - {None}
     try:
         sources = gather(environ, VARIABLES)
-        about_settings, settings = _about_settings(environ, sources, unset or {}, keys_by, places or {})
+        about_settings, settings = _about_settings(environ, sources, passed)
         url = sources.values.get("base_url")
         if url and url.source != "ALAYA_BASE_URL" and value_of(environ, "ALAYA_BASE_URL"):
             ignored = f"; ALAYA_BASE_URL is set and not used, since the key pair goes with {url.source}"
@@ -156,17 +148,10 @@ def _secrets(environ: Mapping[str, str], file: ConfigFile) -> tuple[str, ...]:
     return tuple(found | {value_of(environ, name) for name in names} - {""})
 
 
-def _about_settings(
-    environ: Mapping[str, str],
-    sources: Sources,
-    unset: Mapping[str, str],
-    keys_by: str,
-    places: Mapping[str, str],
-) -> tuple[Check, Settings | None]:
-    facts = tuple(_fact(environ, sources, variable, of, places.get(variable, "")) for variable, of in VARIABLES.items())
-    clauses = {name: what for name in VARIABLES if (what := _unexpanded(environ, sources, name, unset))}
-    is_by_host = not unset.keys().isdisjoint(VARIABLES)
-    unexpanded = _SET_THERE if is_by_host else _STEPS["variable_unexpanded"]
+def _about_settings(environ: Mapping[str, str], sources: Sources, passed: Passed) -> tuple[Check, Settings | None]:
+    facts = tuple(_fact(environ, sources, variable, of, passed) for variable, of in VARIABLES.items())
+    clauses = {name: what for name in VARIABLES if (what := _unexpanded(environ, sources, name, passed.unset))}
+    unexpanded = _SET_THERE if VARIABLES.keys() & passed.unset.keys() else _STEPS["variable_unexpanded"]
     wrong = [("variable_unexpanded", name, unexpanded) for name in clauses]
     is_reference = any(_REFERENCE.fullmatch(value.text) for of in KEYS if (value := sources.values.get(of)))
     try:
@@ -176,17 +161,14 @@ def _about_settings(
         others = [setting for setting in error.settings if setting.variable not in clauses]
         for setting in others:
             verdict = _verdict(setting, sources)
-            step = (
-                _step_in_file(setting, sources) or f"{_STEPS[verdict]} {keys_by * (verdict == 'key_missing')}".rstrip()
-            )
-            wrong.append((verdict, setting.variable, step))
+            more = f" {passed.keys_by}".rstrip() if verdict == "key_missing" else ""
+            wrong.append((verdict, setting.variable, _step_in_file(setting, sources) or _STEPS[verdict] + more))
         clauses |= {setting.variable: about_setting(setting) for setting in others}
     if not clauses:
         return Check("configuration", "ok", "configured", f"usable; keys in {sources.key_pair}", "", facts), settings
     wrong.sort(key=lambda each: list(_STEPS).index(each[0]))
-    verdict = wrong[0][0]
-    of_step = {step: [name for _, name, its in wrong if its == step] for _, _, step in wrong}
-    step = wrong[0][2]
+    verdict, _, step = wrong[0]
+    of_step = {each: [name for _, name, its in wrong if its == each] for _, _, each in wrong}
     if len(of_step) > 1:
         step = " ".join(f"For {' and '.join(names)}: {each[0].lower()}{each[1:]}" for each, names in of_step.items())
     if is_reference:  # it would be sent as it is; other variables with a reference count as unset
@@ -241,8 +223,8 @@ def _alone(of: str, value: Value | None) -> Settings | None:
         return None
 
 
-def _fact(environ: Mapping[str, str], sources: Sources, variable: str, of: str, place: str) -> Fact:
-    value = sources.values.get(of)
+def _fact(environ: Mapping[str, str], sources: Sources, variable: str, of: str, passed: Passed) -> Fact:
+    value, place = sources.values.get(of), passed.places.get(variable)
     if value is None or not value.text:
         return _unset(environ, variable, of, value, place or "the environment")
     source = place or "environment" if value.source == variable else value.source

@@ -16,7 +16,7 @@ from alaya_mcp.doctor.connection import Network, about_name, about_proxy, about_
 from alaya_mcp.doctor.control_plane import denied, judged, rejected
 from alaya_mcp.doctor.deployment import about_state, found, none_named, not_found
 from alaya_mcp.doctor.engine import about_api_key, about_first_token, about_served_names, about_service_url
-from alaya_mcp.doctor.hosts import KEYS_BY_ANY_HOST, Passed, about_host_files
+from alaya_mcp.doctor.hosts import BY_SHELL, Passed, about_host_files
 from alaya_mcp.doctor.interview import interview
 from alaya_mcp.doctor.transcript import Transcript
 from alaya_mcp.errors import AccessDenied, AlayaError, CredentialsRejected
@@ -64,9 +64,7 @@ class _GroundGone(Exception):
 async def examine(question: Question, world: World, tell: Callable[[Check], None]) -> list[Check]:
     """Make every check, pass each to `tell` as it is made, and return them."""
     transcript, passed = Transcript(tell), world.passed
-    keys_by = passed.keys_by if passed else KEYS_BY_ANY_HOST
-    unset, places = (passed.unset, passed.places) if passed else (None, None)
-    configuration = read_configuration(world.environ, unset, keys_by, places)
+    configuration = read_configuration(world.environ, passed or BY_SHELL)
     transcript.hide(configuration.secrets)
     if passed and transcript.add(passed.check).level != "ok":
         transcript.leave_out([*(check.id for check in configuration.checks), *OVER_THE_NETWORK], passed.check)

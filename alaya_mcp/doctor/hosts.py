@@ -16,12 +16,6 @@ from alaya_mcp.printable import encodable, printable
 _SHELLS_OWN: Final = re.compile(r"ALAYA_.*|(?:https?|all|no)_proxy|SSL_CERT_(?:FILE|DIR)", re.IGNORECASE)
 """The shell's variables that matter here and that a host with a window does not have."""
 
-KEYS_BY_ANY_HOST: Final = (
-    "`alayanew-mcp install HOST` asks for them and writes them where that host reads them. If they are in a host's "
-    "file already: `alayanew-mcp doctor --host HOST`. Without an account: `alayanew-mcp demo`."
-)
-"""How to set missing keys."""
-
 
 @dataclass(frozen=True, slots=True)
 class Passed:
@@ -40,6 +34,15 @@ class Passed:
     unset: Mapping[str, str] = field(default_factory=dict[str, str])
     keys_by: str = ""
     places: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+BY_SHELL: Final = Passed(
+    Check("host", "skipped", "no_host", "no host is named"),
+    {},
+    keys_by="`alayanew-mcp install HOST` asks for them and writes them where that host reads them. If they are in a "
+    "host's file already: `alayanew-mcp doctor --host HOST`. Without an account: `alayanew-mcp demo`.",
+)
+"""What the shell passes."""
 
 
 def nothing_passed(host: Host, environ: Mapping[str, str]) -> Passed:
