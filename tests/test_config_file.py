@@ -131,7 +131,7 @@ def test_a_key_that_was_written_as_the_name_of_a_variable_is_not_shown(tmp_path:
 
     said = refusal({"ALAYA_CONFIG": str(path), "ALAYA_PROFILE": "work"})
 
-    assert "the variable (named by secret_key_env of profile work) is not set" in said
+    assert "the variable named by secret_key_env of profile work is not set" in said
     assert "planted" not in said
 
 
