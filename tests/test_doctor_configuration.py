@@ -101,7 +101,7 @@ def test_several_wrong_settings_have_steps_for_all_of_them() -> None:
         ('access_key = "a"', "Add secret_key to profile work of {0}."),
         (
             'access_key = "a"\nsecret_key_env = "SK"',
-            "Set SK (named by secret_key_env of profile work), or name another",
+            "Set the variable named by secret_key_env of profile work, or name another",
         ),
         ('access_key = "a"\nsecret_key = "b c"', "Correct secret_key of profile work, in {0}."),
     ],
