@@ -1,13 +1,11 @@
-"""What happened, in a sentence or two, the same for every reader. Pure.
-
-The next step depends on the reader: `serving.error_steps`, `terminal.error_steps`.
-"""
+"""What happened, the same for every reader; the next step is in `serving` and `terminal.error_steps`. Pure."""
 
 from collections.abc import Callable
 from typing import Final, cast, get_args
 
 from alaya_mcp.error_causes import Cause, NotReadyCause, UnexpectedCause
 from alaya_mcp.errors import AlayaError, Setting
+from alaya_mcp.printable import shortened
 
 Row = str | Callable[[AlayaError], str]
 """The words for one cause, or a function of the error's facts."""
@@ -143,7 +141,7 @@ def _serves(error: AlayaError) -> str:
         return ""
     left = error.count - len(error.candidates)
     more = f", and {left} more" if left > 0 else ""
-    return f"{_meant(error)} It serves: {', '.join(error.candidates)}{more}."
+    return f"{_meant(error)} It serves: {', '.join(map(shortened, error.candidates))}{more}."
 
 
 def _meant(error: AlayaError) -> str:

@@ -4,27 +4,26 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Literal
 
 from alaya_mcp.telemetry import Event
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["text", "json"]
 
-_OTHERS: Final = ("httpx2", "httpcore2", "mcp", "asyncio", "uvicorn")
-"""Libraries that stay at WARNING, since below it they print headers or messages."""
-
 
 def start_logging(level: LogLevel, log_format: LogFormat = "text") -> None:
-    """Send the package's log records of `level` and above to stderr."""
+    """Send the package's log records of `level` and above to stderr, and other libraries' warnings without tracebacks.
+
+    Below WARNING they print headers or messages, and a traceback ends with an exception's text.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     ours = logging.getLogger("alaya_mcp")
     ours.setLevel(level)
     ours.addHandler(handler)
     ours.propagate = False
-    for name in _OTHERS:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def _time_of(record: logging.LogRecord) -> str:

@@ -132,7 +132,9 @@ def _without_extras(parts: SplitResult) -> str:
     """Return scheme, host, port and path: userinfo, query and fragment may hold secrets."""
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
+    url = f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
+    _parsed(url)  # what userinfo had hidden may not be a URL
+    return url
 
 
 def base_url(text: str) -> str:

@@ -4,6 +4,8 @@ from typing import Final
 
 TEXT_LIMIT: Final = 2_000
 """Characters of one text field; names, addresses and ids are shorter."""
+NAME_LIMIT: Final = 100
+"""Characters of a name where several are listed."""
 
 
 def printable(text: str) -> str:
@@ -11,6 +13,11 @@ def printable(text: str) -> str:
     if not text.isprintable():
         text = "".join(char if char.isprintable() else " " for char in text)
     return text.strip()[:TEXT_LIMIT]
+
+
+def shortened(text: str) -> str:
+    """Return at most `NAME_LIMIT` characters of a name, to be listed among others."""
+    return text if len(text) <= NAME_LIMIT else f"{text[: NAME_LIMIT - 1]}…"
 
 
 def encodable(text: str) -> str:

@@ -14,6 +14,8 @@ from typing import Any, ClassVar, Final, Literal, get_args
 
 import anyio
 
+from alaya_mcp.errors import InternalError
+
 Outcome = Literal["ok", "cancelled", "input_required"]
 """How a call without an error code ended."""
 _NO_FAILURES: Final = frozenset(get_args(Outcome))
@@ -125,6 +127,9 @@ def logged_call(tool: str, account: str | None) -> Generator[CallFacts]:
     token = _current.set(facts)
     try:
         yield facts
+    except Exception:
+        facts.outcome = facts.outcome or InternalError.code
+        raise
     except BaseException:
         facts.outcome = facts.outcome or "cancelled"
         raise

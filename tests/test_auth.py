@@ -3,7 +3,10 @@
 import pytest
 from pydantic import SecretStr
 
+from alaya_mcp.deadline import Deadline
 from alaya_mcp.origins import Credential, Origin
+from alaya_mcp.upstream.transport import Transport
+from tests.upstream import Upstream
 
 HOME = Origin("https", "api.alayanew.com", 443)
 
@@ -36,3 +39,13 @@ def test_a_credential_does_not_leave_its_origin(url: str) -> None:
 
     with pytest.raises(RuntimeError, match="origin"):
         credential.headers_for(url)
+
+
+@pytest.mark.anyio
+async def test_a_request_with_the_credential_of_another_origin_is_not_sent() -> None:
+    async with Upstream() as upstream, Transport({}) as transport:
+        credential = Credential.of_api_key(HOME, SecretStr("planted"))
+        with pytest.raises(RuntimeError, match="origin"):
+            await transport.json_body("data", upstream.url, credential=credential, deadline=Deadline.after(9))
+
+    assert upstream.requests == []

@@ -3,13 +3,16 @@
 import dataclasses
 import logging
 
+import mcp_types as types
 import pytest
+from mcp.shared.exceptions import MCPError
 
 from alaya_mcp.accounts import Account, open_account
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.progress import Phase
 from alaya_mcp.results import DeploymentResult
 from alaya_mcp.serving.caller import Caller
+from alaya_mcp.serving.errors import guarded
 from alaya_mcp.serving.tools.get_deployment import GET_DEPLOYMENT, GetDeploymentArguments
 from tests.calls import error_of, text_of
 from tests.upstream import Upstream
@@ -43,6 +46,19 @@ async def test_a_bug_is_an_internal_error_that_shows_nothing(bug: Exception, cap
     assert "planted-value" not in text_of(result) + caplog.text
     kind = "KeyError" if isinstance(bug, KeyError) else "ValueError"
     assert f"get_deployment failed with {kind}" in caplog.text
+
+
+async def test_a_bug_of_another_handler_costs_one_request_and_shows_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async def read_resource(context: None, params: None) -> None:
+        del context, params
+        raise ValueError("planted-value")
+
+    with pytest.raises(MCPError) as raised:
+        await guarded(read_resource)(None, None)
+
+    assert raised.value.error.code == types.INTERNAL_ERROR
+    assert "planted-value" not in raised.value.error.message + caplog.text
+    assert "read_resource failed with ValueError" in caplog.text
 
 
 async def test_a_server_without_settings_still_checks_arguments_first() -> None:

@@ -123,6 +123,16 @@ def test_a_profiles_variable_that_is_not_set_is_named(file: Path) -> None:
     assert "WORK_SECRET (named by secret_key_env of profile work) is not set" in said
 
 
+def test_a_key_that_was_written_as_the_name_of_a_variable_is_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[profiles.work]\naccess_key_env = "AKIAplanted"\nsecret_key_env = "planted/key"\n')
+
+    said = refusal({"ALAYA_CONFIG": str(path), "ALAYA_PROFILE": "work"})
+
+    assert "the variable named by secret_key_env of profile work is not set" in said
+    assert "planted" not in said
+
+
 def test_a_wrong_value_in_a_profile_is_named_and_not_shown(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text('[profiles.default]\nbase_url = "http://planted.example"\naccess_key = "a b"\nsecret_key = "c"\n')

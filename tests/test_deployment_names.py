@@ -16,7 +16,7 @@ from alaya_mcp.sandbox import Sandbox
 from alaya_mcp.upstream.deployment_lookup import DeploymentNames
 from tests.calls import CHAT, ERAS, Era, call, connected, content_of, error_of, over, text_of
 from tests.registry import Registry, row, uuid
-from tests.upstream import Upstream, replies, says
+from tests.upstream import Exchange, Request, Upstream, replies, says
 
 pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
@@ -220,7 +220,7 @@ async def test_a_name_that_several_have_is_answered_with_their_ids(era: Era, fil
     detail = error_of(result)
     assert (detail["code"], detail["candidates"]) == ("invalid_arguments", [uuid(2), uuid(1)])
     assert "2 deployments are called qwen" in text_of(result)
-    assert f"qwen ({uuid(2)}) running, qwen ({uuid(1)}) stopped" in text_of(result)
+    assert f"qwen ({uuid(2)}, running), qwen ({uuid(1)}, stopped)" in text_of(result)
     assert len(registry.pages) <= 3
 
 
@@ -246,7 +246,7 @@ async def test_an_unknown_name_is_answered_with_the_closest(era: Era) -> None:
     detail = error_of(near)
     assert (detail["code"], detail["http_status"]) == ("deployment_not_found", 404)
     assert detail["candidates"] == ["qwen3-suport-old", "qwen3-support"]
-    assert f"qwen3-support ({uuid(1)}) running" in text_of(near)
+    assert f"qwen3-support ({uuid(1)}, running)" in text_of(near)
     assert error_of(twin)["candidates"] == [uuid(4), uuid(5)], "a name that two have would reach neither"
 
 
@@ -581,3 +581,31 @@ async def test_what_is_said_of_a_shared_failure_is_said_once_to_each_caller(way:
 
     said = "is an alias of it" if way == "alias" else "is the default deployment"
     assert [text.count(said) for text in texts] == [1] * 10
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_name_that_another_deployment_has_by_now_reaches_that_one(status: int) -> None:
+    async with Upstream(chat=replies("hi")) as upstream:
+        registry = Registry(upstream, row(1, "qwen"))
+        async with connected(upstream.settings()) as client:
+            first = content_of(await client.call_tool(CHAT, {"service_id": "qwen", "prompt": "x"}))
+            registry.rows = [row(2, "qwen")]
+            answers = iter([says(status, {}), replies("again")])
+
+            async def handler(request: Request, exchange: Exchange) -> None:
+                await next(answers)(request, exchange)
+
+            upstream.chat = handler
+            second = content_of(await client.call_tool(CHAT, {"service_id": "qwen", "prompt": "x"}))
+
+    assert (first["service_id"], first["content"]) == (uuid(1), "hi")
+    assert (second["service_id"], second["content"]) == (uuid(2), "again")
+
+
+async def test_long_names_do_not_make_an_error_long() -> None:
+    async with Upstream() as upstream:
+        Registry(upstream, *(row(number, f"{number} " + "x" * 1_500) for number in range(20)))
+        text = text_of(await call(upstream.settings(ALAYA_SERVICE_ID=""), GET))
+
+    assert "xxx…" in text
+    assert len(text) < 3_000

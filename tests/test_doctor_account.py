@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from alaya_mcp.doctor.check import TITLES
 from alaya_mcp.sandbox import Sandbox
 from tests.calls import environ_of
 from tests.doctor_patient import (
@@ -95,8 +96,9 @@ async def test_whoever_answers_in_the_control_planes_place_is_told_apart(
 async def test_a_base_url_without_its_path_is_told_as_that(body: bytes) -> None:
     examined = await of_control(answers(404, body, "text/plain"))
 
-    assert examined.troubles[-1] == ("failed", "deployment", "base_url_path")
-    assert "/api/serverless-infer/v1" in examined.check("deployment").next_step
+    assert examined.troubles == [("failed", "control_plane", "base_url_path")]
+    assert "/api/serverless-infer/v1" in examined.check("control_plane").next_step
+    assert [check.id for check in examined.checks] == list(TITLES)[1:]
     assert examined.status == 3
 
 
@@ -108,6 +110,9 @@ async def test_where_the_list_alone_is_missing_the_deployment_is_looked_at_all_t
         examined = await Patient({**upstream.environ, **KEYS}).examined(SERVICE)
 
     assert examined.troubles == [("warning", "control_plane", "list_missing")]
+    assert "If it is right, use the deployment's id" in examined.check("control_plane").next_step
+    assert [check.id for check in examined.checks] == list(TITLES)[1:]
+    assert examined.verdicts["key"] == "key_accepted"
     assert examined.verdicts["first_token"] == "first_token"
 
 

@@ -90,6 +90,44 @@ def test_a_reference_in_one_setting_is_told_beside_another_that_is_missing() -> 
     assert fact(read_configuration({**KEYS, "ALAYA_LOG_FORMAT": "JSON"}), "ALAYA_LOG_FORMAT").value == "json"
 
 
+def test_several_wrong_settings_have_steps_for_all_of_them() -> None:
+    environ = {**KEYS, "ALAYA_SERVICE_ID": "${ID}", "ALAYA_TIMEOUT_SECONDS": "soon", "ALAYA_IDLE_SECONDS": "x"}
+    step = check(read_configuration(environ), "configuration").next_step
+
+    assert step.startswith("For ALAYA_SERVICE_ID: write the value itself")
+    assert step.endswith("For ALAYA_TIMEOUT_SECONDS and ALAYA_IDLE_SECONDS: correct it, or unset it for its default.")
+
+
+@pytest.mark.parametrize(
+    ("keys", "step"),
+    [
+        ('access_key = "a"', "Add secret_key to profile work of {0}."),
+        (
+            'access_key = "a"\nsecret_key_env = "SK"',
+            "Set the variable named by secret_key_env of profile work, or name another",
+        ),
+        ('access_key = "a"\nsecret_key = "b c"', "Correct secret_key of profile work, in {0}."),
+    ],
+)
+def test_a_fault_in_a_profile_is_to_be_mended_there(tmp_path: Path, keys: str, step: str) -> None:
+    found = check(with_file(tmp_path, f"[profiles.work]\n{keys}\n", ALAYA_PROFILE="work"), "configuration")
+
+    assert found.level == "failed"
+    assert found.next_step.startswith(step.format(tmp_path / "config.toml"))
+    assert "ALAYA_SECRET_KEY" not in found.next_step
+
+
+def test_a_base_url_that_is_not_used_is_told(tmp_path: Path) -> None:
+    text = '[profiles.work]\naccess_key = "a"\nsecret_key = "b"\nbase_url = "https://h.invalid/v1"\n'
+    base_url = {"ALAYA_BASE_URL": "https://other.invalid/v1"}
+    ignored = check(with_file(tmp_path, text, ALAYA_PROFILE="work", **base_url), "variables")
+    used = check(with_file(tmp_path, text, ALAYA_PROFILE="work", **base_url, **KEYS), "variables")
+
+    assert ignored.level == used.level == "ok"
+    assert "ALAYA_BASE_URL is set and not used, since the key pair goes with base_url of profile work" in ignored.found
+    assert "ALAYA_BASE_URL" not in used.found
+
+
 def test_the_base_is_known_where_only_the_keys_are_missing_and_unknown_where_it_cannot_be_used() -> None:
     assert read_configuration({"ALAYA_BASE_URL": "https://h.invalid/v1/"}).base_url == "https://h.invalid/v1"
     assert read_configuration({**KEYS, "ALAYA_BASE_URL": "http://h.invalid/v1"}).base_url is None

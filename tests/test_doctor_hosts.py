@@ -1,6 +1,8 @@
 """What the doctor tells of hosts' files, and checking with what a host passes on."""
 
 import json
+import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +217,27 @@ async def test_beside_another_server_of_our_name_the_entry_that_is_ours_is_the_o
 
 
 @pytest.mark.anyio
+async def test_keys_that_another_server_of_our_name_exposes_are_told_all_the_same(desk: Desk) -> None:
+    sandbox = {"command": str(desk.command), "args": ["--sandbox"]}
+    shared = desk.machine.directory / FILE
+    shared.parent.mkdir()
+    shared.write_text(json.dumps({"mcpServers": {"alaya": entry(desk, command="/bin/true"), "mine": sandbox}}))
+    ours, (level, found) = await of_host(desk, CURSOR)
+    (check,) = about_host_files(desk.machine, CURSOR, has_profile=False)
+
+    assert ours == ("skipped", "Cursor's entry mine starts the embedded sandbox, which needs no account")
+    assert (level, "the key itself is in a file that is shared" in found) == ("failed", True)
+    assert check.next_step.startswith("Remove them from that entry.")
+    if os.name == "posix":
+        own = desk.write(FILE, shared.read_text())
+        own.chmod(0o644)
+        shared.unlink()
+        assert [check.verdict for check in about_host_files(desk.machine, CURSOR, has_profile=False)] == [
+            "readable_by_others"
+        ]
+
+
+@pytest.mark.anyio
 async def test_a_project_that_gives_our_name_to_another_server_hides_ours(desk: Desk) -> None:
     write(desk, FILE, entry(desk))
     shared = desk.machine.directory / FILE
@@ -266,7 +289,7 @@ async def test_a_host_over_the_sandbox_needs_no_account(desk: Desk) -> None:
     assert examined.status == 0
     assert json.loads(examined.json)["worst"] == "ok"
     assert "All is well" not in examined.text
-    assert "No problem found. Not checked: Configuration file, Settings," in examined.text
+    assert "No problem found. Not checked: Configuration file, Settings, Environment, Proxy, DNS, TLS," in examined.text
     assert examined.text.endswith(", Served names, First token.\n")
 
 
@@ -292,7 +315,22 @@ def test_an_entry_that_is_another_servers_is_not_to_be_written_over(desk: Desk) 
     assert (passed.check.level, passed.check.verdict) == ("failed", "host_entry_missing")
     assert "another server called alaya" in passed.check.found
     steps = [passed.check.next_step, *(check.next_step for check in checks)]
-    assert all("--name OTHER" in step for step in steps if "alayanew-mcp install" in step)
+    assert all("--name alaya-2" in step for step in steps if "alayanew-mcp install" in step)
+
+
+@pytest.mark.anyio
+async def test_what_a_host_sets_is_told_and_to_be_set_in_its_entry(desk: Desk) -> None:
+    def nowhere(host: str, port: int) -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, f"{host}:{port}")
+
+    write(desk, FILE, entry(desk, env={**KEYS, "ALAYA_SERVICE_ID": ""}))
+    passed = passed_by(CURSOR, desk.machine)
+    examined = await Patient(passed.environ, desk.machine, CURSOR, passed, nowhere).examined()
+    sources = {fact.name: fact.source for fact in examined.check("configuration").facts}
+
+    assert sources["ALAYA_ACCESS_KEY"] == "Cursor's entry alaya"
+    assert sources["ALAYA_SERVICE_ID"] == "empty in Cursor's entry alaya"
+    assert "set HTTPS_PROXY in the entry's env if" in examined.check("dns").next_step
 
 
 @pytest.mark.anyio

@@ -158,7 +158,7 @@ async def test_for_this_machine_no_proxy_is_used_whatever_is_set(monkeypatch: py
         examined = await Patient({**upstream.environ, "ALL_PROXY": "http://proxy.invalid:1"}).examined()
 
     assert examined.check("proxy").found == "none is used for loopback"
-    assert examined.verdicts["tls"] == "left_out"
+    assert examined.verdicts["tls"] == "not_needed"
 
 
 @pytest.mark.anyio

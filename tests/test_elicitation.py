@@ -125,7 +125,7 @@ async def test_a_host_that_cannot_ask_gets_the_candidates(era: Era) -> None:
         assert upstream.chats == []
     detail = error_of(result)
     assert (detail["code"], detail["candidates"]) == ("invalid_arguments", [uuid(3), "qwen", "zebra"])
-    assert f"qwen ({uuid(4)}) running" in text_of(result)
+    assert f"qwen ({uuid(4)}, running)" in text_of(result)
     assert "list_deployments" in text_of(result)
 
 

@@ -414,5 +414,5 @@ async def test_what_a_profile_holds_is_corrected_there(era: Era, tmp_path: Path)
         load_settings({"ALAYA_CONFIG": str(file), "ALAYA_PROFILE": "work"})
 
     text = text_of(await call(raised.value, CHAT, era, prompt="x"))
-    assert "NOT_SET" in text
+    assert "the variable named by secret_key_env of profile work" in text
     assert "env block" not in text

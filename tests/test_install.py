@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from alaya_mcp.config.settings import VARIABLES
 from tests.host_machine import ACCESS, KEYS, SECRET, Desk, Person, desk_in
 
 DESKTOP = ".config/Claude/claude_desktop_config.json"
@@ -157,24 +156,103 @@ def test_an_entry_of_that_name_is_replaced_but_for_variables_that_are_not_ours(d
 
 
 @pytest.mark.parametrize("kind", ["keys", "profile", "sandbox"])
-def test_no_setting_of_the_entry_before_is_left_beside_what_is_set_now(desk: Desk, kind: str) -> None:
-    ours = dict.fromkeys((*VARIABLES, "ALAYA_CONFIG", "ALAYA_PROFILE"), "1")
-    foreign = {"HTTPS_PROXY": "http://p.invalid", "ALAYA_OTHER": "x"}
-    old = {"ALAYA_BASE_URL": "https://staging.invalid/v1", "alaya_service_id": "old-one"}
-    desk.write(DESKTOP, {"mcpServers": {"alaya": {"command": "alayanew-mcp", "env": {**ours, **foreign, **old}}}})
-    wanted: dict[str, str] = dict(KEYS) if kind == "keys" else {}
+def test_what_install_does_not_set_stays_in_the_entry(desk: Desk, kind: str) -> None:
+    account = {"ALAYA_BASE_URL": "https://staging.invalid/v1", "ALAYA_SERVICE_ID": "old-one", "ALAYA_PROFILE": "1"}
+    others = {
+        "ALAYA_TIMEOUT_SECONDS": "300",
+        "ALAYA_LOG_LEVEL": "INFO",
+        "HTTPS_PROXY": "http://p.invalid",
+        "ALAYA_O": "x",
+    }
+    old = {"ALAYA_ACCESS_KEY": "old-ak", "ALAYA_SECRET_KEY": "old-sk", **account, **others}
+    desk.write(DESKTOP, {"mcpServers": {"alaya": {"command": "alayanew-mcp", "env": old}}})
+    wanted = {**KEYS, **account}
     if kind == "profile":
         config = desk.root / "config.toml"
         config.write_text('[profiles.default]\naccess_key = "profile-ak"\nsecret_key = "profile-sk"\n')
         desk.environ.clear()
-        desk.environ["ALAYA_CONFIG"] = wanted["ALAYA_CONFIG"] = str(config)
+        desk.environ["ALAYA_CONFIG"] = str(config)
+        del account["ALAYA_PROFILE"]
+        wanted = {**account, "ALAYA_CONFIG": str(config)}
     person = Person(["y"])
 
     assert desk.install("claude-desktop", person, is_sandbox=kind == "sandbox") == 0
 
-    assert desk.data(DESKTOP)["mcpServers"]["alaya"]["env"] == {**wanted, **foreign}
-    assert '-        "ALAYA_BASE_URL": "https://staging.invalid/v1"' in person.read
-    assert '-        "ALAYA_PROFILE": "1"' in person.read
+    kept = others if kind == "sandbox" else {**wanted, **others}
+    assert desk.data(DESKTOP)["mcpServers"]["alaya"]["env"] == kept
+    assert ("keeps its ALAYA_BASE_URL, where the new keys are sent" in person.read) is (kind != "sandbox")
+    assert not [secret for secret in ("old-ak", "old-sk", ACCESS, SECRET) if secret in person.read]
+
+
+REFERENCES = {name: f"${{env:MY_{name}}}" for name in KEYS}
+INPUTS = {name: f"${{input:{name}}}" for name in KEYS}
+
+
+@pytest.mark.parametrize(
+    ("host", "is_project", "keys"),
+    [
+        ("claude-desktop", False, KEYS),
+        ("cursor", False, KEYS),
+        ("cursor", False, REFERENCES),
+        ("cursor", True, REFERENCES),
+        ("vscode", False, INPUTS),
+        ("vscode", True, REFERENCES),
+    ],
+)
+def test_a_repair_changes_the_command_alone(desk: Desk, host: str, keys: dict[str, str], *, is_project: bool) -> None:
+    desk.environ.clear()
+    place = ".vscode/mcp.json" if is_project and host == "vscode" else {**PLACES, "vscode": VSCODE}[host]
+    path = (desk.machine.directory if is_project else desk.machine.home) / place
+    args: list[str] = []
+    entry = {"command": "/old/bin/alayanew-mcp", "args": args, "env": {**keys, "ALAYA_SERVICE_ID": "qwen"}}
+    server = "servers" if host == "vscode" else "mcpServers"
+    whole: dict[str, Any] = {"inputs": [{"id": name} for name in KEYS], server: {"alaya": entry}}
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(whole))
+    nobody = Person(is_there=False)
+    project = Path() if is_project else None
+
+    assert desk.install(host, nobody, is_agreed=True, project=project) == 0
+
+    expected = {**entry, "command": str(desk.command)}
+    after = json.loads(path.read_text())
+    assert {"type": "stdio", **after.pop(server)["alaya"]} == {"type": "stdio", **expected}
+    assert after == {"inputs": whole["inputs"]}
+    assert not [secret for secret in (ACCESS, SECRET) if secret in nobody.read]
+    assert ("MY_ALAYA_ACCESS_KEY and MY_ALAYA_SECRET_KEY in its env" in nobody.read) is (keys is REFERENCES)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"ALAYA_ACCESS_KEY": ACCESS}, []),
+        ({**KEYS, "ALAYA_SECRET_KEY": "your-secret-key"}, []),
+        ({**KEYS, "ALAYA_SECRET_KEY": "sk-${X}"}, []),
+        ({**KEYS, "ALAYA_SECRET_KEY": "${SK}"}, []),
+        (KEYS, ["alaya-mcp"]),
+    ],
+)
+def test_keys_of_an_entry_that_cannot_work_are_asked_for(desk: Desk, keys: dict[str, str], words: list[str]) -> None:
+    desk.environ.clear()
+    desk.write(DESKTOP, {"mcpServers": {"alaya": {"command": "uvx", "args": words or ["alayanew-mcp"], "env": keys}}})
+    person = Person(["y"], secrets=["new-ak", "new-sk"])
+
+    assert desk.install("claude-desktop", person) == 0
+
+    env = desk.data(DESKTOP)["mcpServers"]["alaya"]["env"]
+    assert env == {"ALAYA_ACCESS_KEY": "new-ak", "ALAYA_SECRET_KEY": "new-sk"}
+
+
+def test_the_profile_that_an_entry_chooses_stays(desk: Desk) -> None:
+    config = desk.root / "config.toml"
+    config.write_text('[profiles.work]\naccess_key = "profile-ak"\nsecret_key = "profile-sk"\n')
+    env = {"ALAYA_PROFILE": "work", "ALAYA_CONFIG": str(config)}
+    desk.write(DESKTOP, {"mcpServers": {"alaya": {"command": "/old/alayanew-mcp", "env": env}}})
+    desk.environ.clear()
+
+    assert desk.install("claude-desktop", Person(is_there=False), is_agreed=True) == 0
+
+    assert desk.data(DESKTOP)["mcpServers"]["alaya"]["env"] == env
 
 
 def test_a_default_in_the_environment_displaces_another_value_in_the_entry(desk: Desk) -> None:
@@ -208,7 +286,7 @@ def test_another_server_of_that_name_is_not_replaced(desk: Desk, entry: dict[str
 
     assert everything_in(desk.root) == before
     assert person.warned[0].startswith(
-        "Claude Desktop has another server called alaya, which is not this one. Pass --name OTHER"
+        "Claude Desktop has another server called alaya, which is not this one. Pass --name alaya-2 to"
     )
     assert desk.install("claude-desktop", name="other") == 0
     assert json.loads(path.read_text())["mcpServers"]["alaya"] == entry
@@ -297,6 +375,7 @@ def test_half_a_pair_in_the_environment_is_told_as_the_half_that_is_not_set(desk
     assert desk.install("claude-desktop", person) == 1
 
     assert "ALAYA_SECRET_KEY is not set" in person.read
+    assert person.read.endswith("Set it in this shell: `export ALAYA_SECRET_KEY=...`.")
     assert "empty" not in person.read
 
 
@@ -440,6 +519,7 @@ def test_a_file_that_cannot_be_changed_safely_is_left_alone_and_the_snippet_is_s
 
     assert everything_in(desk.root) == before
     assert why in person.warned[0]
+    assert ("Repair it, then run this again" in person.warned[0]) is ("comments" not in why)
     assert json.loads(person.said[0])["mcpServers"]["alaya"]["env"] == {
         "ALAYA_ACCESS_KEY": "your access key",
         "ALAYA_SECRET_KEY": "your secret key",

@@ -82,17 +82,19 @@ def test_an_entry_that_is_there_is_removed_first_and_backed_up(desk: Desk) -> No
 
 def test_what_goes_with_the_old_entry_is_shown_before_the_question(desk: Desk) -> None:
     desk.host_command("claude")
-    env = {**KEYS, "ALAYA_BASE_URL": "https://staging.invalid", "ALAYA_TOKEN": "planted-1", "N": "planted-${X}"}
+    kept = {"ALAYA_BASE_URL": "https://staging.invalid", "ALAYA_TOKEN": "planted-1", "N": "planted-${X}"}
+    env = {"ALAYA_ACCESS_KEY": "planted-4", **kept}
     old = {"type": "stdio", "command": "env PLANTED=planted-2 alayanew-mcp", "args": ["planted-3"], "env": env}
     desk.write(CODE, {"mcpServers": {"alaya": old}})
     person = Person(["y"])
 
     assert desk.install("claude-code", person) == 0
 
-    assert '-        "ALAYA_BASE_URL": "https://staging.invalid",' in person.read
+    assert '-      "command": "…",' in person.read
+    assert '         "ALAYA_BASE_URL": "https://staging.invalid",' in person.read
     assert "--env 'ALAYA_TOKEN=…' --env 'N=…' -- " in person.read
     assert "planted" not in person.read
-    assert desk.data(CODE)["mcpServers"]["alaya"]["env"] == {**KEYS, "ALAYA_TOKEN": "planted-1", "N": "planted-${X}"}
+    assert desk.data(CODE)["mcpServers"]["alaya"]["env"] == {**KEYS, **kept}
 
 
 @pytest.mark.parametrize("value", ["alaya", "a", "--env"])

@@ -74,6 +74,11 @@ def test_flags_are_shown_in_order(args: list[str], flags: list[str]) -> None:
     assert shown_flags(args) == flags
 
 
+@pytest.mark.parametrize("flag", ["passphrase", "pwd", "authorization", "bearer", "secret-id", "sk", "api-key-value"])
+def test_what_follows_a_secret_flag_is_its_value_whatever_it_looks_like(flag: str) -> None:
+    assert shown_flags([f"--{flag}", "--port=planted", "--seed=1"]) == [f"--{flag}", "--seed=1"]
+
+
 def test_flags_of_cmd_and_args_are_shown_each_once() -> None:
     assert shown_flags(["vllm", "serve", "m", "--port=80"], ["--port", "80", "--seed=1"]) == ["--port=80", "--seed=1"]
 

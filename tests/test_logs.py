@@ -116,6 +116,19 @@ async def test_a_tool_that_does_not_exist_and_a_resource_have_their_lines_too() 
     assert b"planted" not in server.stderr
 
 
+async def test_a_warning_of_a_library_is_an_object_too() -> None:
+    async with Upstream() as upstream, host(**upstream.environ, ALAYA_LOG_FORMAT="json") as server:
+        await server.initialize()
+        odd: dict[str, Any] = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": {}}}
+        await server.send(odd)
+        await server.request(1, "ping")
+        await server.answer(1)
+        await server.leave()
+
+    (line,) = written_by(server)
+    assert json.loads(line)["level"] == "WARNING"
+
+
 async def test_what_goes_well_is_no_line_where_only_warnings_are_wanted() -> None:
     async with Upstream() as upstream:
         assert await lines_of("WARNING", upstream, GET) == []

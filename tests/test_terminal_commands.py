@@ -69,3 +69,4 @@ def test_help_has_every_command() -> None:
 
     for command in COMMANDS:
         assert any(line.startswith(command.usage) and line.endswith(command.summary) for line in lines)
+    assert any(line.startswith("/clear ") and line.endswith("; the system message stays") for line in lines)

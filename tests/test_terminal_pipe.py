@@ -18,7 +18,7 @@ from anyio.abc import Process
 from alaya_mcp.accounts import open_account
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.error_sentences import what_happened
-from alaya_mcp.errors import AccessDenied, InvalidArguments
+from alaya_mcp.errors import AccessDenied, DeploymentNotFound, InvalidArguments
 from alaya_mcp.sandbox import Sandbox, fleet
 from alaya_mcp.terminal.answers import PipedChat, TextReport
 from alaya_mcp.terminal.chat_session import ChatSession, Manner
@@ -29,7 +29,7 @@ from alaya_mcp.terminal.selection import reference
 from tests.calls import environ_of, over
 from tests.patience import PATIENCE
 from tests.stdio_host import own_environ
-from tests.terminal_paper import Paper, Person, Typed, screen_on
+from tests.terminal_paper import Paper, Person, Typed, screen_on, sitting
 from tests.upstream import Exchange, Request, Upstream, replies, text_chunk
 
 pytestmark = pytest.mark.anyio
@@ -96,6 +96,30 @@ async def test_commands_hold_for_the_lines_after_them() -> None:
     assert two["chat_template_kwargs"]["enable_thinking"] is False
 
 
+async def test_a_model_that_is_not_served_is_refused_at_once_and_the_one_before_it_answers() -> None:
+    async with Sandbox(token_delay=0) as sandbox:
+        status, _, beside = await answered(over(sandbox), "/model sql-writer", "/model suport-zh", "two")
+
+    assert status == 1
+    assert 'line 2: qwen3-support does not serve "suport-zh".' in beside
+    assert 'Did you mean "support-zh"?' in beside
+    assert re.search(r"^sql-writer, \d+ tokens?", beside, re.MULTILINE)
+
+
+async def test_a_model_is_taken_as_it_is_where_the_names_are_not_known() -> None:
+    async def denies_at_first(_: Request, exchange: Exchange) -> None:
+        if len(upstream.requests) == 1:
+            await exchange.answer_json(403, {"msg": "no"})
+        else:
+            await exchange.answer_json(200, {"code": 0, "data": upstream.deployment})
+
+    async with Upstream(chat=replies("x"), control=denies_at_first) as upstream:
+        status, answers, _ = await answered(upstream.settings(), "/model mine", "two")
+
+        assert upstream.chats[0].json["model"] == "mine"
+    assert (status, answers) == (0, "x\n")
+
+
 @pytest.mark.parametrize(
     "line", ["/save file.json", "/load file.json", "/etc/passwd", "/", "/clear x", "/quit x", "/thinking x"]
 )
@@ -120,7 +144,7 @@ async def test_an_answer_that_fails_is_told_and_the_next_line_is_answered_all_th
         said = [[message["content"] for message in chat.json["messages"]] for chat in upstream.chats]
     assert (status, answers) == (1, "three\n")
     assert said == [["one"], ["two"], ["three"]]
-    assert "line 1:" in beside
+    assert "line 1: The engine of svc-1 rejected the request (HTTP 400)." in beside
     assert "The model ended its reply without any text." in beside
     assert "no, not now" in beside
     assert "Change the message as upstream says." in beside
@@ -244,6 +268,42 @@ async def test_json_has_the_error_of_each_line_that_failed() -> None:
     assert "no, not now" in found["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "step"),
+    [
+        (["fault-html-200"], "Run `alayanew-mcp doctor fault-html-200` to find the step that fails."),
+        (["--json"], "Run `alayanew-mcp doctor fault-html-200` to find the step that fails."),
+        (["fault-html-200", "--sandbox"], "Choose another: `alayanew-mcp chat NAME --sandbox`."),
+    ],
+)
+async def test_the_doctor_is_advised_for_the_deployment_and_not_over_the_embedded_sandbox(
+    arguments: list[str], step: str
+) -> None:
+    async with Sandbox(token_delay=0) as sandbox:
+        environ = own_environ(**environ_of(sandbox) | {"ALAYA_SERVICE_ID": "fault-html-200"})
+        with anyio.fail_after(PATIENCE):
+            done = await anyio.run_process([*COMMAND, *arguments], input=b"one\n", env=environ, check=False)
+
+    said = (done.stdout + done.stderr).decode()
+    assert step in said
+    assert ("alayanew-mcp doctor" in said) is ("--sandbox" not in arguments)
+
+
+async def test_a_default_deployment_that_is_not_there_is_told_with_the_variable() -> None:
+    async with Sandbox() as sandbox:
+        settings = over(sandbox).model_copy(update={"service_id": "qwen3-suport"})
+        _, _, beside = await answered(settings, "one")
+        async with sitting(settings, service="qwen3-suport") as one:
+            with pytest.raises(DeploymentNotFound) as missing:
+                await one.run()
+        async with sitting(settings, service="qwen3-sup") as one:
+            with pytest.raises(DeploymentNotFound) as named:
+                await one.run()
+
+    assert "qwen3-suport is the default deployment (ALAYA_SERVICE_ID" in beside
+    assert (missing.value.default, named.value.default) == ("qwen3-suport", "")
+
+
 async def chosen(settings: Settings, *typed: Typed, named: str | None = None) -> tuple[str, str]:
     """What the deployment is called, and what was shown."""
     paper = Paper()
@@ -267,11 +327,16 @@ async def test_the_running_deployments_are_shown_and_one_is_chosen_by_number_or_
 
 async def test_who_names_what_is_not_there_or_counts_too_far_is_asked_again() -> None:
     async with Sandbox(token_delay=0) as sandbox:
-        named, shown = await chosen(over(sandbox), "999", "tone-of-voise", "tone-of-voice")
+        settings = over(sandbox).model_copy(update={"aliases": {"gone": "sandbox-gone"}})
+        named, shown = await chosen(settings, "999", "tone-of-voise", "switched-of", "gone", "tone-of-voice")
 
     assert named == "tone-of-voice"
     assert "Type a number from 1 to" in shown
-    assert 'There is no deployment with the id or name "tone-of-voise". Did you mean tone-of-voice' in shown
+    assert 'There is no deployment with the id or name "tone-of-voise". Did you mean tone-of-voice (' in shown
+    assert 'There is no deployment with the id or name "switched-of".\nType a number or a name from the list.' in shown
+    assert 'with the id or name "sandbox-gone" (the alias gone).' in shown
+    assert shown.count("Type a number or a name from the list.\n") == 3
+    assert "alayanew-mcp chat" not in shown
 
 
 @pytest.mark.parametrize("leaves", [EOFError(), LineInterrupted(had_text=False)])
@@ -305,7 +370,7 @@ async def test_without_anybody_to_ask_the_running_deployments_are_told() -> None
     [
         (
             [{"serviceId": "svc-1", "name": "asleep", "status": "stoped"}],
-            "none is running. There are: asleep (svc-1) stopped.",
+            "none is running. There are: asleep (svc-1, stopped).",
         ),
         ([], "none is running."),
     ],
@@ -377,15 +442,17 @@ def test_what_keeps_it_from_beginning_ends_it_with_status_1(arguments: list[str]
     assert b"Traceback" not in done.stderr
 
 
-def test_a_program_at_the_other_end_gets_what_keeps_it_from_beginning_as_json() -> None:
-    done = run(  # noqa: S603 our own command
-        [*COMMAND, "--json"], input=b"hello\n", capture_output=True, timeout=PATIENCE, env=own_environ(), check=False
-    )
-    found = json.loads(done.stdout)
+async def test_a_program_that_has_sent_nothing_yet_gets_what_keeps_it_from_beginning_as_json() -> None:
+    with anyio.fail_after(PATIENCE):
+        async with await anyio.open_process([*COMMAND, "--json"], stdin=PIPE, env=own_environ()) as process:
+            assert process.stdout is not None
+            printed = b"".join([chunk async for chunk in process.stdout])  # stdin is still open
+            status = await process.wait()
+    found = json.loads(printed)
     error = found["error"]
 
-    assert (found["line"], found["prompt"]) == (1, "hello")
-    assert (done.returncode, error["code"], error["cause"]) == (1, "not_configured", "key_missing")
+    assert found == {"line": None, "error": error}
+    assert (status, error["code"], error["cause"]) == (1, "not_configured", "key_missing")
     assert "`export ALAYA_ACCESS_KEY=...`" in error["message"]
     assert error["retryable"] is False
 

@@ -3,8 +3,9 @@
 import pytest
 from rich.console import Console
 
-from alaya_mcp.errors import DeploymentNotReady, RateLimited
-from alaya_mcp.terminal.error_steps import error_lines
+from alaya_mcp.error_causes import SettingProblem
+from alaya_mcp.errors import DeploymentNotReady, NotConfigured, RateLimited, Setting, UpstreamUnavailable
+from alaya_mcp.terminal.error_steps import doctor_step, error_lines
 from alaya_mcp.terminal.screen import Screen, without_controls
 from tests.terminal_paper import Paper, screen_on
 
@@ -91,5 +92,40 @@ def test_an_error_says_what_happened_and_what_to_do() -> None:
     )
 
 
+def test_the_doctors_deployment_is_quoted_for_the_shell() -> None:
+    paper = Paper()
+    screen = screen_on(paper)
+    screen.doctor = doctor_step("it's mine")
+    screen.fail(UpstreamUnavailable("dns_failed", plane="data"))
+
+    assert "\nRun `alayanew-mcp doctor 'it'\"'\"'s mine'` to find the step that fails.\n" in paper.getvalue()
+
+
 def test_a_wait_that_upstream_asks_for_is_told() -> None:
     assert error_lines(RateLimited("rate_limited", plane="data", retry_after=7.4)).endswith("\nAsk again in 8 s.")
+
+
+@pytest.mark.parametrize(
+    ("sources", "problem", "step"),
+    [
+        (["ALAYA_TIMEOUT_SECONDS"], "unusable", "Correct it, or unset it: `unset ALAYA_TIMEOUT_SECONDS`."),
+        (
+            ["ALAYA_TIMEOUT_SECONDS", "ALAYA_BASE_URL"],
+            "unusable",
+            "Correct them, or unset them: `unset ALAYA_TIMEOUT_SECONDS ALAYA_BASE_URL`.",
+        ),
+        (["ALAYA_BASE_URL"], "missing", "Set it in this shell: `export ALAYA_BASE_URL=...`."),
+        (["secret_key of profile work of f.toml"], "missing", "Add secret_key to profile work of f.toml."),
+        (["MINE (named by secret_key_env of profile)"], "missing", "Set MINE (named by secret_key_env of profile)."),
+        (["service_id of profile work"], "unusable", "Correct service_id of profile work."),
+    ],
+)
+def test_a_setting_that_lacks_a_value_is_set_or_added_and_a_wrong_one_is_corrected(
+    sources: list[str], problem: SettingProblem, step: str
+) -> None:
+    settings = tuple(
+        Setting(source, problem, source if source.startswith("ALAYA_") else "ALAYA_SECRET_KEY", "must be a number")
+        for source in sources
+    )
+
+    assert error_lines(NotConfigured("setting_unusable", settings=settings)).splitlines()[1] == step

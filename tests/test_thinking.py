@@ -299,6 +299,19 @@ async def test_thinking_that_leaks_is_parted_whatever_was_said_before(
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("flags", [[], ["--reasoning-parser", "deepseek_r1"]], ids=["no parser", "a parser"])
+async def test_a_model_that_always_thinks_is_taken_at_its_word_where_a_parser_is_known(flags: list[str]) -> None:
+    async def cut(_: Request, exchange: Exchange) -> None:
+        await exchange.events(text_chunk("half a sent"), text_chunk(finish_reason="length"), DONE)
+
+    form = {"servedName": ["DeepSeek-R1"], "quickStart": {"backend": "vllm", "backendArgs": flags}}
+    async with Upstream(chat=cut, deployment=form) as upstream:
+        content = content_of(await call(upstream.settings(), CHAT, prompt="x"))
+
+    assert (content["content"], content.get("reasoning")) == (("half a sent", None) if flags else ("", "half a sent"))
+
+
+@pytest.mark.anyio
 async def test_a_closing_tag_in_a_continuation_is_text() -> None:
     messages = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "I say: "}]
     async with Upstream(chat=replies(TAGGED)) as upstream:

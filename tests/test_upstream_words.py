@@ -303,6 +303,13 @@ def test_any_text_is_quoted_within_the_limit_and_fit_to_print(text: str) -> None
         pytest.param("AKsecret and SKsecret", ("AKsecret", "SKsecret"), id="two"),
         pytest.param("key AKsecret0123456", ("AKsecret", "AKsecret0123456"), id="one begins the other"),
         pytest.param("key 0123456AKsecret", ("AKsecret", "0123456AKsecret"), id="one ends the other"),
+        pytest.param("key aksecret", ("AKsecret",), id="in lower case"),
+        pytest.param('{"key": "AK\\/secret"}', ("AK/secret",), id="as PHP writes JSON"),
+        pytest.param("AK\\u0026secret", ("AK&secret",), id="as Go writes JSON"),
+        pytest.param('AK\\\\\\"secret', ('AK"secret',), id="JSON in JSON"),
+        pytest.param("AK%2Fsecret%3D", ("AK/secret=",), id="in a URL"),
+        pytest.param("AK&amp;secret", ("AK&secret",), id="in HTML"),
+        pytest.param("bad key AKsecret-0", ("AKsecret-0123456",), id="cut off"),
     ],
 )
 def test_known_secrets_are_redacted_before_the_quotation_is_cut(text: str, secrets: tuple[str, ...]) -> None:

@@ -26,7 +26,7 @@ from alaya_mcp.deployment.model_names import parses_reasoning
 from alaya_mcp.deployment.readiness import not_ready, readiness
 from alaya_mcp.deployment.waiting import wait_until_ready
 from alaya_mcp.deployment.wire import Deployment
-from alaya_mcp.errors import InvalidArguments, UpstreamTimeout
+from alaya_mcp.errors import DeploymentNotFound, InvalidArguments, UpstreamTimeout
 from alaya_mcp.progress import ProgressNotes
 from alaya_mcp.upstream.client import AlayaClient, Engine
 from alaya_mcp.upstream.deployment_lookup import DeploymentCache, DeploymentNames
@@ -128,16 +128,28 @@ class Chats:
             await self._refuse_unusable(schema, deadline)
         notes.status("waiting", "looking up the deployment")
         waiting = deadline.sooner(request.wait_seconds)
-        service_id, found = await self._names.find(reference, deadline, self._cache.recent)
-        deployment, was_kept = found
-        call = _Call(request, service_id, deadline, waiting, notes)
-        exchange = await self._exchange(call, deployment, was_kept=was_kept)
-        if exchange.ending.cut in _SIGNS_OF_STALENESS:
-            self._cache.forget(service_id)
+        try:
+            exchange = await self._found(reference, request, deadline, waiting, notes)
+        except DeploymentNotFound:
+            if not self._names.forget(reference):
+                raise
+            # The deployment is gone, and another may have its name by now. No engine has begun.
+            exchange = await self._found(reference, request, deadline, waiting, notes)
         if schema is not None:
             structured = await self._checks.read(schema, exchange.texts_of_data, deadline)
             exchange = replace(exchange, structured=structured)
         return outcome_of(exchange, self.kept)
+
+    async def _found(
+        self, reference: str, request: ChatRequest, deadline: Deadline, waiting: Deadline, notes: ProgressNotes
+    ) -> Exchange:
+        """Look the deployment up and chat with it."""
+        service_id, (deployment, was_kept) = await self._names.find(reference, deadline, self._cache.recent)
+        call = _Call(request, service_id, deadline, waiting, notes)
+        exchange = await self._exchange(call, deployment, was_kept=was_kept)
+        if exchange.ending.cut in _SIGNS_OF_STALENESS:
+            self._cache.forget(service_id)
+        return exchange
 
     async def _refuse_unusable(self, schema: dict[str, Any], deadline: Deadline) -> None:
         try:

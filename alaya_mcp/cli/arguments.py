@@ -161,7 +161,11 @@ def _chat(add: Add) -> None:
     chat.add_argument("--system", metavar="TEXT", help="the system message")
     chat.add_argument("--thinking", choices=("auto", "on", "off"), default="auto", help="whether the model thinks")
     chat.add_argument(
-        "--timeout", type=_seconds, default=600.0, metavar="SECONDS", help="time limit of one answer, default 600"
+        "--timeout",
+        type=_seconds,
+        default=600.0,
+        metavar="SECONDS",
+        help="time limit of one answer: 1 to 3600, default 600",
     )
     chat.add_argument("--conversation", action="store_true", help="treat piped lines as one conversation")
     chat.add_argument("--json", action="store_true", help="print one JSON object per piped line and nothing else")

@@ -22,7 +22,7 @@ from alaya_mcp.terminal.answers import JsonReport, PipedChat, TextReport
 from alaya_mcp.terminal.chat_session import ChatSession, Manner
 from alaya_mcp.terminal.console import open_console
 from alaya_mcp.terminal.dialogue import INTERRUPTED, Dialogue
-from alaya_mcp.terminal.error_steps import STEPS_IN_A_PIPE
+from alaya_mcp.terminal.error_steps import STEPS_IN_A_PIPE, doctor_step
 from alaya_mcp.terminal.interruption import Interruption
 from alaya_mcp.terminal.lines import PipedLine, piped_lines
 from alaya_mcp.terminal.screen import Aside, Screen
@@ -42,17 +42,20 @@ async def run(arguments: argparse.Namespace) -> int:
     try:
         async with AsyncExitStack() as owned:
             settings = await _settings(arguments, owned)
+            _advise(screen, arguments.service or settings.service_id, arguments)
             account = await owned.enter_async_context(open_account(settings))
             chat = _chat_with_person if has_person else _chat_with_pipe
             return await chat(account, arguments, screen)
     except AlayaError as error:
         if arguments.json:
-            with _sigint_ends_at_once():
-                line = await anext(_lines_of_stdin(), PipedLine(1, None))
-            JsonReport(screen).failed(line, error, STEPS_IN_A_PIPE)
+            JsonReport(screen).failed(None, error, STEPS_IN_A_PIPE)
         else:
             screen.fail(error)
     return 1
+
+
+def _advise(screen: Screen, deployment: str | None, arguments: argparse.Namespace) -> None:
+    screen.doctor = doctor_step(deployment, over_sandbox=arguments.over_sandbox)
 
 
 async def _settings(arguments: argparse.Namespace, owned: AsyncExitStack) -> Settings:
@@ -78,6 +81,7 @@ async def _chat_with_person(account: Account, arguments: argparse.Namespace, scr
                 return 1
         if looking.cancelled_caught:
             return INTERRUPTED
+        _advise(screen, named, arguments)
         session = ChatSession(account, named, _manner(arguments), screen, interruption)
         prompt = Prompt(lambda: session.models)
         return await Dialogue(session, screen, prompt, interruption, _text(arguments.system)).run()

@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -18,10 +19,12 @@ from alaya_mcp.config.settings import VARIABLES, Settings, settings_from
 from alaya_mcp.error_sentences import what_happened
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.hosts.catalogue import Machine
-from alaya_mcp.hosts.changes import holds, installed, is_installed, snippet, unfit, wrong_kind
+from alaya_mcp.hosts.changes import held_keys, holds, installed, is_installed, snippet, unfit, wrong_kind
 from alaya_mcp.hosts.differences import printable
+from alaya_mcp.hosts.documents import members
 from alaya_mcp.hosts.entries import (
     KEY_VARIABLES,
+    OUR_VARIABLES,
     PLACEHOLDERS,
     KeyPair,
     Wanted,
@@ -33,6 +36,7 @@ from alaya_mcp.hosts.entries import (
     wanted_server,
 )
 from alaya_mcp.hosts.own_commands import Call, adding, can_be_passed, not_taken, removing
+from alaya_mcp.hosts.references import unreplaced
 from alaya_mcp.hosts.transaction import Refused, Request, Terminal, Transaction
 from alaya_mcp.terminal.console import open_console
 from alaya_mcp.terminal.error_steps import next_step
@@ -46,6 +50,9 @@ ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY in the environment, or run it on a termina
 
 _FILE_STAYS: Final = """\
 The entry keeps its envFile, which this command does not read: ALAYA_ variables in it apply beside the new keys."""
+
+_OF_A_PROFILE: Final = (CONFIG_VARIABLE, PROFILE_VARIABLE)
+_URL_STAYS: Final = "The entry keeps its ALAYA_BASE_URL, where the new keys are sent."
 
 
 async def run(arguments: argparse.Namespace) -> int:
@@ -114,15 +121,15 @@ def install(request: Request, machine: Machine, terminal: Terminal, *, which: Wh
 
 def _install(transaction: Transaction, which: Which, executable: str) -> int:
     terminal, host, document = transaction.terminal, transaction.host, transaction.document
-    transaction.spare_another("Pass --name OTHER to install this one beside it. Nothing was changed.")
+    transaction.spare_another("Pass --name alaya-2 to install this one beside it. Nothing was changed.")
     program = which(host.command) if host.command and transaction.level == "user" else None
-    preview = _wanted(transaction, executable, lambda: PLACEHOLDERS)
     is_for_command = host.reads_comments and document.state == "commented"
     why = wrong_kind(document, host) if program and is_for_command else unfit(document, host)
     if why:
-        return _left_alone(transaction, why, preview)
+        return _left_alone(transaction, why, executable)
 
-    wanted = _wanted(transaction, executable, lambda: _keys(transaction))
+    held = held_keys(document, host, transaction.level, transaction.request.name)
+    wanted = _wanted(transaction, executable, lambda: _keys(transaction), held=held)
     if is_installed(document, host, wanted) and not document.has_mark:
         terminal.say(f"{host.title} has the same entry {wanted.name} already. Nothing was changed.")
         return 0
@@ -130,9 +137,13 @@ def _install(transaction: Transaction, which: Which, executable: str) -> int:
     addition = adding(host, wanted, entry)
     program = _usable(program, transaction, entry, addition)
     if not program and is_for_command:
-        return _left_alone(transaction, unfit(document, host), preview)
+        return _left_alone(transaction, unfit(document, host), executable)
     if "envFile" in entry:
         terminal.say(_FILE_STAYS)
+    before, env = (members(members(each).get("env")) for each in (transaction.present, entry))
+    has_other_keys = any(name in before and before[name] != env.get(name) for name in KEY_VARIABLES)
+    if has_other_keys and "ALAYA_BASE_URL" in env.keys() - members(wanted.entry.get("env")).keys():
+        terminal.say(_URL_STAYS)
     if program:
         removal = removing(host, wanted.name) if transaction.present is not None else None
         calls = [removal, addition] if removal else [addition]
@@ -161,20 +172,22 @@ def _usable(program: str | None, transaction: Transaction, entry: Mapping[str, o
     return None if why else program
 
 
-def _left_alone(transaction: Transaction, why: str | None, preview: Wanted) -> int:
+def _left_alone(transaction: Transaction, why: str | None, executable: str) -> int:
     """Say why the file is not changed, and what to add to it; return the exit status."""
-    transaction.terminal.warn(f"{transaction.document.path} {why}. It is left alone. Add this to it:")
+    preview = _wanted(transaction, executable, lambda: PLACEHOLDERS)  # it is printed, so it holds no keys
+    is_whole = transaction.document.state == "commented" and not wrong_kind(transaction.document, transaction.host)
+    step = "Add this to it:" if is_whole else "Repair it, then run this again or add this to it:"
+    transaction.terminal.warn(f"{transaction.document.path} {why}. It is left alone. {step}")
     transaction.terminal.say(snippet(transaction.host, preview))
     return 1
 
 
-def _wanted(transaction: Transaction, executable: str, keys: Callable[[], KeyPair]) -> Wanted:
+def _wanted(
+    transaction: Transaction, executable: str, keys: Callable[[], KeyPair], *, held: KeyPair | None = None
+) -> Wanted:
     """Return the entry to install.
 
-    Args:
-        transaction: Where to install.
-        executable: The Python interpreter.
-        keys: Returns the keys, if they are needed.
+    `keys` returns the keys, if they are needed; `held`, the present entry's, stay unless the shell has others.
 
     Raises:
         Refused: there are no keys, or a setting is unusable.
@@ -185,17 +198,28 @@ def _wanted(transaction: Transaction, executable: str, keys: Callable[[], KeyPai
     start = launcher(Path(executable), transaction.machine.platform)
     if request.is_sandbox:
         return wanted_sandbox(host, request.name, start)
-    pair: KeyPair | None
-    if level == "user" and not _has_key_variables(environ) and _has_profile_with_keys(environ):
-        pair = None
-    elif takes_literal_keys(host, level):
+    pair: KeyPair | None = PLACEHOLDERS
+    if level == "user" and _has_key_variables(environ):
+        held = None
+    elif level == "user":
+        is_chosen = any(value_of(environ, name) for name in _OF_A_PROFILE)
+        env = members(members(transaction.present).get("env"))
+        if not held and not is_chosen:  # the entry may choose a profile
+            environ = {name: str(env[name]) for name in _OF_A_PROFILE if name in env} | dict(environ)
+        if (is_chosen or not held) and _has_profile_with_keys(environ):
+            pair = held = None
+    if pair and not held and takes_literal_keys(host, level):
         pair = keys()
-    else:
-        pair = PLACEHOLDERS
     settings = _carried_settings(environ, pair)
+    # A profile is chosen by both of its variables together.
+    displaced = {name for name in OUR_VARIABLES if value_of(environ, name) or (pair is None and name in _OF_A_PROFILE)}
     if level == "project":  # each person has their own profile and file
-        settings = {name: value for name, value in settings.items() if name not in {CONFIG_VARIABLE, PROFILE_VARIABLE}}
-    return wanted_server(host, level, request.name, start, pair=pair, settings=settings)
+        settings = {name: value for name, value in settings.items() if name not in _OF_A_PROFILE}
+        displaced -= {*_OF_A_PROFILE}
+    if held:
+        pair, settings = None, dict(zip(KEY_VARIABLES, (held.access_key, held.secret_key), strict=True)) | settings
+    wanted = wanted_server(host, level, request.name, start, pair=pair, settings=settings)
+    return replace(wanted, displaced=wanted.displaced | displaced)
 
 
 def _has_key_variables(environ: Mapping[str, str]) -> bool:
@@ -248,7 +272,8 @@ def _carried_settings(environ: Mapping[str, str], pair: KeyPair | None) -> dict[
         # The environment's values say why a key is missing.
         settings = settings_from(sources, environ if _has_key_variables(environ) else given_here)
     except NotConfigured as problem:
-        raise Refused(f"The server would not work: {what_happened(problem)} Nothing was changed.") from None
+        told = f"{what_happened(problem)} Nothing was changed. {next_step(problem)}"
+        raise Refused(f"The server would not work: {told}") from None
     if sources.profile:  # a default may override the profile
         return given
     fields = Settings.model_fields
@@ -260,12 +285,15 @@ def _carried_settings(environ: Mapping[str, str], pair: KeyPair | None) -> dict[
 
 
 def _next_steps(transaction: Transaction, wanted: Wanted) -> list[str]:
-    host = transaction.host
+    host, env = transaction.host, members(wanted.entry.get("env"))
+    needed = [
+        each.named for key in KEY_VARIABLES for each in unreplaced(host, str(env.get(key)), {}, ()) if each.variable
+    ]
     lines = [f"Next: {host.restart} {host.start}".rstrip()]
     if wanted.inputs:
         lines.append(f"{host.title} asks for both halves of the key when it first starts the server, and stores them.")
-    elif transaction.level == "project" and not transaction.request.is_sandbox:
-        lines.append(f"Start {host.title} with {' and '.join(KEY_VARIABLES)} in its environment.")
+    elif needed:
+        lines.append(f"Start {host.title} with {' and '.join(needed)} in its environment.")
     if transaction.level == "project":
         lines.append("The path of the command is this machine's; on another machine, run install there.")
     return lines

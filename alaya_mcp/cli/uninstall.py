@@ -37,7 +37,7 @@ def _uninstall(transaction: Transaction, which: Which) -> int:
     if document.state != "broken" and transaction.present is None:
         terminal.say(f"{document.path} has no server called {name}. Nothing was changed.")
         return 0
-    transaction.spare_another("Pass --name OTHER to remove one of another name; nothing was removed.")
+    transaction.spare_another("Pass --name NAME to remove one of another name; nothing was removed.")
     if why := unfit(document, host):
         terminal.warn(f'{document.path} {why}. It is left alone. Remove "{name}" from "{host.servers_key}" by hand.')
         return 1

@@ -89,5 +89,9 @@ def _key(environ: Mapping[str, str], profile: "Profile", name: str | None, key: 
     variable: str | None = getattr(profile, f"{key}_env")
     literal: SecretStr | None = getattr(profile, key)
     if variable:
-        return Value(value_of(environ, variable), f"{variable} (named by {key}_env of profile {name})")
+        named = f"named by {key}_env of profile {name}"
+        # Where there is no such variable, a key may have been written in its place.
+        return Value(
+            value_of(environ, variable), f"{variable} ({named})" if variable in environ else f"the variable {named}"
+        )
     return Value(literal.get_secret_value().strip(), f"{key} of profile {name}") if literal else None

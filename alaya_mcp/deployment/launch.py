@@ -43,6 +43,7 @@ _FLAG = re.compile(r"--([A-Za-z][A-Za-z0-9._-]{0,63})(?:=(.*))?", re.DOTALL)
 _TAKES_NEXT = re.compile(r"--[^=\s]*|-[abd-zA-Z]")  # not -c: a shell line follows it
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9._/:+,-]{1,200}")
 _PROGRAM = re.compile(r"[A-Za-z0-9._/+-]{1,200}")
+_SECRET = re.compile(r"key|token(?!iz|s)|secret|pass|pwd|auth|cred|bearer|(?:^|[-_])(?:ak|sk)$", re.IGNORECASE)
 _CONTINUED = re.compile(r"\\\r?\n")
 
 
@@ -99,9 +100,7 @@ def shown_flags(*commands: Iterable[str]) -> list[str]:
 
 def _takes_a_secret(flag: str) -> bool:
     """Return whether the next word is this flag's value even if it looks like a flag."""
-    return flag.lower().endswith(
-        ("key", "keys", "token", "secret", "pass", "passwd", "password", "auth", "credential", "credentials")
-    )
+    return _SECRET.search(flag) is not None
 
 
 def program(cmd: Iterable[str]) -> str | None:

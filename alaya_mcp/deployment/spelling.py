@@ -8,7 +8,7 @@ from typing import Final
 from unicodedata import category, normalize
 
 from alaya_mcp.deployment.wire import Deployment
-from alaya_mcp.printable import printable
+from alaya_mcp.printable import printable, shortened
 
 REFERENCE_LENGTH: Final = 256
 """Maximum length of a reference in characters."""
@@ -110,9 +110,16 @@ def references(rows: list[Deployment], aliases: Container[str] = ()) -> dict[str
 
 def label(row: Deployment) -> str:
     """Return a deployment's name and id for a person to read."""
-    return f"{row.name} ({row.service_id})" if row.name else str(row.service_id)
+    service_id = shortened(str(row.service_id))
+    return f"{shortened(row.name)} ({service_id})" if row.name else service_id
+
+
+def described_one(row: Deployment) -> str:
+    """Return the name, id and state of a deployment: "qwen3 (svc-1, running)"."""
+    service_id = shortened(str(row.service_id))
+    return f"{shortened(row.name)} ({service_id}, {row.status})" if row.name else f"{service_id} ({row.status})"
 
 
 def described(rows: list[Deployment], most: int) -> tuple[str, ...]:
     """Return the labels of the first rows, each with its state."""
-    return tuple(f"{label(row)} {row.status}" for row in rows[:most])
+    return tuple(described_one(row) for row in rows[:most])

@@ -36,9 +36,10 @@ OVER_THE_NETWORK: Final = tuple(TITLES)[tuple(TITLES).index("proxy") : tuple(TIT
 
 LEFT_OUT: Final = "left_out"
 """The verdict of a check that was not made."""
-
-_MAY_BE_NEEDLESS: Final = frozenset({"host", "proxy", "dns", "tls", "host_file", "first_answers"})
-"""The ids of checks that say nothing about an account; without a host's file or TLS, there is nothing to check."""
+_OPTIONAL: Final = frozenset({"host", "host_file", "first_answers"})
+"""The ids of checks of what a server need not have."""
+NOT_NEEDED: Final = "not_needed"
+"""The verdict of a check for which there is nothing to check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,5 +97,6 @@ def exit_status(checks: Iterable[Check]) -> int:
 
 
 def unchecked(checks: Iterable[Check]) -> list[str]:
-    """Return the titles of the skipped checks that would have said something about the account."""
-    return [check.title for check in checks if check.level == "skipped" and check.id not in _MAY_BE_NEEDLESS]
+    """Return the titles of the skipped checks for which there was something to check."""
+    skipped = [check for check in checks if check.level == "skipped" and check.id not in _OPTIONAL]
+    return [check.title for check in skipped if check.verdict != NOT_NEEDED]

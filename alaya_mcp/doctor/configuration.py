@@ -17,6 +17,7 @@ from alaya_mcp.config.place import CONFIG_VARIABLE, PROFILE_VARIABLE, config_byt
 from alaya_mcp.config.precedence import KEYS, Sources, Value, gather
 from alaya_mcp.config.settings import DEFAULT_BASE_URL, VARIABLES, Settings, settings_from
 from alaya_mcp.doctor.check import Check, Fact, left_out
+from alaya_mcp.doctor.hosts import BY_SHELL, Passed
 from alaya_mcp.error_sentences import about_setting, what_happened
 from alaya_mcp.errors import NotConfigured, Setting
 from alaya_mcp.hosts.documents import reason
@@ -65,30 +66,28 @@ class Configuration:
         return next(check for check in self.checks if check.level == "failed" or check.id == "configuration")
 
 
-def read_configuration(
-    environ: Mapping[str, str], unset: Mapping[str, str] | None = None, keys_by: str = ""
-) -> Configuration:
-    """Check an environment and the configuration file that it names.
-
-    `unset` is, by variable with a reference, which variable its host lacks, as a clause; `keys_by` is how to set
-    missing keys, in sentences.
-    """
+def read_configuration(environ: Mapping[str, str], passed: Passed = BY_SHELL) -> Configuration:
+    """Check an environment, which the shell or a host passed, and the configuration file that it names."""
     about_file, file, profile = _read_file(environ)
     known = {*VARIABLES, CONFIG_VARIABLE, PROFILE_VARIABLE}
     if file is None:  # which variables it names is unknown, so only misspelt ones are reported
         variables = about_variables(environ, known, only_misspelt=True)
         checks = (about_file, left_out("configuration", about_file), variables)
         return Configuration(checks, secrets=_secrets(environ, ConfigFile()))
+    ignored = ""
     known |= {getattr(each, f"{key}_env") for each in file.profiles.values() for key in KEYS} - {None}
     try:
         sources = gather(environ, VARIABLES)
-        about_settings, settings = _about_settings(environ, sources, unset or {}, keys_by)
+        about_settings, settings = _about_settings(environ, sources, passed)
+        url = sources.values.get("base_url")
+        if url and url.source != "ALAYA_BASE_URL" and value_of(environ, "ALAYA_BASE_URL"):
+            ignored = f"; ALAYA_BASE_URL is set and not used, since the key pair goes with {url.source}"
         base_url = alone.base_url if (alone := _alone("base_url", sources.values.get("base_url"))) else None
     except NotConfigured as error:  # the file was changed just now
         what, step = what_happened(error), _file_step(error)
         about_settings = Check("configuration", "failed", "config_file_unusable", what, step)
         settings = base_url = None
-    checks = (about_file, about_settings, about_variables(environ, known))
+    checks = (about_file, about_settings, about_variables(environ, known, ignored))
     has_profile_keys = profile is not None and profile.has_keys
     return Configuration(checks, settings, base_url, has_profile_keys, _secrets(environ, file))
 
@@ -149,27 +148,29 @@ def _secrets(environ: Mapping[str, str], file: ConfigFile) -> tuple[str, ...]:
     return tuple(found | {value_of(environ, name) for name in names} - {""})
 
 
-def _about_settings(
-    environ: Mapping[str, str], sources: Sources, unset: Mapping[str, str], keys_by: str
-) -> tuple[Check, Settings | None]:
-    facts = tuple(_fact(environ, sources, variable, of) for variable, of in VARIABLES.items())
-    clauses = {name: what for name in VARIABLES if (what := _unexpanded(environ, sources, name, unset))}
-    verdicts = {"variable_unexpanded"} if clauses else set[str]()
+def _about_settings(environ: Mapping[str, str], sources: Sources, passed: Passed) -> tuple[Check, Settings | None]:
+    facts = tuple(_fact(environ, sources, variable, of, passed) for variable, of in VARIABLES.items())
+    clauses = {name: what for name in VARIABLES if (what := _unexpanded(environ, sources, name, passed.unset))}
+    unexpanded = _SET_THERE if VARIABLES.keys() & passed.unset.keys() else _STEPS["variable_unexpanded"]
+    wrong = [("variable_unexpanded", name, unexpanded) for name in clauses]
     is_reference = any(_REFERENCE.fullmatch(value.text) for of in KEYS if (value := sources.values.get(of)))
     try:
         settings = settings_from(sources, environ)
     except NotConfigured as error:
         settings = None
         others = [setting for setting in error.settings if setting.variable not in clauses]
-        verdicts |= {_verdict(setting, sources) for setting in others}
+        for setting in others:
+            verdict = _verdict(setting, sources)
+            more = f" {passed.keys_by}".rstrip() if verdict == "key_missing" else ""
+            wrong.append((verdict, setting.variable, _step_in_file(setting, sources) or _STEPS[verdict] + more))
         clauses |= {setting.variable: about_setting(setting) for setting in others}
     if not clauses:
         return Check("configuration", "ok", "configured", f"usable; keys in {sources.key_pair}", "", facts), settings
-    verdict, step = next((verdict, step) for verdict, step in _STEPS.items() if verdict in verdicts)
-    if verdict == "variable_unexpanded" and not unset.keys().isdisjoint(VARIABLES):
-        step = _SET_THERE
-    elif verdict == "key_missing":
-        step = f"{step} {keys_by}".rstrip()
+    wrong.sort(key=lambda each: list(_STEPS).index(each[0]))
+    verdict, _, step = wrong[0]
+    of_step = {each: [name for _, name, its in wrong if its == each] for _, _, each in wrong}
+    if len(of_step) > 1:
+        step = " ".join(f"For {' and '.join(names)}: {each[0].lower()}{each[1:]}" for each, names in of_step.items())
     if is_reference:  # it would be sent as it is; other variables with a reference count as unset
         settings = None
     level = "warning" if settings else "failed"
@@ -201,6 +202,18 @@ def _verdict(setting: Setting, sources: Sources) -> str:
     return "base_url_unusable"
 
 
+def _step_in_file(setting: Setting, sources: Sources) -> str:
+    """Return what to do about a setting of a profile; empty for a variable."""
+    if setting.source == setting.variable:
+        return ""
+    if setting.problem == "unusable":
+        return f"Correct {setting.source}, in {sources.file}."
+    of = VARIABLES[setting.variable]
+    if of in sources.values:
+        return f"Set {setting.source}, or name another variable there, in {sources.file}."
+    return f"Add {of} to profile {sources.profile} of {sources.file}."
+
+
 def _alone(of: str, value: Value | None) -> Settings | None:
     """Return settings with only this one as given, or its default; None if it cannot be used."""
     values = {**dict.fromkeys(KEYS, Value("-", "")), **({of: value} if value else {})}
@@ -210,36 +223,38 @@ def _alone(of: str, value: Value | None) -> Settings | None:
         return None
 
 
-def _fact(environ: Mapping[str, str], sources: Sources, variable: str, of: str) -> Fact:
-    value = sources.values.get(of)
+def _fact(environ: Mapping[str, str], sources: Sources, variable: str, of: str, passed: Passed) -> Fact:
+    value, place = sources.values.get(of), passed.places.get(variable)
     if value is None or not value.text:
-        return _unset(environ, variable, of, value)
-    source = "environment" if value.source == variable else value.source
+        return _unset(environ, variable, of, value, place or "the environment")
+    source = place or "environment" if value.source == variable else value.source
     if of in KEYS:
         return Fact(variable, fingerprint(value.text), source)
     alone = _alone(of, value)
     return Fact(variable, "cannot be used" if alone is None else f"{getattr(alone, of)}", source)
 
 
-def _unset(environ: Mapping[str, str], variable: str, of: str, value: Value | None) -> Fact:
+def _unset(environ: Mapping[str, str], variable: str, of: str, value: Value | None, place: str) -> Fact:
     """Return the default of an unset setting, and why it is unset."""
     default = None if of in KEYS else Settings.model_fields[of].default
     shown = "none" if default is None else f"{default:g}" if isinstance(default, float) else f"{default}"
     if value is not None:
         why = f"{value.source} is not set"
     elif is_unexpanded(environ.get(variable, "")):
-        why = "the environment has an unexpanded reference"
+        why = f"{place} has an unexpanded reference"
     elif variable in environ:
-        why = "empty in the environment"
+        why = f"empty in {place}"
     else:
         why = "not set" if of in KEYS else "default"
     return Fact(variable, shown, why)
 
 
-def about_variables(environ: Mapping[str, str], known: set[str], *, only_misspelt: bool = False) -> Check:
+def about_variables(
+    environ: Mapping[str, str], known: set[str], ignored: str = "", *, only_misspelt: bool = False
+) -> Check:
     """Return the check for variables with our prefix, or nearly, that are not known.
 
-    `only_misspelt` leaves out those that resemble no known one.
+    `only_misspelt` leaves out those that resemble no known one; `ignored` says which known one is not used.
     """
     unknown: dict[str, str] = {}
     for name in sorted(set(environ) - known):
@@ -248,8 +263,8 @@ def about_variables(environ: Mapping[str, str], known: set[str], *, only_misspel
         if near or (spelt.startswith("ALAYA_") and not only_misspelt):
             unknown[name] = f"did you mean {near}?" if near else "unset it, unless another program reads it."
     if not unknown:
-        return Check("variables", "ok", "variables_known", "no misspelt ALAYA_ variable")
-    what = f"{', '.join(unknown)}: alayanew-mcp reads no such variable"
+        return Check("variables", "ok", "variables_known", f"no misspelt ALAYA_ variable{ignored}")
+    what = f"{', '.join(unknown)}: alayanew-mcp reads no such variable{ignored}"
     steps = " ".join(f"{name}: {step}" for name, step in unknown.items())
     return Check("variables", "warning", "unknown_variable", what, steps)
 

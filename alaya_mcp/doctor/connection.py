@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from alaya_mcp.config.settings import DEFAULT_BASE_URL
-from alaya_mcp.doctor.check import LEFT_OUT, Check, Fact
+from alaya_mcp.doctor.check import LEFT_OUT, NOT_NEEDED, Check, Fact
 from alaya_mcp.doctor.network import Resolve, addresses, shake_hands, try_port
 from alaya_mcp.error_causes import Distrust
 from alaya_mcp.error_sentences import what_happened
@@ -48,10 +48,14 @@ _DISTRUST: Final[dict[Distrust, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """This machine's network: the environment, which sets proxies, and the resolver."""
+    """This machine's network: the environment, which sets proxies, and the resolver.
+
+    `place` is where to set a proxy if not in the shell, to end a clause.
+    """
 
     environ: Mapping[str, str]
     resolve: Resolve
+    place: str = ""
 
     def proxy(self, origin: Origin) -> Proxy | None:
         """Return the proxy for an origin, or None.
@@ -98,23 +102,23 @@ async def about_name(origin: Origin, network: Network) -> Check:
     """Check whether the control plane's host name resolves."""
     with suppress(ValueError):
         ipaddress.ip_address(origin.host)
-        return Check("dns", "skipped", LEFT_OUT, f"not needed: {origin.host} is an address")
+        return Check("dns", "skipped", NOT_NEEDED, f"not needed: {origin.host} is an address")
     if (proxy := network.proxy(origin)) is not None:
-        return Check("dns", "skipped", LEFT_OUT, f"not needed: the proxy, {proxy}, resolves the name")
+        return Check("dns", "skipped", NOT_NEEDED, f"not needed: the proxy, {proxy}, resolves the name")
     try:
         found = await addresses(origin.host, origin.port, network.resolve, _SECONDS)
     except OSError as error:
         why = "the resolver did not answer in time" if isinstance(error, TimeoutError) else "it has no address here"
-        return unresolved(origin, f"{origin.host} could not be resolved: {why}")
+        return unresolved(origin, f"{origin.host} could not be resolved: {why}", network.place)
     more = f" and {len(found) - _SHOWN_ADDRESSES} more" if len(found) > _SHOWN_ADDRESSES else ""
     return Check("dns", "ok", "resolved", f"{origin.host} resolves to {', '.join(found[:_SHOWN_ADDRESSES])}{more}")
 
 
-def unresolved(origin: Origin, what: str, of: str = "dns") -> Check:
+def unresolved(origin: Origin, what: str, place: str, of: str = "dns") -> Check:
     """Return the check that fails because the control plane's host name does not resolve."""
     step = (
         f"Run `nslookup {origin.host}` in this shell. If that fails too, check this machine's network, VPN and DNS, or "
-        "set HTTPS_PROXY if only a proxy leads out of the network."
+        f"set HTTPS_PROXY{place} if only a proxy leads out of the network."
     )
     if origin != Origin.of(DEFAULT_BASE_URL):
         step = f"Correct ALAYA_BASE_URL if {origin.host} is misspelt; its default is {DEFAULT_BASE_URL}. Else: {step}"
@@ -125,7 +129,7 @@ async def about_tls(base_url: str, transport: Transport) -> Check:
     """Check whether the control plane's certificate is trusted."""
     origin = Origin.of(base_url)
     if origin.scheme == "http":
-        return Check("tls", "skipped", LEFT_OUT, "not needed: plain http on loopback")
+        return Check("tls", "skipped", NOT_NEEDED, "not needed: plain http on loopback")
     seen = await shake_hands(transport.client(origin), base_url, _SECONDS)
     if seen.distrust:
         return distrusted("tls", "tls_failed", origin, seen.distrust)

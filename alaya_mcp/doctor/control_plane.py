@@ -47,22 +47,22 @@ class Answer:
     doubt: Check | None = None
 
 
-def judged(outcome: Page | AlayaError, settings: Settings) -> Answer:
-    """Return the checks that follow from a page of the list, or from the error in its place."""
+def judged(outcome: Page | AlayaError, settings: Settings, place: str = "") -> Answer:
+    """Return the checks that follow from a page of the list, or from the error; `place` as in `Network`."""
     origin = settings.control_plane
     there = Check("control_plane", "ok", "reachable", f"{origin.host}:{origin.port} answers as Alaya's API does")
     if isinstance(outcome, Page):
         plural = "" if outcome.total == 1 else "s"
         count = "" if outcome.total is None else f"; the account has {outcome.total} deployment{plural}"
         return Answer(there, Check("key", "ok", "key_accepted", f"accepted{count}"))
-    if check := _not_answering(outcome, settings):
+    if check := _not_answering(outcome, settings, place):
         return Answer(check)
     if outcome.cause == "key_pair_rejected":
         return Answer(there, rejected(settings))
     return Answer(there, doubt=_refused(outcome))
 
 
-def _not_answering(error: AlayaError, settings: Settings) -> Check | None:
+def _not_answering(error: AlayaError, settings: Settings, place: str) -> Check | None:
     """Return the failed check of the control plane; None if it answered as it should."""
     origin = settings.control_plane
     match error.cause:
@@ -72,12 +72,12 @@ def _not_answering(error: AlayaError, settings: Settings) -> Check | None:
         case "tls_distrusted":
             return distrusted("control_plane", "tls_failed", origin, error.distrust or "other")
         case "dns_failed" if not error.proxy:
-            return unresolved(origin, what_happened(error), "control_plane")
+            return unresolved(origin, what_happened(error), place, "control_plane")
         case cause if cause in _UNREACHED:
             what = f"{origin.host}:{origin.port}: {_UNREACHED[cause]}"
             step = (
                 "Check the host and port in ALAYA_BASE_URL, and whether a firewall or VPN blocks them. If only a proxy "
-                "leads out of the network, set HTTPS_PROXY."
+                f"leads out of the network, set HTTPS_PROXY{place}."
             )
             return Check("control_plane", "failed", "unreachable", what, step)
         case "proxy_refused":
@@ -120,7 +120,8 @@ def _no_list(settings: Settings) -> Check:
     what = f"{origin.host}:{origin.port} answers, but there is no list of deployments (HTTP 404)"
     step = "Use the deployment's id, since names cannot be looked up."
     if settings.base_url != DEFAULT_BASE_URL:
-        step = f"Check the path in ALAYA_BASE_URL; the default is {DEFAULT_BASE_URL}. If it is right: {step}"
+        path = f"Check the path in ALAYA_BASE_URL; the default is {DEFAULT_BASE_URL}."
+        step = f"{path} If it is right, use the deployment's id, since names cannot be looked up."
     return Check("control_plane", "warning", "list_missing", what, step)
 
 

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import anyio
@@ -11,13 +11,13 @@ from alaya_mcp.accounts import Account, open_account
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.spelling import checked_reference, could_be_id
 from alaya_mcp.deployment.wire import Deployment
-from alaya_mcp.doctor.check import OVER_THE_NETWORK, Check
+from alaya_mcp.doctor.check import OVER_THE_NETWORK, Check, left_out
 from alaya_mcp.doctor.configuration import Configuration, read_configuration
 from alaya_mcp.doctor.connection import Network, about_name, about_proxy, about_tls
 from alaya_mcp.doctor.control_plane import denied, judged, rejected
 from alaya_mcp.doctor.deployment import about_state, found, none_named, not_found
 from alaya_mcp.doctor.engine import about_api_key, about_first_token, about_served_names, about_service_url
-from alaya_mcp.doctor.hosts import KEYS_BY_ANY_HOST, Passed, about_host_files
+from alaya_mcp.doctor.hosts import BY_SHELL, Passed, about_host_files
 from alaya_mcp.doctor.interview import interview
 from alaya_mcp.doctor.quick_start import about_first_answers
 from alaya_mcp.doctor.transcript import Transcript
@@ -66,8 +66,7 @@ class _GroundGone(Exception):
 async def examine(question: Question, world: World, tell: Callable[[Check], None]) -> list[Check]:
     """Make every check, pass each to `tell` as it is made, and return them."""
     transcript, passed = Transcript(tell), world.passed
-    keys_by = passed.keys_by if passed else KEYS_BY_ANY_HOST
-    configuration = read_configuration(world.environ, passed.unset if passed else None, keys_by)
+    configuration = read_configuration(world.environ, passed or BY_SHELL)
     transcript.hide(configuration.secrets)
     if passed and transcript.add(passed.check).level != "ok":
         transcript.leave_out([*(check.id for check in configuration.checks), *OVER_THE_NETWORK], passed.check)
@@ -104,7 +103,7 @@ class _Examination:
 
     def __init__(self, question: Question, world: World, transcript: Transcript) -> None:
         self._question = question
-        self._network = world.network
+        self._network = replace(world.network, place=" in the entry's env") if world.passed else world.network
         self._transcript = transcript
         self._deadline = Deadline.after(question.seconds)
 
@@ -140,20 +139,27 @@ class _Examination:
             page = await account.client.deployments(1, 1, self._deadline.sooner(_READ_SECONDS))
         except AlayaError as error:
             page = error
-        answer = judged(page, account.settings)
-        self._need(answer.control_plane)
+        answer = judged(page, account.settings, self._network.place)
+        lacks_list = answer.control_plane.verdict == "list_missing"
+        if not lacks_list:
+            self._need(answer.control_plane)
         if answer.key:
             self._need(answer.key)
         check, deployment = await self._deployment(account, is_key_known=answer.key is not None)
-        if answer.doubt:
-            self._transcript.add(answer.doubt)
+        if lacks_list:  # without a deployment too, it is not the API
+            self._need(replace(check, id="control_plane") if check.verdict == "base_url_path" else answer.control_plane)
+        if check.id == "key":
+            self._need(check)
+        if not answer.key:
+            accepted = Check("key", "ok", "key_accepted", "accepted")
+            self._transcript.add(answer.doubt or (accepted if deployment else left_out("key", answer.control_plane)))
         self._transcript.add(check)
         if deployment is None:
             raise _GroundGone(check)
         return deployment
 
     async def _deployment(self, account: Account, *, is_key_known: bool) -> tuple[Check, tuple[str, Deployment] | None]:
-        """Return the deployment's check, and the deployment with its id if it was found."""
+        """Return the check of the deployment, or of the key if that failed, and the deployment found, with its id."""
         named = self._question.service or account.settings.service_id
         if named is None:
             try:
@@ -170,10 +176,10 @@ class _Examination:
             service_id, deployment = await account.names.find(named, deadline, account.client.deployment)
         except AlayaError as error:
             if not is_key_known and isinstance(error, CredentialsRejected):
-                self._need(rejected(account.settings))
+                return rejected(account.settings), None
             # Without an id, the list was requested again.
             if not is_key_known and isinstance(error, AccessDenied) and could_be_id(named):
-                self._need(denied(account.settings))
+                return denied(account.settings), None
             return not_found(error, is_default=not self._question.service), None
         if deployment.api_key:
             self._transcript.hide([deployment.api_key.get_secret_value()])

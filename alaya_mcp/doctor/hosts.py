@@ -9,18 +9,12 @@ from typing import Final
 from alaya_mcp.doctor.check import Check, Fact, Level
 from alaya_mcp.hosts.catalogue import HOSTS, Host, Machine
 from alaya_mcp.hosts.files import HostFile, Server, environment_of, host_files, our_servers, server_of
-from alaya_mcp.hosts.findings import host_findings
+from alaya_mcp.hosts.findings import EXPOSED_KEYS, host_findings
 from alaya_mcp.hosts.references import unreplaced
 from alaya_mcp.printable import encodable, printable
 
 _SHELLS_OWN: Final = re.compile(r"ALAYA_.*|(?:https?|all|no)_proxy|SSL_CERT_(?:FILE|DIR)", re.IGNORECASE)
 """The shell's variables that matter here and that a host with a window does not have."""
-
-KEYS_BY_ANY_HOST: Final = (
-    "`alayanew-mcp install HOST` asks for them and writes them where that host reads them. If they are in a host's "
-    "file already: `alayanew-mcp doctor --host HOST`. Without an account: `alayanew-mcp demo`."
-)
-"""How to set missing keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +26,23 @@ class Passed:
         environ: The environment that the server gets.
         unset: By variable with a reference, which variable the host lacks, as a clause.
         keys_by: How to set missing keys, as a sentence.
+        places: By variable of the entry's `env` block, the entry.
     """
 
     check: Check
     environ: Mapping[str, str] = field(repr=False)
     unset: Mapping[str, str] = field(default_factory=dict[str, str])
     keys_by: str = ""
+    places: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+BY_SHELL: Final = Passed(
+    Check("host", "skipped", "no_host", "no host is named"),
+    {},
+    keys_by="`alayanew-mcp install HOST` asks for them and writes them where that host reads them. If they are in a "
+    "host's file already: `alayanew-mcp doctor --host HOST`. Without an account: `alayanew-mcp demo`.",
+)
+"""What the shell passes."""
 
 
 def nothing_passed(host: Host, environ: Mapping[str, str]) -> Passed:
@@ -78,12 +83,13 @@ def passed_by(host: Host, machine: Machine) -> Passed:
     what = f"the settings come from {host.title}'s entry {server.name}{aside}{taken}"
     check = Check("host", "ok", "host_entry", what, "", tuple(Fact("passes", name) for name in block))
     install = f"`alayanew-mcp install {host.name}` asks for them and writes them into that entry."
-    return Passed(check, own | block | shells, _unset(host, machine, block), install)
+    places = {name: f"{host.title}'s entry {server.name}" for name in block if name not in shells}
+    return Passed(check, own | block | shells, _unset(host, machine, block), install, places)
 
 
 def _without_entry(host: Host, machine: Machine, other: Server | None) -> Check:
     """Return why a host has no entry of ours; `other` is another server with our name."""
-    add = f"`alayanew-mcp install {host.name}{' --name OTHER' if other else ''}` adds one."
+    add = f"`alayanew-mcp install {host.name}{' --name alaya-2' if other else ''}` adds one."
     if other:
         what = f"{host.title} has another server called {other.name}, and no entry for alayanew-mcp"
         return Check("host", "failed", "host_entry_missing", what, add)
@@ -139,7 +145,8 @@ def about_host_files(
             )
             for found in findings
             # Another server of our name may be a wrapper of ours, if there is no other entry.
-            if found.host == each.name and not (found.is_another and (has_ours or known))
+            if found.host == each.name
+            and (found.problem in EXPOSED_KEYS or not (found.is_another and (has_ours or known)))
         ]
         checks += about or ([_without_problems(each, files)] if files else [])
     if known and known.level == "failed":

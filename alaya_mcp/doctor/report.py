@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alaya_mcp import __version__
-from alaya_mcp.doctor.check import OVER_THE_NETWORK, TITLES, Check, Level, unchecked, worst
+from alaya_mcp.doctor.check import TITLES, Check, Level, unchecked, worst
 
 _MARKS: Final[dict[Level, tuple[str, str]]] = {
     "ok": ("✓", "green"),
@@ -42,8 +42,6 @@ def show_end(console: Console, checks: Sequence[Check]) -> None:
     warnings = sum(check.level == "warning" for check in checks)
     counted = [f"{failed} failed"] * bool(failed) + [f"{warnings} warning{'s' * (warnings > 1)}"] * bool(warnings)
     text = f"{', '.join(counted)}." if counted else "All is well."
-    if failed + warnings > 1 and any(check.level == "failed" and check.id in OVER_THE_NETWORK for check in checks):
-        text += " The first of them is often the cause of the others."
     if not counted and (left := unchecked(checks)):
         text = f"No problem found. Not checked: {', '.join(left)}."
     console.print()

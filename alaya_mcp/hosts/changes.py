@@ -5,12 +5,16 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from alaya_mcp.hosts.catalogue import Host
+from alaya_mcp.hosts.catalogue import Host, Level
 from alaya_mcp.hosts.documents import Document, elements, members
-from alaya_mcp.hosts.entries import Wanted, is_same, merged
+from alaya_mcp.hosts.entries import KEY_VARIABLES, PLACEHOLDER, KeyPair, Wanted, is_same, merged
+from alaya_mcp.hosts.files import Server
 from alaya_mcp.hosts.json_text import with_element, with_member, without, without_empty
+from alaya_mcp.hosts.references import is_reference, unreplaced
 
 INPUTS: Final = "inputs"
+_KEY: Final = re.compile(r"(?!.*\$\{)[\x21-\x7e]+")
+"""Visible ASCII without a reference."""
 _INPUT_REFERENCE: Final = re.compile(r"\$\{input:([^{}]+)\}")
 
 
@@ -60,6 +64,24 @@ def holds(document: Document, host: Host, wanted: Wanted, entry: Mapping[str, ob
     present = members(present_entry(document, host, wanted.name))
     of_ours = {name: value for name, value in present.items() if name in entry or name in {"type", "args", "env"}}
     return is_same(entry, of_ours) and not _missing_inputs(document, wanted)
+
+
+def held_keys(document: Document, host: Host, level: Level, name: str) -> KeyPair | None:
+    """Return the keys or references of an entry if both can stay; a project's file keeps references only.
+
+    The keys in an entry of another project's package do not stay: that package may have read them.
+    """
+    inputs = [str(members(given).get("id")) for given in elements(document.data.get(INPUTS))]
+    server = Server(name, members(present_entry(document, host, name)))
+
+    def can_stay(text: str) -> bool:
+        if is_reference(text):
+            return all(each.variable for each in unreplaced(host, text, {}, inputs))
+        return level == "user" and bool(_KEY.fullmatch(text)) and not PLACEHOLDER.fullmatch(text)
+
+    access_key, secret_key = (str(server.env.get(variable, "")).strip() for variable in KEY_VARIABLES)
+    is_good = can_stay(access_key) and can_stay(secret_key) and not server.is_strangers
+    return KeyPair(access_key, secret_key) if is_good else None
 
 
 def uninstalled(document: Document, host: Host, name: str) -> str:

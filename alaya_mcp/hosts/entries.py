@@ -14,7 +14,7 @@ from alaya_mcp.hosts.references import is_reference
 
 KEY_VARIABLES: Final = ("ALAYA_ACCESS_KEY", "ALAYA_SECRET_KEY")
 OUR_VARIABLES: Final = frozenset({*VARIABLES, CONFIG_VARIABLE, PROFILE_VARIABLE})
-"""The variables that select the account. They are written together or not at all."""
+_OF_AN_ACCOUNT: Final = frozenset({*KEY_VARIABLES, "ALAYA_BASE_URL", "ALAYA_SERVICE_ID"})
 
 SERVER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 """Names that every host accepts; Cursor limits server and tool name together to 60 characters."""
@@ -28,6 +28,7 @@ class KeyPair:
     secret_key: str = field(repr=False)
 
 
+PLACEHOLDER: Final = re.compile(r"(?:your|my)[ _-].*|<.*>|\.{3}|…|x{3,}|changeme", re.IGNORECASE | re.DOTALL)
 PLACEHOLDERS: Final = KeyPair("your access key", "your secret key")
 
 
@@ -41,11 +42,15 @@ class Launcher:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The entry to install, the server's name in the host, and the inputs that it refers to (VS Code)."""
+    """The entry to install, the server's name in the host, and the inputs that it refers to (VS Code).
+
+    The variables in `displaced`, in upper case, do not stay in an entry that is there.
+    """
 
     name: str
     entry: Mapping[str, object] = field(repr=False)
     inputs: tuple[Mapping[str, object], ...] = ()
+    displaced: frozenset[str] = frozenset(KEY_VARIABLES)
 
 
 def launcher(executable: Path, platform: str) -> Launcher:
@@ -64,7 +69,8 @@ def takes_literal_keys(host: Host, level: Level) -> bool:
 
 def wanted_sandbox(host: Host, name: str, start: Launcher) -> Wanted:
     """Return the entry of a server over the embedded sandbox, which needs no keys."""
-    return Wanted(name, _entry(host, Launcher(start.command, (*start.args, "--sandbox")), {}))
+    entry = _entry(host, Launcher(start.command, (*start.args, "--sandbox")), {})
+    return Wanted(name, entry, displaced=_OF_AN_ACCOUNT | {CONFIG_VARIABLE, PROFILE_VARIABLE})
 
 
 def wanted_server(
@@ -89,14 +95,14 @@ def wanted_server(
 
 
 def merged(wanted: Wanted, present: object) -> dict[str, object]:
-    """Return the wanted entry with the present one's variables and members that are not ours.
+    """Return the wanted entry with the present one's variables and members that it does not set.
 
-    All of our old variables go, even if not set now: an old base URL does not belong to a new key pair. If the present
-    entry has no command, its members (`url`, `headers`) go too.
+    If the present entry has no command, its members (`url`, `headers`) go.
     """
     there, ours = members(present), members(wanted.entry)
+    gone = wanted.displaced | members(ours.get("env")).keys()
     # Windows ignores the case of variables' names.
-    kept = {name: value for name, value in members(there.get("env")).items() if name.upper() not in OUR_VARIABLES}
+    kept = {name: value for name, value in members(there.get("env")).items() if name.upper() not in gone}
     env = {**members(ours.get("env")), **kept}
     others = {name: value for name, value in there.items() if name not in ours} if "command" in there else {}
     return {name: value for name, value in {**ours, **others, "env": env}.items() if value is not env or env}

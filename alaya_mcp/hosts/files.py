@@ -1,8 +1,10 @@
 """The configuration files on a machine, and our entries in them."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import pairwise
+from pathlib import Path, PureWindowsPath
 from typing import Final
 
 from alaya_mcp.hosts.catalogue import HOSTS, Host, Level, Machine, project_file, user_files
@@ -13,6 +15,9 @@ SERVER: Final = "alaya"
 """The default name of our entry."""
 
 _OURS: Final = ("alayanew-mcp", "alaya_mcp", "alaya-mcp")
+_STRANGER: Final = re.compile(r"(?:[^/\\]*=)?alaya-mcp(?:$|[@=<>~!\[ ].*)", re.IGNORECASE)
+_STRANGER_TO_RUNNERS: Final = re.compile(r"(?:[^/\\]*=)?alaya[-_.]+mcp(?:$|[@=<>~!\[ ].*)", re.IGNORECASE)
+_RUNNERS: Final = frozenset({"uv", "uvx", "pipx"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,20 @@ class Server:
     def is_named_ours(self) -> bool:
         """Whether the command line names this package, or the one that is mistaken for it."""
         return any(mark in word.casefold() for word in self.words for mark in _OURS)
+
+    @property
+    def is_strangers(self) -> bool:
+        """Whether its command line names the other project's package."""
+        words = self.words
+        if not words:
+            return False
+        program = PureWindowsPath(words[0]).name.lower().removesuffix(".exe")
+        if program == "alaya-mcp":
+            return True
+        pattern = _STRANGER_TO_RUNNERS if program in _RUNNERS else _STRANGER
+        # `python -m alaya_mcp` is ours, whatever starts the Python.
+        named = (word for before, word in pairwise(words) if not (before == "-m" and "_" in word))
+        return any(map(pattern.fullmatch, named))
 
     @property
     def is_another(self) -> bool:

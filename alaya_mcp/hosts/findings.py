@@ -1,10 +1,8 @@
 """Problems with our entries in hosts' configuration files. Nothing is changed."""
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import Final, Literal
 
@@ -12,7 +10,7 @@ from alaya_mcp.hosts.catalogue import Machine
 from alaya_mcp.hosts.changes import INPUTS, unfit, wrong_kind
 from alaya_mcp.hosts.differences import printable, shown_command
 from alaya_mcp.hosts.documents import elements, members
-from alaya_mcp.hosts.entries import KEY_VARIABLES, literal_keys
+from alaya_mcp.hosts.entries import KEY_VARIABLES, PLACEHOLDER, literal_keys
 from alaya_mcp.hosts.files import HostFile, Server, host_files, our_servers
 from alaya_mcp.hosts.references import unreplaced
 from alaya_mcp.hosts.writing import is_readable_by_others
@@ -30,12 +28,9 @@ Problem = Literal[
     "keys_in_project_file",
     "readable_by_others",
 ]
+EXPOSED_KEYS: Final[frozenset[Problem]] = frozenset({"keys_in_project_file", "readable_by_others"})
+"""The problems that matter whatever the entry starts."""
 Severity = Literal["error", "warning"]
-
-_STRANGER: Final = re.compile(r"(?:[^/\\]*=)?alaya-mcp(?:$|[@=<>~!\[ ].*)", re.IGNORECASE)
-_STRANGER_TO_RUNNERS: Final = re.compile(r"(?:[^/\\]*=)?alaya[-_.]+mcp(?:$|[@=<>~!\[ ].*)", re.IGNORECASE)
-_RUNNERS: Final = frozenset({"uv", "uvx", "pipx"})
-_PLACEHOLDER: Final = re.compile(r"(?:your|my)[ _-].*|<.*>|\.{3}|…|x{3,}|changeme", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +89,7 @@ def _of_server(file: HostFile, server: Server, machine: Machine, *, has_profile:
     if "command" not in server.entry:
         return
     install = _install(file, server)
-    if _is_strangers(server):
+    if server.is_strangers:
         message = "'alaya-mcp' is another project's package, which would get your keys."
         step = f"Remove the entry, and create a new Open API Key if it was ever started with one. {install}"
         yield "strangers_package", message, step, "error"
@@ -110,7 +105,7 @@ def _install(file: HostFile, server: Server) -> str:
     if unfit(file.document, file.host) and not (file.host.command and file.host.reads_comments):
         return f"`{command}` prints what belongs in the file; it does not edit a file that has comments."
     if server.is_another:
-        return f"`{command} --name OTHER` adds a working entry beside it."
+        return f"`{command} --name alaya-2` adds a working entry beside it."
     return f"`{command}` writes a working entry."
 
 
@@ -160,29 +155,15 @@ def _of_keys(file: HostFile, server: Server, machine: Machine, install: str, *, 
         message = f"its env block does not set {' and '.join(absent)}."
         yield "keys_missing", message, install, "warning" if is_inherited else "error"
     for name in literal:
-        if _PLACEHOLDER.fullmatch(str(env[name]).strip()):
+        if PLACEHOLDER.fullmatch(str(env[name]).strip()):
             yield "placeholder_key", f"{name} is still a placeholder.", f"Write your own key. {install}", "error"
     if literal and file.level == "project":
         message = f"{' and '.join(literal)}: the key itself is in a file that is shared with the project."
-        step = (
-            f"Run `alayanew-mcp install {file.host.name} --project .`, which writes references. "
-            "Create a new Open API Key if the file was ever committed."
-        )
-        yield "keys_in_project_file", message, step, "error"
+        step = f"Run `alayanew-mcp install {file.host.name} --project .`, which writes references."
+        if server.is_another:  # install leaves it alone
+            step = "Remove them from that entry."
+        renew = "Create a new Open API Key if the file was ever committed."
+        yield "keys_in_project_file", message, f"{step} {renew}", "error"
     elif literal and is_readable_by_others(file.document.mode):
         message = f"{file.document.path} holds keys, and its mode {file.document.mode:04o} lets others read it."
         yield "readable_by_others", message, f"Run `chmod 600 {file.document.path}`.", "warning"
-
-
-def _is_strangers(server: Server) -> bool:
-    """Return whether a command line names the other project's package."""
-    words = server.words
-    if not words:
-        return False
-    program = PureWindowsPath(words[0]).name.lower().removesuffix(".exe")
-    if program == "alaya-mcp":
-        return True
-    pattern = _STRANGER_TO_RUNNERS if program in _RUNNERS else _STRANGER
-    # `python -m alaya_mcp` is ours, whatever starts the Python.
-    named = (word for before, word in pairwise(words) if not (before == "-m" and "_" in word))
-    return any(map(pattern.fullmatch, named))

@@ -4,9 +4,11 @@ import logging
 import math
 import re
 import traceback
-from typing import TYPE_CHECKING, Any, Final, cast
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import mcp_types as types
+from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
 from alaya_mcp.error_sentences import what_happened
@@ -25,6 +27,10 @@ _OPTION = re.compile(r"'([^']*)'")
 _MEANT: Final = " (did you mean {}?)"
 _LINES: Final = 10
 """Invalid arguments listed in one error."""
+
+_C = TypeVar("_C")
+_P = TypeVar("_P")
+_R = TypeVar("_R")
 
 _log = logging.getLogger(__name__)
 
@@ -88,6 +94,21 @@ def internal_error(tool: str, bug: Exception) -> InternalError:
         trail = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[-6:]))
         _log.error("%s failed with %s at %s", tool, type(leaf).__name__, trail)
     return InternalError("bug")
+
+
+def guarded(handler: Callable[[_C, _P], Awaitable[_R]]) -> Callable[[_C, _P], Awaitable[_R]]:
+    """Return a handler for which a bug costs one request, and is logged without the text of its exception."""
+
+    async def handle(context: _C, params: _P) -> _R:
+        try:
+            return await handler(context, params)
+        except MCPError:
+            raise
+        except Exception as bug:  # noqa: BLE001 as for tools
+            text = error_text(internal_error(handler.__name__.lstrip("_"), bug))
+            raise MCPError(code=types.INTERNAL_ERROR, message=text) from None
+
+    return handle
 
 
 def _leaves(bug: Exception) -> list[Exception]:

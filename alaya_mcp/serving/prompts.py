@@ -96,7 +96,7 @@ The question: {given.get("question", "ask me for it, unless I typed it after the
 1. list_lora_models lists the exact names to pass as model.
 2. chat_with_deployment once for each, with the same prompt, temperature 0, and the same seed and max_tokens; leave \
 model out for the base model. Ask several at once if you can.
-3. Check that served_by is the requested model; say so if it is not.
+3. Check which model answered (served_by); say so if it is not the requested one.
 
 Then show a table: model, the answer in short, tokens, first_token_seconds, tokens_per_second. Below it: where the \
 answers differ in substance, which adapter changed what, and which answer fits the question best and why. Quote the \

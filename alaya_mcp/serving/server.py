@@ -18,6 +18,7 @@ from alaya_mcp.errors import InvalidArguments, NotConfigured
 from alaya_mcp.printable import printable
 from alaya_mcp.serving.caller import caller_of
 from alaya_mcp.serving.elicitation import AnswerAwaited
+from alaya_mcp.serving.errors import guarded
 from alaya_mcp.serving.tools.chat_with_deployment import CHAT_WITH_DEPLOYMENT
 from alaya_mcp.serving.tools.get_deployment import GET_DEPLOYMENT
 from alaya_mcp.serving.tools.list_deployments import LIST_DEPLOYMENTS
@@ -96,12 +97,12 @@ def create_server(settings: Settings | NotConfigured) -> Server[Account | NotCon
         },
         on_list_tools=_list_tools,
         on_call_tool=_call_tool,
-        on_list_resources=_list_resources,
-        on_list_resource_templates=_list_resource_templates,
-        on_read_resource=_read_resource,
-        on_list_prompts=_list_prompts,
-        on_get_prompt=_get_prompt,
-        on_completion=_complete,
+        on_list_resources=guarded(_list_resources),
+        on_list_resource_templates=guarded(_list_resource_templates),
+        on_read_resource=guarded(_read_resource),
+        on_list_prompts=guarded(_list_prompts),
+        on_get_prompt=guarded(_get_prompt),
+        on_completion=guarded(_complete),
     )
 
 

@@ -53,8 +53,7 @@ class TextReport:
 
     def failed(self, line: PipedLine, error: AlayaError, steps: Steps) -> None:
         """Show the line's number and the error."""
-        self._screen.fact(f"line {line.number}:")
-        self._screen.say(error_lines(error, steps), "red")
+        self.refused(line, error_lines(error, steps, self._screen.doctor))
 
     def refused(self, line: PipedLine, why: str) -> None:
         """Show the line's number and the reason."""
@@ -77,17 +76,17 @@ class JsonReport:
         result = received.result and received.result.model_copy(update={"warnings": _warnings(received)})
         self._print(line, result.model_dump(mode="json", exclude_none=True) if result else {})
 
-    def failed(self, line: PipedLine, error: AlayaError, steps: Steps) -> None:
-        """Print the error."""
-        self._print(line, {"error": error_fields(error, steps)})
+    def failed(self, line: PipedLine | None, error: AlayaError, steps: Steps) -> None:
+        """Print the error; without a line, it is about the start."""
+        self._print(line, {"error": error_fields(error, steps, self._screen.doctor)})
 
     def refused(self, line: PipedLine, why: str) -> None:
         """Print the error."""
         self._print(line, {"error": {"code": "invalid_arguments", "message": why, "retryable": False}})
 
-    def _print(self, line: PipedLine, fields: dict[str, Any]) -> None:
-        prompt = {} if line.text is None else {"prompt": encodable(line.text)}
-        self._screen.record(json.dumps({"line": line.number, **prompt, **fields}, ensure_ascii=False))
+    def _print(self, line: PipedLine | None, fields: dict[str, Any]) -> None:
+        prompt = {"prompt": encodable(line.text)} if line and line.text is not None else {}
+        self._screen.record(json.dumps({"line": line and line.number, **prompt, **fields}, ensure_ascii=False))
 
 
 class PipedChat:
@@ -129,7 +128,7 @@ class PipedChat:
                 case Do("quit", ""):
                     break
                 case Do(name, argument) if name in IN_A_PIPE:
-                    has_answer = self._do(line, name, argument)
+                    has_answer = await self._do(line, name, argument)
                 case Do(name) | Unknown(name):
                     known = ", ".join(f"/{each}" for each in sorted(IN_A_PIPE))
                     self._report.refused(
@@ -153,7 +152,7 @@ class PipedChat:
             received = await self._session.reply((*self._conversation.turns, question))
         except AlayaError as error:
             manner.waits = not error.passes_once_loaded  # the next lines fail at once, until it is ready
-            self._report.failed(line, error, STEPS_IN_A_PIPE if self._is_conversation else STEPS_OF_ONE_LINE)
+            self._fail(line, error)
             return False
         manner.waits = True
         self._report.answered(line, received)
@@ -161,13 +160,19 @@ class PipedChat:
             self._conversation = self._conversation.answered(question, Message.reply(received.text))
         return bool(received.text) and not (received.result and received.result.truncated)
 
-    def _do(self, line: PipedLine, name: str, argument: str) -> bool:
+    def _fail(self, line: PipedLine, error: AlayaError) -> None:
+        self._report.failed(line, error, STEPS_IN_A_PIPE if self._is_conversation else STEPS_OF_ONE_LINE)
+
+    async def _do(self, line: PipedLine, name: str, argument: str) -> bool:
         """Execute a command for the lines that follow; return whether its argument was valid."""
         manner = self._session.manner
         match name, argument:
             case "clear", "":
                 self._conversation = Conversation(self._conversation.system)
             case "model", _:
+                if argument and (unserved := await self._session.unserved(argument)):
+                    self._fail(line, unserved)
+                    return False
                 manner.model = argument or None
             case "system", str(text) if text:
                 self._conversation = Conversation(None if text == "off" else text, self._conversation.messages)

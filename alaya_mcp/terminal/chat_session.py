@@ -1,8 +1,9 @@
 """A deployment to chat with: look it up, wait for it, list its models, get answers."""
 
 import math
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from alaya_mcp.accounts import Account
@@ -19,7 +20,7 @@ from alaya_mcp.deployment.verification import verified
 from alaya_mcp.deployment.views import lora_list_result
 from alaya_mcp.deployment.waiting import wait_until_ready
 from alaya_mcp.deployment.wire import Deployment
-from alaya_mcp.errors import AlayaError
+from alaya_mcp.errors import AlayaError, ModelNotServed
 from alaya_mcp.progress import Phase, ProgressNotes
 from alaya_mcp.results import ChatResult, LoraListResult
 from alaya_mcp.terminal.interruption import Interruption
@@ -31,6 +32,9 @@ _INTERVAL_SECONDS: Final = 0.03
 """Between pieces of text, so that a fast answer does not flood the terminal."""
 _LIST_SECONDS: Final = 5.0
 """For the engine's list of models; a healthy engine answers in milliseconds."""
+
+_UNCLEAR: Final = frozenset({"deployment_unknown", "name_unknown", "name_ambiguous"})
+"""Causes that are about the deployment's name."""
 
 _T = TypeVar("_T")
 
@@ -132,6 +136,18 @@ class ChatSession:
         self.models = choice.names.models
         return choice
 
+    async def unserved(self, model: str) -> ModelNotServed | None:
+        """Return the error of a model that the deployment does not serve; None also if its names are not known now."""
+        try:
+            service_id, deployment = await self.look()
+            if readiness(deployment).ready:
+                await self.choose(model, service_id, deployment)
+        except ModelNotServed as error:
+            return error
+        except AlayaError:  # the next message reports it
+            pass
+        return None
+
     async def listed(self, service_id: str, deployment: Deployment) -> LoraListResult:
         """Return the models, including those that only the engine lists, if it can be asked.
 
@@ -165,14 +181,25 @@ class ChatSession:
         def chat(notes: ProgressNotes) -> Awaitable[Outcome]:
             return self._account.chats.run(self._reference, request, Deadline.after(manner.timeout), notes)
 
-        with self._interruption.block():
+        with self._interruption.block(), self._default():
             outcome = await self._shown(chat, pieces)
             return Received(outcome.result.content, outcome.result, outcome.remarks)
         return Received("".join(pieces), None)
 
     async def _find(self) -> tuple[str, Deployment]:
         deadline = Deadline.after(READ_BUDGET_SECONDS)
-        return await self._account.names.find(self._reference, deadline, self._account.cache.fresh)
+        with self._default():
+            return await self._account.names.find(self._reference, deadline, self._account.cache.fresh)
+
+    @contextmanager
+    def _default(self) -> Generator[None]:
+        """Mark an error that is about the name of the default deployment."""
+        try:
+            yield
+        except AlayaError as error:
+            if self._reference != self._account.settings.service_id or error.cause not in _UNCLEAR:
+                raise
+            raise replace(error, default=self._reference) from None
 
     async def _shown(self, work: Callable[[ProgressNotes], Awaitable[_T]], pieces: list[str] | None = None) -> _T:
         """Return the result of `work`; show its progress, and add its text to `pieces`."""

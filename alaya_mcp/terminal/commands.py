@@ -39,7 +39,7 @@ COMMANDS: Final = (
     ),
     Command("retry", "", "ask the last message again"),
     Command("continue", "", "continue the last reply"),
-    Command("clear", "", "begin a new conversation"),
+    Command("clear", "", "begin a new conversation; the system message stays"),
     Command("save", "FILE", "write the conversation: Markdown for .md, else OpenAI's JSON messages"),
     Command("save!", "FILE", "the same, and overwrite the file"),
     Command("load", "FILE", "load a conversation that was saved as JSON"),

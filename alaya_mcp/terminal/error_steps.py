@@ -1,14 +1,24 @@
 """A person's next step for each error, in commands and shell lines: one row per cause. Pure."""
 
 import math
+import shlex
 from collections.abc import Mapping
 from typing import Any, Final, get_args
 
 from alaya_mcp.error_causes import LOADING, Cause, FileCause, SettingCause, UnexpectedCause
 from alaya_mcp.error_sentences import SAME_STEPS, Row, said, what_happened
-from alaya_mcp.errors import AlayaError
+from alaya_mcp.errors import AlayaError, Setting
 
-_DOCTOR: Final = "Run `alayanew-mcp doctor` to find the step that fails."
+
+def doctor_step(deployment: str | None, *, over_sandbox: bool = False) -> str:
+    """Return the step for an error that the doctor can examine; it does so over an account only."""
+    if over_sandbox:
+        return "Some of the sandbox's deployments fail on purpose. Choose another: `alayanew-mcp chat NAME --sandbox`."
+    named = f" {shlex.quote(deployment)}" if deployment else ""
+    return f"Run `alayanew-mcp doctor{named}` to find the step that fails."
+
+
+DOCTOR: Final = doctor_step(None)
 _AGAIN: Final = "Ask again."
 _LATER: Final = "Ask again later."
 _CONFIG_FILE: Final = "Correct it, or name another one: `export ALAYA_CONFIG=FILE`."
@@ -19,18 +29,34 @@ _KEY_VARIABLES: Final = ("ALAYA_ACCESS_KEY", "ALAYA_SECRET_KEY")
 
 
 def _settings(error: AlayaError) -> str:
-    """Return the shell lines that set variables, or which entries of a file to correct."""
-    held = [setting.source for setting in error.settings if setting.source != setting.variable]
-    names = [setting.variable for setting in error.settings if setting.source == setting.variable]
+    """Return the shell lines that set or unset variables, and which entries of a file to add or correct."""
+    own = [setting for setting in error.settings if setting.source == setting.variable]
+    wrong = [setting.variable for setting in own if setting.problem == "unusable"]
+    absent = [setting.variable for setting in own if setting.problem != "unusable"]
     steps: list[str] = []
-    if any(name in _KEY_VARIABLES for name in names):
+    if any(setting.variable in _KEY_VARIABLES for setting in own):
         steps.append("The key pair is the Open API Key from the Alaya NeW console; --sandbox needs none.")
-    if held:
-        steps.append(f"Correct {' and '.join(held)}.")
-    if names:
-        them = "it" if len(names) == 1 else "them"
-        steps.append(f"Set {them} in this shell: {' and '.join(f'`export {name}=...`' for name in names)}.")
+    steps += [_held(setting) for setting in error.settings if setting not in own]
+    if wrong:
+        them = _them(wrong)
+        steps.append(f"Correct {them}, or unset {them}: `unset {' '.join(wrong)}`.")
+    if absent:
+        exports = " and ".join(f"`export {name}=...`" for name in absent)
+        steps.append(f"Set {_them(absent)} in this shell: {exports}.")
     return " ".join(steps)
+
+
+def _held(setting: Setting) -> str:
+    """Return what to do with an entry of a profile, or with the variable that it names."""
+    if setting.problem == "unusable":
+        return f"Correct {setting.source}."
+    if "(named by " in setting.source:
+        return f"Set {setting.source}."
+    return f"Add {setting.source.replace(' of ', ' to ', 1)}."
+
+
+def _them(names: list[str]) -> str:
+    return "it" if len(names) == 1 else "them"
 
 
 def _pass_a_model(otherwise: str) -> Row:
@@ -94,18 +120,18 @@ STEPS: Final[dict[Cause, Row]] = {
         if error.words
         else "Shorten the message, or read the engine's log in the console: upstream gives no reason."
     ),
-    "failure_reported": _DOCTOR,
+    "failure_reported": DOCTOR,
     **dict.fromkeys(
         ("rate_limited", "accounts_full", "gave_up_waiting", "queued_too_long", "upstream_failing"), _LATER
     ),
     "no_answer": _by_plane(_LATER, "Ask again; for more time, start with a larger --timeout."),
     "answer_stalled": "Ask again; to allow a longer silence, `export ALAYA_IDLE_SECONDS=N`.",
-    **dict.fromkeys(("dns_failed", "connection_refused", "connection_timed_out"), _DOCTOR),
-    "connection_closed": _by_plane(_DOCTOR, _AGAIN),
+    **dict.fromkeys(("dns_failed", "connection_refused", "connection_timed_out"), DOCTOR),
+    "connection_closed": _by_plane(DOCTOR, _AGAIN),
     "tls_distrusted": "Check this machine's clock. If the server, or a proxy in between, has a certificate of a "
     "private authority, run `export SSL_CERT_FILE=FILE` with that authority's certificate in PEM.",
     **dict.fromkeys(("engine_error", "answer_empty"), _AGAIN),
-    **dict.fromkeys(get_args(UnexpectedCause), _DOCTOR),
+    **dict.fromkeys(get_args(UnexpectedCause), DOCTOR),
     "base_url_path_wrong": "Correct it: `export ALAYA_BASE_URL=https://HOST/api/serverless-infer/v1`, or run `unset "
     "ALAYA_BASE_URL` for the default.",
     "bug": "Report it with the message and the output of `alayanew-mcp --version`.",
@@ -115,7 +141,7 @@ STEPS: Final[dict[Cause, Row]] = {
 STEPS_IN_A_PIPE: Final[dict[Cause, Row]] = {
     **STEPS,
     **dict.fromkeys(LOADING, "Loading can take minutes. Run this again later, or with a larger --timeout."),
-    **dict.fromkeys(("model_unknown", "model_refused"), _pass_a_model(_DOCTOR)),
+    **dict.fromkeys(("model_unknown", "model_refused"), _pass_a_model(DOCTOR)),
     "images_unsupported": "Choose a vision model (Qwen-VL and the like).",
 }
 """The same for the lines of one piped conversation."""
@@ -126,20 +152,20 @@ STEPS_OF_ONE_LINE: Final[dict[Cause, Row]] = {**STEPS_IN_A_PIPE, "context_too_lo
 Steps = Mapping[Cause, Row]
 
 
-def error_lines(error: AlayaError, steps: Steps = STEPS) -> str:
+def error_lines(error: AlayaError, steps: Steps = STEPS, doctor: str = DOCTOR) -> str:
     """Return an error for a person: what happened, and the next step on a line below."""
-    return f"{what_happened(error)}\n{next_step(error, steps)}"
+    return f"{what_happened(error)}\n{next_step(error, steps, doctor)}"
 
 
-def error_fields(error: AlayaError, steps: Steps = STEPS) -> dict[str, Any]:
+def error_fields(error: AlayaError, steps: Steps = STEPS, doctor: str = DOCTOR) -> dict[str, Any]:
     """Return an error for a program: code, cause, message, retryable."""
-    message = f"{what_happened(error)} {next_step(error, steps)}"
+    message = f"{what_happened(error)} {next_step(error, steps, doctor)}"
     return {"code": error.code, "cause": error.cause, "message": message, "retryable": error.retryable}
 
 
-def next_step(error: AlayaError, steps: Steps = STEPS) -> str:
-    """Return what to do, ending with one action."""
-    step = said(steps.get(error.cause, _DOCTOR), error)
+def next_step(error: AlayaError, steps: Steps = STEPS, doctor: str = DOCTOR) -> str:
+    """Return what to do, ending with one action; `doctor` is the step in place of `DOCTOR`."""
+    step = said(steps.get(error.cause, DOCTOR), error).replace(DOCTOR, doctor)
     if error.retry_after is not None:
         step = f"Ask again in {math.ceil(error.retry_after)} s."
     return f"{_MAY_COST_TWICE} {step}" if error.may_have_begun else step

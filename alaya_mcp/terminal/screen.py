@@ -11,7 +11,7 @@ from rich.control import Control
 from rich.segment import ControlType, Segment, Segments
 
 from alaya_mcp.errors import AlayaError
-from alaya_mcp.terminal.error_steps import error_lines
+from alaya_mcp.terminal.error_steps import DOCTOR, error_lines
 
 _TABLE: Final[dict[int, int | None]] = {
     **{code: 0x2400 + code for code in range(0x20)},  # Unicode's pictures of the control characters
@@ -48,6 +48,7 @@ class Screen:
 
     Attributes:
         is_read: Whether the reader is still there: `| head` ends early.
+        doctor: The step for errors that the doctor can examine.
     """
 
     def __init__(self, answers: Console, aside: Console) -> None:
@@ -56,6 +57,7 @@ class Screen:
         self._status = ""
         self._within_line = False
         self.is_read = True
+        self.doctor = DOCTOR
 
     def write(self, text: str) -> None:
         """Show a piece of an answer right after the last one."""
@@ -110,7 +112,7 @@ class Screen:
 
     def fail(self, error: AlayaError) -> None:
         """Show an error and its next step."""
-        self.say(error_lines(error), "red")
+        self.say(error_lines(error, doctor=self.doctor), "red")
 
     @contextmanager
     def _reader(self) -> Generator[None]:

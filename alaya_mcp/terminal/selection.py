@@ -5,15 +5,18 @@ from typing import Final
 from alaya_mcp.accounts import Account
 from alaya_mcp.config.settings import READ_BUDGET_SECONDS
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.deployment.spelling import checked_reference, described, label, references, running
+from alaya_mcp.deployment.spelling import checked_reference, described, label, most_like, references, running
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.error_causes import ReferenceCause
+from alaya_mcp.error_sentences import what_happened
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments
 from alaya_mcp.terminal.lines import LineInterrupted, ReadLine
 from alaya_mcp.terminal.screen import Screen
 
 _MOST_OPTIONS: Final = 50
 _MOST_CANDIDATES: Final = 10
+_MOST_ALIKE: Final = 3
+_FROM_THE_LIST: Final = "Type a number or a name from the list."
 
 
 async def reference(account: Account, named: str | None, screen: Screen, read: ReadLine | None = None) -> str:
@@ -49,7 +52,7 @@ async def _chosen(account: Account, offered: list[Deployment], screen: Screen, r
         except ValueError:  # empty, or not a name
             continue
         if not answer.isdecimal():
-            if await _is_one(account, answer, screen):
+            if await _is_one(account, answer, offered, screen):
                 return answer
         elif 1 <= int(answer) <= len(options):
             return str(options[int(answer) - 1].service_id)
@@ -57,12 +60,19 @@ async def _chosen(account: Account, offered: list[Deployment], screen: Screen, r
             screen.warn(f"Type a number from 1 to {len(options)}, or a name.")
 
 
-async def _is_one(account: Account, named: str, screen: Screen) -> bool:
-    """Return whether the name is one deployment's; if not, show why."""
+async def _is_one(account: Account, named: str, offered: list[Deployment], screen: Screen) -> bool:
+    """Return whether the name is one deployment's; if not, show why, and which running ones are like it."""
     try:
         await account.names.find(named, Deadline.after(READ_BUDGET_SECONDS), account.cache.recent)
     except (DeploymentNotFound, InvalidArguments) as error:
-        screen.fail(error)
+        what = what_happened(error)
+        if error.cause == "name_unknown":
+            called = {label(row): [text for text in (row.name, row.service_id) if text] for row in offered}
+            alike = most_like(error.service_id, called, _MOST_ALIKE)
+            alias = f" (the alias {error.alias})" if error.alias else ""
+            meant = f" Did you mean {', or '.join(alike)}?" if alike else ""
+            what = f'There is no deployment with the id or name "{error.service_id}"{alias}.{meant}'
+        screen.say(f"{what}\n{_FROM_THE_LIST}", "red")
         return False
     except AlayaError:  # the next lookup reports it
         pass

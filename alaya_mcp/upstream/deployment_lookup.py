@@ -14,7 +14,7 @@ import anyio
 
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.readiness import readiness
-from alaya_mcp.deployment.spelling import as_uuid, could_be_id, described, folded, label, most_like, references
+from alaya_mcp.deployment.spelling import as_uuid, could_be_id, described, described_one, folded, most_like, references
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments, RequestRejected
 from alaya_mcp.telemetry import found_deployment
@@ -194,6 +194,11 @@ class DeploymentNames:
         service_id = await self._search(target, deadline, missing)
         return service_id, await look(service_id, deadline)
 
+    def forget(self, reference: str) -> bool:
+        """Drop the id that a name or alias was resolved to; return whether there was one."""
+        target = self._aliases.get(folded(reference), reference)
+        return self._ids.pop(target, None) is not None
+
     def _kept_id(self, name: str) -> str | None:
         found, service_id = self._ids.get(name, (0.0, None))
         return service_id if found > self._now() - KEPT_SECONDS else None
@@ -265,8 +270,7 @@ def _not_found(
     alike = most_like(name, called | _own_names(aliases), _CANDIDATES)
     candidates = alike or list(known)[:_CANDIDATES]
     rows = (
-        f"{label(known[each])} {known[each].status}" if each in known else f"{each}, an alias of {aliases[each]}"
-        for each in candidates
+        described_one(known[each]) if each in known else f"{each}, an alias of {aliases[each]}" for each in candidates
     )
     return DeploymentNotFound(
         "name_unknown",

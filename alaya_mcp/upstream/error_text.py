@@ -3,7 +3,9 @@
 import json
 import re
 from collections.abc import Iterable
+from html import escape
 from typing import Any, Final, cast
+from urllib.parse import quote
 
 QUOTE_LIMIT: Final = 300
 """Characters of upstream's text quoted in one error message."""
@@ -15,6 +17,7 @@ _MOST_DETAILS: Final = 20
 _DEPTH: Final = 8
 _SECRET_MINIMUM: Final = 4
 """Redacting shorter values would make quotes unreadable and protect nothing."""
+_PART_MINIMUM: Final = 8
 
 _NOT_FOUND = re.compile(
     r"not\s+(?:be\s+)?found|(?:do|does)(?:\s+not|n't)\s+exist|not\s+exist|no\s+such|不存在|未找到|找不到|没有找到",
@@ -97,9 +100,36 @@ def quotable(text: str | None, secrets: Iterable[str] = ()) -> str:
         return ""
     for secret in sorted(secrets, key=len, reverse=True):  # one secret may start with another
         if len(secret) >= _SECRET_MINIMUM:
-            text = text.replace(secret, "[redacted]")
+            text = re.sub("|".join(map(re.escape, _forms(secret))), "[redacted]", text, flags=re.IGNORECASE)
+            text = _without_a_part(text, secret)
     line = " ".join("".join(char if char.isprintable() else " " for char in text[:READ]).split())
-    return line[: QUOTE_LIMIT - 1] + "…" if len(line) > QUOTE_LIMIT else line.removesuffix(".")
+    if len(line) > QUOTE_LIMIT:
+        return line[: QUOTE_LIMIT - 1] + "…"
+    return line if line.endswith("..") else line.removesuffix(".")
+
+
+def _forms(secret: str) -> list[str]:
+    """Return how a secret may be written in an error: in JSON once or twice, in a URL, in HTML; the longest first."""
+    inner = json.dumps(secret)[1:-1]
+    go = "".join(f"\\u{ord(char):04x}" if char in "<>&" else char for char in inner)
+    forms = {
+        secret,
+        inner,
+        go,
+        inner.replace("/", "\\/"),
+        json.dumps(inner)[1:-1],
+        quote(secret, safe=""),
+        escape(secret),
+    }
+    return sorted(forms, key=len, reverse=True)
+
+
+def _without_a_part(text: str, secret: str) -> str:
+    """Return the text without the beginning of a secret at its end, where a body may have been cut."""
+    for length in range(len(secret) - 1, _PART_MINIMUM - 1, -1):
+        if text.endswith(secret[:length]):
+            return f"{text[:-length]}[redacted]"
+    return text
 
 
 def is_foreign_not_found(body: bytes) -> bool:

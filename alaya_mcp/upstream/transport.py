@@ -178,14 +178,15 @@ class Transport:
         timeout = httpx2.Timeout(
             connect=min(_CONNECT_SECONDS, deadline.remaining()), read=None, write=_WRITE_SECONDS, pool=None
         )
-        headers = _HEADERS | credential.headers_for(url) if credential else _HEADERS
         count_request()
         began = anyio.current_time()
         with _logged(plane, method, began), _as_failures(plane, proxy.source if proxy else "", origin.host):
             # Not built by the client: merging its defaults into each request takes as long as sending it.
             request = httpx2.Request(
-                method, _parsed(url), headers=headers, json=json, extensions={"timeout": timeout.as_dict()}
+                method, _parsed(url), headers=_HEADERS, json=json, extensions={"timeout": timeout.as_dict()}
             )
+            if credential:
+                request.headers.update(credential.headers_for(str(request.url)))
             # No other authentication: never one that the client finds itself (netrc, userinfo).
             response = await client.send(request, auth=httpx2.Auth(), stream=True)
         if _log.isEnabledFor(logging.DEBUG):

@@ -242,7 +242,7 @@ CHAT_WITH_DEPLOYMENT = Tool(
         "and get its reply with finish_reason, token usage and timing. prompt for one question, messages for a "
         "conversation: nothing is remembered between calls. Can wait for a starting deployment, constrain the reply to "
         "a JSON Schema, offer tools, show images, continue a truncated reply. A truncated reply is returned with "
-        "truncated and the reason.  Costs tokens and sends the text to the deployment; changes nothing else."
+        "truncated and the reason. Costs tokens and sends the text to the deployment; changes nothing else."
     ),
     arguments=ChatArguments,
     result=ChatResult,
