@@ -23,6 +23,8 @@ _PACKAGE: Final = os.path.dirname(__file__)  # noqa: PTH120 pathlib is slow to l
 _CACHES: Final = ("Library", "Caches") if sys.platform == "darwin" else (".cache",)
 _BYTES: Final = 2**20
 _MOST_ANSWERS: Final = 64
+_MOST_FILES: Final = 32
+"""Configurations and versions; the oldest are dropped."""
 _OF_OTHERS: Final = 0o077
 """Permissions of other users."""
 
@@ -72,9 +74,10 @@ def _fields(value: object) -> dict[str, Any]:
 
 
 def folder_of(environ: Mapping[str, str]) -> str:
-    """Return the folder for the answers of all configurations, whether it exists or not."""
+    """Return the folder for the answers of all configurations, whether it exists or not; it cannot, without a home."""
     caches = environ.get("XDG_CACHE_HOME") or os.path.join(environ.get("HOME", ""), *_CACHES)  # noqa: PTH118 as above
-    return os.path.join(caches, "alayanew-mcp")  # noqa: PTH118 as above
+    is_usable = os.path.isabs(caches) and sys.platform != "win32"  # noqa: PTH117 as above
+    return os.path.join(caches if is_usable else os.devnull, "alayanew-mcp")  # noqa: PTH118 as above
 
 
 class FirstAnswers:
@@ -121,6 +124,9 @@ class FirstAnswers:
             os.makedirs(self._folder, mode=0o700, exist_ok=True)  # noqa: PTH103 as above
             text = json.dumps({"depends on": self._state(config_file, variables), "answers": kept})
             replace_file(Path(self.path), text.encode(), 0o600)
+            by_age = sorted(Path(self._folder).glob("*.json"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+            for file in by_age[_MOST_FILES:]:
+                file.unlink()
 
     def _state(self, config_file: str, variables: Iterable[str]) -> dict[str, Any]:
         """Return digests of the configuration file and of variables, empty for what does not exist."""
@@ -128,9 +134,10 @@ class FirstAnswers:
         with suppress(OSError), open(config_file, "rb") as file:  # noqa: PTH123 as above
             content = file.read()
         values = ((name, self._environ.get(name)) for name in variables)
+        encoded = ((name, None if value is None else value.encode(errors="surrogateescape")) for name, value in values)
         return {
             "file": [config_file, self._digest(content)],
-            "variables": {name: self._digest(None if value is None else value.encode()) for name, value in values},
+            "variables": {name: self._digest(value) for name, value in encoded},
         }
 
     def _digest(self, data: bytes | None) -> str:
@@ -159,9 +166,10 @@ def _distributions() -> Iterator[str]:
 
 def _modules(folder: str) -> Iterator[str]:
     """Yield the path, time and size of each module in a package."""
-    for entry in sorted(os.scandir(folder), key=lambda each: each.name):
-        if entry.is_dir():
-            yield from _modules(entry.path)
-        elif entry.name.endswith(".py"):
-            found = entry.stat()
-            yield f"{entry.path} {found.st_mtime_ns} {found.st_size}"
+    with suppress(OSError):
+        for entry in sorted(os.scandir(folder), key=lambda each: each.name):
+            if entry.is_dir():
+                yield from _modules(entry.path)
+            elif entry.name.endswith(".py"):
+                found = entry.stat()
+                yield f"{entry.path} {found.st_mtime_ns} {found.st_size}"

@@ -355,7 +355,35 @@ def test_a_file_that_is_not_ours_alone_or_not_whole_is_left_aside(tmp_path: Path
     assert not answers_in(tmp_path, OTHER="1").load()
 
 
-@pytest.mark.parametrize("place", [{"XDG_CACHE_HOME": os.devnull}, {"XDG_CACHE_HOME": "", "HOME": os.devnull}], ids=str)
+def test_only_the_newest_files_are_kept(tmp_path: Path) -> None:
+    for number in range(40):
+        answers = answers_in(tmp_path, ALAYA_SERVICE_ID=str(number))
+        answers.known["key"] = "{}"
+        answers.save("", ())
+    kept = [answers_in(tmp_path, ALAYA_SERVICE_ID=str(number)).load() for number in range(40)]
+
+    assert kept == [False] * 8 + [True] * 32
+
+
+def test_a_value_that_is_not_text_is_compared_too(tmp_path: Path) -> None:
+    for value in ("\udcff", "\udcfe"):
+        answers = answers_in(tmp_path, OTHER=value)
+        assert not answers.load()
+        answers.known["key"] = "{}"
+        answers.save("", ["OTHER"])
+        assert answers_in(tmp_path, OTHER=value).load()
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"XDG_CACHE_HOME": os.devnull},
+        {"XDG_CACHE_HOME": "", "HOME": os.devnull},
+        {"XDG_CACHE_HOME": "", "HOME": ""},
+        {"XDG_CACHE_HOME": "relative"},
+    ],
+    ids=str,
+)
 async def test_without_a_place_for_them_all_is_the_same(place: dict[str, str]) -> None:
     messages = [request(0, "initialize", HANDSHAKE), INITIALIZED, request(1, "tools/list", {})]
     answers, log = await conversation(messages, **KEYS, **place)
