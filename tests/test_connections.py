@@ -27,8 +27,10 @@ ANSWER = f"data: {json.dumps(text_chunk('hi'))}\n\ndata: [DONE]\n\n"
 async def kept_open(deployment: Mapping[str, object]) -> AsyncGenerator[tuple[str, Counter[str]]]:
     """A server of both planes that closes no connection: its URL, and its connections by the plane first asked."""
     counted: Counter[str] = Counter()
+    served: set[asyncio.Task[None] | None] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.add(asyncio.current_task())
         is_new = True
         while head := await next_head(reader):
             is_chat = head.startswith(b"POST")
@@ -39,11 +41,13 @@ async def kept_open(deployment: Mapping[str, object]) -> AsyncGenerator[tuple[st
                 await reader.readexactly(int(length.partition(b":")[2]))
             body = ANSWER if is_chat else json.dumps({"code": 0, "data": {**deployment, "serviceUrl": f"{url}/serve"}})
             writer.write(f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode())
+        writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server:
         yield url, counted
+        await asyncio.gather(*filter(None, served))  # the clients have left
 
 
 async def next_head(reader: asyncio.StreamReader) -> bytes:

@@ -177,7 +177,7 @@ async def test_where_all_is_well_every_check_says_so_and_the_status_is_0(tmp_pat
         "apikey": "apikey_accepted",
         "served_names": "names_agree",
         "first_token": "first_token",
-        "first_answers": "none_yet",
+        "first_answers": "not_kept",
         "host_file": "no_host_file",
     }
     assert "All is well." in examined.text
