@@ -41,7 +41,8 @@ class Beginning:
         if not isinstance(method, str) or method not in _METHODS:
             return None
         state = [self.version, self._is_announced, self._is_stateless]
-        return json.dumps([*state, method, _without_token(params)], sort_keys=True)
+        # A digest, since a host may send anything in `_meta`.
+        return _digest(json.dumps([*state, method, _without_token(params)], sort_keys=True).encode())
 
     def decides(self, method: object) -> bool:
         """Return whether the server answers differently after this message, so that it must see it."""
@@ -104,16 +105,17 @@ class FirstAnswers:
         """Read the answers; return whether there are any for what is installed and configured now."""
         with suppress(OSError, ValueError, LookupError, TypeError):
             held = json.loads(_private_bytes(self.path))
-            if held["depends on"] == self._state(held["depends on"]["file"][0], held["depends on"]["variables"]):
+            path, variables = held["file"][0], held["variables"]
+            if held["file"] == self.file(path) and variables == self.variables(variables):
                 self.known = held["answers"]
         return bool(self.known)
 
-    def save(self, config_file: str, variables: Iterable[str]) -> None:
+    def save(self, file: list[str], variables: Mapping[str, str]) -> None:
         """Write the answers; if that is not possible, nothing changes.
 
         Args:
-            config_file: Path of the configuration file, whether it exists or not.
-            variables: Names of the variables that the settings depend on.
+            file: The configuration file, as `file` returned it before the settings were read from it.
+            variables: The variables that the settings depend on, as `variables` returned them.
         """
         from pathlib import Path  # noqa: PLC0415 not loaded before the first answers
 
@@ -122,23 +124,24 @@ class FirstAnswers:
         kept = dict(list(self.known.items())[-_MOST_ANSWERS:])
         with suppress(OSError):
             os.makedirs(self._folder, mode=0o700, exist_ok=True)  # noqa: PTH103 as above
-            text = json.dumps({"depends on": self._state(config_file, variables), "answers": kept})
+            text = json.dumps({"file": file, "variables": variables, "answers": kept})
             replace_file(Path(self.path), text.encode(), 0o600)
             by_age = sorted(Path(self._folder).glob("*.json"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
-            for file in by_age[_MOST_FILES:]:
-                file.unlink()
+            for each in by_age[_MOST_FILES:]:
+                each.unlink()
 
-    def _state(self, config_file: str, variables: Iterable[str]) -> dict[str, Any]:
-        """Return digests of the configuration file and of variables, empty for what does not exist."""
+    def file(self, path: str) -> list[str]:
+        """Return a configuration file's path, and a digest of its content, empty if there is none."""
         content: bytes | None = None
-        with suppress(OSError), open(config_file, "rb") as file:  # noqa: PTH123 as above
+        with suppress(OSError), open(path, "rb") as file:  # noqa: PTH123 as above
             content = file.read()
-        values = ((name, self._environ.get(name)) for name in variables)
+        return [path, self._digest(content)]
+
+    def variables(self, names: Iterable[str]) -> dict[str, str]:
+        """Return digests of variables, empty for those that are not set."""
+        values = ((name, self._environ.get(name)) for name in names)
         encoded = ((name, None if value is None else value.encode(errors="surrogateescape")) for name, value in values)
-        return {
-            "file": [config_file, self._digest(content)],
-            "variables": {name: self._digest(value) for name, value in encoded},
-        }
+        return {name: self._digest(value) for name, value in encoded}
 
     def _digest(self, data: bytes | None) -> str:
         """Return a digest that is of no use outside of this file; empty for None."""

@@ -269,7 +269,7 @@ def test_the_doctor_says_whether_first_answers_are_kept(tmp_path: Path) -> None:
     environ = {"XDG_CACHE_HOME": str(tmp_path)}
     none_yet = about_first_answers(environ)
     answers = FirstAnswers(environ, ())
-    answers.save("", ())
+    answers.save(answers.file(""), {})
     kept = about_first_answers(environ)
     nowhere = about_first_answers({"XDG_CACHE_HOME": os.devnull})
 

@@ -238,11 +238,13 @@ async def conversation(messages: list[Any], *arguments: str, **environ: str) -> 
 async def test_what_hosts_say_first_is_answered_at_their_next_start(messages: list[object], tmp_path: Path) -> None:
     environ = {**KEYS, "XDG_CACHE_HOME": str(tmp_path)}
     first, _ = await conversation(messages, **environ)
-    script = Script(kept_in(tmp_path))
+    kept = kept_in(tmp_path)
+    script = Script(kept)
     later = [script.reply_to(line_of(message)) for message in said_later(messages)]
 
     assert [json.loads(reply)["result"] for reply in later if reply] == first
     assert not script.has_ended
+    assert not any(each in key for key in kept for each in ("method", "host", "list"))  # nothing of a host's words
 
 
 async def test_they_come_though_the_server_is_never_loaded(tmp_path: Path) -> None:
@@ -291,7 +293,7 @@ def saved_in(folder: Path) -> FirstAnswers:
     (folder / CONFIG).write_text("a")
     answers = answers_in(folder, OTHER="1")
     answers.known["key"] = "{}"
-    answers.save(str(folder / CONFIG), ["OTHER", "ABSENT"])
+    answers.save(answers.file(str(folder / CONFIG)), answers.variables(["OTHER", "ABSENT"]))
     return answers
 
 
@@ -331,6 +333,17 @@ def test_another_configuration_file_or_version_has_others(tmp_path: Path, monkey
     assert not answers_in(tmp_path, OTHER="1").load()
 
 
+def test_a_configuration_file_that_changed_after_it_was_looked_at_has_others(tmp_path: Path) -> None:
+    (tmp_path / CONFIG).write_text("a")
+    answers = answers_in(tmp_path)
+    before = answers.file(str(tmp_path / CONFIG))
+    (tmp_path / CONFIG).write_text("b")
+    answers.known["key"] = "{}"
+    answers.save(before, {})
+
+    assert not answers_in(tmp_path).load()
+
+
 def test_a_file_that_is_not_ours_alone_or_not_whole_is_left_aside(tmp_path: Path) -> None:
     path = Path(saved_in(tmp_path).path)
     text = path.read_bytes()
@@ -340,7 +353,7 @@ def test_a_file_that_is_not_ours_alone_or_not_whole_is_left_aside(tmp_path: Path
         b"{}",
         text[:-1],
         text.replace(b'"key"', b"key"),
-        b'{"depends on": {"file": []}}',
+        b'{"file": [], "variables": {}}',
         b"\xff",
     ):
         path.write_bytes(spoilt)
@@ -359,7 +372,7 @@ def test_only_the_newest_files_are_kept(tmp_path: Path) -> None:
     for number in range(40):
         answers = answers_in(tmp_path, ALAYA_SERVICE_ID=str(number))
         answers.known["key"] = "{}"
-        answers.save("", ())
+        answers.save(answers.file(""), {})
     kept = [answers_in(tmp_path, ALAYA_SERVICE_ID=str(number)).load() for number in range(40)]
 
     assert kept == [False] * 8 + [True] * 32
@@ -370,7 +383,7 @@ def test_a_value_that_is_not_text_is_compared_too(tmp_path: Path) -> None:
         answers = answers_in(tmp_path, OTHER=value)
         assert not answers.load()
         answers.known["key"] = "{}"
-        answers.save("", ["OTHER"])
+        answers.save(answers.file(""), answers.variables(["OTHER"]))
         assert answers_in(tmp_path, OTHER=value).load()
 
 

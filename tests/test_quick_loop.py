@@ -18,7 +18,7 @@ WORK = 0.1
 async def test_an_hour_is_over_at_once_and_has_passed() -> None:
     began = anyio.current_time()
     with anyio.fail_after(3_601):
-        await anyio.sleep(3_600)
+        await anyio.sleep(3_600)  # of the quick loop's clock: it is what is tested
 
     assert anyio.current_time() >= began + 3_600
 
@@ -42,11 +42,11 @@ async def test_work_outside_of_the_loop_is_waited_for(how: str) -> None:
     began = anyio.current_time()
     with anyio.move_on_after(3_600):
         if how == "thread":
-            await anyio.to_thread.run_sync(time.sleep, WORK)
+            await anyio.to_thread.run_sync(time.sleep, WORK)  # stands for real work: it is what is tested
         elif how == "process":
-            await anyio.to_process.run_sync(time.sleep, WORK)
+            await anyio.to_process.run_sync(time.sleep, WORK)  # as above
         else:
-            await asyncio.get_running_loop().run_in_executor(None, time.sleep, WORK)
+            await asyncio.get_running_loop().run_in_executor(None, time.sleep, WORK)  # as above
 
     assert anyio.current_time() < began + 3_600
 

@@ -43,7 +43,9 @@ async def run(arguments: argparse.Namespace) -> int:
         if wrong := unknown_fault(arguments.sandbox_fault):
             sys.stderr.write(f"alayanew-mcp --sandbox: {wrong}\n")
             return _WRONG_ARGUMENTS
-    environ = Watched(os.environ)
+    environ, opening = Watched(os.environ), cast("Opening | None", arguments.opening)
+    answers = opening.answers if opening else FirstAnswers(os.environ, sys.argv[1:])
+    file = answers.file(str(config_path(os.environ)))  # before it is read: a change while it is must be noticed
     async with AsyncExitStack() as owned:
         settings: Settings | NotConfigured
         try:
@@ -51,9 +53,7 @@ async def run(arguments: argparse.Namespace) -> int:
         except NotConfigured as problem:
             _log.warning("%s", error_text(problem))
             settings = problem
-        opening = cast("Opening | None", arguments.opening)
-        answers = opening.answers if opening else FirstAnswers(os.environ, sys.argv[1:])
-        recording = Recording(answers, str(config_path(os.environ)), environ.names)
+        recording = Recording(answers, file, environ.names)
         await serve_stdio(create_server(settings), recording, opening.hand_over() if opening else None)
     return 0
 

@@ -62,7 +62,7 @@ async def _reset(chat: Script) -> None:
 async def _keep_alive(chat: Script) -> None:
     while True:
         await chat.write(b": keep-alive\n\n")
-        await anyio.sleep(1.0)
+        await anyio.sleep(1.0)  # what engines do meanwhile: one comment a second
 
 
 async def _slow_first_byte(chat: Script) -> None:

@@ -26,6 +26,7 @@ _LONGEST: Final = 2**16
 """Maximum length of a line that is answered here, in bytes."""
 _MOST_EXACT: Final = 2**53
 """Larger numbers are read differently by different decoders."""
+_INITIALIZED: Final = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 
 
 class Script:
@@ -49,7 +50,7 @@ class Script:
         """Return the answer, empty if none is due; None for a line that is left to the server."""
         message = _decoded(line)
         method, params, request_id = message.get("method"), message.get("params"), message.get("id")
-        if method == "notifications/initialized" and self._beginning.version and "id" not in message:
+        if self._beginning.version and message in (_INITIALIZED, {**_INITIALIZED, "params": {}}):
             self._go_on(line, method, params)
             return b""
         key = self._beginning.key(method, params) if _is_request(message) else None

@@ -20,13 +20,13 @@ class Recording:
 
     Args:
         answers: Where they are kept.
-        config_file: Path of the configuration file, whether it exists or not.
+        file: The configuration file, as `FirstAnswers.file` returned it before the settings were read from it.
         variables: Names of the variables that the settings depend on.
     """
 
-    def __init__(self, answers: FirstAnswers, config_file: str, variables: Iterable[str]) -> None:
+    def __init__(self, answers: FirstAnswers, file: list[str], variables: Iterable[str]) -> None:
         self._answers = answers
-        self._depends_on = config_file, sorted(variables)
+        self._depends_on = file, answers.variables(sorted(variables))
         self._beginning: Beginning | None = Beginning()
         self._asked: dict[int | str, str] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -61,8 +61,7 @@ class Recording:
     def answered(self, request_id: int | str, result: dict[str, Any]) -> None:
         """Keep the result of such a request."""
         key = self._asked.pop(request_id, None)
-        text = to_json(result).decode()
-        if key is None or self._answers.known.get(key) == text:
+        if key is None or self._answers.known.get(key) == (text := to_json(result).decode()):
             return
         self._answers.known[key] = text
         loop = asyncio.get_running_loop()
