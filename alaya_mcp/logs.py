@@ -18,12 +18,22 @@ def start_logging(level: LogLevel, log_format: LogFormat = "text") -> None:
     Below WARNING they print headers or messages, and a traceback ends with an exception's text.
     """
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(is_of_use)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     ours = logging.getLogger("alaya_mcp")
     ours.setLevel(level)
     ours.addHandler(handler)
     ours.propagate = False
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
+
+
+def is_of_use(record: logging.LogRecord) -> bool:
+    """Return whether a record says anything about this server.
+
+    At exit anyio kills the worker that checks schemas. Asyncio's transport may then reap it before asyncio's watcher,
+    which warns that it does not know the exit status; nobody asks for it.
+    """
+    return record.name != "asyncio" or not str(record.msg).endswith("will report returncode 255")
 
 
 def _time_of(record: logging.LogRecord) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from alaya_mcp.logs import JsonFormatter, TextFormatter
+from alaya_mcp.logs import JsonFormatter, TextFormatter, is_of_use
 from alaya_mcp.telemetry import Event, ToolCall, UpstreamRequest
 from tests.stdio_host import Host, host
 from tests.upstream import SERVICE, Exchange, Request, Upstream, replies, says
@@ -215,6 +215,17 @@ def test_an_event_is_one_line_whatever_is_in_it(event: Event, text: str, facts: 
     assert "\n" not in line
 
     assert json.loads(JsonFormatter().format(record(event))).items() >= facts.items()
+
+
+def test_a_race_at_exit_inside_of_asyncio_is_no_line_and_its_other_warnings_are() -> None:
+    reaped, slow = (
+        record("Unknown child process pid %d, will report returncode 255"),
+        record("Executing took 9 seconds"),
+    )
+    ours = record("will report returncode 255")
+    reaped.name = slow.name = "asyncio"
+
+    assert [is_of_use(each) for each in (reaped, slow, ours)] == [False, True, True]
 
 
 def test_a_message_is_one_object_too() -> None:
