@@ -2,36 +2,31 @@
 
 import asyncio
 import contextlib
-import datetime as dt
-import ipaddress
 import socket
 import ssl
 import sys
 import threading
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx2
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.doctor.network import Handshake, distrust_in, shake_hands, try_port
 from alaya_mcp.origins import Origin
+from alaya_mcp.upstream.connection_pool import ConnectionPool
 from alaya_mcp.upstream.failures import Failure
 from alaya_mcp.upstream.proxies import exempting, proxies_in, proxy_for
 from alaya_mcp.upstream.transport import Transport
+from tests.certificates import DAY, NOW, certificate
 from tests.doctor_patient import KEYS, Patient, no_proxies_of_the_developers_own
+from tests.raw_server import always, serving
 from tests.upstream import Exchange, Request, Upstream, says
 
 __all__ = ["no_proxies_of_the_developers_own"]
 SECONDS = 30.0
-DAY = dt.timedelta(days=1)
-NOW = dt.datetime.now(dt.UTC)
+NOT_FOUND = always(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
 ELSEWHERE = {**KEYS, "ALAYA_BASE_URL": "https://alaya.invalid/v1"}
 
 
@@ -186,85 +181,16 @@ async def test_a_resolver_that_never_answers_does_not_hold_the_doctor_up() -> No
     assert waiting == [True]  # so that the program's end does not wait for it
 
 
-@asynccontextmanager
-async def tls_server(context: ssl.SSLContext) -> AsyncGenerator[int]:
-    """A port that speaks TLS and answers nothing of use."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-        writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        await server.wait_closed()
-
-
-_CERTIFIES = x509.KeyUsage(
-    key_cert_sign=True,
-    crl_sign=True,
-    digital_signature=False,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    encipher_only=False,
-    decipher_only=False,
-)
-"""Python 3.13 is strict about an authority's certificate."""
-
-
-def certificate(
-    folder: Path, host: str = "localhost", *, from_days: int = -1, until_days: int = 1, authority: bool = True
-) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's context with a certificate of its own authority, and a client's that trusts that authority."""
-    root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    root_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test's authority")])
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    own = x509.CertificateBuilder().not_valid_before(NOW - 9 * DAY).not_valid_after(NOW + 9 * DAY)
-    root = (
-        own.subject_name(root_name)
-        .issuer_name(root_name)
-        .public_key(root_key.public_key())
-        .serial_number(1)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(_CERTIFIES, critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(root_key.public_key()), critical=False)
-        .sign(root_key, hashes.SHA256())
-    )
-    leaf = (
-        x509.CertificateBuilder()
-        .not_valid_before(NOW + from_days * DAY)
-        .not_valid_after(NOW + until_days * DAY)
-        .subject_name(name)
-        .issuer_name(root_name if authority else name)
-        .public_key(key.public_key())
-        .serial_number(2)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(host), x509.IPAddress(ipaddress.ip_address("192.0.2.1"))]),
-            critical=False,
-        )
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key((root_key if authority else key).public_key()),
-            critical=False,
-        )
-        .sign(root_key if authority else key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "server.pem").write_bytes(private + leaf.public_bytes(pem))
-    (folder / "root.pem").write_bytes(root.public_bytes(pem))
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(folder / "server.pem")
-    return server, ssl.create_default_context(cafile=folder / "root.pem")
-
-
 async def shaken(server: ssl.SSLContext, client: ssl.SSLContext, host: str = "localhost") -> Handshake:
-    async with tls_server(server) as port, httpx2.AsyncClient(verify=client, trust_env=False) as http:
-        return await shake_hands(http, f"https://{host}:{port}/v1", SECONDS)
+    """The outcome of a handshake, the same over this project's connections and the HTTP library's."""
+    async with (
+        serving(NOT_FOUND, server) as url,
+        httpx2.AsyncClient(verify=client, trust_env=False) as plain,
+        httpx2.AsyncClient(transport=ConnectionPool(client, SECONDS), trust_env=False) as pooled,
+    ):
+        found, same = [await shake_hands(http, url.replace("localhost", host), SECONDS) for http in (pooled, plain)]
+    assert found == same
+    return found
 
 
 @pytest.mark.anyio
@@ -310,8 +236,8 @@ async def test_of_a_certificate_that_is_trusted_its_last_day_is_told(tmp_path: P
 @pytest.mark.anyio
 async def test_tls_that_fails_ends_the_examination_with_its_reason(tmp_path: Path) -> None:
     server, _ = certificate(tmp_path, authority=False)
-    async with tls_server(server) as port:
-        examined = await Patient({**KEYS, "ALAYA_BASE_URL": f"https://localhost:{port}/v1"}).examined()
+    async with serving(NOT_FOUND, server) as url:
+        examined = await Patient({**KEYS, "ALAYA_BASE_URL": f"{url}/v1"}).examined()
 
     assert examined.troubles == [("failed", "tls", "tls_failed")]
     (reason,) = examined.check("tls").facts

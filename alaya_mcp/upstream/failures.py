@@ -117,7 +117,7 @@ def distrust_in(error: BaseException | None) -> Distrust | None:
             code = cause.verify_code
             return _CODES.get(code) or _CODES.get(code & 0xFFFFFFFF, "other")
         if isinstance(cause, ssl.SSLError):
-            return "not_tls" if cause.reason in _NOT_TLS else "other"
+            return "not_tls" if getattr(cause, "reason", None) in _NOT_TLS else "other"  # none if Python made it
     return None
 
 

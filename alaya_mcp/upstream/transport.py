@@ -125,6 +125,8 @@ class Transport:
         kind = proxy.url if proxy else "", is_plain, plane
         if kind not in self._clients:
             needs_tls = not self._wire and not (is_plain and not (proxy and proxy.scheme == "https"))
+            # A context without certificates trusts no server; loading certificates takes longer than a call.
+            tls = self._certificates if needs_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             client = httpx2.AsyncClient(
                 follow_redirects=False,
                 limits=httpx2.Limits(
@@ -132,9 +134,8 @@ class Transport:
                 ),
                 proxy=proxy.url if proxy else None,
                 trust_env=False,  # the proxy and the certificates are chosen here
-                # A context without certificates trusts no server; loading certificates takes longer than a call.
-                verify=self._certificates if needs_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-                transport=self._wire,
+                verify=tls,
+                transport=self._wire or (None if proxy else _direct(tls, self._keepalive[plane])),
                 # One account's cookies must not reach another.
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             )
@@ -220,6 +221,15 @@ class Transport:
             return await read_body(plane, response, cap)
         finally:
             await response.aclose()
+
+
+def _direct(tls: ssl.SSLContext, keepalive: float) -> httpx2.AsyncBaseTransport | None:
+    """Return the transport for direct connections; None, which means httpx2's own, without llhttp."""
+    try:
+        from alaya_mcp.upstream.connection_pool import ConnectionPool  # noqa: PLC0415 not on every platform
+    except ImportError:
+        return None
+    return ConnectionPool(tls, keepalive)
 
 
 async def read_body(plane: Plane, response: httpx2.Response, cap: int) -> bytes:

@@ -25,8 +25,7 @@ _SGLANG_DIED = (event({"error": _SGLANG_ERROR.body("sglang")}), DONE)
 _SURROGATES = "\ud83d", "\ude00"  # halves of one character
 _CALL: Chunk = {"index": 0, "id": "call-a", "type": "function", "function": {"name": "get_weather", "arguments": ""}}
 _ARGUMENTS: Chunk = {"index": 1, "id": None, "function": {"name": "", "arguments": '{"city": "Rome"}'}}
-_TWICE = b"transfer-encoding: chunked\r\n" * 2
-_BROKEN_HTTP = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n" + _TWICE + b"\r\n0\r\n\r\n"
+_BROKEN_HTTP = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: many\r\n\r\n"
 _FORBIDDEN = {"type": "extra_forbidden", "loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}
 _UNPROCESSABLE = json_response({"detail": [_FORBIDDEN]}, 422)
 
@@ -221,7 +220,7 @@ GATEWAYS = (
         chat=lambda chat: (reply(_UNPROCESSABLE) if chat.usage else stream(Script.events))(chat)),
     streamed("content-filter", "ends after 3 tokens with finish_reason content_filter",
         lambda chat: chat.events(finish_reason="content_filter")),
-    Fault("broken-http", "an answer with two Transfer-Encodings, which HTTP forbids",
+    Fault("broken-http", "an answer whose Content-Length is not a number, which HTTP forbids",
         chat=lambda chat: chat.close(_BROKEN_HTTP)),
 )
 # fmt: on
