@@ -163,7 +163,7 @@ async def test_a_credential_names_the_pair_and_tells_nothing_of_it() -> None:
 async def test_accounts_share_their_connections_and_their_certificates() -> None:
     async with Shared(4, Transport({})) as shared:
         control, engine = (settings_of(name).control_plane for name in "ab")
-        clients = {id(shared.transport.client(origin)) for origin in (control, engine)}
+        clients = {id(shared.transport.clients.route(origin, "control")[0]) for origin in (control, engine)}
         tracemalloc.start()
         try:
             before = tracemalloc.get_traced_memory()[0]
@@ -258,7 +258,7 @@ async def test_an_upstreams_cookies_are_neither_kept_nor_sent() -> None:
 
         assert len(upstream.chats) == 2
         assert not any("cookie" in request.headers for request in upstream.requests)
-        assert not list(shared.transport.client(plane).cookies.jar)
+        assert not list(shared.transport.clients.route(plane, "control")[0].cookies.jar)
 
 
 async def test_an_account_that_has_many_chats_does_not_hold_up_another() -> None:

@@ -1,6 +1,7 @@
 """Claims about this project's own connections, over real sockets, beside the HTTP library's."""
 
 import asyncio
+import ssl
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.upstream import SERVICE, Upstream
 pytestmark = [pytest.mark.anyio]
 
 OK = b"HTTP/1.1 200 OK\r\n"
+MOST_IDLE = 4
 THREE = OK + b"content-length: 3\r\n\r\nabc"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
 
@@ -58,14 +60,14 @@ BROKEN = {
 }
 
 
-def pooled(keepalive: float = PATIENCE) -> httpx2.AsyncClient:
+def pooled(tls: ssl.SSLContext | None = None) -> httpx2.AsyncClient:
     """A client with this project's connections."""
-    return httpx2.AsyncClient(transport=ConnectionPool(None, keepalive), trust_env=False, timeout=PATIENCE)
+    return httpx2.AsyncClient(transport=ConnectionPool(tls, PATIENCE, MOST_IDLE), trust_env=False, timeout=PATIENCE)
 
 
-def plain() -> httpx2.AsyncClient:
+def plain(tls: ssl.SSLContext | bool = True) -> httpx2.AsyncClient:  # noqa: FBT002 as httpx2 has it
     """A client with the HTTP library's connections."""
-    return httpx2.AsyncClient(trust_env=False, timeout=PATIENCE)
+    return httpx2.AsyncClient(verify=tls, trust_env=False, timeout=PATIENCE)
 
 
 async def outcome(client: httpx2.AsyncClient, url: str) -> object:
@@ -164,6 +166,17 @@ async def test_a_connection_is_used_again_where_its_response_allows_it(response:
     assert len(counted) == connections
 
 
+async def test_no_more_connections_are_kept_than_it_was_told() -> None:
+    counted: list[int] = []
+    async with serving(counting(counted, lambda _: [THREE] * 9)) as url, pooled() as client:
+        for _ in range(2):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(2 * MOST_IDLE):
+                    tasks.start_soon(client.get, url)
+
+    assert len(counted) == 3 * MOST_IDLE
+
+
 async def test_a_connection_that_the_server_has_closed_is_not_used_again() -> None:
     counted: list[int] = []
     async with serving(counting(counted, lambda _: [THREE])) as url, pooled() as client:
@@ -251,7 +264,9 @@ async def test_a_request_that_is_not_read_times_out_or_is_answered_early() -> No
 async def test_a_response_over_tls_is_read_as_well(tmp_path: Path, name: str, *, a_byte_at_a_time: bool) -> None:
     server, trusted = certificate(tmp_path)
     async with serving(always(LEGAL[name], a_byte_at_a_time=a_byte_at_a_time), server) as url:
-        over_tls = httpx2.AsyncClient(transport=ConnectionPool(trusted, PATIENCE), trust_env=False, timeout=PATIENCE)
+        over_tls = httpx2.AsyncClient(
+            transport=ConnectionPool(trusted, PATIENCE, MOST_IDLE), trust_env=False, timeout=PATIENCE
+        )
         plain_tls = httpx2.AsyncClient(verify=trusted, trust_env=False, timeout=PATIENCE)
         assert await outcome(over_tls, url) == await outcome(plain_tls, url)
 

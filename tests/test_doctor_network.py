@@ -186,7 +186,7 @@ async def shaken(server: ssl.SSLContext, client: ssl.SSLContext, host: str = "lo
     async with (
         serving(NOT_FOUND, server) as url,
         httpx2.AsyncClient(verify=client, trust_env=False) as plain,
-        httpx2.AsyncClient(transport=ConnectionPool(client, SECONDS), trust_env=False) as pooled,
+        httpx2.AsyncClient(transport=ConnectionPool(client, SECONDS, 1), trust_env=False) as pooled,
     ):
         found, same = [await shake_hands(http, url.replace("localhost", host), SECONDS) for http in (pooled, plain)]
     assert found == same

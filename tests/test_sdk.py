@@ -15,9 +15,9 @@ def after(statement: str) -> list[str]:
 
 LOAD = """
 import json, sys
-from alaya_mcp.serving.stdio.sdk import defer_packages
-defer_packages()
-import alaya_mcp.cli.serve
+from alaya_mcp.serving.stdio.sdk import deferring
+with deferring():
+    import alaya_mcp.cli.serve
 """
 
 
@@ -50,9 +50,20 @@ def test_modules_are_found_in_their_packages_as_ever() -> None:
 
 def test_packages_that_are_loaded_already_are_left_alone() -> None:
     kept = after(
-        "import json, sys, mcp\nfrom alaya_mcp.serving.stdio.sdk import defer_packages\nbefore = sys.modules['mcp']\n"
-        "defer_packages()\nimport alaya_mcp.cli.serve\n"
+        "import json, sys, mcp\nfrom alaya_mcp.serving.stdio.sdk import deferring\nbefore = sys.modules['mcp']\n"
+        "with deferring(): import alaya_mcp.cli.serve\n"
         "print(json.dumps([sys.modules['mcp'] is before]))"
     )
 
     assert kept == [True]
+
+
+def test_validators_are_built_at_their_first_use_and_later_types_are_as_ever() -> None:
+    facts = after(
+        f"{LOAD}\nimport mcp_types, pydantic\nkept = mcp_types.Tool.__pydantic_complete__\n"
+        "tool = mcp_types.Tool.model_validate({'name': 'x', 'inputSchema': {}})\n"
+        "class Later(pydantic.BaseModel): pass\n"
+        "print(json.dumps([kept, mcp_types.Tool.__pydantic_complete__, tool.name, Later.__pydantic_complete__]))"
+    )
+
+    assert facts == [False, True, "x", True]

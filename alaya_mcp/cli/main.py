@@ -5,11 +5,11 @@ import gc
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, cast
 
 from alaya_mcp.cli.arguments import parsed
-from alaya_mcp.serving.stdio.sdk import defer_packages
 
 _INTERRUPTED: Final = 130
 
@@ -32,10 +32,6 @@ def main() -> int:
         if group.split(SystemExit)[1] is not None:
             raise
         return 1
-    finally:
-        # The process ends: collecting garbage would only take time.
-        gc.freeze()
-        gc.disable()
 
 
 def _opening() -> "Opening | None":
@@ -49,9 +45,10 @@ def _run(arguments: argparse.Namespace) -> int:
     gc.disable()  # loading modules leaves no garbage
     import anyio  # noqa: PLC0415 it takes longer than the rest of this module
 
-    if arguments.command == "serve":
-        defer_packages()
-    run = cast("Run", import_module(f"alaya_mcp.cli.{arguments.command}").run)
+    from alaya_mcp.serving.stdio.sdk import deferring  # noqa: PLC0415 as above
+
+    with deferring() if arguments.command == "serve" else nullcontext():
+        run = cast("Run", import_module(f"alaya_mcp.cli.{arguments.command}").run)
     gc.freeze()
     gc.enable()
     return anyio.run(run, arguments)

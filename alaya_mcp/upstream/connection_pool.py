@@ -13,7 +13,6 @@ import httpx2
 
 from alaya_mcp.upstream.http_connection import Connection
 
-_MOST_IDLE: Final = 32
 _PORTS: Final = {"http": 80, "https": 443}
 _HAPPY_EYEBALLS_SECONDS: Final = 0.25
 """RFC 8305's recommendation."""
@@ -29,11 +28,13 @@ class ConnectionPool(httpx2.AsyncBaseTransport):
     Args:
         tls: For https.
         keepalive: Seconds for which idle connections are kept.
+        most_idle: How many are.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None, keepalive: float) -> None:
+    def __init__(self, tls: ssl.SSLContext | None, keepalive: float, most_idle: int) -> None:
         self._tls = tls
         self._keepalive = keepalive
+        self._most_idle = most_idle
         self._idle: list[tuple[_Origin, Connection]] = []
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -69,7 +70,7 @@ class ConnectionPool(httpx2.AsyncBaseTransport):
         """Keep a connection whose exchange has ended, if it can be used again."""
         if connection.finish():
             self._idle.append((origin, connection))
-            if len(self._idle) > _MOST_IDLE:
+            if len(self._idle) > self._most_idle:
                 self._idle.pop(0)[1].abort()
 
     def _kept(self, origin: _Origin) -> Connection | None:

@@ -1,13 +1,10 @@
-"""The HTTP clients of the process: limits, timeouts, size caps, and failures as facts."""
+"""Requests and responses: timeouts, size caps, and failures as facts."""
 
-import asyncio
 import logging
 import os
-import ssl
 from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
-from functools import cached_property, lru_cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from contextlib import aclosing, contextmanager, suppress
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -17,11 +14,10 @@ import httpx2
 from alaya_mcp import __version__
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.error_causes import Plane
-from alaya_mcp.errors import NotConfigured
 from alaya_mcp.origins import Credential, Origin
 from alaya_mcp.telemetry import UpstreamRequest, count_request, current_call
+from alaya_mcp.upstream.clients import KEEPALIVE_SECONDS, Clients
 from alaya_mcp.upstream.failures import Failure, distrust_in, kind_of
-from alaya_mcp.upstream.proxies import Proxy, UnusableProxy, proxies_in, proxy_for
 
 JSON_BODY_CAP: Final = 8 * 2**20
 STREAM_CAP: Final = 64 * 2**20
@@ -33,11 +29,6 @@ _WITHOUT_BODY: Final = frozenset({204, 205})
 _CONNECT_SECONDS: Final = 10.0
 """As the API documentation's Java sample."""
 _WRITE_SECONDS: Final = 30.0
-_WARM_UP_SECONDS: Final = 0.5
-_MOST_ROUTES: Final = 1_000
-KEEPALIVE_SECONDS: Final[Mapping[Plane, float]] = {"control": 90.0, "data": 4.0}
-"""For idle connections. A read may be sent again, so its connections are kept as long as gateways keep them. Chats may
-not be sent again on a connection that is being closed, and uvicorn, so vLLM and SGLang, close idle ones after 5 s."""
 
 _HEADERS: Final = {
     "User-Agent": f"alayanew-mcp/{__version__}",
@@ -51,15 +42,7 @@ _log = logging.getLogger(__name__)
 
 
 class Transport:
-    """Sends requests and returns responses; an async context manager that owns its clients.
-
-    A client is created by `warm_up` or at the first request that needs it.
-
-    Args:
-        environ: Variables that set proxies and certificate files; by default this process's environment.
-        wire: Transport used in place of connections, so that nothing leaves the process.
-        keepalive: Seconds for which idle connections are kept.
-    """
+    """Sends requests and returns responses; an async context manager that owns its clients. Arguments as `Clients`."""
 
     def __init__(
         self,
@@ -67,94 +50,16 @@ class Transport:
         wire: httpx2.AsyncBaseTransport | None = None,
         keepalive: Mapping[Plane, float] = KEEPALIVE_SECONDS,
     ) -> None:
-        self._environ = environ
-        self._wire = wire
-        self._keepalive = keepalive
-        self._owned = AsyncExitStack()
-        self._clients: dict[tuple[str, bool, Plane], httpx2.AsyncClient] = {}
-        self._routes: dict[tuple[Origin, Plane], tuple[httpx2.AsyncClient, Proxy | None]] = {}
+        self.clients = Clients(environ, wire, keepalive)
 
     async def __aenter__(self) -> Self:
+        await self.clients.__aenter__()
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
-        await self._owned.aclose()
-
-    def warm_up(self, origin: Origin, seconds: float = _WARM_UP_SECONDS) -> None:
-        """Create the client for an origin in `seconds`, after the host's first requests are answered."""
-
-        def warm() -> None:
-            with suppress(NotConfigured):  # the first request reports it
-                self.client(origin)
-
-        self._owned.callback(asyncio.get_running_loop().call_later(seconds, warm).cancel)
-
-    def client(self, origin: Origin) -> httpx2.AsyncClient:
-        """Return the client for the control plane at an origin, with its proxy and TLS settings.
-
-        Raises:
-            NotConfigured: a proxy setting or certificate file cannot be used.
-        """
-        return self._route(origin, "control")[0]
-
-    def _route(self, origin: Origin, plane: Plane) -> tuple[httpx2.AsyncClient, Proxy | None]:
-        """Return the client for an origin and its proxy; the environment is read once for each."""
-        if known := self._routes.get((origin, plane)):
-            return known
-        try:
-            proxy = proxy_for(origin, proxies_in(self._environ), self._environ)
-        except UnusableProxy as unusable:
-            raise NotConfigured("proxy_unusable", source=unusable.source) from None
-        try:
-            route = self._client(proxy, plane, is_plain=origin.scheme == "http"), proxy
-        except (ImportError, ValueError, httpx2.InvalidURL):
-            if proxy is None:
-                raise
-            # The exception's text holds the proxy's URL, perhaps a password.
-            raise NotConfigured("proxy_unusable", source=proxy.source) from None
-        except OSError:
-            raise NotConfigured("certificates_unusable") from None
-        if len(self._routes) >= _MOST_ROUTES:
-            del self._routes[next(iter(self._routes))]
-        self._routes[origin, plane] = route
-        return route
-
-    def _client(self, proxy: Proxy | None, plane: Plane, *, is_plain: bool) -> httpx2.AsyncClient:
-        kind = proxy.url if proxy else "", is_plain, plane
-        if kind not in self._clients:
-            needs_tls = not self._wire and not (is_plain and not (proxy and proxy.scheme == "https"))
-            # A context without certificates trusts no server; loading certificates takes longer than a call.
-            tls = self._certificates if needs_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            client = httpx2.AsyncClient(
-                follow_redirects=False,
-                limits=httpx2.Limits(
-                    max_connections=None, max_keepalive_connections=32, keepalive_expiry=self._keepalive[plane]
-                ),
-                proxy=proxy.url if proxy else None,
-                trust_env=False,  # the proxy and the certificates are chosen here
-                verify=tls,
-                transport=self._wire or (None if proxy else _direct(tls, self._keepalive[plane])),
-                # One account's cookies must not reach another.
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-            )
-            self._owned.push_async_callback(client.aclose)
-            self._clients[kind] = client
-        return self._clients[kind]
-
-    @cached_property
-    def _certificates(self) -> ssl.SSLContext:
-        """The trusted certificates: the environment's, or the system's. Loading them takes about 40 ms.
-
-        Raises:
-            OSError: they cannot be read.
-        """
-        if file := self._environ.get("SSL_CERT_FILE"):
-            return ssl.create_default_context(cafile=file)
-        if folder := self._environ.get("SSL_CERT_DIR"):
-            return ssl.create_default_context(capath=folder)
-        return httpx2.create_ssl_context(trust_env=False)
+        await self.clients.__aexit__(exc_type, exc, tb)
 
     async def open(
         self,
@@ -172,10 +77,10 @@ class Transport:
 
         Raises:
             Failure: anything else, including any other status.
-            NotConfigured: as `client`.
+            NotConfigured: as `Clients.route`.
         """
         origin = Origin.of(url)
-        client, proxy = self._route(origin, plane)
+        client, proxy = self.clients.route(origin, plane)
         timeout = httpx2.Timeout(
             connect=min(_CONNECT_SECONDS, deadline.remaining()), read=None, write=_WRITE_SECONDS, pool=None
         )
@@ -221,15 +126,6 @@ class Transport:
             return await read_body(plane, response, cap)
         finally:
             await response.aclose()
-
-
-def _direct(tls: ssl.SSLContext, keepalive: float) -> httpx2.AsyncBaseTransport | None:
-    """Return the transport for direct connections; None, which means httpx2's own, without llhttp."""
-    try:
-        from alaya_mcp.upstream.connection_pool import ConnectionPool  # noqa: PLC0415 not on every platform
-    except ImportError:
-        return None
-    return ConnectionPool(tls, keepalive)
 
 
 async def read_body(plane: Plane, response: httpx2.Response, cap: int) -> bytes:

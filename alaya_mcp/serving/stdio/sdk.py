@@ -1,14 +1,18 @@
-"""Load the SDK's server without its client, HTTP server and framework.
+"""Load the SDK's server without what a stdio server does not use (what that saves is in docs/performance.md).
 
-Importing any part of the SDK first runs all of `mcp` and `mcp.server`, of which a stdio server uses little (the cost is
-in docs/performance.md). So these two packages are registered without being run, and run at the first missing attribute:
-code that imports them sees them complete.
+Importing any part of the SDK first runs all of `mcp` and `mcp.server`: its client, its HTTP server, its framework. So
+these two packages are registered without being run, and run at the first missing attribute: code that imports them sees
+them complete. Pydantic builds the validators of its some 500 types when they are first used, not when they are defined.
 """
 
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 from typing import Final
+
+import pydantic
 
 _PACKAGES: Final = ("mcp", "mcp.server")
 
@@ -27,8 +31,18 @@ class _Unrun(ModuleType):
         return getattr(self, name)
 
 
-def defer_packages() -> None:
-    """Register the SDK's packages without running them, unless they are loaded."""
+@contextmanager
+def deferring() -> Generator[None]:
+    """Defer what is imported meanwhile: the SDK's packages, unless they are loaded, and the types' validators."""
+    _defer_packages()
+    pydantic.BaseModel.model_config = pydantic.ConfigDict(defer_build=True)
+    try:
+        yield
+    finally:
+        pydantic.BaseModel.model_config = pydantic.ConfigDict()
+
+
+def _defer_packages() -> None:
     for name in _PACKAGES:
         spec = None if name in sys.modules else find_spec(name)
         if spec is not None:
