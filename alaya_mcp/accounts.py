@@ -170,6 +170,6 @@ async def open_account(settings: Settings, environ: Mapping[str, str] = os.envir
         environ: Variables that set proxies and certificate files.
     """
     async with Shared(settings.max_concurrency, Transport(environ)) as shared:
-        shared.transport.clients.warm_up(settings.control_plane)
+        shared.transport.routes.warm_up(settings.control_plane)
         with Accounts(shared).using(settings) as account:
             yield account

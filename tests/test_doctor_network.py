@@ -185,10 +185,12 @@ async def shaken(server: ssl.SSLContext, client: ssl.SSLContext, host: str = "lo
     """The outcome of a handshake, the same over this project's connections and the HTTP library's."""
     async with (
         serving(NOT_FOUND, server) as url,
-        httpx2.AsyncClient(verify=client, trust_env=False) as plain,
-        httpx2.AsyncClient(transport=ConnectionPool(client, SECONDS, 1), trust_env=False) as pooled,
+        httpx2.AsyncHTTPTransport(verify=client, trust_env=False) as plain,
+        ConnectionPool(client, SECONDS, 1) as pooled,
     ):
-        found, same = [await shake_hands(http, url.replace("localhost", host), SECONDS) for http in (pooled, plain)]
+        found, same = [
+            await shake_hands(transport, url.replace("localhost", host), SECONDS) for transport in (pooled, plain)
+        ]
     assert found == same
     return found
 

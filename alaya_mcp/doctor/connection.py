@@ -73,7 +73,7 @@ async def about_proxy(origin: Origin, network: Network, transport: Transport) ->
     if origin.on_loopback:
         return Check("proxy", "ok", "no_proxy", "none is used for loopback")
     try:
-        transport.clients.route(origin, "control")
+        transport.routes.to(origin, "control")
         proxy = network.proxy(origin)
     except (NotConfigured, ValueError) as error:
         if isinstance(error, NotConfigured) and error.cause == "certificates_unusable":
@@ -130,7 +130,7 @@ async def about_tls(base_url: str, transport: Transport) -> Check:
     origin = Origin.of(base_url)
     if origin.scheme == "http":
         return Check("tls", "skipped", NOT_NEEDED, "not needed: plain http on loopback")
-    seen = await shake_hands(transport.clients.route(origin, "control")[0], base_url, _SECONDS)
+    seen = await shake_hands(transport.routes.to(origin, "control")[0], base_url, _SECONDS)
     if seen.distrust:
         return distrusted("tls", "tls_failed", origin, seen.distrust)
     if not seen.has_connected:

@@ -95,12 +95,12 @@ async def try_port(host: str, port: int, resolve: Resolve, seconds: float) -> No
             raise failures[-1]
 
 
-async def shake_hands(client: httpx2.AsyncClient, url: str, seconds: float) -> Handshake:
-    """Return the outcome of a handshake as the client makes it, through its proxy; no key is sent."""
+async def shake_hands(transport: httpx2.AsyncBaseTransport, url: str, seconds: float) -> Handshake:
+    """Return the outcome of a handshake as requests make it, through their proxy; no key is sent."""
     with anyio.move_on_after(seconds):
         try:
             request = httpx2.Request("GET", url, extensions={"timeout": httpx2.Timeout(seconds).as_dict()})
-            response = await client.send(request, auth=httpx2.Auth(), stream=True)
+            response = await transport.handle_async_request(request)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             return Handshake(distrust_in(error))
         try:

@@ -2,11 +2,11 @@
 
 import logging
 import os
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Mapping
 from contextlib import aclosing, contextmanager, suppress
 from functools import lru_cache
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 import anyio
 import httpx2
@@ -16,8 +16,8 @@ from alaya_mcp.deadline import Deadline
 from alaya_mcp.error_causes import Plane
 from alaya_mcp.origins import Credential, Origin
 from alaya_mcp.telemetry import UpstreamRequest, count_request, current_call
-from alaya_mcp.upstream.clients import KEEPALIVE_SECONDS, Clients
 from alaya_mcp.upstream.failures import Failure, distrust_in, kind_of
+from alaya_mcp.upstream.routes import KEEPALIVE_SECONDS, Routes
 
 JSON_BODY_CAP: Final = 8 * 2**20
 STREAM_CAP: Final = 64 * 2**20
@@ -42,7 +42,10 @@ _log = logging.getLogger(__name__)
 
 
 class Transport:
-    """Sends requests and returns responses; an async context manager that owns its clients. Arguments as `Clients`."""
+    """Sends requests and returns responses; an async context manager. Arguments as `Routes`.
+
+    There are no redirects, cookies, `.netrc` or other authentication: those are a client's, and there is none.
+    """
 
     def __init__(
         self,
@@ -50,16 +53,16 @@ class Transport:
         wire: httpx2.AsyncBaseTransport | None = None,
         keepalive: Mapping[Plane, float] = KEEPALIVE_SECONDS,
     ) -> None:
-        self.clients = Clients(environ, wire, keepalive)
+        self.routes = Routes(environ, wire, keepalive)
 
     async def __aenter__(self) -> Self:
-        await self.clients.__aenter__()
+        await self.routes.__aenter__()
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
-        await self.clients.__aexit__(exc_type, exc, tb)
+        await self.routes.__aexit__(exc_type, exc, tb)
 
     async def open(
         self,
@@ -77,24 +80,22 @@ class Transport:
 
         Raises:
             Failure: anything else, including any other status.
-            NotConfigured: as `Clients.route`.
+            NotConfigured: as `Routes.to`.
         """
         origin = Origin.of(url)
-        client, proxy = self.clients.route(origin, plane)
+        transport, proxy = self.routes.to(origin, plane)
         timeout = httpx2.Timeout(
             connect=min(_CONNECT_SECONDS, deadline.remaining()), read=None, write=_WRITE_SECONDS, pool=None
         )
         count_request()
         began = anyio.current_time()
         with _logged(plane, method, began), _as_failures(plane, proxy.source if proxy else "", origin.host):
-            # Not built by the client: merging its defaults into each request takes as long as sending it.
             request = httpx2.Request(
                 method, _parsed(url), headers=_HEADERS, json=json, extensions={"timeout": timeout.as_dict()}
             )
             if credential:
                 request.headers.update(credential.headers_for(str(request.url)))
-            # No other authentication: never one that the client finds itself (netrc, userinfo).
-            response = await client.send(request, auth=httpx2.Auth(), stream=True)
+            response = await transport.handle_async_request(request)
         if _log.isEnabledFor(logging.DEBUG):
             seconds = anyio.current_time() - began
             _log.debug(UpstreamRequest(plane, method, seconds, status=response.status_code, call=current_call()))
@@ -146,7 +147,8 @@ async def body_chunks(plane: Plane, response: httpx2.Response, cap: int) -> Asyn
     """
     size = 0
     with _as_failures(plane):
-        async for chunk in response.aiter_bytes():
+        pieces = response.aiter_bytes() if "content-encoding" in response.headers else response.stream
+        async for chunk in cast("AsyncIterable[bytes]", pieces):
             size += len(chunk)
             if size > cap:
                 raise Failure(plane, "too_large")

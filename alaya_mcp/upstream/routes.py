@@ -1,4 +1,4 @@
-"""The HTTP clients of the process: one for each way to an origin, with its proxy, certificates and kept connections."""
+"""The ways to origins: direct or through a proxy, with certificates and kept connections, shared by the process."""
 
 import asyncio
 import os
@@ -6,7 +6,6 @@ import ssl
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from functools import cached_property
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Final, Self
 
@@ -25,10 +24,10 @@ KEEPALIVE_SECONDS: Final[Mapping[Plane, float]] = {"control": 90.0, "data": 4.0}
 not be sent again on a connection that is being closed, and uvicorn, so vLLM and SGLang, close idle ones after 5 s."""
 
 
-class Clients:
-    """Clients by origin and plane; an async context manager that owns them.
+class Routes:
+    """Transports by origin and plane; an async context manager that owns them.
 
-    A client is created by `warm_up` or when it is first asked for.
+    A transport is created by `warm_up` or when it is first asked for.
 
     Args:
         environ: Variables that set proxies and certificate files; by default this process's environment.
@@ -46,8 +45,8 @@ class Clients:
         self._wire = wire
         self._keepalive = keepalive
         self._owned = AsyncExitStack()
-        self._clients: dict[tuple[str, bool, Plane], httpx2.AsyncClient] = {}
-        self._routes: dict[tuple[Origin, Plane], tuple[httpx2.AsyncClient, Proxy | None]] = {}
+        self._transports: dict[tuple[str, bool, Plane], httpx2.AsyncBaseTransport] = {}
+        self._known: dict[tuple[Origin, Plane], tuple[httpx2.AsyncBaseTransport, Proxy | None]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -58,28 +57,28 @@ class Clients:
         await self._owned.aclose()
 
     def warm_up(self, origin: Origin, seconds: float = _WARM_UP_SECONDS) -> None:
-        """Create the client for an origin in `seconds`, after the host's first requests are answered."""
+        """Create the transport to an origin in `seconds`, after the host's first requests are answered."""
 
         def warm() -> None:
             with suppress(NotConfigured):  # the first request reports it
-                self.route(origin, "control")
+                self.to(origin, "control")
 
         self._owned.callback(asyncio.get_running_loop().call_later(seconds, warm).cancel)
 
-    def route(self, origin: Origin, plane: Plane) -> tuple[httpx2.AsyncClient, Proxy | None]:
-        """Return the client for an origin and its proxy; the environment is read once for each.
+    def to(self, origin: Origin, plane: Plane) -> tuple[httpx2.AsyncBaseTransport, Proxy | None]:
+        """Return the transport to an origin, and the proxy on the way; the environment is read once for each.
 
         Raises:
             NotConfigured: a proxy setting or certificate file cannot be used.
         """
-        if known := self._routes.get((origin, plane)):
+        if known := self._known.get((origin, plane)):
             return known
         try:
             proxy = proxy_for(origin, proxies_in(self._environ), self._environ)
         except UnusableProxy as unusable:
             raise NotConfigured("proxy_unusable", source=unusable.source) from None
         try:
-            route = self._client(proxy, plane, is_plain=origin.scheme == "http"), proxy
+            route = self._transport(proxy, plane, is_plain=origin.scheme == "http"), proxy
         except (ImportError, ValueError, httpx2.InvalidURL):
             if proxy is None:
                 raise
@@ -87,24 +86,18 @@ class Clients:
             raise NotConfigured("proxy_unusable", source=proxy.source) from None
         except OSError:
             raise NotConfigured("certificates_unusable") from None
-        if len(self._routes) >= _MOST_ROUTES:
-            del self._routes[next(iter(self._routes))]
-        self._routes[origin, plane] = route
+        if len(self._known) >= _MOST_ROUTES:
+            del self._known[next(iter(self._known))]
+        self._known[origin, plane] = route
         return route
 
-    def _client(self, proxy: Proxy | None, plane: Plane, *, is_plain: bool) -> httpx2.AsyncClient:
+    def _transport(self, proxy: Proxy | None, plane: Plane, *, is_plain: bool) -> httpx2.AsyncBaseTransport:
         kind = proxy.url if proxy else "", is_plain, plane
-        if kind not in self._clients:
-            client = httpx2.AsyncClient(
-                transport=self._wire or self._connections(proxy, plane, is_plain=is_plain),
-                follow_redirects=False,
-                trust_env=False,  # the proxy and the certificates are chosen here
-                # One account's cookies must not reach another.
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-            )
-            self._owned.push_async_callback(client.aclose)
-            self._clients[kind] = client
-        return self._clients[kind]
+        if kind not in self._transports:
+            transport = self._wire or self._connections(proxy, plane, is_plain=is_plain)
+            self._owned.push_async_callback(transport.aclose)
+            self._transports[kind] = transport
+        return self._transports[kind]
 
     def _connections(self, proxy: Proxy | None, plane: Plane, *, is_plain: bool) -> httpx2.AsyncBaseTransport:
         """Return this project's connections, or the HTTP library's through a proxy and where llhttp is missing."""
