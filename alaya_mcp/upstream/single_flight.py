@@ -1,15 +1,20 @@
 """One request at a time for each key, shared by concurrent callers."""
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import anyio
+import anyio.lowlevel
 
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.errors import AlayaError, UpstreamTimeout
 
 T = TypeVar("T")
+
+_TURNS: Final = 4
+"""Turns of the event loop from a line on stdin to the call that it makes."""
 
 
 @dataclass(slots=True)
@@ -17,13 +22,15 @@ class Flight(Generic[T]):
     """One request under way.
 
     Attributes:
-        began: On the event loop's clock.
+        began: On the event loop's clock; infinity until it has.
+        followers: Callers that have waited for it.
         landed: Set at its end.
         is_stale: Whether its result is known to be out of date already.
         outcome: Its result; None if it was cancelled or ran into its own caller's deadline.
     """
 
-    began: float
+    began: float = math.inf
+    followers: int = 0
     landed: anyio.Event = field(default_factory=anyio.Event)
     is_stale: bool = False
     outcome: T | AlayaError | None = None
@@ -61,8 +68,10 @@ class SingleFlight(Generic[T]):
         Raises:
             AlayaError: the request failed, or this caller's deadline passed.
         """
+        is_followed = False
         while flight := self._flights.get(key):
-            was_stale = flight.is_stale
+            was_stale, is_followed = flight.is_stale, True
+            flight.followers += 1
             with deadline.limit("control"):
                 await flight.landed.wait()
             if was_stale or flight.began < since or flight.outcome is None:
@@ -70,11 +79,16 @@ class SingleFlight(Generic[T]):
             if isinstance(flight.outcome, AlayaError):
                 raise flight.outcome.with_traceback(None) from None
             return flight.outcome
-        return await self._lead(key, fetch, keep)
+        return await self._lead(key, fetch, keep, is_followed=is_followed)
 
-    async def _lead(self, key: str, fetch: Callable[[], Awaitable[T]], keep: Callable[[T, Flight[T]], None]) -> T:
-        flight = self._flights[key] = Flight[T](self._now())
+    async def _lead(
+        self, key: str, fetch: Callable[[], Awaitable[T]], keep: Callable[[T, Flight[T]], None], *, is_followed: bool
+    ) -> T:
+        flight = self._flights[key] = Flight[T]()
         try:
+            if is_followed:
+                await _gathered(flight)
+            flight.began = self._now()
             flight.outcome = outcome = await fetch()
             keep(outcome, flight)
         except AlayaError as error:
@@ -86,3 +100,12 @@ class SingleFlight(Generic[T]):
             del self._flights[key]
             flight.landed.set()
         return outcome
+
+
+async def _gathered(flight: Flight[T]) -> None:
+    """Wait while more callers come: those whose requests have been read already share this one."""
+    before = -1
+    while before < flight.followers:
+        before = flight.followers
+        for _ in range(_TURNS):
+            await anyio.lowlevel.checkpoint()
