@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from alaya_mcp.chat.stream.answer_fields import EngineError
-from alaya_mcp.chat.stream.decoder import AnswerDecoder, moved_timer
+from alaya_mcp.chat.stream.decoder import AnswerDecoder
 from alaya_mcp.chat.stream.events import EventTooLarge
 from alaya_mcp.chat.stream.reply import Delta
 from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape
@@ -323,23 +323,6 @@ def test_arbitrary_plain_json_is_an_answer_or_a_named_failure(answer: object) ->
         return
     assert isinstance(answer, dict)
     assert decoder.done
-
-
-@pytest.mark.parametrize(
-    ("timer", "until", "end", "moved"),
-    [
-        pytest.param(10.0, 10.04, 100.0, 10.0, id="not for every token"),
-        pytest.param(10.0, 10.06, 100.0, 10.06, id="for a tenth of a second's worth"),
-        pytest.param(55.0, 10.1, 100.0, 10.1, id="sooner"),
-        pytest.param(99.98, 100.0, 100.0, 100.0, id="to the deadline exactly"),
-        pytest.param(99.0, 145.0, 100.0, 100.0, id="never beyond it"),
-    ],
-)
-def test_the_timer_for_silence_moves_in_steps_and_ends_with_the_deadline(
-    timer: float, until: float, end: float, moved: float
-) -> None:
-    """A cut at the deadline is told as that, so the timer must not go off a little before it."""
-    assert moved_timer(timer, until, end) == moved
 
 
 def test_an_event_with_much_that_cannot_be_read_is_given_up() -> None:

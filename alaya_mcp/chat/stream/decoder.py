@@ -31,8 +31,6 @@ _GRACE_SECONDS: Final = 5.0
 """For usage and the end of the stream, after the finish reason."""
 _DRAIN_SECONDS: Final = 0.1
 """For the last bytes after [DONE], so that the connection can be reused."""
-_TIMER_SECONDS: Final = 0.05
-"""The timer is moved only by more than this: setting it takes as long as handling a token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +184,7 @@ async def read_answer(
                 async for chunk in chunks:
                     for delta in decoder.feed(chunk):
                         on_delta(delta)
-                    moved = moved_timer(scope.deadline, patience.until(decoder, anyio.current_time()), deadline.at)
-                    if moved != scope.deadline:
-                        scope.deadline = moved
+                    scope.deadline = min(patience.until(decoder, anyio.current_time()), deadline.at)
             for delta in decoder.finish():
                 on_delta(delta)
         except (Failure, EngineError, EventTooLarge, EnvelopeFailure, WrongShape) as cause:
@@ -202,13 +198,6 @@ async def read_answer(
     if reply.seems_ended or decoder.done:
         return Ending()
     return Ending("deadline" if deadline.remaining() == 0 else "idle")
-
-
-def moved_timer(timer: float, until: float, end: float) -> float:
-    """Return the new deadline of a timer for `until`, or exactly `end` if that comes first."""
-    if until >= end:
-        return end
-    return until if abs(until - timer) > _TIMER_SECONDS else timer
 
 
 class _Patience:

@@ -26,8 +26,9 @@ _FIELD_NAME: Final = re.compile(rb"(?!error)[a-z0-9_.-]*")
 _REPEATED_PREFIX: Final = re.compile(rb"(?:data:\s*)+")
 _SNIFF: Final = 4096
 
-_ONE_EVENT: Final = re.compile(rb"data: (?!data:)([^\r\n]*)\n\n")
-"""Nearly every chunk of an engine: one complete event."""
+_USUAL: Final = re.compile(rb"(?:data: (?!data:)[^\r\n]*\n\n)+")
+"""Nearly every chunk of an engine: complete events of one line each."""
+_DATA: Final = len(b"data: ")
 
 BodyKind = Literal["json", "events", "other"]
 
@@ -82,8 +83,8 @@ class EventSplitter:
         """
         if not chunk:
             return []
-        if self._is_between_events and len(chunk) <= self._cap and (event := _ONE_EVENT.fullmatch(chunk)):
-            return [event[1].decode("utf-8", "replace")]
+        if self._is_between_events and len(chunk) <= self._cap and _USUAL.fullmatch(chunk):
+            return [event[_DATA:].decode("utf-8", "replace") for event in chunk[:-2].split(b"\n\n")]
         if self._after_cr and chunk.startswith(b"\n"):
             chunk = chunk[1:]
             self._after_cr = False
