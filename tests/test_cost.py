@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.anyio]
 TOKENS = 1_000
 SPARE = 1.1
 """Each figure was counted when it was written down; more than a tenth above it turns the test red."""
-MODULES_OF_A_START = 526 * SPARE
+MODULES_OF_A_START = 554 * SPARE
 
 
 def test_the_first_answers_need_few_modules() -> None:
@@ -82,6 +82,6 @@ async def test_reads_at_once_share_their_requests() -> None:
     async with Upstream() as upstream, connected(load_settings(upstream.environ)) as client:
         async with anyio.create_task_group() as tasks:
             for _ in range(64):
-                tasks.start_soon(client.call_tool, "get_deployment", {})
+                tasks.start_soon(client.call_tool, "get_deployment")
 
         assert len(upstream.requests) <= 4

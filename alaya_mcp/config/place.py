@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from platformdirs import user_config_path
+
 from alaya_mcp.config.environment import value_of
 from alaya_mcp.errors import NotConfigured
 
@@ -17,8 +19,6 @@ _BYTES: Final = 2**20
 
 def default_config_path() -> Path:
     """Return the path in the platform's configuration folder."""
-    from platformdirs import user_config_path  # noqa: PLC0415 not needed where ALAYA_CONFIG is set
-
     return user_config_path(FOLDER_NAME, appauthor=False) / FILE_NAME
 
 

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from alaya_mcp.config.environment import value_of
+from alaya_mcp.config.file import Profile, parsed, profile_of
 from alaya_mcp.config.place import PROFILE_VARIABLE, config_bytes, config_path
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
-
-    from alaya_mcp.config.file import Profile
 
 KEYS: Final = ("access_key", "secret_key")
 KEY_PAIR_VARIABLES: Final = "ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY"
@@ -67,8 +66,6 @@ def gather(environ: Mapping[str, str], variables: Mapping[str, str]) -> Sources:
     text, chosen = config_bytes(environ), value_of(environ, PROFILE_VARIABLE)
     if text is None and not chosen:
         return Sources(own, {}, None, path, KEY_PAIR_VARIABLES)
-    from alaya_mcp.config.file import Profile, parsed, profile_of  # noqa: PLC0415 most starts have no file
-
     file = parsed(text or b"", path)
     name, profile = profile_of(file, chosen, path) or (None, Profile())
     has_own_pair = any(key in own for key in KEYS)

@@ -17,8 +17,11 @@ from alaya_mcp.config.settings import Settings
 from alaya_mcp.errors import InvalidArguments, NotConfigured
 from alaya_mcp.printable import printable
 from alaya_mcp.serving.caller import caller_of
+from alaya_mcp.serving.completions import completion
 from alaya_mcp.serving.elicitation import AnswerAwaited
 from alaya_mcp.serving.errors import guarded
+from alaya_mcp.serving.prompts import PROMPTS, filled_in
+from alaya_mcp.serving.resources import listed_resources, listed_templates, read_resource
 from alaya_mcp.serving.tools.chat_with_deployment import CHAT_WITH_DEPLOYMENT
 from alaya_mcp.serving.tools.get_deployment import GET_DEPLOYMENT
 from alaya_mcp.serving.tools.list_deployments import LIST_DEPLOYMENTS
@@ -138,40 +141,30 @@ async def _call_tool(
 async def _list_resources(
     context: ServerRequestContext[Account | NotConfigured], _: types.PaginatedRequestParams | None
 ) -> types.ListResourcesResult:
-    from alaya_mcp.serving.resources import listed_resources  # noqa: PLC0415 most hosts never ask
-
     return types.ListResourcesResult(resources=listed_resources(context.lifespan_context))
 
 
 async def _list_resource_templates(
     _: ServerRequestContext[Account | NotConfigured], __: types.PaginatedRequestParams | None
 ) -> types.ListResourceTemplatesResult:
-    from alaya_mcp.serving.resources import listed_templates  # noqa: PLC0415 most hosts never ask
-
     return types.ListResourceTemplatesResult(resource_templates=listed_templates())
 
 
 async def _read_resource(
     context: ServerRequestContext[Account | NotConfigured], params: types.ReadResourceRequestParams
 ) -> types.ReadResourceResult:
-    from alaya_mcp.serving.resources import read_resource  # noqa: PLC0415 most hosts never ask
-
     return await read_resource(context.lifespan_context, str(params.uri))
 
 
 async def _list_prompts(
     _: ServerRequestContext[Account | NotConfigured], __: types.PaginatedRequestParams | None
 ) -> types.ListPromptsResult:
-    from alaya_mcp.serving.prompts import PROMPTS  # noqa: PLC0415 most hosts never ask
-
     return types.ListPromptsResult(prompts=[prompt.listed() for prompt in PROMPTS])
 
 
 async def _get_prompt(
     context: ServerRequestContext[Account | NotConfigured], params: types.GetPromptRequestParams
 ) -> types.GetPromptResult:
-    from alaya_mcp.serving.prompts import filled_in  # noqa: PLC0415 most hosts never ask
-
     account = context.lifespan_context
     default = None if isinstance(account, NotConfigured) else account.settings.service_id
     return filled_in(params.name, params.arguments, default)
@@ -180,6 +173,4 @@ async def _get_prompt(
 async def _complete(
     context: ServerRequestContext[Account | NotConfigured], params: types.CompleteRequestParams
 ) -> types.CompleteResult:
-    from alaya_mcp.serving.completions import completion  # noqa: PLC0415 most hosts never ask
-
     return types.CompleteResult(completion=await completion(context.lifespan_context, params))
