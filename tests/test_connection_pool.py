@@ -259,6 +259,34 @@ async def test_a_request_that_is_not_read_times_out_or_is_answered_early() -> No
         assert (await client.post(url, content=big)).status_code == 413
 
 
+async def test_a_server_that_has_said_its_last_word_is_not_waited_for() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(THREE[:-1])
+        writer.write_eof()
+        await anyio.sleep_forever()
+
+    async with serving(serve) as url, pooled() as client:
+        with pytest.raises(httpx2.ReadError):
+            await client.post(url, content=bytes(2**24))
+
+
+async def test_a_connection_on_which_a_request_is_still_being_sent_is_not_used_again() -> None:
+    counted: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        counted.append(0)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(THREE)
+        await anyio.sleep_forever()
+
+    async with serving(serve) as url, pooled() as client:
+        for _ in range(2):
+            assert (await client.post(url, content=bytes(2**24))).content == b"abc"
+
+    assert len(counted) == 2
+
+
 @pytest.mark.parametrize("a_byte_at_a_time", [False, True], ids=["at once", "by bytes"])
 @pytest.mark.parametrize("name", LEGAL)
 async def test_a_response_over_tls_is_read_as_well(tmp_path: Path, name: str, *, a_byte_at_a_time: bool) -> None:

@@ -67,3 +67,16 @@ def test_validators_are_built_at_their_first_use_and_later_types_are_as_ever() -
     )
 
     assert facts == [False, True, "x", True]
+
+
+def test_spans_are_made_where_somebody_collects_them() -> None:
+    found = after(
+        f"{LOAD}\nfrom opentelemetry import trace\nfrom alaya_mcp.config.settings import load_settings\n"
+        "from alaya_mcp.serving.server import create_server\n"
+        "settings = load_settings({'ALAYA_ACCESS_KEY': 'a', 'ALAYA_SECRET_KEY': 's'})\n"
+        "without = create_server(settings).middleware\ntrace.set_tracer_provider(trace.NoOpTracerProvider())\n"
+        "both = without, create_server(settings).middleware\n"
+        "print(json.dumps([[type(each).__name__ for each in kept] for kept in both]))"
+    )
+
+    assert found == [[], ["OpenTelemetryMiddleware"]]

@@ -93,7 +93,9 @@ class Connection(asyncio.Protocol):
         """End the current exchange, and return whether the connection can be used again; if not, it is closed."""
         self._is_busy = False
         self.idle_since = self._loop.time()
-        if not (self._may_be_kept and self._is_complete) or self._unread_size > _UNREAD_CAP:
+        is_paused = self._unread_size > _UNREAD_CAP
+        is_sending = self._transport is not None and self._transport.get_write_buffer_size() > 0  # answered early
+        if is_paused or is_sending or not (self._is_complete and self._may_be_kept):
             self.abort()
         return self._transport is not None
 
@@ -151,10 +153,17 @@ class Connection(asyncio.Protocol):
             self._fail(httpx2.RemoteProtocolError("headers without end"), None)
         self._wake()
 
+    def eof_received(self) -> None:
+        """Called by asyncio at the end of what the server sends; what is still being sent to it does not matter."""
+        self._end(None)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio at the end, with the system's error if there was one."""
         self._transport = None
-        self._is_full = False
+        self._end(exc)
+
+    def _end(self, exc: Exception | None) -> None:
+        self._is_full = self._may_be_kept = False
         self._is_complete |= self._ends_with_connection and exc is None
         if not self._is_complete and not self._error:
             self._fail(httpx2.ReadError("the connection was closed"), exc)
