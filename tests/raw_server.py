@@ -20,8 +20,8 @@ async def serving(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncGener
         tasks.add(asyncio.current_task())
         try:
             await serve(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the client has left
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the client has left, or the test is over
         finally:
             writer.close()
 

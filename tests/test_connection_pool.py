@@ -32,6 +32,7 @@ LEGAL = {
     "a length": THREE,
     "chunks": CHUNKED + b"1\r\na\r\n2\r\nbc\r\n0\r\n\r\n",
     "chunks with extensions and trailers": CHUNKED + b"3;name=value\r\nabc\r\n0\r\nChecksum: 1\r\n\r\n",
+    "a chunk size with spaces": CHUNKED + b"3  \r\nabc\r\n0\r\n\r\n",
     "until the end": OK + b"\r\nabc",
     "HTTP/1.0": b"HTTP/1.0 200 OK\r\n\r\nabc",
     "no reason": b"HTTP/1.1 200\r\ncontent-length: 3\r\n\r\nabc",
@@ -55,6 +56,7 @@ BROKEN = {
     "no HTTP": (b"<html></html>\r\n\r\n", "broken_http"),
     "a length that is no number": (OK + b"content-length: many\r\n\r\nabc", "broken_http"),
     "two lengths": (OK + b"content-length: 3\r\ncontent-length: 4\r\n\r\nabc", "broken_http"),
+    "a transfer coding that is not known": (OK + b"transfer-encoding: zip\r\n\r\nabc", "broken_http"),
     "a chunk size that is no number": (CHUNKED + b"many\r\nabc\r\n", "broken_http"),
     "headers without end": (OK + b"x: y\r\n" * 2**16, "broken_http"),
 }
@@ -130,10 +132,20 @@ async def test_what_is_sent_is_the_request() -> None:
     assert rest[-2:] == [b"", b"{}"]
 
 
-async def test_a_header_cannot_begin_another_line() -> None:
+@pytest.mark.parametrize("value", ["a\r\nhost: elsewhere", "a\nhost: elsewhere", "a\rb", "a\0b"])
+async def test_a_header_cannot_begin_another_line(value: str) -> None:
     async with serving(always(THREE)) as url, pooled() as client:
         with pytest.raises(httpx2.LocalProtocolError):
-            await client.get(url, headers={"apiKey": "a\r\nhost: elsewhere"})
+            await client.get(url, headers={"apiKey": value})
+
+
+async def test_a_handshake_that_is_not_answered_times_out_before_anything_is_sent() -> None:
+    async def serve(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with serving(serve) as url, pooled(ssl.create_default_context()) as client:
+        with pytest.raises(httpx2.ConnectTimeout):
+            await client.get(url.replace("http:", "https:"), timeout=httpx2.Timeout(PATIENCE, connect=0.01))
 
 
 def counting(counted: list[int], responses: Callable[[int], list[bytes]]) -> Serve:
@@ -184,6 +196,38 @@ async def test_a_connection_that_the_server_has_closed_is_not_used_again() -> No
             assert (await client.get(url)).content == b"abc"
 
     assert counted == [1, 1, 1]
+
+
+async def test_a_connection_on_which_something_came_unasked_is_not_used_again() -> None:
+    counted: list[int] = []
+    spoken = anyio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        counted.append(0)
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(THREE)
+            await asyncio.sleep(0)
+            writer.write(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n")
+            await writer.drain()
+            spoken.set()
+
+    async with serving(serve) as url, pooled() as client:
+        for _ in range(2):
+            assert (await client.get(url)).content == b"abc"
+            await spoken.wait()
+            await anyio.wait_all_tasks_blocked()
+
+    assert len(counted) == 2
+
+
+async def test_a_connection_is_used_for_its_own_origin_only() -> None:
+    counts: tuple[list[int], list[int]] = [], []
+    one, other = (serving(counting(counted, lambda _: [THREE] * 9)) for counted in counts)
+    async with one as one_url, other as other_url, pooled() as client:
+        for url in (one_url, other_url) * 2:
+            await client.get(url)
+
+    assert counts == ([2], [2])
 
 
 async def test_a_body_that_is_not_read_to_its_end_closes_the_connection() -> None:

@@ -28,13 +28,12 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
-        # As h11 reads responses: a bare LF ends a line, chunks win over a length, bytes after the end do not matter.
+        # As h11 reads responses: a bare LF ends a line, chunks win over a length, spaces may follow a chunk size.
         self._parser.set_dangerous_leniencies(
             lenient_headers=True,
             lenient_chunked_length=True,
             lenient_optional_cr_before_lf=True,
             lenient_spaces_after_chunk_size=True,
-            lenient_data_after_close=True,
         )
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
