@@ -1,9 +1,10 @@
 """Claims about this project's own connections, over real sockets, beside the HTTP library's."""
 
 import asyncio
+import gc
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import anyio
@@ -25,6 +26,7 @@ pytestmark = [pytest.mark.anyio]
 
 OK = b"HTTP/1.1 200 OK\r\n"
 MOST_IDLE = 4
+Contexts = tuple[ssl.SSLContext | None, ssl.SSLContext | None]
 THREE = OK + b"content-length: 3\r\n\r\nabc"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
 
@@ -32,6 +34,7 @@ LEGAL = {
     "a length": THREE,
     "chunks": CHUNKED + b"1\r\na\r\n2\r\nbc\r\n0\r\n\r\n",
     "chunks with extensions and trailers": CHUNKED + b"3;name=value\r\nabc\r\n0\r\nChecksum: 1\r\n\r\n",
+    "spaces after a value": OK + b"x-long: a \t\r\ncontent-length: 3 \r\n\r\nabc",
     "a chunk size with spaces": CHUNKED + b"3  \r\nabc\r\n0\r\n\r\n",
     "until the end": OK + b"\r\nabc",
     "HTTP/1.0": b"HTTP/1.0 200 OK\r\n\r\nabc",
@@ -55,11 +58,32 @@ BROKEN = {
     "an interim response alone": (b"HTTP/1.1 100 Continue\r\n\r\n", "reset"),
     "no HTTP": (b"<html></html>\r\n\r\n", "broken_http"),
     "a length that is no number": (OK + b"content-length: many\r\n\r\nabc", "broken_http"),
+    "a status of 000": (b"HTTP/1.1 000 OK\r\ncontent-length: 3\r\n\r\nabc", "broken_http"),
     "two lengths": (OK + b"content-length: 3\r\ncontent-length: 4\r\n\r\nabc", "broken_http"),
+    "trailers without end": (CHUNKED + b"3\r\nabc\r\n0\r\n" + b"x: y\r\n" * 2**16, "broken_http"),
+    "a chunk extension without end": (CHUNKED + b"3;" + b"x" * 2**18, "broken_http"),
+    "a second transfer coding": (
+        OK + b"transfer-encoding: gzip\r\n" + CHUNKED[len(OK) :] + b"0\r\n\r\n",
+        "broken_http",
+    ),
     "a transfer coding that is not known": (OK + b"transfer-encoding: zip\r\n\r\nabc", "broken_http"),
     "a chunk size that is no number": (CHUNKED + b"many\r\nabc\r\n", "broken_http"),
     "headers without end": (OK + b"x: y\r\n" * 2**16, "broken_http"),
 }
+
+
+@pytest.fixture(params=["plain", "TLS"])
+def contexts(request: pytest.FixtureRequest, tmp_path: Path) -> Contexts:
+    """A server's and a client's TLS, or none."""
+    return certificate(tmp_path) if request.param == "TLS" else (None, None)
+
+
+@pytest.fixture
+def collecting_no_garbage() -> Generator[None]:
+    """What is left open stays open."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def pooled(tls: ssl.SSLContext | None = None) -> httpx2.AsyncClient:
@@ -112,7 +136,8 @@ async def test_nothing_was_sent_where_there_is_no_connection() -> None:
         pass
 
     assert await outcome(pooled(), url) == "refused"
-    assert await outcome(pooled(), "http://nowhere.invalid") == "dns"
+    for name in ("nowhere.invalid", "no..where", f"{64 * 'a'}.invalid"):
+        assert await outcome(pooled(), f"http://{name}") == await outcome(plain(), f"http://{name}") == "dns"
 
 
 async def test_what_is_sent_is_the_request() -> None:
@@ -189,13 +214,36 @@ async def test_no_more_connections_are_kept_than_it_was_told() -> None:
     assert len(counted) == 3 * MOST_IDLE
 
 
-async def test_a_connection_that_the_server_has_closed_is_not_used_again() -> None:
+async def test_a_connection_that_the_server_has_closed_is_not_used_again(contexts: Contexts) -> None:
+    server, trusted = contexts
     counted: list[int] = []
-    async with serving(counting(counted, lambda _: [THREE])) as url, pooled() as client:
-        for _ in range(3):
+    async with serving(counting(counted, lambda _: [THREE, THREE]), server) as url, pooled(trusted) as client:
+        for turns in range(12):  # of the event loop, between the server's closing it and its next use
             assert (await client.get(url)).content == b"abc"
+            assert (await client.get(url)).content == b"abc"
+            for _ in range(turns):
+                await anyio.lowlevel.checkpoint()
 
-    assert counted == [1, 1, 1]
+    assert counted == [2] * 12
+
+
+async def test_a_closed_pool_keeps_nothing() -> None:
+    left = anyio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(THREE)
+        await reader.read()
+        left.set()
+
+    async with serving(serve) as url:
+        pool = ConnectionPool(None, PATIENCE, MOST_IDLE)
+        response = await pool.handle_async_request(httpx2.Request("GET", url, extensions={"timeout": {}}))
+        await pool.aclose()
+        assert await response.aread() == b"abc"
+        await response.aclose()
+        with anyio.fail_after(PATIENCE):
+            await left.wait()
 
 
 async def test_a_connection_on_which_something_came_unasked_is_not_used_again() -> None:
@@ -264,6 +312,27 @@ async def test_a_request_that_is_cancelled_closes_the_connection() -> None:
     assert left.is_set()
 
 
+@pytest.mark.usefixtures("collecting_no_garbage")
+async def test_a_connection_that_is_cancelled_while_it_is_made_is_closed() -> None:
+    begun: list[None] = []
+
+    async def serve(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        begun.append(None)
+        await reader.read()
+        begun.pop()
+
+    async with serving(serve) as url, pooled() as client:
+        for turns in range(40):
+            task = asyncio.create_task(client.get(url.replace("127.0.0.1", "localhost")))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        with anyio.fail_after(PATIENCE):
+            while begun:
+                await anyio.lowlevel.checkpoint()
+
+
 async def test_no_more_is_read_than_there_is_a_reader_for() -> None:
     megabytes = 64
     sent = 0
@@ -284,7 +353,8 @@ async def test_no_more_is_read_than_there_is_a_reader_for() -> None:
         assert sum([len(chunk) async for chunk in response.aiter_bytes()]) == megabytes * 2**20
 
 
-async def test_a_request_that_is_not_read_times_out_or_is_answered_early() -> None:
+async def test_a_request_that_is_not_read_times_out_or_is_answered_early(contexts: Contexts) -> None:
+    server, trusted = contexts
     big = bytes(2**24)
 
     async def deaf(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
@@ -296,11 +366,27 @@ async def test_a_request_that_is_not_read_times_out_or_is_answered_early() -> No
         writer.write(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n")
         await anyio.sleep_forever()
 
-    async with serving(deaf) as url, pooled() as client:
+    async with serving(deaf, server) as url, pooled(trusted) as client:
         with pytest.raises(httpx2.WriteTimeout):
             await client.post(url, content=big, timeout=httpx2.Timeout(PATIENCE, write=0.01))
-    async with serving(early) as url, pooled() as client:
+    async with serving(early, server) as url, pooled(trusted) as client:
         assert (await client.post(url, content=big)).status_code == 413
+
+
+async def test_a_large_request_is_sent_whole(contexts: Contexts) -> None:
+    server, trusted = contexts
+    big = bytes(range(256)) * 2**12
+    received: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        received.append(await reader.readexactly(len(big)))
+        writer.write(THREE)
+
+    async with serving(serve, server) as url, pooled(trusted) as client:
+        assert (await client.post(url, content=big)).content == b"abc"
+
+    assert received == [big]
 
 
 async def test_a_server_that_has_said_its_last_word_is_not_waited_for() -> None:
@@ -315,7 +401,8 @@ async def test_a_server_that_has_said_its_last_word_is_not_waited_for() -> None:
             await client.post(url, content=bytes(2**24))
 
 
-async def test_a_connection_on_which_a_request_is_still_being_sent_is_not_used_again() -> None:
+async def test_a_connection_on_which_a_request_is_still_being_sent_is_not_used_again(contexts: Contexts) -> None:
+    server, trusted = contexts
     counted: list[int] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -324,7 +411,7 @@ async def test_a_connection_on_which_a_request_is_still_being_sent_is_not_used_a
         writer.write(THREE)
         await anyio.sleep_forever()
 
-    async with serving(serve) as url, pooled() as client:
+    async with serving(serve, server) as url, pooled(trusted) as client:
         for _ in range(2):
             assert (await client.post(url, content=bytes(2**24))).content == b"abc"
 

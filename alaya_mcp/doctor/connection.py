@@ -70,8 +70,6 @@ async def about_proxy(origin: Origin, network: Network, transport: Transport) ->
     """Check whether a proxy is used, whether its setting is valid, and whether it accepts connections."""
     proxies = proxies_in(network.environ)
     named = sources(proxies, network.environ)
-    if origin.on_loopback:
-        return Check("proxy", "ok", "no_proxy", "none is used for loopback")
     try:
         transport.routes.to(origin, "control")
         proxy = network.proxy(origin)
@@ -84,6 +82,8 @@ async def about_proxy(origin: Origin, network: Network, transport: Transport) ->
         )
         step = f"Correct or unset {' and '.join(named) or 'HTTPS_PROXY, HTTP_PROXY and ALL_PROXY'}; each must be valid."
         return Check("proxy", "failed", "proxy_unusable", what, step)
+    if origin.on_loopback:
+        return Check("proxy", "ok", "no_proxy", "none is used for loopback")
     if proxy is None:
         exempt = exempting(origin, proxies.get("no", "")) if named else None
         found = f"NO_PROXY exempts {origin.host}" if exempt else "none is configured"

@@ -4,12 +4,14 @@ It connects directly; through proxies, and where llhttp is not installed, httpx2
 """
 
 import asyncio
+import socket
 import ssl
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
 
 import anyio
 import httpx2
+from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVariableType] # of a bare tuple
 
 from alaya_mcp.upstream.http_connection import Connection
 
@@ -18,6 +20,8 @@ _HAPPY_EYEBALLS_SECONDS: Final = 0.25
 """RFC 8305's recommendation."""
 
 _Origin = tuple[str, str, int]
+_Address = tuple[int, int, int, str, tuple[Any, ...]]
+"""As `getaddrinfo` returns it."""
 
 
 class ConnectionPool(httpx2.AsyncBaseTransport):
@@ -36,6 +40,7 @@ class ConnectionPool(httpx2.AsyncBaseTransport):
         self._keepalive = keepalive
         self._most_idle = most_idle
         self._idle: list[tuple[_Origin, Connection]] = []
+        self._is_closed = False
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send one request, once, and return its response, the body unread.
@@ -61,49 +66,70 @@ class ConnectionPool(httpx2.AsyncBaseTransport):
         )
 
     async def aclose(self) -> None:
-        """Close the idle connections."""
+        """Close the idle connections, and the others when their responses end."""
+        self._is_closed = True
         for _, connection in self._idle:
             connection.abort()
         self._idle.clear()
 
     def keep(self, origin: _Origin, connection: Connection) -> None:
         """Keep a connection whose exchange has ended, if it can be used again."""
-        if connection.finish():
-            self._idle.append((origin, connection))
-            if len(self._idle) > self._most_idle:
-                self._idle.pop(0)[1].abort()
+        if not connection.finish():
+            return
+        if self._is_closed:
+            connection.abort()
+            return
+        self._idle.append((origin, connection))
+        self._close_expired()
+        if len(self._idle) > self._most_idle:
+            self._idle.pop(0)[1].abort()
 
     def _kept(self, origin: _Origin) -> Connection | None:
         """Return the idle connection to an origin that was used last."""
-        oldest = asyncio.get_running_loop().time() - self._keepalive
+        self._close_expired()
         for at in range(len(self._idle) - 1, -1, -1):
-            its_origin, connection = self._idle[at]
-            if its_origin != origin:
-                continue
-            del self._idle[at]
-            if connection.idle_since > oldest and connection.is_open:
-                return connection
-            connection.abort()
+            if self._idle[at][0] == origin:
+                connection = self._idle.pop(at)[1]
+                if connection.is_open:
+                    return connection
+                connection.abort()
         return None
 
+    def _close_expired(self) -> None:
+        """Forget connections that are closed, and close those that were idle for too long."""
+        oldest = asyncio.get_running_loop().time() - self._keepalive
+        for _, connection in self._idle:
+            if connection.idle_since <= oldest:
+                connection.abort()
+        self._idle = [kept for kept in self._idle if not kept[1].is_closed]
+
     async def _connect(self, scheme: str, host: str, port: int, seconds: float | None) -> Connection:
+        host = host.strip("[]")
         tls = self._tls if scheme == "https" else None
         try:
             with anyio.fail_after(seconds):
+                open_socket = await start_connection(
+                    await _addresses(host, port), happy_eyeballs_delay=_HAPPY_EYEBALLS_SECONDS
+                )
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    Connection,
-                    host.strip("[]"),
-                    port,
-                    ssl=tls,
-                    server_hostname=host.strip("[]") if tls else None,
-                    happy_eyeballs_delay=_HAPPY_EYEBALLS_SECONDS,
+                    Connection, sock=open_socket, ssl=tls, server_hostname=host if tls else None
                 )
         except TimeoutError as error:
             raise httpx2.ConnectTimeout("no connection in time") from error
+        except UnicodeError:  # a name that cannot be one, such as a..b
+            raise httpx2.ConnectError("no connection") from socket.gaierror(socket.EAI_NONAME, "not a host name")
         except OSError as error:
             is_handshake = tls and isinstance(error, ConnectionResetError) and error.errno is None  # asyncio's own
             raise httpx2.ConnectError("no connection") from (ssl.SSLEOFError() if is_handshake else error)
         return connection
+
+
+async def _addresses(host: str, port: int) -> Sequence[_Address]:
+    """Return the addresses of a host; for an address, without the thread that looks names up."""
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 class _Body(httpx2.AsyncByteStream):

@@ -9,8 +9,10 @@ import anyio
 import httptools
 import httpx2
 
-_HEAD_CAP: Final = 2**17
-"""Bytes up to the end of a response's headers."""
+_OVERHEAD_CAP: Final = 2**17
+"""Bytes of a response that bring nothing of its body: headers, trailers, what is written around chunks."""
+_PIECE: Final = 2**16
+"""Bytes of a request that are written at once, and that wait to be sent."""
 _UNREAD_CAP: Final = 2**16
 """Bytes of a body that wait for their reader; above it, none are read from the socket."""
 _INTERIM: Final = range(100, 200)
@@ -37,14 +39,14 @@ class Connection(asyncio.Protocol):
         )
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._is_busy = self._is_full = self._may_be_kept = False
+        self._is_busy = self._is_full = self._is_large = self._may_be_kept = False
         self.idle_since = 0.0
         self._begin()
 
     def _begin(self) -> None:
         self.status, self.headers = 0, list[tuple[bytes, bytes]]()
         self._has_head = self._is_complete = self._ends_with_connection = False
-        self._head_size = self._unread_size = 0
+        self._overhead = self._unread_size = 0
         self._unread: list[bytes] = []
         self._error: httpx2.TransportError | None = None
         self._cause: Exception | None = None
@@ -58,16 +60,28 @@ class Connection(asyncio.Protocol):
         """
         self._begin()
         self._is_busy = True
-        if self._transport:
+        self._is_large = len(request) > _PIECE
+        if self._transport is None:
+            raise httpx2.ReadError("the connection was closed")
+        if self._is_large:
+            await self._write(request, write_seconds)
+        else:
             self._transport.write(request)
-        if self._is_full:
-            with anyio.move_on_after(write_seconds) as timer:
-                while self._is_full and not self._has_head:
-                    await self._wait()
-            if timer.cancelled_caught:
-                raise httpx2.WriteTimeout("the request was not read")
         while not self._has_head:
             await self._wait()
+
+    async def _write(self, request: bytes, seconds: float | None) -> None:
+        """Write a large request, but no more of it than is read, and no more once it is answered."""
+        with anyio.move_on_after(seconds) as timer:
+            for at in range(0, len(request), _PIECE):
+                if self._transport:
+                    self._transport.write(request[at : at + _PIECE])
+                while self._is_full and not self._has_head:
+                    await self._wait()
+                if self._has_head or self._error:
+                    return
+        if timer.cancelled_caught:
+            raise httpx2.WriteTimeout("the request was not read")
 
     async def body(self) -> AsyncIterator[bytes]:
         """Yield the body of the current response as it arrives.
@@ -93,8 +107,8 @@ class Connection(asyncio.Protocol):
         self._is_busy = False
         self.idle_since = self._loop.time()
         is_paused = self._unread_size > _UNREAD_CAP
-        is_sending = self._transport is not None and self._transport.get_write_buffer_size() > 0  # answered early
-        if is_paused or is_sending or not (self._is_complete and self._may_be_kept):
+        # A large request may have been answered while it is sent; over TLS asyncio does not tell what is still unsent.
+        if is_paused or self._is_large or not (self._is_complete and self._may_be_kept):
             self.abort()
         return self._transport is not None
 
@@ -105,9 +119,17 @@ class Connection(asyncio.Protocol):
             self._transport = None
 
     @property
+    def is_closed(self) -> bool:
+        """Whether it is known to be closed."""
+        return self._transport is None
+
+    @property
     def is_open(self) -> bool:
         """Whether an idle connection is still open: the server has neither closed it nor sent anything."""
-        return self._transport is not None and not _is_readable(self._transport.get_extra_info("socket").fileno())
+        if self._transport is None or self._transport.is_closing():
+            return False
+        socket = self._transport.get_extra_info("socket")  # none while TLS is being closed
+        return socket is not None and socket.fileno() >= 0 and not _is_readable(socket.fileno())
 
     def get_extra_info(self, name: str) -> Any:  # noqa: ANN401 the interface of httpx2's network streams
         """Return what asyncio's transport tells, such as `ssl_object`."""
@@ -131,7 +153,9 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio once TCP, and TLS, are established."""
-        self._transport = transport if isinstance(transport, asyncio.Transport) else None
+        if isinstance(transport, asyncio.Transport):
+            self._transport = transport
+            transport.set_write_buffer_limits(_PIECE)
 
     def data_received(self, data: bytes) -> None:
         """Called by asyncio with what has come."""
@@ -140,15 +164,14 @@ class Connection(asyncio.Protocol):
             if not self._is_busy:
                 self.abort()
             return
-        if not self._has_head:
-            self._head_size += len(data)
+        self._overhead += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._may_be_kept = False
             if not self._is_complete:
                 self._fail(httpx2.RemoteProtocolError("not a response by the rules of HTTP/1.1"), error)
-        if not self._has_head and self._head_size > _HEAD_CAP:
+        if self._overhead > _OVERHEAD_CAP and not self._is_complete:
             self._fail(httpx2.RemoteProtocolError("headers without end"), None)
         self._wake()
 
@@ -164,7 +187,9 @@ class Connection(asyncio.Protocol):
     def _end(self, exc: Exception | None) -> None:
         self._is_full = self._may_be_kept = False
         self._is_complete |= self._ends_with_connection and exc is None
-        if not self._is_complete and not self._error:
+        if not self._is_busy:
+            self.abort()
+        elif not self._is_complete and not self._error:
             self._fail(httpx2.ReadError("the connection was closed"), exc)
         self._wake()
 
@@ -185,7 +210,9 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by the parser with a header, or with a trailer."""
         if not self._has_head:
-            self.headers.append((name, value))
+            if name.lower() == b"transfer-encoding" and value.lower() != b"chunked":
+                raise httpx2.RemoteProtocolError("a transfer coding that was not asked for")  # ends the parsing
+            self.headers.append((name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
         """Called by the parser at the end of the headers."""
@@ -193,15 +220,15 @@ class Connection(asyncio.Protocol):
         if self.status in _INTERIM:
             self.headers.clear()
             return
-        fields = {name.lower(): value for name, value in self.headers}
-        coding = fields.get(b"transfer-encoding")
-        if coding and coding.lower() != b"chunked":
-            raise httpx2.RemoteProtocolError("a transfer coding that was not asked for")  # ends the parsing
-        self._ends_with_connection = coding is None and b"content-length" not in fields  # RFC 9112, 6.3
+        if not self.status:
+            raise httpx2.RemoteProtocolError("no status")  # ends the parsing
+        names = {name.lower() for name, _ in self.headers}
+        self._ends_with_connection = names.isdisjoint({b"content-length", b"transfer-encoding"})  # RFC 9112, 6.3
         self._has_head = True
 
     def on_body(self, data: bytes) -> None:
         """Called by the parser with a piece of the body."""
+        self._overhead = 0
         self._unread.append(data)
         was_below = self._unread_size <= _UNREAD_CAP
         self._unread_size += len(data)
