@@ -17,6 +17,7 @@ from alaya_mcp.config.settings import Settings
 from alaya_mcp.errors import RateLimited
 from alaya_mcp.upstream.client import AlayaClient
 from alaya_mcp.upstream.deployment_lookup import DeploymentCache, DeploymentNames
+from alaya_mcp.upstream.routes import Routes
 from alaya_mcp.upstream.transport import Transport
 
 MOST_ACCOUNTS: Final = 1_000
@@ -169,7 +170,7 @@ async def open_account(settings: Settings, environ: Mapping[str, str] = os.envir
         settings: Its settings.
         environ: Variables that set proxies and certificate files.
     """
-    async with Shared(settings.max_concurrency, Transport(environ)) as shared:
+    async with Shared(settings.max_concurrency, Transport(Routes(environ))) as shared:
         shared.transport.routes.warm_up(settings.control_plane)
         with Accounts(shared).using(settings) as account:
             yield account

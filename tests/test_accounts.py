@@ -19,6 +19,7 @@ from alaya_mcp.config.settings import Settings, load_settings
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.errors import InvalidArguments, RateLimited
 from alaya_mcp.progress import Phase, ProgressNotes
+from alaya_mcp.upstream.routes import Routes
 from alaya_mcp.upstream.transport import Transport
 from tests.upstream import SERVICE, Exchange, Request, Upstream, text_chunk
 
@@ -67,7 +68,7 @@ class Wire:
 
     def shared(self, clock: Clock | None = None) -> Shared:
         """What accounts share, over this."""
-        return Shared(4, Transport({}, httpx2.MockTransport(self)), clock or Clock())
+        return Shared(4, Transport(Routes({}, httpx2.MockTransport(self))), clock or Clock())
 
 
 def says(*texts: str) -> Callable[[httpx2.Request], httpx2.Response]:
@@ -122,7 +123,7 @@ async def test_a_deployment_that_moved_while_a_chat_was_queued_is_found_again() 
             raise httpx2.ConnectError("refused")
         return says("Hello")(request)
 
-    async with Shared(1, Transport({}, httpx2.MockTransport(answer))) as shared:
+    async with Shared(1, Transport(Routes({}, httpx2.MockTransport(answer)))) as shared:
         with Accounts(shared).using(settings_of("a")) as account:
             replies: list[str] = []
 
@@ -161,7 +162,7 @@ async def test_a_credential_names_the_pair_and_tells_nothing_of_it() -> None:
 
 
 async def test_accounts_share_their_connections_and_their_certificates() -> None:
-    async with Shared(4, Transport({})) as shared:
+    async with Shared(4, Transport(Routes({}))) as shared:
         control, engine = (settings_of(name).control_plane for name in "ab")
         routes = {id(shared.transport.routes.to(origin, "control")[0]) for origin in (control, engine)}
         tracemalloc.start()
@@ -249,7 +250,7 @@ async def test_an_upstreams_cookies_are_neither_kept_nor_sent() -> None:
             200, body, headers={"content-type": "text/event-stream", "set-cookie": "session=of-another; Path=/"}
         )
 
-    async with Upstream(chat=handler) as upstream, Shared(4, Transport({})) as shared:
+    async with Upstream(chat=handler) as upstream, Shared(4, Transport(Routes({}))) as shared:
         accounts = Accounts(shared)
         for name in "ab":
             pair = {"ALAYA_ACCESS_KEY": f"ak-{name}", "ALAYA_SECRET_KEY": f"sk-{name}"}

@@ -5,6 +5,7 @@ from pydantic import SecretStr
 
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.origins import Credential, Origin
+from alaya_mcp.upstream.routes import Routes
 from alaya_mcp.upstream.transport import Transport
 from tests.upstream import Upstream
 
@@ -43,7 +44,7 @@ def test_a_credential_does_not_leave_its_origin(url: str) -> None:
 
 @pytest.mark.anyio
 async def test_a_request_with_the_credential_of_another_origin_is_not_sent() -> None:
-    async with Upstream() as upstream, Transport({}) as transport:
+    async with Upstream() as upstream, Transport(Routes({})) as transport:
         credential = Credential.of_api_key(HOME, SecretStr("planted"))
         with pytest.raises(RuntimeError, match="origin"):
             await transport.json_body("data", upstream.url, credential=credential, deadline=Deadline.after(9))

@@ -16,6 +16,7 @@ from alaya_mcp.accounts import Shared
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.upstream.connection_pool import ConnectionPool
 from alaya_mcp.upstream.failures import kind_of
+from alaya_mcp.upstream.routes import Routes
 from alaya_mcp.upstream.transport import Transport
 from tests.certificates import certificate
 from tests.patience import PATIENCE
@@ -434,7 +435,7 @@ async def test_without_llhttp_the_http_library_connects(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "httptools", None)
     for module in ("connection_pool", "http_connection"):
         monkeypatch.delitem(sys.modules, f"alaya_mcp.upstream.{module}")
-    async with Upstream() as upstream, Shared(1, Transport({})) as shared:
+    async with Upstream() as upstream, Shared(1, Transport(Routes({}))) as shared:
         deployment = await shared.account(upstream.settings()).cache.fresh(SERVICE, Deadline.after(PATIENCE))
 
     assert deployment.service_id == SERVICE

@@ -14,6 +14,7 @@ from alaya_mcp.chat.request import Turn
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.error_causes import Plane
 from alaya_mcp.progress import Phase, ProgressNotes
+from alaya_mcp.upstream.routes import Routes
 from alaya_mcp.upstream.transport import Transport
 from tests.patience import PATIENCE
 from tests.upstream import SERVICE, Upstream, text_chunk
@@ -70,7 +71,7 @@ async def test_each_plane_keeps_its_connections_as_long_as_is_right_for_it(keepa
         deployment, settings = upstream.deployment, upstream.settings
     async with (
         kept_open(deployment) as (url, counted),
-        Shared(4, Transport({}, keepalive=keepalive)) as shared,
+        Shared(4, Transport(Routes({}, keepalive=keepalive))) as shared,
     ):
         account = shared.account(settings(ALAYA_BASE_URL=f"{url}/api"))
         for _ in range(3):

@@ -18,6 +18,7 @@ from alaya_mcp.origins import Origin
 from alaya_mcp.upstream.connection_pool import ConnectionPool
 from alaya_mcp.upstream.failures import Failure
 from alaya_mcp.upstream.proxies import exempting, proxies_in, proxy_for
+from alaya_mcp.upstream.routes import Routes
 from alaya_mcp.upstream.transport import Transport
 from tests.certificates import DAY, NOW, certificate
 from tests.doctor_patient import KEYS, Patient, no_proxies_of_the_developers_own
@@ -65,7 +66,7 @@ async def test_what_is_said_of_no_proxy_is_what_the_client_does(
     if "192.0.2" in url:  # an address that nobody answers at: only our own reading of it can be asked
         assert (exempting(Origin.of(url), no_proxy) is None) is not goes_through
         return
-    async with Upstream(models=says(200, {})) as proxy, Transport() as transport:
+    async with Upstream(models=says(200, {})) as proxy, Transport(Routes()) as transport:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv("NO_PROXY", no_proxy)
         origin = Origin.of(url)

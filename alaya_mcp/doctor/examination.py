@@ -24,6 +24,7 @@ from alaya_mcp.doctor.transcript import Transcript
 from alaya_mcp.errors import AccessDenied, AlayaError, CredentialsRejected
 from alaya_mcp.hosts.catalogue import Host, Machine
 from alaya_mcp.origins import Origin
+from alaya_mcp.upstream.routes import Routes
 from alaya_mcp.upstream.transport import Transport
 
 SECONDS: Final = 50.0
@@ -128,7 +129,7 @@ class _Examination:
 
     async def _way(self, base_url: str) -> None:
         origin = Origin.of(base_url)
-        async with Transport(self._network.environ) as transport:
+        async with Transport(Routes(self._network.environ)) as transport:
             self._need(await about_proxy(origin, self._network, transport))
             self._need(await about_name(origin, self._network))
             self._need(await about_tls(base_url, transport))

@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 _TURNS: Final = 4
 """Turns of the event loop from a line on stdin to the call that it makes."""
+_MOST_ROUNDS: Final = 64
+"""Of that many turns: callers who never stop coming do not hold up the request."""
 
 
 @dataclass(slots=True)
@@ -104,8 +106,9 @@ class SingleFlight(Generic[T]):
 
 async def _gathered(flight: Flight[T]) -> None:
     """Wait while more callers come: those whose requests have been read already share this one."""
-    before = -1
-    while before < flight.followers:
+    for _ in range(_MOST_ROUNDS):
         before = flight.followers
         for _ in range(_TURNS):
             await anyio.lowlevel.checkpoint()
+        if flight.followers == before:
+            return

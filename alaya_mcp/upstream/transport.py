@@ -1,8 +1,7 @@
 """Requests and responses: timeouts, size caps, and failures as facts."""
 
 import logging
-import os
-from collections.abc import AsyncGenerator, AsyncIterable, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Generator
 from contextlib import aclosing, contextmanager, suppress
 from functools import lru_cache
 from types import TracebackType
@@ -17,7 +16,7 @@ from alaya_mcp.error_causes import Plane
 from alaya_mcp.origins import Credential, Origin
 from alaya_mcp.telemetry import UpstreamRequest, count_request, current_call
 from alaya_mcp.upstream.failures import Failure, distrust_in, kind_of
-from alaya_mcp.upstream.routes import KEEPALIVE_SECONDS, Routes
+from alaya_mcp.upstream.routes import Routes
 
 JSON_BODY_CAP: Final = 8 * 2**20
 STREAM_CAP: Final = 64 * 2**20
@@ -42,18 +41,13 @@ _log = logging.getLogger(__name__)
 
 
 class Transport:
-    """Sends requests and returns responses; an async context manager. Arguments as `Routes`.
+    """Sends requests and returns responses; an async context manager that owns its routes.
 
     There are no redirects, cookies, `.netrc` or other authentication: those are a client's, and there is none.
     """
 
-    def __init__(
-        self,
-        environ: Mapping[str, str] = os.environ,
-        wire: httpx2.AsyncBaseTransport | None = None,
-        keepalive: Mapping[Plane, float] = KEEPALIVE_SECONDS,
-    ) -> None:
-        self.routes = Routes(environ, wire, keepalive)
+    def __init__(self, routes: Routes) -> None:
+        self.routes = routes
 
     async def __aenter__(self) -> Self:
         await self.routes.__aenter__()
