@@ -81,7 +81,7 @@ async def test_chats_at_once_share_one_lookup() -> None:
 
 
 async def test_reads_at_once_share_their_requests() -> None:
-    params = {"name": "get_deployment", "arguments": {}}
+    params = {"name": "get_deployment"}
     calls = [{"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params} for number in range(64)]
     async with Upstream() as upstream, host(**upstream.environ) as server:
         await server.initialize()
