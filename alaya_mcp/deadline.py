@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import anyio
 
+from alaya_mcp.clock import now
 from alaya_mcp.error_causes import Plane
 from alaya_mcp.errors import UpstreamTimeout
 
@@ -15,7 +16,7 @@ class Deadline:
     """A point on the event loop's clock.
 
     Attributes:
-        at: Seconds on the clock of `anyio.current_time`.
+        at: Seconds on the event loop's clock.
         budget: Seconds that the call was given, for messages.
     """
 
@@ -25,7 +26,7 @@ class Deadline:
     @classmethod
     def after(cls, seconds: float) -> "Deadline":
         """Return the deadline `seconds` from now."""
-        return cls(anyio.current_time() + seconds, seconds)
+        return cls(now() + seconds, seconds)
 
     def sooner(self, seconds: float) -> "Deadline":
         """Return the deadline `seconds` from now, or this one if that comes first."""
@@ -34,7 +35,7 @@ class Deadline:
 
     def remaining(self) -> float:
         """Return the seconds left, at least 0."""
-        return max(0.0, self.at - anyio.current_time())
+        return max(0.0, self.at - now())
 
     @contextmanager
     def limit(self, plane: Plane, service_id: str = "", *, is_chat: bool = False) -> Generator[anyio.CancelScope]:

@@ -6,6 +6,8 @@ from typing import Final, Literal, Protocol, TypeVar
 
 import anyio
 
+from alaya_mcp.clock import now
+
 Phase = Literal["queued", "waiting", "thinking", "writing"]
 
 STATUS_SECONDS: Final = 4.0
@@ -48,14 +50,14 @@ class ProgressNotes:
     def __init__(self, notify: Notify, interval: float, words: str = "looking up the deployment") -> None:
         self._notify = notify
         self._interval = interval
-        self._started = anyio.current_time()
+        self._started = now()
         self._phase: Phase = "waiting"
         self._words, self._detail = words, ""
         self._unsent: list[str] = []
         self._thoughts = 0
         self._last_progress = -1.0
-        self._wake = anyio.Event()
-        self._finished = anyio.Event()
+        self._wake = asyncio.Event()
+        self._finished = asyncio.Event()
         self._begin: Callable[[], None] | None = None
 
     def status(self, phase: Phase, words: str, detail: str = "") -> None:
@@ -83,33 +85,34 @@ class ProgressNotes:
         Raises:
             Exception: what `work` raised, unchanged.
         """
-        done: list[_T] = []
-        failure: Exception | None = None
         await self._send(self._words, "waiting")
-        async with anyio.create_task_group() as tasks:
-            # Most reads end before there is anything to report, so the reporting task starts when there is.
-            clock = asyncio.get_running_loop().call_later(STATUS_SECONDS, self._wake_up)
+        loop = asyncio.get_running_loop()
+        reporting: asyncio.Task[None] | None = None
+        # Most reads end before there is anything to report, so the reporting task starts when there is.
+        clock = loop.call_later(STATUS_SECONDS, self._wake_up)
 
-            def begin() -> None:
-                clock.cancel()  # from now on the task watches the time
-                tasks.start_soon(self._tell)
+        def begin() -> None:
+            nonlocal reporting
+            clock.cancel()  # from now on the task watches the time
+            reporting = loop.create_task(self._tell())
 
-            self._begin = begin
-            try:
-                done.append(await work())
-            except Exception as error:  # noqa: BLE001 raised below, outside the task group, which would wrap it
-                failure = error
-            finally:
-                clock.cancel()
-                self._begin = None
-            # Asked to finish, not cancelled: a note that is being sent would be lost, or sent twice.
-            self._finished.set()
-            self._wake.set()
-        if failure is not None:
-            raise failure
+        self._begin = begin
+        try:
+            outcome = await work()
+        except asyncio.CancelledError:
+            if reporting:
+                reporting.cancel()
+            raise
+        finally:
+            clock.cancel()
+            self._begin = None
+            if reporting:
+                # Asked to finish, not cancelled: a note that is being sent would be lost, or sent twice.
+                self._finished.set()
+                self._wake.set()
+                await reporting
         if self._unsent:
             await self._send_text()
-        (outcome,) = done
         return outcome
 
     def _wake_up(self) -> None:
@@ -143,7 +146,7 @@ class ProgressNotes:
 
     async def _woken(self) -> None:
         await self._wake.wait()
-        self._wake = anyio.Event()
+        self._wake.clear()
 
     async def _send_text(self) -> None:
         text = "".join(self._unsent)
@@ -156,4 +159,4 @@ class ProgressNotes:
         await self._notify(round(progress, 3), message, phase)
 
     def _elapsed(self) -> float:
-        return anyio.current_time() - self._started
+        return now() - self._started

@@ -12,8 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Final, Literal, get_args
 
-import anyio
-
+from alaya_mcp.clock import now
 from alaya_mcp.errors import InternalError
 
 Outcome = Literal["ok", "cancelled", "input_required"]
@@ -123,7 +122,7 @@ _current: ContextVar[CallFacts | None] = ContextVar("call", default=None)
 @contextmanager
 def logged_call(tool: str, account: str | None) -> Generator[CallFacts]:
     """Yield the facts of the call in the block, and log one line at its end; a failure is a warning."""
-    facts, began = CallFacts(), anyio.current_time()
+    facts, began = CallFacts(), now()
     token = _current.set(facts)
     try:
         yield facts
@@ -135,7 +134,7 @@ def logged_call(tool: str, account: str | None) -> Generator[CallFacts]:
         raise
     finally:
         _current.reset(token)
-        outcome, seconds = facts.outcome or "ok", anyio.current_time() - began
+        outcome, seconds = facts.outcome or "ok", now() - began
         level = logging.INFO if outcome in _NO_FAILURES else logging.WARNING
         if _log.isEnabledFor(level):
             call = (facts.tries, facts.key, facts.service_id, account, facts.truncated)

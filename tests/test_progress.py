@@ -185,6 +185,57 @@ async def test_a_note_that_is_being_sent_when_the_work_ends_is_neither_lost_nor_
     assert text_in(recorder.notes) == "ab"
 
 
+@pytest.mark.parametrize("how", ["scope", "task"])
+async def test_a_cancelled_call_does_not_wait_for_a_host_that_takes_no_notes(how: str) -> None:
+    sending, left = asyncio.Event(), asyncio.Event()
+
+    async def stuck_host(progress: float, message: str, phase: Phase) -> None:
+        del progress, message
+        if phase == "writing":
+            sending.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                left.set()
+
+    notes = ProgressNotes(stuck_host, interval=0)
+
+    async def work() -> None:
+        notes.write("a")
+        await asyncio.Event().wait()
+
+    with anyio.fail_after(PATIENCE):
+        if how == "scope":
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(notes.during, work)
+                await sending.wait()
+                tasks.cancel_scope.cancel()
+        else:
+            call = asyncio.ensure_future(notes.during(work))
+            await sending.wait()
+            call.cancel()
+            await asyncio.wait([call])
+            assert call.cancelled()
+
+    assert left.is_set()
+
+
+async def test_a_host_that_cannot_be_told_fails_the_call() -> None:
+    async def broken_host(progress: float, message: str, phase: Phase) -> None:
+        del progress, message
+        if phase == "writing":
+            raise BrokenPipeError
+
+    notes = ProgressNotes(broken_host, interval=0)
+
+    async def work() -> None:
+        notes.write("a")
+        await anyio.lowlevel.checkpoint()
+
+    with pytest.raises(BrokenPipeError):
+        await notes.during(work)
+
+
 async def test_an_error_passes_through_as_itself() -> None:
     async def work() -> None:
         raise UpstreamUnavailable("connection_closed")

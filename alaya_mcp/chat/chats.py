@@ -21,6 +21,7 @@ from alaya_mcp.chat.stream.decoder import AnswerDecoder, read_answer
 from alaya_mcp.chat.stream.reply import ReasoningAsReply, Reply
 from alaya_mcp.chat.stream.thinking import Prefilled, ThinkSplitter, prefilled
 from alaya_mcp.chat.structured import SchemaChecks, SchemaRefused
+from alaya_mcp.clock import now
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.model_names import parses_reasoning
 from alaya_mcp.deployment.readiness import not_ready, readiness
@@ -256,7 +257,7 @@ class Chats:
                     response, decoder, deadline=deadline, idle_seconds=self._idle_seconds, on_delta=window.take
                 )
             window.finish()
-            times.first_token, times.ended = window.began, anyio.current_time()
+            times.first_token, times.ended = window.began, now()
             return Exchange(
                 engine,
                 Asked(request.turns, request.features, request.return_messages),

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import anyio
-
 from alaya_mcp.chat.remark import Remark
 from alaya_mcp.chat.reply_window import cut
+from alaya_mcp.clock import now
 from alaya_mcp.errors import InvalidArguments
 from alaya_mcp.results import ChatResult, TruncatedReason
 
@@ -51,7 +50,7 @@ class ReplyStore:
         self,
         budget: int = BUDGET_BYTES,
         seconds: float = KEPT_SECONDS,
-        now: Callable[[], float] = anyio.current_time,
+        now: Callable[[], float] = now,
     ) -> None:
         self._budget = budget
         self._seconds = seconds

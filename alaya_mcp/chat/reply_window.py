@@ -7,9 +7,8 @@ is one and about a quarter of a token, a Chinese one is three and about one toke
 import unicodedata
 from typing import Final
 
-import anyio
-
 from alaya_mcp.chat.stream.reply import Delta, Reply
+from alaya_mcp.clock import now
 from alaya_mcp.progress import Notes
 
 _ZONE: Final = 1_000
@@ -84,7 +83,7 @@ class ReplyWindow:
     def take(self, delta: Delta) -> None:
         """Add one delta of the reply."""
         if self.began is None and self._reply.begun:
-            self.began = anyio.current_time()
+            self.began = now()
         if delta.content:
             if text := self._certain(delta.content):
                 self._notes.write(text)

@@ -17,6 +17,7 @@ import anyio
 import anyio.to_process
 
 from alaya_mcp.chat.schema_verdict import Verdict
+from alaya_mcp.clock import now
 from alaya_mcp.deadline import Deadline
 
 SCHEMA_BYTES: Final = 64 * 2**10
@@ -104,7 +105,7 @@ class SchemaChecks:
             value = _parsed(text)
         except ValueError as error:
             return Structured(problem=f"it is not JSON ({error})", is_json=False)
-        until = max(deadline.at, anyio.current_time() + _LAST_CHECK_SECONDS)
+        until = max(deadline.at, now() + _LAST_CHECK_SECONDS)
         try:
             verdict = await self._checked(until, "value", json.dumps(schema), json.dumps(value))
         except Unchecked as unchecked:
@@ -120,7 +121,7 @@ class SchemaChecks:
         with anyio.CancelScope(deadline=until) as waiting:
             async with self._places:
                 # Its time starts when it has a place: waiting for other checks does not count.
-                waiting.deadline = min(until, anyio.current_time() + CHECK_SECONDS)
+                waiting.deadline = min(until, now() + CHECK_SECONDS)
                 try:
                     return await anyio.to_process.run_sync(check, what, texts, _WORKER_SECONDS, cancellable=True)
                 except (anyio.BrokenWorkerProcess, OSError):  # out of memory or processes

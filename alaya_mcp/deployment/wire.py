@@ -4,14 +4,17 @@ Source of each field: API documentation, deployment detail (Expert, QuickStart, 
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Self, TypeVar, cast
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, PrivateAttr, SecretStr
 
 from alaya_mcp.deployment.lenient import AsSent, Flag, Names, Number, OrEmpty, OrNone, Text, Texts, WireModel, Words
 from alaya_mcp.error_causes import UnexpectedCause
 from alaya_mcp.results import Kind, Status
+
+_T = TypeVar("_T")
 
 _STATUSES: dict[str, Status] = {
     "starting": "starting",
@@ -136,6 +139,14 @@ class Deployment(WireModel):
     scale: Annotated[Scale | None, OrNone] = None
     base_service_id: Text = Field(None, alias="baseServiceId")
     service_type: Text = Field(None, alias="type")
+
+    _computed: dict[tuple[Any, str], Any] = PrivateAttr(default_factory=dict[tuple[Any, str], Any])
+
+    def once(self, compute: Callable[[Self, str], _T], service_id: str) -> _T:
+        """Return `compute(self, service_id)`, computed at the first call: this object does not change."""
+        if (key := (compute, service_id)) not in self._computed:
+            self._computed[key] = compute(self, service_id)
+        return self._computed[key]
 
     @property
     def kind(self) -> Kind:
@@ -264,8 +275,7 @@ class _Counted(WireModel):
 
 
 def _deployment(fields: dict[str, Any], key: SecretStr | None) -> Deployment:
-    own = {"apikey": key, "reports_instances": "instance" in fields}
-    return Deployment.model_validate({**fields, **own})
+    return Deployment.model_validate({**fields, "apikey": key, "reports_instances": "instance" in fields})
 
 
 def parse_deployment(body: bytes) -> Deployment:

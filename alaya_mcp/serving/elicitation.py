@@ -12,6 +12,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from alaya_mcp.accounts import Account
+from alaya_mcp.clock import now
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.spelling import described, label, references, running
 from alaya_mcp.deployment.wire import Deployment
@@ -123,7 +124,7 @@ async def chosen(
     left_out = len(offered) - len(options)
     more = f" ({left_out} more are running: to use one of them, decline and say its name)" if left_out else ""
     notes.status("waiting", "asking the user which deployment to use")
-    began = anyio.current_time()
+    began = now()
     try:
         choice = await choose(f"Which deployment should be used?{more}", options)
     except NothingChosen as why:
@@ -131,7 +132,7 @@ async def chosen(
     meant = next((row for row in rows if _is_meant(row, choice)), None)
     if meant is None:
         raise _nothing_named("the chosen option is not one of the deployments offered", these)
-    return str(meant.service_id), replace(deadline, at=deadline.at + anyio.current_time() - began)
+    return str(meant.service_id), replace(deadline, at=deadline.at + now() - began)
 
 
 def _is_meant(row: Deployment, choice: str) -> bool:

@@ -31,7 +31,7 @@ from alaya_mcp.serving.tools.tool import Tool
 from alaya_mcp.suggestions import did_you_mean
 from alaya_mcp.telemetry import UNKNOWN, logged_call
 
-TOOLS: Final[tuple[Tool[Any, Any], ...]] = (
+TOOLS: Final[tuple[Tool[Any], ...]] = (
     LIST_DEPLOYMENTS,
     GET_DEPLOYMENT,
     LIST_LORA_MODELS,

@@ -1,5 +1,6 @@
 """Typed calls to Alaya's two planes; the only policy here is the retry rule."""
 
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -36,6 +37,9 @@ from alaya_mcp.upstream.subject import Subject
 from alaya_mcp.upstream.transport import Transport
 
 _REFUSED: Final = frozenset({400, 422})
+_MOST_KEPT: Final = 64
+"""Deployments whose last body is kept: one that has not changed is not parsed again."""
+_LARGEST_KEPT: Final = 2**16
 _T = TypeVar("_T")
 
 
@@ -76,6 +80,7 @@ class AlayaClient:
         self._account = Subject("", (settings.access_key, settings.secret_key), settings.key_pair)
         self._transport = transport
         self._clock = clock
+        self._last: OrderedDict[str, tuple[bytes, Deployment]] = OrderedDict()
         self._credential = Credential.of_key_pair(self._control_plane, settings.access_key, settings.secret_key)
 
     async def deployment(self, service_id: str, deadline: Deadline) -> Deployment:
@@ -85,7 +90,18 @@ class AlayaClient:
             AlayaError: each control-plane row of docs/errors.md.
         """
         path = f"deployment/{quote(service_id, safe='')}"
-        return await self._read(path, parse_deployment, service_id, deadline)
+        return await self._read(path, partial(self._parsed, service_id), service_id, deadline)
+
+    def _parsed(self, service_id: str, body: bytes) -> Deployment:
+        """Return the deployment in a body: the same object as before, with all that was computed of it, if it is."""
+        last, deployment = self._last.pop(service_id, (None, None))
+        if deployment is None or last != body:
+            deployment = parse_deployment(body)
+        if len(body) <= _LARGEST_KEPT:
+            self._last[service_id] = body, deployment
+            if len(self._last) > _MOST_KEPT:
+                self._last.popitem(last=False)
+        return deployment
 
     async def deployments(self, page: int, size: int, deadline: Deadline, name: str | None = None) -> Page:
         """Return one page of the account's deployments.

@@ -10,8 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final, TypeVar
 
-import anyio
-
+from alaya_mcp.clock import now
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.readiness import readiness
 from alaya_mcp.deployment.spelling import as_uuid, could_be_id, described, described_one, folded, most_like, references
@@ -45,9 +44,7 @@ class DeploymentCache:
         now: The event loop's clock.
     """
 
-    def __init__(
-        self, fetch: Fetch, seconds: float = KEPT_SECONDS, now: Callable[[], float] = anyio.current_time
-    ) -> None:
+    def __init__(self, fetch: Fetch, seconds: float = KEPT_SECONDS, now: Callable[[], float] = now) -> None:
         self._fetch = fetch
         self._seconds = seconds
         self._now = now
@@ -107,9 +104,7 @@ class DeploymentNames:
         now: The event loop's clock.
     """
 
-    def __init__(
-        self, fetch: FetchPage, aliases: Mapping[str, str], now: Callable[[], float] = anyio.current_time
-    ) -> None:
+    def __init__(self, fetch: FetchPage, aliases: Mapping[str, str], now: Callable[[], float] = now) -> None:
         self._fetch = fetch
         self._aliases = aliases
         self._now = now

@@ -1,11 +1,11 @@
 """One request at a time for each key, shared by concurrent callers."""
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-import anyio
 import anyio.lowlevel
 
 from alaya_mcp.deadline import Deadline
@@ -33,7 +33,7 @@ class Flight(Generic[T]):
 
     began: float = math.inf
     followers: int = 0
-    landed: anyio.Event = field(default_factory=anyio.Event)
+    landed: asyncio.Event = field(default_factory=asyncio.Event)
     is_stale: bool = False
     outcome: T | AlayaError | None = None
 
@@ -86,7 +86,8 @@ class SingleFlight(Generic[T]):
     async def _lead(
         self, key: str, fetch: Callable[[], Awaitable[T]], keep: Callable[[T, Flight[T]], None], *, is_followed: bool
     ) -> T:
-        flight = self._flights[key] = Flight[T]()
+        flight: Flight[T] = Flight()
+        self._flights[key] = flight
         try:
             if is_followed:
                 await _gathered(flight)

@@ -11,6 +11,7 @@ import anyio
 import httpx2
 
 from alaya_mcp import __version__
+from alaya_mcp.clock import now
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.error_causes import Plane
 from alaya_mcp.origins import Credential, Origin
@@ -29,13 +30,15 @@ _CONNECT_SECONDS: Final = 10.0
 """As the API documentation's Java sample."""
 _WRITE_SECONDS: Final = 30.0
 
-_HEADERS: Final = {
-    "User-Agent": f"alayanew-mcp/{__version__}",
-    "Content-Type": "application/json",
-    "Accept": "application/json, text/event-stream",
-    # Compression would delay a stream.
-    "Accept-Encoding": "identity",
-}
+_HEADERS: Final = httpx2.Headers(
+    {
+        "User-Agent": f"alayanew-mcp/{__version__}",
+        "Content-Type": "application/json",
+        "Accept": "application/json, text/event-stream",
+        # Compression would delay a stream.
+        "Accept-Encoding": "identity",
+    }
+)
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +85,7 @@ class Transport:
             connect=min(_CONNECT_SECONDS, deadline.remaining()), read=None, write=_WRITE_SECONDS, pool=None
         )
         count_request()
-        began = anyio.current_time()
+        began = now()
         with _logged(plane, method, began), _as_failures(plane, proxy.source if proxy else "", origin.host):
             request = httpx2.Request(
                 method, _parsed(url), headers=_HEADERS, json=json, extensions={"timeout": timeout.as_dict()}
@@ -91,7 +94,7 @@ class Transport:
                 request.headers.update(credential.headers_for(str(request.url)))
             response = await transport.handle_async_request(request)
         if _log.isEnabledFor(logging.DEBUG):
-            seconds = anyio.current_time() - began
+            seconds = now() - began
             _log.debug(UpstreamRequest(plane, method, seconds, status=response.status_code, call=current_call()))
         if not _OK <= response.status_code < _MULTIPLE_CHOICES or response.status_code in _WITHOUT_BODY:
             try:
@@ -162,7 +165,7 @@ def _logged(plane: Plane, method: str, began: float) -> Generator[None]:
     except BaseException as error:
         if _log.isEnabledFor(logging.DEBUG):
             kind = error.kind if isinstance(error, Failure) else "cancelled"
-            _log.debug(UpstreamRequest(plane, method, anyio.current_time() - began, failure=kind, call=current_call()))
+            _log.debug(UpstreamRequest(plane, method, now() - began, failure=kind, call=current_call()))
         raise
 
 

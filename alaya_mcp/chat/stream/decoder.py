@@ -21,6 +21,7 @@ from alaya_mcp.chat.stream.events import (
     parts_of,
 )
 from alaya_mcp.chat.stream.reply import Delta, Reply, is_completion
+from alaya_mcp.clock import now
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape, failure_message, is_failure, json_object, not_json
 from alaya_mcp.results import TruncatedReason
@@ -184,7 +185,7 @@ async def read_answer(
                 async for chunk in chunks:
                     for delta in decoder.feed(chunk):
                         on_delta(delta)
-                    scope.deadline = min(patience.until(decoder, anyio.current_time()), deadline.at)
+                    scope.deadline = min(patience.until(decoder, now()), deadline.at)
             for delta in decoder.finish():
                 on_delta(delta)
         except (Failure, EngineError, EventTooLarge, EnvelopeFailure, WrongShape) as cause:

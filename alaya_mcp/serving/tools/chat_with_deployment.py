@@ -19,7 +19,7 @@ from alaya_mcp.results import ChatResult
 from alaya_mcp.serving.caller import Caller
 from alaya_mcp.serving.reply_warnings import warning
 from alaya_mcp.serving.tools.text import chat_text
-from alaya_mcp.serving.tools.tool import DeploymentArguments, Tool
+from alaya_mcp.serving.tools.tool import Answer, DeploymentArguments, Tool
 
 _EXTRA_BYTES: Final = 64 * 2**10
 _TOOLS_BYTES: Final = 256 * 2**10
@@ -210,28 +210,29 @@ class ChatArguments(DeploymentArguments):
         )
 
 
-async def _run(account: Account, arguments: ChatArguments, caller: Caller) -> ChatResult:
+async def _run(account: Account, arguments: ChatArguments, caller: Caller) -> Answer:
     settings = account.settings
     reply_bytes = caller.reply_bytes(settings)
     if arguments.read_on:
         if arguments.prompt or arguments.messages:
             raise InvalidArguments("read_on_with_question")
-        return _with_warnings(account.chats.read_on(arguments.read_on, reply_bytes))
+        return _answer(account.chats.read_on(arguments.read_on, reply_bytes))
     budget = arguments.timeout_seconds or settings.timeout_seconds
     request = replace(arguments.chat(budget), reply_bytes=reply_bytes)
     deadline = Deadline.after(budget)
     notes = ProgressNotes(caller.notify, settings.progress_interval_ms / 1000)
 
-    async def work() -> ChatResult:
+    async def work() -> Outcome:
         named, until = await arguments.reference(account, caller, deadline, notes)
-        return _with_warnings(await account.chats.run(named, request, until, notes))
+        return await account.chats.run(named, request, until, notes)
 
-    return await notes.during(work)
+    return _answer(await notes.during(work))
 
 
-def _with_warnings(outcome: Outcome) -> ChatResult:
+def _answer(outcome: Outcome) -> Answer:
     warnings = [warning(remark) for remark in outcome.remarks]
-    return outcome.result.model_copy(update={"warnings": warnings}) if warnings else outcome.result
+    result = outcome.result.model_copy(update={"warnings": warnings}) if warnings else outcome.result
+    return Answer.of(result, chat_text(result))
 
 
 CHAT_WITH_DEPLOYMENT = Tool(
@@ -247,6 +248,5 @@ CHAT_WITH_DEPLOYMENT = Tool(
     arguments=ChatArguments,
     result=ChatResult,
     run=_run,
-    text=chat_text,
     idempotent=False,
 )

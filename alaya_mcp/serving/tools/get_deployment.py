@@ -5,11 +5,12 @@ from pydantic import Field
 from alaya_mcp.accounts import Account
 from alaya_mcp.config.settings import READ_BUDGET_SECONDS
 from alaya_mcp.deployment.views import deployment_result
+from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.results import DeploymentResult
 from alaya_mcp.serving.caller import Caller
 from alaya_mcp.serving.tools.reading import Reading
 from alaya_mcp.serving.tools.text import deployment_text
-from alaya_mcp.serving.tools.tool import DeploymentArguments, Tool
+from alaya_mcp.serving.tools.tool import Answer, DeploymentArguments, Tool
 
 
 class GetDeploymentArguments(DeploymentArguments):
@@ -23,10 +24,15 @@ class GetDeploymentArguments(DeploymentArguments):
     )
 
 
-async def _run(account: Account, arguments: GetDeploymentArguments, caller: Caller) -> DeploymentResult:
+async def _run(account: Account, arguments: GetDeploymentArguments, caller: Caller) -> Answer:
     reading = Reading.begin(account, caller)
     service_id, deployment = await reading.notes.during(lambda: reading.deployment(arguments, arguments.wait_seconds))
-    return deployment_result(deployment, service_id)
+    return deployment.once(_answer, service_id)
+
+
+def _answer(deployment: Deployment, service_id: str) -> Answer:
+    result = deployment_result(deployment, service_id)
+    return Answer.of(result, deployment_text(result))
 
 
 GET_DEPLOYMENT = Tool(
@@ -40,6 +46,5 @@ GET_DEPLOYMENT = Tool(
     arguments=GetDeploymentArguments,
     result=DeploymentResult,
     run=_run,
-    text=deployment_text,
     idempotent=True,
 )

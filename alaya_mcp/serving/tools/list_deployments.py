@@ -19,7 +19,7 @@ from alaya_mcp.serving.caller import Caller
 from alaya_mcp.serving.errors import told
 from alaya_mcp.serving.tools.reading import Reading
 from alaya_mcp.serving.tools.text import deployment_list_text
-from alaya_mcp.serving.tools.tool import Arguments, Tool
+from alaya_mcp.serving.tools.tool import Answer, Arguments, Tool
 from alaya_mcp.upstream.deployment_lookup import MOST_ROWS
 from alaya_mcp.upstream.position import LARGEST_PAGE, MARK_LENGTH, MOST_MARKS, Position
 
@@ -97,10 +97,11 @@ class _Cursor(BaseModel):
         )
 
 
-async def _run(account: Account, arguments: ListDeploymentsArguments, caller: Caller) -> DeploymentListResult:
+async def _run(account: Account, arguments: ListDeploymentsArguments, caller: Caller) -> Answer:
     filters, start = arguments.beginning()
     reading = Reading.begin(account, caller, "listing the deployments")
-    return await reading.notes.during(lambda: _listed(account, filters, start, arguments.limit, reading.deadline))
+    result = await reading.notes.during(lambda: _listed(account, filters, start, arguments.limit, reading.deadline))
+    return Answer.of(result, deployment_list_text(result))
 
 
 async def first_deployments(account: Account) -> DeploymentListResult:
@@ -150,6 +151,5 @@ LIST_DEPLOYMENTS = Tool(
     arguments=ListDeploymentsArguments,
     result=DeploymentListResult,
     run=_run,
-    text=deployment_list_text,
     idempotent=True,
 )

@@ -16,7 +16,7 @@ from alaya_mcp.serving.caller import Caller
 from alaya_mcp.serving.errors import told
 from alaya_mcp.serving.tools.reading import Reading
 from alaya_mcp.serving.tools.text import lora_list_text
-from alaya_mcp.serving.tools.tool import DeploymentArguments, Tool
+from alaya_mcp.serving.tools.tool import Answer, DeploymentArguments, Tool
 from alaya_mcp.upstream.explain import explain
 from alaya_mcp.upstream.failures import Failure
 
@@ -32,7 +32,7 @@ class ListLoraModelsArguments(DeploymentArguments):
     )
 
 
-async def _run(account: Account, arguments: ListLoraModelsArguments, caller: Caller) -> LoraListResult:
+async def _run(account: Account, arguments: ListLoraModelsArguments, caller: Caller) -> Answer:
     reading = Reading.begin(account, caller)
 
     async def work() -> LoraListResult:
@@ -46,7 +46,8 @@ async def _run(account: Account, arguments: ListLoraModelsArguments, caller: Cal
             doubt = f"The engine's own list could not be read. {told(error)}"
             return result.model_copy(update={"warnings": [*result.warnings, doubt]})
 
-    return await reading.notes.during(work)
+    result = await reading.notes.during(work)
+    return Answer.of(result, lora_list_text(result))
 
 
 async def _answers(reading: Reading, deployment: Deployment, service_id: str) -> list[Names]:
@@ -79,6 +80,5 @@ LIST_LORA_MODELS = Tool(
     arguments=ListLoraModelsArguments,
     result=LoraListResult,
     run=_run,
-    text=lora_list_text,
     idempotent=True,
 )

@@ -62,12 +62,35 @@ class DeploymentArguments(Arguments):
         return await chosen(account, caller.asker(), deadline, notes)
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A result in its two forms, and the facts in it that are logged.
+
+    Attributes:
+        forms: For the protocol.
+        service_id: The deployment, if it is about one.
+        truncated: What truncated it, or None.
+    """
+
+    forms: types.CallToolResult
+    service_id: str | None
+    truncated: str | None
+
+    @classmethod
+    def of(cls, result: ResultModel, text: str) -> "Answer":
+        """Return a result with its text form."""
+        forms = types.CallToolResult(
+            content=[types.TextContent(type="text", text=text)],
+            structured_content=result.model_dump(mode="json", exclude_none=True),
+        )
+        return cls(forms, getattr(result, "service_id", None), getattr(result, "truncated_reason", None))
+
+
 ArgumentsT = TypeVar("ArgumentsT", bound=Arguments)
-ResultT = TypeVar("ResultT", bound=ResultModel)
 
 
 @dataclass(frozen=True, slots=True)
-class Tool(Generic[ArgumentsT, ResultT]):
+class Tool(Generic[ArgumentsT]):
     """One MCP tool.
 
     Attributes:
@@ -77,7 +100,6 @@ class Tool(Generic[ArgumentsT, ResultT]):
         arguments: Model of the input schema.
         result: Model of the output schema.
         run: The implementation.
-        text: The text form of a result.
         idempotent: Whether calling twice is the same as calling once.
     """
 
@@ -85,9 +107,8 @@ class Tool(Generic[ArgumentsT, ResultT]):
     title: str
     description: str
     arguments: type[ArgumentsT]
-    result: type[ResultT]
-    run: Callable[[Account, ArgumentsT, Caller], Awaitable[ResultT]]
-    text: Callable[[ResultT], str]
+    result: type[ResultModel]
+    run: Callable[[Account, ArgumentsT, Caller], Awaitable[Answer]]
     idempotent: bool
 
     def listed(self) -> types.Tool:
@@ -121,13 +142,7 @@ class Tool(Generic[ArgumentsT, ResultT]):
                 if isinstance(account, NotConfigured):
                     facts.outcome = account.code
                     return error_result(account)
-                result = await self.run(account, arguments, caller)  # type: ignore[arg-type] # parse returns its own class
-                facts.service_id = facts.service_id or getattr(result, "service_id", None)
-                facts.truncated = getattr(result, "truncated_reason", None)
-                return types.CallToolResult(
-                    content=[types.TextContent(type="text", text=self.text(result))],
-                    structured_content=result.model_dump(mode="json", exclude_none=True),
-                )
+                answer = await self.run(account, arguments, caller)  # type: ignore[arg-type] # parse returns its own class
             except AnswerAwaited:
                 facts.outcome = "input_required"
                 raise
@@ -139,6 +154,8 @@ class Tool(Generic[ArgumentsT, ResultT]):
             except Exception as bug:  # noqa: BLE001 the boundary: a bug costs one call, not the process
                 facts.outcome = InternalError.code
                 return error_result(internal_error(self.name, bug))
+            facts.service_id, facts.truncated = facts.service_id or answer.service_id, answer.truncated
+            return answer.forms
 
 
 def _of_the_default(error: AlayaError, default: str) -> AlayaError:
