@@ -105,7 +105,6 @@ class ProgressNotes:
             raise
         finally:
             clock.cancel()
-            self._begin = None
             if reporting:
                 # Asked to finish, not cancelled: a note that is being sent would be lost, or sent twice.
                 self._finished.set()

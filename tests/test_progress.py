@@ -220,6 +220,17 @@ async def test_a_cancelled_call_does_not_wait_for_a_host_that_takes_no_notes(how
     assert left.is_set()
 
 
+@pytest.mark.quick
+async def test_nothing_is_told_after_the_result() -> None:
+    recorder = Recorder()
+    await ProgressNotes(recorder, interval=0).during(anyio.lowlevel.checkpoint)
+    told = list(recorder.notes)
+
+    await anyio.sleep(2 * progress.STATUS_SECONDS)  # of the quick loop's clock
+
+    assert recorder.notes == told
+
+
 async def test_a_host_that_cannot_be_told_fails_the_call() -> None:
     async def broken_host(progress: float, message: str, phase: Phase) -> None:
         del progress, message

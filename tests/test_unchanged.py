@@ -45,6 +45,18 @@ async def test_one_answer_about_two_ids_is_told_for_each() -> None:
     assert content_of(again) == content_of(own)
 
 
+async def test_what_is_computed_of_a_deployment_is_computed_once_for_each_id() -> None:
+    deployment = Deployment.model_validate({"name": "qwen"})
+    asked: list[str] = []
+
+    def compute(told: Deployment, service_id: str) -> str:
+        asked.append(service_id)
+        return f"{told.name} as {service_id}"
+
+    assert [deployment.once(compute, each) for each in "aba"] == ["qwen as a", "qwen as b", "qwen as a"]
+    assert asked == ["a", "b"]
+
+
 async def test_only_what_has_not_changed_is_the_same_object() -> None:
     async with Upstream() as upstream, open_account(upstream.settings()) as account:
         first, second = await looked_at(account), await looked_at(account)
