@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final, Literal, Protocol, TypeVar
 
 import anyio
@@ -31,8 +32,8 @@ class Notes(Protocol):
         """Report what is being done."""
         ...
 
-    def think(self) -> None:
-        """Report that the model is thinking."""
+    def think(self, pieces: int = 1) -> None:
+        """Report that the model is thinking, and so many pieces more."""
         ...
 
     def write(self, text: str) -> None:
@@ -66,9 +67,9 @@ class ProgressNotes:
             self._phase, self._words, self._detail = phase, words, detail
             self._wake_up()
 
-    def think(self) -> None:
+    def think(self, pieces: int = 1) -> None:
         """Report that the model is thinking; at intervals, how much: "words, 12 s, about 340 tokens"."""
-        self._thoughts += 1
+        self._thoughts += pieces
         self.status("thinking", "the model is thinking")
 
     def write(self, text: str) -> None:
@@ -99,20 +100,26 @@ class ProgressNotes:
         self._begin = begin
         try:
             outcome = await work()
-        except asyncio.CancelledError:
-            if reporting:
+        except BaseException as error:
+            # Asked to finish, not cancelled: a note that is being sent would be lost, or sent twice.
+            if reporting and isinstance(error, asyncio.CancelledError):
                 reporting.cancel()
+            with suppress(Exception):  # the work's own error matters
+                await self._finish(reporting)
             raise
         finally:
             clock.cancel()
-            if reporting:
-                # Asked to finish, not cancelled: a note that is being sent would be lost, or sent twice.
-                self._finished.set()
-                self._wake.set()
-                await reporting
+            self._begin = None
+        await self._finish(reporting)
         if self._unsent:
             await self._send_text()
         return outcome
+
+    async def _finish(self, reporting: "asyncio.Task[None] | None") -> None:
+        self._finished.set()
+        self._wake.set()
+        if reporting:
+            await reporting
 
     def _wake_up(self) -> None:
         self._wake.set()

@@ -223,9 +223,11 @@ async def test_a_cancelled_call_does_not_wait_for_a_host_that_takes_no_notes(how
 @pytest.mark.quick
 async def test_nothing_is_told_after_the_result() -> None:
     recorder = Recorder()
-    await ProgressNotes(recorder, interval=0).during(anyio.lowlevel.checkpoint)
+    notes = ProgressNotes(recorder, interval=0)
+    await notes.during(anyio.lowlevel.checkpoint)
     told = list(recorder.notes)
 
+    notes.status("waiting", "too late")
     await anyio.sleep(2 * progress.STATUS_SECONDS)  # of the quick loop's clock
 
     assert recorder.notes == told
@@ -244,6 +246,23 @@ async def test_a_host_that_cannot_be_told_fails_the_call() -> None:
         await anyio.lowlevel.checkpoint()
 
     with pytest.raises(BrokenPipeError):
+        await notes.during(work)
+
+
+async def test_of_two_errors_that_of_the_work_counts() -> None:
+    async def broken_host(progress: float, message: str, phase: Phase) -> None:
+        del progress, message
+        if phase == "writing":
+            raise BrokenPipeError
+
+    notes = ProgressNotes(broken_host, interval=0)
+
+    async def work() -> None:
+        notes.write("a")
+        await anyio.lowlevel.checkpoint()
+        raise UpstreamUnavailable("connection_closed")
+
+    with pytest.raises(UpstreamUnavailable):
         await notes.during(work)
 
 

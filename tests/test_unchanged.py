@@ -6,13 +6,13 @@ from alaya_mcp.accounts import Account, open_account
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import RequestRejected
-from tests.calls import connected, content_of, text_of
-from tests.upstream import SERVICE, Upstream, in_turn, says
+from tests.calls import CHAT, connected, content_of, text_of
+from tests.upstream import SERVICE, Upstream, in_turn, replies, says
 
 pytestmark = [pytest.mark.anyio]
 
 MOST = 64
-"""Deployments whose last answer is remembered."""
+"""Deployments that are remembered."""
 
 
 async def looked_at(account: Account, service_id: str = SERVICE) -> Deployment:
@@ -57,34 +57,47 @@ async def test_what_is_computed_of_a_deployment_is_computed_once_for_each_id() -
     assert asked == ["a", "b"]
 
 
-async def test_only_what_has_not_changed_is_the_same_object() -> None:
+def count(told: Deployment, service_id: str) -> list[str]:
+    """Something that is computed of a deployment: another object each time."""
+    return [told.name or "", service_id]
+
+
+async def test_what_was_computed_of_a_deployment_stays_until_it_changes() -> None:
     async with Upstream() as upstream, open_account(upstream.settings()) as account:
         first, second = await looked_at(account), await looked_at(account)
         upstream.deployment["name"] = "renamed"
         third = await looked_at(account)
 
-    assert second is first
-    assert (first.name, third.name) == ("scripted", "renamed")
+    assert second.once(count, SERVICE) is first.once(count, SERVICE)
+    assert third.once(count, SERVICE) == ["renamed", SERVICE]
+    assert second is not first, "each lookup is an object of its own"
 
 
-@pytest.mark.parametrize("others", [MOST - 1, MOST])
-async def test_what_was_looked_at_longest_ago_is_forgotten(others: int) -> None:
+async def test_names_that_only_the_engine_tells_are_asked_for_again_after_a_lookup_that_found_no_change() -> None:
+    async with Upstream(chat=replies("hi"), models=says(200, {"data": [{"id": "one"}]})) as upstream:
+        upstream.deployment["servedName"] = []
+        async with connected(upstream.settings()) as client:
+            for _ in range(2):
+                await client.call_tool(CHAT, {"prompt": "x"})
+                await client.call_tool("get_deployment")
+            upstream.models = says(200, {"data": [{"id": "two"}]})
+            last = await client.call_tool(CHAT, {"prompt": "x"})
+
+    assert content_of(last)["model"] == "two"
+    assert len(upstream.asked("/v1/models")) == 3
+
+
+async def test_what_was_looked_at_longest_ago_is_forgotten() -> None:
     async with Upstream() as upstream, open_account(upstream.settings()) as account:
-        first = await looked_at(account, "first")
-        await looked_at(account, "early")
-        for number in range(others - 1):
+        early, first = await looked_at(account, "early"), await looked_at(account, "first")
+        for number in range(MOST - 2):
             await looked_at(account, f"other-{number}")
+        again = await looked_at(account, "early")
+        await looked_at(account, "one more")
 
-        assert (await looked_at(account, "first") is first) is (others < MOST)
-
-
-async def test_a_large_answer_is_not_kept() -> None:
-    async with Upstream() as upstream, open_account(upstream.settings()) as account:
-        upstream.deployment["extensions"] = "x" * 2**16
-        first, second = await looked_at(account), await looked_at(account)
-
-    assert second is not first
-    assert second == first
+        assert again.once(count, "x") is early.once(count, "x")
+        assert (await looked_at(account, "early")).once(count, "x") is early.once(count, "x")
+        assert (await looked_at(account, "first")).once(count, "x") is not first.once(count, "x")
 
 
 async def test_what_is_no_deployment_is_refused_each_time() -> None:
@@ -95,4 +108,7 @@ async def test_what_is_no_deployment_is_refused_each_time() -> None:
         for _ in range(2):
             with pytest.raises(RequestRejected):
                 await looked_at(account)
-        assert await looked_at(account) == first
+        again = await looked_at(account)
+
+    assert again == first
+    assert again.once(count, "x") is not first.once(count, "x"), "nothing is remembered of what was refused"

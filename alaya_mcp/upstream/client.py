@@ -3,8 +3,10 @@
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import sha256
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -22,7 +24,7 @@ from alaya_mcp.deployment.wire import (
     parse_deployment,
     parse_page,
 )
-from alaya_mcp.errors import UnexpectedResponse
+from alaya_mcp.errors import AlayaError, UnexpectedResponse
 from alaya_mcp.origins import Credential, Origin, UrlRefused, service_endpoint
 from alaya_mcp.upstream.error_text import is_about_stream_options
 from alaya_mcp.upstream.explain import explain_answer
@@ -38,8 +40,7 @@ from alaya_mcp.upstream.transport import Transport
 
 _REFUSED: Final = frozenset({400, 422})
 _MOST_KEPT: Final = 64
-"""Deployments whose last body is kept: one that has not changed is not parsed again."""
-_LARGEST_KEPT: Final = 2**16
+"""Deployments that are remembered to see whether they have changed."""
 _T = TypeVar("_T")
 
 
@@ -90,18 +91,22 @@ class AlayaClient:
             AlayaError: each control-plane row of docs/errors.md.
         """
         path = f"deployment/{quote(service_id, safe='')}"
-        return await self._read(path, partial(self._parsed, service_id), service_id, deadline)
+        try:
+            return await self._read(path, partial(self._parsed, service_id), service_id, deadline)
+        except AlayaError:
+            self._last.pop(service_id, None)
+            raise
 
     def _parsed(self, service_id: str, body: bytes) -> Deployment:
-        """Return the deployment in a body: the same object as before, with all that was computed of it, if it is."""
-        last, deployment = self._last.pop(service_id, (None, None))
-        if deployment is None or last != body:
+        """Return the deployment in a body; one that has not changed is a copy, with what was computed of it."""
+        digest = sha256(body).digest()
+        last, deployment = self._last.pop(service_id, (b"", None))
+        if deployment is None or last != digest:
             deployment = parse_deployment(body)
-        if len(body) <= _LARGEST_KEPT:
-            self._last[service_id] = body, deployment
-            if len(self._last) > _MOST_KEPT:
-                self._last.popitem(last=False)
-        return deployment
+        self._last[service_id] = digest, deployment
+        if len(self._last) > _MOST_KEPT:
+            self._last.popitem(last=False)
+        return copy(deployment)  # each lookup is an object of its own: what depends on the lookup compares them
 
     async def deployments(self, page: int, size: int, deadline: Deadline, name: str | None = None) -> Page:
         """Return one page of the account's deployments.
