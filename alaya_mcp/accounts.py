@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
+from alaya_mcp.chat.asking import ChatLimits
 from alaya_mcp.chat.chats import ChatResources, Chats
 from alaya_mcp.chat.concurrency import Places
-from alaya_mcp.chat.kept_replies import KEPT_SECONDS, ReplyStore
+from alaya_mcp.chat.generation import Generations
+from alaya_mcp.chat.replies import KEPT_SECONDS, ReplyStore
 from alaya_mcp.chat.structured import SchemaChecks
 from alaya_mcp.clock import Clock
 from alaya_mcp.config.settings import Settings
@@ -57,15 +59,20 @@ class Shared:
     def __init__(self, max_concurrency: int, transport: Transport, clock: Clock = _CLOCK) -> None:
         self.transport = transport
         self.clock = clock
-        self._resources = ChatResources(Places(max_concurrency), SchemaChecks(), ReplyStore(now=clock.now))
+        self._generations = Generations()
+        self._resources = ChatResources(
+            Places(max_concurrency), SchemaChecks(), ReplyStore(now=clock.now), self._generations
+        )
 
     async def __aenter__(self) -> Self:
         await self.transport.__aenter__()
+        await self._generations.__aenter__()
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
+        await self._generations.__aexit__(exc_type, exc, tb)
         await self.transport.__aexit__(exc_type, exc, tb)
 
     def account(self, settings: Settings) -> Account:
@@ -80,8 +87,12 @@ class Shared:
             names,
             resources=self._resources,
             account=settings.credential,
-            idle_seconds=settings.idle_seconds,
-            reply_bytes=settings.max_reply_bytes,
+            limits=ChatLimits(
+                settings.idle_seconds,
+                settings.max_reply_bytes,
+                settings.generation_seconds,
+                settings.abandon_seconds,
+            ),
         )
         return Account(settings, settings.account, client, names, cache, chats)
 

@@ -38,7 +38,7 @@ ArgumentCause = Literal[
     "schema_unusable",
     "read_on_with_question",
     "read_on_unknown",
-    "read_on_past_the_end",
+    "background_unavailable",
     "reply_not_kept",
     "resource_unknown",
     "resource_reference_unusable",

@@ -15,7 +15,16 @@ Scalar = Any
 """A number, or text if upstream's is not a number; `Any` keeps unions out of the schema."""
 
 TruncatedReason = Literal[
-    "max_tokens", "deadline", "idle", "stream_cut", "upstream_error", "size_cap", "content_filter"
+    "max_tokens",
+    "deadline",
+    "idle",
+    "stream_cut",
+    "upstream_error",
+    "size_cap",
+    "still_generating",
+    "abandoned",
+    "cancelled",
+    "content_filter",
 ]
 Availability = Literal["all", "some", "none"]
 ReportedBy = Literal["both", "control_plane", "engine"]
@@ -249,9 +258,9 @@ class ChatResult(ResultModel):
     served_by: str | None = Field(default=None, description="Model that answered, as the engine reports")
     truncated: bool = Field(description="Whether the reply is incomplete")
     truncated_reason: TruncatedReason | None = Field(
-        default=None, description="size_cap: the rest is kept, see read_on"
+        default=None, description="still_generating, size_cap: there is more, see read_on"
     )
-    read_on: str | None = Field(default=None, description="Pass as read_on to get the next part")
+    read_on: str | None = Field(default=None, description="Call again with this alone, as read_on, for the next part")
     warnings: list[str] = Field(description="What to be careful about")
     finish_reason: str | None = Field(default=None, description="Why the engine stopped; absent when it was cut off")
     stop_reason: str | None = Field(default=None, description="The stop string, or token, that ended it")

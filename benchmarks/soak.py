@@ -1,8 +1,9 @@
 """Ten thousand mixed chats on one connection: does anything leak?
 
-One chat in five meets a fault of the sandbox, one in ten is cancelled in the middle of its answer. Afterwards the
-server must hold no more tasks, connections and descriptors than before, and no more memory in use.
-The room for large replies is filled before the first measurement, since it is meant to be used.
+One chat in five meets a fault of the sandbox, one in ten is cancelled in the middle of its answer; of the others a
+third are begun in the background and collected, and a tenth are begun and never read. Afterwards the server must hold
+no more tasks, connections and descriptors than before, and no more memory in use.
+The room for replies is filled before the first measurement, since it is meant to be used.
 
     python -m benchmarks.soak [--chats 10000] [--at-once 32] [--json FILE]
 
@@ -28,6 +29,8 @@ _CHAT: Final = "chat_with_deployment"
 _LARGE: Final = f"sandbox: repeat 200 {'x' * 300}"
 _CANCELLED: Final = 0.1
 """Share of chats that are cancelled."""
+_ABANDONED: Final = 7
+"""Last digit of the chats that are begun and never read."""
 _FILLING: Final = 600
 """Large replies before the first measurement."""
 _CONNECTION_SECONDS: Final = 5.0
@@ -35,6 +38,7 @@ _CONNECTION_SECONDS: Final = 5.0
 _SAMPLES: Final = 10
 _FAULT_SECONDS: Final = 3
 """Budget of a chat that meets a fault: several of them never end by themselves."""
+_ABANDON_SECONDS: Final = 2
 _SCHEMA: Final = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
 _MAY_GROW: Final = 1.1
 """Memory in use after the soak, against before."""
@@ -104,6 +108,11 @@ class Soak:
         elif kind < self._faulty + _CANCELLED:
             await self._cancelled(number)
             self.outcomes["cancelled"] += 1
+        elif number % 10 == _ABANDONED:
+            reason = await self._outcome(number, {"prompt": "sandbox: slow 60", "background": True})
+            self.outcomes[f"abandoned: {reason}"] += 1
+        elif number % 3 == 0:
+            self.outcomes[f"collected: {await self._collected(number)}"] += 1
         else:
             self.outcomes[await self._outcome(number, self._plain(number))] += 1
 
@@ -120,12 +129,21 @@ class Soak:
             case _:
                 return {"prompt": f"sandbox: repeat 20 w{number}"}
 
+    async def _collected(self, number: int) -> str:
+        """Begin a reply in the background, and read it to its end."""
+        arguments = {**self._plain(number), "background": True}
+        while True:
+            result = await self._result(number, arguments)
+            if result["isError"] or "read_on" not in result["structuredContent"]:
+                return _outcome_in(result)
+            arguments = {"read_on": result["structuredContent"]["read_on"]}
+
     async def _outcome(self, number: int, arguments: dict[str, Any]) -> str:
+        return _outcome_in(await self._result(number, arguments))
+
+    async def _result(self, number: int, arguments: dict[str, Any]) -> dict[str, Any]:
         params = {"name": _CHAT, "arguments": arguments, "_meta": {"progressToken": f"t{number}"}}
-        result = (await self._server.request(number, "tools/call", params))["result"]
-        if result["isError"]:
-            return result["_meta"]["com.alayanew.mcp/error"]["code"]
-        return result["structuredContent"].get("truncated_reason", "whole")
+        return (await self._server.request(number, "tools/call", params))["result"]
 
     async def _cancelled(self, number: int) -> None:
         token = f"t{number}"
@@ -157,6 +175,12 @@ class Soak:
         return Quiet(one.megabytes(), one.descriptors(), tasks)
 
 
+def _outcome_in(result: dict[str, Any]) -> str:
+    if result["isError"]:
+        return result["_meta"]["com.alayanew.mcp/error"]["code"]
+    return result["structuredContent"].get("truncated_reason", "whole")
+
+
 async def soak(chats: int, at_once: int, seed: int, faulty: float) -> dict[str, Any]:
     """Run it; the figures."""
     async with Sandbox(token_delay=0) as sandbox:
@@ -165,6 +189,7 @@ async def soak(chats: int, at_once: int, seed: int, faulty: float) -> dict[str, 
             "ALAYA_ACCESS_KEY": sandbox.access_key,
             "ALAYA_SECRET_KEY": sandbox.secret_key,
             "ALAYA_SERVICE_ID": sandbox.default_service_id,
+            "ALAYA_ABANDON_SECONDS": str(_ABANDON_SECONDS),
         }
         async with server([sys.executable, "-m", "benchmarks.observed_server"], environ) as one:
             run = Soak(one, chats, at_once, seed, faulty)

@@ -11,9 +11,8 @@ import httpx2
 import pytest
 
 from alaya_mcp.accounts import Account, Accounts, Shared
-from alaya_mcp.chat.chats import ChatRequest
 from alaya_mcp.chat.concurrency import Places
-from alaya_mcp.chat.request import Turn
+from alaya_mcp.chat.request import ChatRequest, Turn
 from alaya_mcp.clock import Clock
 from alaya_mcp.config.settings import Settings, load_settings
 from alaya_mcp.deadline import Deadline
@@ -81,6 +80,11 @@ def says(*texts: str) -> Callable[[httpx2.Request], httpx2.Response]:
 async def chat(account: Account, prompt: str = "x", **more: Any) -> Any:  # noqa: ANN401 a result, or its absence
     request = ChatRequest((Turn("user", prompt),), **more)
     return (await account.chats.run(SERVICE, request, Deadline.after(600), notes())).result
+
+
+async def rest(account: Account, read_on: str) -> Any:  # noqa: ANN401 a result
+    """The next part of a reply."""
+    return (await account.chats.read_on(read_on, Deadline.after(600), notes())).result
 
 
 async def test_a_chat_needs_no_socket() -> None:
@@ -214,7 +218,7 @@ async def test_a_caller_has_its_own_settings_and_the_replies_of_its_credential()
         with accounts.using(settings_of("a")) as first, accounts.using(other) as second:
             assert (first.settings.timeout_seconds, second.settings.timeout_seconds) == (50, 7)
             reply = await chat(first, reply_bytes=4_000)
-            assert second.chats.read_on(reply.read_on).result.content
+            assert (await rest(second, reply.read_on)).content
 
 
 async def test_there_are_no_more_than_so_many_and_none_is_closed_under_a_call() -> None:
@@ -235,12 +239,12 @@ async def test_a_large_reply_is_read_on_by_its_own_account_alone() -> None:
         accounts = Accounts(shared)
         with accounts.using(settings_of("a")) as mine, accounts.using(settings_of("b")) as other:
             first = await chat(mine, reply_bytes=4_000)
-            rest = mine.chats.read_on(first.read_on)
+            more = await rest(mine, first.read_on)
             with pytest.raises(InvalidArguments):
-                other.chats.read_on(first.read_on)
+                await rest(other, first.read_on)
 
-            assert first.content + rest.result.content == "long " * 2_000
-            assert (len(mine.chats.kept.all()), other.chats.kept.all()) == (1, [])
+            assert first.content + more.content == "long " * 2_000
+            assert (len(mine.chats.replies()), other.chats.replies()) == (1, [])
 
 
 async def test_an_upstreams_cookies_are_neither_kept_nor_sent() -> None:

@@ -66,7 +66,8 @@ async def test_what_arrived_is_returned_with_the_reason_and_nothing_is_sent_agai
 
 async def test_at_the_deadline_what_arrived_is_returned() -> None:
     async with Upstream(chat=_text_then_silence) as upstream:
-        content = content_of(await call(upstream.settings(), CHAT, prompt="x", timeout_seconds=40))
+        settings = upstream.settings(ALAYA_GENERATION_SECONDS="0")
+        content = content_of(await call(settings, CHAT, prompt="x", timeout_seconds=40))
 
     assert (content["content"], content["truncated_reason"]) == ("half", "deadline")
 

@@ -96,7 +96,9 @@ def test_the_demo_shows_what_there_is_on_a_console_of_another_encoding() -> None
     assert "qwen3-support is a vLLM deployment" in text
     assert "- support-zh: model=support-zh" in text
     assert all(int(pieces) > 2 for pieces in re.findall(r"came in (\d+) pieces", text))
-    assert len(re.findall(r"came in \d+ pieces", text)) == 5
+    assert len(re.findall(r"came in \d+ pieces", text)) == 6
+    assert "truncated: still_generating" in text
+    assert '> chat_with_deployment {"read_on": "alaya://replies/' in text
     assert re.search(r"^starting", text, re.MULTILINE)
     assert "\nthinking, to the end:\n" in text
     assert "parsed: the reply above follows response_schema" in text

@@ -9,8 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from alaya_mcp.accounts import Shared
-from alaya_mcp.chat.chats import ChatRequest
-from alaya_mcp.chat.request import Turn
+from alaya_mcp.chat.request import ChatRequest, Turn
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.error_causes import Plane
 from alaya_mcp.progress import Phase, ProgressNotes

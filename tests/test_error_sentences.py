@@ -120,7 +120,7 @@ ABOUT: dict[Cause, str] = {
     "schema_unusable": "response_schema",
     "read_on_with_question": "read_on",
     "read_on_unknown": "read_on",
-    "read_on_past_the_end": "read_on",
+    "background_unavailable": "background",
     "reply_not_kept": "read_on",
     "resource_unknown": "resource",
     "resource_reference_unusable": "service_id",

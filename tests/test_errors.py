@@ -353,7 +353,8 @@ async def test_an_answer_that_breaks_off_before_any_text_is_unavailable_and_not_
 
 async def test_nothing_within_the_deadline_is_a_timeout(era: Era) -> None:
     async with Upstream(chat=hangs) as upstream:
-        result = await call(upstream.settings(), CHAT, era, prompt="hi", timeout_seconds=40)
+        settings = upstream.settings(ALAYA_GENERATION_SECONDS="0")
+        result = await call(settings, CHAT, era, prompt="hi", timeout_seconds=40)
 
         assert len(upstream.chats) == 1
     assert error_of(result) == {"code": "upstream_timeout", "retryable": True, "plane": "data"}

@@ -378,7 +378,8 @@ async def test_a_reply_cut_at_the_deadline_has_the_count_so_far() -> None:
         await exchange.hang()
 
     async with Upstream(chat=handler) as upstream:
-        content = content_of(await call(upstream.settings(), CHAT, prompt="x", timeout_seconds=40))
+        settings = upstream.settings(ALAYA_GENERATION_SECONDS="0")
+        content = content_of(await call(settings, CHAT, prompt="x", timeout_seconds=40))
         sent = upstream.chats[0].json
 
     assert sent["stream_options"]["continuous_usage_stats"] is True

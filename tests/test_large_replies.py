@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp import Client, MCPError
 
-from alaya_mcp.chat.kept_replies import KeptReplies, ReplyStore
+from alaya_mcp.chat.reading import Outcome, Reading
+from alaya_mcp.chat.replies import End, Heading, ReplyStore, StopReason, StoredReply
 from alaya_mcp.chat.reply_window import ReplyWindow, cut, size_of
-from alaya_mcp.chat.stream.reply import Delta, Reply
 from alaya_mcp.errors import InvalidArguments
 from alaya_mcp.progress import Phase
 from alaya_mcp.results import ChatResult, Timing
@@ -42,25 +42,32 @@ async def test_a_reply_over_the_cap_is_cut_and_the_rest_is_had_by_reading_on(wor
         listed = await client.list_resources()
 
         assert len(upstream.chats) == 1
-    assert (first["truncated"], first["truncated_reason"], first["finish_reason"]) == (True, "size_cap", "stop")
+    assert (first["truncated"], first["truncated_reason"], first.get("finish_reason")) == (True, "size_cap", None)
     assert CAP - 1_000 <= size_of(first["content"]) <= CAP
     assert first["content"].endswith((". ", "。"))
     assert "".join(parts) == whole
     assert len(parts) > 2
-    assert (part["truncated"], part["model"]) == (False, "base")
+    assert (part["truncated"], part["model"], part["finish_reason"]) == (False, "base", "stop")
     assert resource.contents[0].model_dump()["text"] == whole
     assert [str(each.uri) for each in listed.resources] == ["alaya://deployments", uri]
-    assert not {"usage", "reasoning", "messages", "tool_calls"} & set(part)
     assert f"\nread_on: {first['read_on']}\n" in text_of(result).split("\n---\n")[0]
     assert json.dumps(first).count(uri) == text_of(result).count(uri) == 1
 
 
-async def test_a_conversation_is_not_returned_with_a_reply_that_is_not_whole() -> None:
-    async with Upstream(chat=replies(*LATIN)) as upstream:
-        content = content_of(await call(upstream.settings(), CHAT, prompt="x", return_messages=True))
+async def test_the_conversation_of_a_reply_in_parts_is_too_large_to_be_returned() -> None:
+    async with Upstream(chat=replies(*LATIN)) as upstream, connected(upstream.settings()) as client:
+        parts = await read_to_its_end(client, prompt="x", return_messages=True)
 
-    assert "messages" not in content
-    assert any("read the rest, then add it" in warning for warning in content["warnings"])
+    assert not any("messages" in part for part in parts)
+    assert any("too large to be returned" in warning for warning in parts[-1]["warnings"])
+
+
+async def read_to_its_end(client: Client, **arguments: object) -> list[dict[str, Any]]:
+    """All parts of a reply."""
+    parts = [content_of(await client.call_tool(CHAT, arguments))]
+    while "read_on" in parts[-1]:
+        parts.append(content_of(await client.call_tool(CHAT, {"read_on": parts[-1]["read_on"]})))
+    return parts
 
 
 async def test_a_reply_up_to_the_cap_is_shown_whole() -> None:
@@ -84,13 +91,11 @@ async def test_what_cut_the_reply_itself_is_told_with_its_last_part() -> None:
         await exchange.events(text_chunk("".join(LATIN)), text_chunk(finish_reason="length"), DONE)
 
     async with Upstream(chat=ends_at_max_tokens) as upstream, connected(upstream.settings()) as client:
-        first = part = content_of(await client.call_tool(CHAT, {"prompt": "x"}))
-        while "read_on" in part:
-            part = content_of(await client.call_tool(CHAT, {"read_on": part["read_on"]}))
+        *parts, last = await read_to_its_end(client, prompt="x")
 
-    assert first["truncated_reason"] == "size_cap"
-    assert any("max_tokens" in warning for warning in first["warnings"])
-    assert part["truncated_reason"] == "max_tokens"
+    assert {part["truncated_reason"] for part in parts} == {"size_cap"}
+    assert any("max_tokens" in warning for warning in last["warnings"])
+    assert last["truncated_reason"] == "max_tokens"
 
 
 @pytest.mark.parametrize("interval", ["0", "60000"])
@@ -120,17 +125,11 @@ async def test_thinking_has_a_third_of_the_room_and_data_and_conversation_are_le
         await exchange.events(thought, text_chunk(text), text_chunk(finish_reason="stop"), DONE)
 
     history = [{"role": "user", "content": "y" * 50_000}]
-    async with Upstream(chat=thinks) as upstream:
-        content = content_of(
-            await call(
-                upstream.settings(),
-                CHAT,
-                messages=history,
-                return_messages=True,
-                response_schema={"type": "object"},
-            )
-        )
+    async with Upstream(chat=thinks) as upstream, connected(upstream.settings()) as client:
+        asked = {"messages": history, "return_messages": True, "response_schema": {"type": "object"}}
+        *_, content = await read_to_its_end(client, **asked)
 
+    assert any("follows response_schema; parsed is left out" in warning for warning in content["warnings"])
     assert size_of(content["reasoning"]) <= CAP // 3
     assert "messages" not in content
     assert "parsed" not in content
@@ -170,52 +169,102 @@ async def test_a_reply_that_is_not_kept_is_told_so_in_both_ways(era: Era) -> Non
     assert "alaya://replies/{reply_id}" in [template.uri_template for template in templates.resource_templates]
 
 
-FACTS = ChatResult(service_id="s", model="m", content="", truncated=True, timing=Timing(total_seconds=1), warnings=[])
+FACTS = ChatResult(service_id="s", model="m", content="", truncated=False, timing=Timing(total_seconds=1), warnings=[])
+
+
+class Nobody:
+    """A writer that has written everything."""
+
+    def stop(self, reason: StopReason) -> None:
+        """Nothing is being written."""
+
+    def extend(self, until: float) -> None:
+        """Nothing is being written."""
+
+
+class Shelf:
+    """The replies of one account that have ended."""
+
+    def __init__(self, store: ReplyStore | None = None) -> None:
+        self.store = store or ReplyStore()
+
+    def keep(self, text: str) -> StoredReply:
+        """A reply that has ended, and that somebody knows."""
+        reply = self.store.put("mine", Nobody(), 60)
+        reply.is_known = True
+        reply.begin(Heading("s", "m", (), 0))
+        reply.write(text)
+        self.store.end(reply, End(FACTS))
+        return reply
+
+    def part(self, uri: str, room: int) -> Outcome:
+        """What one call reads of it."""
+        reply, start = self.store.find("mine", uri)
+        reading = Reading(Told(), start=start, room=room)
+        with self.store.follow(reply, reading, start=start, until=0):
+            return reading.outcome(reply)
+
+    def parts(self, uri: str, room: int) -> list[str]:
+        """The texts of all parts from there on."""
+        texts: list[str] = []
+        read_on: str | None = uri
+        while read_on:
+            result = self.part(read_on, room).result
+            texts.append(result.content)
+            read_on = result.read_on
+        return texts
 
 
 async def test_the_oldest_go_when_the_budget_is_full() -> None:
-    kept = KeptReplies(ReplyStore(budget=100), "mine")
-    first, second, third = (kept.keep(char * 40, FACTS, None) for char in "abc")
-    assert first
-    assert second
-    assert third
+    room = len(FACTS.model_dump_json())
+    shelf = Shelf(ReplyStore(budget=100 + 2 * room))
+    first, second, third = (shelf.keep(char * 40) for char in "abc")
 
-    assert [each.text for each in kept.all()] == [b"b" * 40, b"c" * 40]
+    assert shelf.store.all("mine") == [second, third]
     with pytest.raises(InvalidArguments):
-        kept.find(first.uri)
-    assert kept.keep("d" * 101, FACTS, None) is None
-    assert len(kept.all()) == 2
+        shelf.part(first.uri, 100)
+
+
+async def test_a_reply_that_is_being_written_stays_whatever_the_budget() -> None:
+    shelf = Shelf(ReplyStore(budget=100))
+    written = shelf.store.put("mine", Nobody(), 60)
+    written.write("x" * 1_000)
+    last = [shelf.keep("y") for _ in range(4)][-1]
+
+    assert shelf.store.all("mine") == [written, last]
 
 
 async def test_they_go_when_their_time_is_over() -> None:
     now = 0.0
-    kept = KeptReplies(ReplyStore(seconds=60, now=lambda: now), "mine")
-    entry = kept.keep("text", FACTS, None)
-    assert entry
+    shelf = Shelf(ReplyStore(seconds=60, now=lambda: now))
+    entry = shelf.keep("text")
     now = 61.0
 
-    assert kept.all() == []
+    assert shelf.store.all("mine") == []
     with pytest.raises(InvalidArguments):
-        kept.part(entry.uri, 100)
+        shelf.part(entry.uri, 100)
 
 
-async def test_reading_past_the_end_is_refused() -> None:
-    kept = KeptReplies(ReplyStore(), "mine")
-    entry = kept.keep("abc", FACTS, None)
-    assert entry
+async def test_a_reply_that_nobody_was_told_of_goes_with_its_call() -> None:
+    shelf = Shelf()
+    reply = shelf.store.put("mine", Nobody(), 60)
+    reading = Reading(Told(), room=100)
+    with shelf.store.follow(reply, reading, until=0):
+        reply.write("text")
+        shelf.store.end(reply, End(FACTS))
+        assert reading.outcome(reply).result.content == "text"
 
-    with pytest.raises(InvalidArguments) as raised:
-        kept.part(f"{entry.uri}?from=3", 1_000)
-    assert (raised.value.cause, raised.value.count) == ("read_on_past_the_end", 3)
+    assert shelf.store.all("mine") == []
 
 
-@pytest.mark.parametrize("start", range(9))
+@pytest.mark.parametrize("start", range(12))
 async def test_reading_may_start_anywhere(start: int) -> None:
-    kept = KeptReplies(ReplyStore(), "mine")
-    entry = kept.keep("a你👩b", FACTS, None)
-    assert entry
+    shelf = Shelf()
+    entry = shelf.keep("a你👩b")
 
-    assert kept.part(f"{entry.uri}?from={start}", 1_000)[0].content in "a你👩b"
+    text = shelf.part(f"{entry.uri}?from={start}", 1_000).result.content
+    assert "a你👩b".endswith(text)
+    assert len(text.encode()) <= max(0, 9 - start)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +295,7 @@ class Told:
     def status(self, phase: Phase, words: str, detail: str = "") -> None:
         """Not asked for here."""
 
-    def think(self) -> None:
+    def think(self, pieces: int = 1) -> None:
         """Not asked for here."""
 
     def write(self, text: str) -> None:
@@ -262,9 +311,9 @@ TEXTS = st.lists(st.text(alphabet=st.characters(codec="utf-8"), max_size=400), m
 def test_the_window_shows_a_beginning_that_fits_however_the_text_comes(pieces: list[str], cap: int) -> None:
     whole = "".join(pieces)
     told = Told()
-    window = ReplyWindow(cap, Reply(), told)
+    window = ReplyWindow(cap, told)
     for piece in pieces:
-        window.take(Delta(piece))
+        window.take(piece)
     window.finish()
     given_out = "".join(told.text)
 
@@ -287,27 +336,17 @@ def test_a_cut_fits_and_is_a_beginning(text: str, room: int) -> None:
 
 @pytest.mark.parametrize("start", range(1, 8))
 async def test_reading_on_from_the_middle_of_a_character_misses_and_repeats_nothing(start: int) -> None:
-    kept = KeptReplies(ReplyStore(), "mine")
-    text = "你好世界" * 100
-    entry = kept.keep(text, FACTS, None)
-    assert entry
-    parts: list[Any] = [kept.part(f"{entry.uri}?from={start}", 100)[0]]
-    while parts[-1].read_on:
-        parts.append(kept.part(parts[-1].read_on, 100)[0])
+    shelf, text = Shelf(), "你好世界" * 100
+    parts = shelf.parts(f"{shelf.keep(text).uri}?from={start}", 100)
 
-    assert "".join(part.content for part in parts) == text.encode()[start:].decode("utf-8", "ignore")
+    assert "".join(parts) == text.encode()[start:].decode("utf-8", "ignore")
 
 
 async def test_every_part_of_any_text_is_read_once() -> None:
-    kept = KeptReplies(ReplyStore(), "mine")
+    shelf = Shelf()
     text = ("word " * 50 + "你好，世界。" * 30 + "👩‍🚀" * 40) * 9  # noqa: RUF001 Chinese punctuation
-    entry = kept.keep(text, FACTS, None)
-    assert entry
-    parts: list[Any] = [kept.part(entry.uri, 700)[0]]
-    while parts[-1].read_on:
-        parts.append(kept.part(parts[-1].read_on, 700)[0])
 
-    assert "".join(part.content for part in parts) == text
+    assert "".join(shelf.parts(shelf.keep(text).uri, 700)) == text
 
 
 CLIPPED = {"Cline": 8_000, "github-copilot-cli": 20_000, "qwen-cli-mcp-client-alaya": 25_000}

@@ -261,6 +261,25 @@ async def test_a_signal_ends_the_process_and_its_upstream_connection(sent: signa
         await server.process.wait()
 
 
+@pytest.mark.parametrize("end", ["stdin", "SIGTERM"])
+async def test_a_reply_in_the_background_ends_with_the_server(end: str) -> None:
+    if end == "SIGTERM" and sys.platform == "win32":
+        pytest.skip("Windows has no such signal to send")
+    async with Sandbox(token_delay=0.01) as sandbox, host(**environ_of(sandbox)) as server:
+        await server.initialize()
+        await server.call(1, CHAT, prompt="sandbox: repeat 5000 word", background=True)
+        begun = (await server.answer(1))["result"]["structuredContent"]
+        await sandbox.stats.wait_for(lambda stats: stats.chats_active == 1)
+        if end == "stdin":
+            assert await server.leave() == 0
+        else:
+            server.process.send_signal(signal.SIGTERM)
+            await server.process.wait()
+        await sandbox.stats.wait_for(lambda stats: stats.chats_aborted == 1)
+
+    assert (begun["truncated_reason"], begun["content"]) == ("still_generating", "")
+
+
 @pytest.mark.parametrize("modern", [False, True])
 async def test_a_cancelled_call_closes_its_upstream_connection_and_is_not_answered(modern: bool) -> None:
     async with Sandbox(token_delay=0.01) as sandbox, host(**environ_of(sandbox), **LONG_BUDGET) as server:

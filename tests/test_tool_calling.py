@@ -233,14 +233,14 @@ async def test_calls_larger_than_a_result_are_left_out_and_told() -> None:
     assert len(text_of(result)) < 40_000
 
 
-async def test_what_is_kept_of_a_large_reply_is_its_text_alone() -> None:
+async def test_the_tool_calls_of_a_large_reply_come_with_its_last_part() -> None:
     chunks = [calls_chunk(piece(json.dumps({"a": "x" * 9_000}), id="c0", name="f")), text_chunk("word " * 9_000)]
     async with Upstream(chat=asks(*chunks)) as upstream, connected(upstream.settings()) as client:
         first = content_of(await client.call_tool(CHAT, {"prompt": "x", "tools": [WEATHER]}))
-        part = content_of(await client.call_tool(CHAT, {"read_on": first["read_on"]}))
+        last = content_of(await client.call_tool(CHAT, {"read_on": first["read_on"]}))
 
-    assert "tool_calls" in first
-    assert not {"tool_calls", "usage", "reasoning", "messages"} & set(part)
+    assert not {"tool_calls", "usage", "reasoning", "messages"} & set(first)
+    assert [each["id"] for each in last["tool_calls"]] == ["c0"]
 
 
 async def test_ids_that_are_made_up_agree_within_a_result_and_differ_between_turns() -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from alaya_mcp.chat.model_choice import Choice
 from alaya_mcp.chat.remark import Remark
-from alaya_mcp.chat.reply_window import ReplyWindow, cut, size_of
+from alaya_mcp.chat.reply_window import cut, size_of
 from alaya_mcp.chat.request import Features, Turn
 from alaya_mcp.chat.stream.answer_fields import cut_by
 from alaya_mcp.chat.stream.decoder import AnswerDecoder, Ending
@@ -37,14 +37,16 @@ class Limits:
     """The limits of an answer.
 
     Attributes:
-        budget: Seconds of the whole call.
+        seconds: Of the whole call or, where a reply outlives it, of the generation.
         idle: Seconds of silence.
         reply_bytes: Bytes of the reply, in UTF-8, that a result shows at most.
+        outlives: Whether the reply outlives its call.
     """
 
-    budget: float
+    seconds: float
     idle: float
     reply_bytes: int
+    outlives: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,6 @@ class Exchange:
         asked: The request.
         choice: The model.
         decoder: The decoded response.
-        window: The text shown while it arrived.
         ending: How it ended.
         times: Its timestamps.
         limits: Its limits.
@@ -89,7 +90,6 @@ class Exchange:
     asked: Asked
     choice: Choice
     decoder: AnswerDecoder
-    window: ReplyWindow
     ending: Ending
     times: Timestamps
     limits: Limits
@@ -109,11 +109,6 @@ class Exchange:
     def content(self) -> str:
         """The whole reply without its thinking."""
         return self.orphan[1] if self.orphan else self.decoder.reply.content
-
-    @cached_property
-    def shown(self) -> str:
-        """The reply as far as the result shows it."""
-        return cut(self.content, self.limits.reply_bytes) if self.orphan else self.window.shown
 
     @property
     def is_all_thinking(self) -> bool:
@@ -154,11 +149,6 @@ class Exchange:
         is_data_alone = self.structured is not None and self.structured.is_alone
         return continued is not None and not is_data_alone and not starts_over(continued.content, self.content)
 
-    @property
-    def is_shown_whole(self) -> bool:
-        """Whether the result shows the whole reply."""
-        return size_of(self.shown) == size_of(self.content)
-
     @cached_property
     def reasoning(self) -> str:
         """The thinking."""
@@ -190,7 +180,7 @@ class Exchange:
         text = self.content
         # A truncated number may have lost digits; objects, lists and strings show where they end.
         shows_its_end = text.lstrip().startswith(("{", "[", '"', "```")) or text[-1:].isspace()
-        if not text or not self.is_shown_whole or (self.reason and not shows_its_end):
+        if not text or (self.reason and not shows_its_end):
             return ()
         continued = self.asked.continued
         return (text, f"{continued.content}{text}") if continued else (text,)

@@ -1,12 +1,12 @@
-"""The outcome of a chat: a result with remarks on it, or an error. Large replies are kept."""
+"""How a chat ended: its result with remarks on it, or an error."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from alaya_mcp.chat.exchange import Asked, Exchange, Timestamps
-from alaya_mcp.chat.kept_replies import KeptReplies
 from alaya_mcp.chat.remark import CutKind, Kind, Remark
+from alaya_mcp.chat.replies import End
 from alaya_mcp.chat.reply_window import size_of
 from alaya_mcp.chat.request import Turn
 from alaya_mcp.chat.stream.answer_fields import EngineError, cut_by
@@ -31,9 +31,12 @@ _FLAWS: Final[dict[Flaw, Kind]] = {
     "not_json": "call_not_json",
     "not_an_object": "call_not_an_object",
 }
+_STOPPED: Final = frozenset[TruncatedReason | None]({"deadline", "abandoned", "cancelled"})
 _CUTS: Final[dict[TruncatedReason, CutKind]] = {
     "max_tokens": "cut_at_max_tokens",
     "deadline": "cut_at_deadline",
+    "abandoned": "cut_when_abandoned",
+    "cancelled": "cut_by_cancelling",
     "idle": "cut_by_silence",
     "content_filter": "cut_by_filter",
     "size_cap": "cut_by_size",
@@ -42,45 +45,35 @@ _CUTS: Final[dict[TruncatedReason, CutKind]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The outcome of a chat.
-
-    Attributes:
-        result: The reply, without warnings.
-        remarks: On the reply.
-    """
-
-    result: ChatResult
-    remarks: tuple[Remark, ...] = ()
-
-
-def outcome_of(exchange: Exchange, kept: KeptReplies) -> Outcome:
-    """Return the outcome of an answer; a reply too large for one result is kept.
+def end_of(exchange: Exchange) -> End:
+    """Return the end of a reply.
 
     Raises:
         AlayaError: no part of a reply arrived.
     """
     reply = exchange.decoder.reply
-    if not reply.begun and (exchange.finish_reason is None or cut_by(exchange.finish_reason) == "upstream_error"):
+    is_empty = not reply.begun and (
+        exchange.finish_reason is None or cut_by(exchange.finish_reason) == "upstream_error"
+    )
+    if is_empty and not (exchange.limits.outlives and exchange.ending.cut in _STOPPED):
         raise replace(_empty_answer_error(exchange), is_chat=True)
-    is_whole = exchange.is_shown_whole and exchange.has_all_calls
-    reason = exchange.reason if is_whole else "size_cap"
+    cut = exchange.reason if exchange.has_all_calls else "size_cap"
     calls = [call for call, _ in exchange.tool_calls]
     structured = exchange.structured
+    has_room = size_of(exchange.content) <= exchange.limits.reply_bytes
     messages, about_messages = _conversation(exchange) if exchange.asked.return_messages else (None, [])
-    result = ChatResult(
+    facts = ChatResult(
         service_id=exchange.engine.service_id,
         model=exchange.choice.model.asked,
         served_by=reply.served_by,
-        content=exchange.shown,
-        parsed=structured.value if structured else None,
+        content="",
+        parsed=structured.value if structured and has_room else None,
         tool_calls=calls or None,
         reasoning=exchange.shown_reasoning or None,
         finish_reason=exchange.finish_reason,
         stop_reason=reply.stop_reason if exchange.finish_reason else None,
-        truncated=reason is not None,
-        truncated_reason=reason,
+        truncated=cut is not None,
+        truncated_reason=cut,
         usage=reply.usage,
         system_fingerprint=reply.fingerprint,
         timing=_timing(reply, exchange.times),
@@ -88,20 +81,8 @@ def outcome_of(exchange: Exchange, kept: KeptReplies) -> Outcome:
         messages=messages,
     )
     remarks = (*_about(exchange, has_messages=messages is not None), *about_messages)
-    if exchange.is_shown_whole:
-        return Outcome(result, remarks)
-    result, about_the_rest = _kept(result, exchange, kept)
-    return Outcome(result, (*remarks, about_the_rest))
-
-
-def _kept(result: ChatResult, exchange: Exchange, kept: KeptReplies) -> tuple[ChatResult, Remark]:
-    """Return the result of a reply that is only partly shown, with `read_on` for the rest."""
-    shown, whole = size_of(result.content), size_of(exchange.content)
-    entry = kept.keep(exchange.content, result, exchange.reason)
-    if entry is None:
-        return result, Remark("too_large_to_keep", shown=shown, whole=whole)
-    read_on = f"{entry.uri}?from={shown}"
-    return result.model_copy(update={"read_on": read_on}), Remark("shown_in_part", shown=shown, whole=whole)
+    begins = size_of(reply.content) - size_of(exchange.content)
+    return End(facts, remarks, begins)
 
 
 def _empty_answer_error(exchange: Exchange) -> AlayaError:
@@ -121,7 +102,7 @@ def _empty_answer_error(exchange: Exchange) -> AlayaError:
             pass
     match exchange.ending.cut:
         case "deadline":
-            return UpstreamTimeout("no_answer", plane="data", seconds=limits.budget, service_id=service_id)
+            return UpstreamTimeout("no_answer", plane="data", seconds=limits.seconds, service_id=service_id)
         case "idle":
             return UpstreamTimeout("answer_stalled", plane="data", service_id=service_id, seconds=limits.idle)
         case "size_cap":
@@ -144,8 +125,6 @@ def _timing(reply: Reply, times: Timestamps) -> Timing:
 
 def _conversation(exchange: Exchange) -> tuple[list[ConversationMessage] | None, list[Remark]]:
     """Return the conversation to send next, and remarks on what it lacks."""
-    if not exchange.is_shown_whole:
-        return None, [Remark("conversation_incomplete")]
     turns = _with_reply(exchange.asked, exchange)
     notes: list[Remark] = []
     if any(image.startswith("data:") for turn in turns for image in turn.images):
@@ -160,7 +139,9 @@ def _conversation(exchange: Exchange) -> tuple[list[ConversationMessage] | None,
         )
         for turn in turns
     ]
-    room = exchange.limits.reply_bytes * _WHOLE_SHARE - size_of(exchange.shown) - size_of(exchange.shown_reasoning)
+    reply_bytes = exchange.limits.reply_bytes
+    shown = min(size_of(exchange.content), reply_bytes)
+    room = reply_bytes * _WHOLE_SHARE - shown - size_of(exchange.shown_reasoning)
     if size_of(json.dumps([message.model_dump() for message in messages], ensure_ascii=False)) > room:
         return None, [Remark("conversation_too_large")]
     return messages, notes
@@ -169,7 +150,7 @@ def _conversation(exchange: Exchange) -> tuple[list[ConversationMessage] | None,
 def _with_reply(asked: Asked, exchange: Exchange) -> list[Turn]:
     """Return the conversation with the reply: a continued message merged, a truncated tool call left out."""
     calls = tuple(call.model_dump() for call, flaw in exchange.tool_calls if flaw is None)
-    content, turns = exchange.shown, list(asked.turns)
+    content, turns = exchange.content, list(asked.turns)
     if asked.continued:
         del turns[-1]
         if exchange.went_on:
@@ -252,6 +233,8 @@ def _about_structure(exchange: Exchange) -> list[Remark]:
     if structured.problem:
         return [Remark("parsed_wrong", detail=structured.problem, joined=not structured.is_alone)]
     remarks = [Remark("pattern_unchecked", name=pattern) for pattern in structured.unchecked]
+    if size_of(exchange.content) > exchange.limits.reply_bytes:
+        remarks.append(Remark("parsed_too_large"))
     return [*remarks, Remark("parsed_null")] if structured.value is None else remarks
 
 
@@ -273,7 +256,8 @@ def about_the_ending(exchange: Exchange, *, has_messages: bool) -> list[Remark]:
             _CUTS[reason],
             name=exchange.finish_reason or "",
             detail=exchange.engine.subject.words(said) if said else "",
-            seconds=exchange.limits.budget if reason == "deadline" else exchange.limits.idle,
+            seconds=exchange.limits.seconds if reason == "deadline" else exchange.limits.idle,
+            outlived=exchange.limits.outlives,
             progress="thinking" if exchange.is_all_thinking else "nothing" if is_empty else "writing",
             may_not_think=exchange.is_all_thinking and asked.features.thinking != "off",
             can_go_on=bool(content) and is_text and reason not in {"size_cap", "content_filter"},

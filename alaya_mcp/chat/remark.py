@@ -10,6 +10,8 @@ from typing import Final, Literal
 CutKind = Literal[
     "cut_at_max_tokens",
     "cut_at_deadline",
+    "cut_when_abandoned",
+    "cut_by_cancelling",
     "cut_by_silence",
     "cut_by_filter",
     "cut_by_size",
@@ -26,11 +28,12 @@ ToolKind = Literal[
     "parsed_unchecked",
     "parsed_wrong",
     "parsed_null",
+    "parsed_too_large",
     "pattern_unchecked",
-    "conversation_incomplete",
     "conversation_too_large",
     "images_left_out",
     "later_part",
+    "still_generating",
 ]
 """Remarks about arguments or fields of a tool: only agents see these."""
 PlainKind = Literal[
@@ -57,7 +60,6 @@ PlainKind = Literal[
     "base_name_unknown",
     "engine_unknown",
     "shown_in_part",
-    "too_large_to_keep",
 ]
 Kind = CutKind | ToolKind | PlainKind
 
@@ -81,6 +83,7 @@ class Remark:
         more_tokens: Whether a larger max_tokens brings more.
         may_not_think: Whether thinking could be switched off.
         can_go_on: Whether the text can be continued.
+        outlived: Whether the reply outlived its call.
         joined: Whether it is about the reply joined to the message that it continues.
         has_messages: Whether the conversation is returned with the reply.
         asked_for_messages: Whether the conversation was requested.
@@ -97,6 +100,7 @@ class Remark:
     more_tokens: bool = False
     may_not_think: bool = False
     can_go_on: bool = False
+    outlived: bool = False
     joined: bool = False
     has_messages: bool = False
     asked_for_messages: bool = False
@@ -150,10 +154,7 @@ WORDS: Final[dict[Kind, Words]] = {
         f"The engine is unknown, so the adapter was requested as {of.name}, the form for vLLM; SGLang needs "
         "base-name:adapter."
     ),
-    "shown_in_part": lambda of: f"Only the first {of.shown} of {of.whole} bytes are shown.",
-    "too_large_to_keep": lambda of: (
-        f"Only the first {of.shown} of {of.whole} bytes are shown, and the whole is too large to be kept."
-    ),
+    "shown_in_part": lambda of: f"Only the first {of.shown} bytes are shown.",
 }
 """By kind, the same for every reader."""
 

@@ -7,8 +7,6 @@ is one and about a quarter of a token, a Chinese one is three and about one toke
 import unicodedata
 from typing import Final
 
-from alaya_mcp.chat.stream.reply import Delta, Reply
-from alaya_mcp.clock import now
 from alaya_mcp.progress import Notes
 
 _ZONE: Final = 1_000
@@ -56,19 +54,15 @@ class ReplyWindow:
 
     Args:
         cap: Bytes that are shown at most.
-        reply: The reply so far, including the current delta.
         notes: Receives the progress notes.
 
     Attributes:
-        began: When the first token arrived, on the event loop's clock.
         is_full: Whether the reply is larger than the cap.
     """
 
-    def __init__(self, cap: int, reply: Reply, notes: Notes) -> None:
+    def __init__(self, cap: int, notes: Notes) -> None:
         self._cap = cap
-        self._reply = reply
         self._notes = notes
-        self.began: float | None = None
         self._size = 0
         self._shown: list[str] = []
         self._shown_size = 0
@@ -80,17 +74,10 @@ class ReplyWindow:
         """The text shown so far."""
         return "".join(self._shown)
 
-    def take(self, delta: Delta) -> None:
-        """Add one delta of the reply."""
-        if self.began is None and self._reply.begun:
-            self.began = now()
-        if delta.content:
-            if text := self._certain(delta.content):
-                self._notes.write(text)
-        elif delta.calls_tool:
-            self._notes.status("waiting", "the model is writing a tool call")
-        if delta.reasoning or self._reply.is_thinking:
-            self._notes.think()
+    def take(self, text: str) -> None:
+        """Add text of the reply."""
+        if certain := self._certain(text):
+            self._notes.write(certain)
 
     def _certain(self, text: str) -> str:
         """Return the text that is now certain to be shown."""
@@ -106,7 +93,7 @@ class ReplyWindow:
         return self._show(cut(self._release(), self._cap - self._shown_size))
 
     def finish(self) -> None:
-        """Show the text held back, at the end of the reply."""
+        """Show the text held back: no more is waited for."""
         self._notes.write(self._show(self._release()))
 
     def _release(self) -> str:

@@ -107,6 +107,24 @@ class Features:
         return body
 
 
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A chat that a caller asks for."""
+
+    turns: tuple[Turn, ...]
+    sampling: Sampling = field(default_factory=Sampling)
+    features: Features = field(default_factory=Features)
+    model: str | None = None
+    wait_seconds: float = 0
+    return_messages: bool = False
+    reply_bytes: int | None = None
+    """Bytes of the reply, in UTF-8, that the result shows at most; None for the configured limit."""
+    outlives: bool = False
+    """Whether the reply may outlive its call; if not, it is cut at the call's deadline."""
+    background: bool = False
+    """Whether to return once the request is sent."""
+
+
 def chat_body(
     model: str, turns: tuple[Turn, ...], sampling: Sampling, features: Features, *, streams_usage: bool = False
 ) -> dict[str, Any]:

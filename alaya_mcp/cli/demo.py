@@ -23,6 +23,7 @@ _RULER: Final = re.compile(r"^-{3,}\n", re.MULTILINE)
 _PHASE: Final = "com.alayanew.mcp/phase"
 _QUESTION: Final = "A customer asks why order 1042 has not arrived. What do you answer?"
 _LONG: Final = "sandbox: repeat 500 word"
+_LONG_THOUGHT: Final = "sandbox: think 5"
 _NAME: Final = "qwen3-support"
 _SCHEMA: Final = {
     "type": "object",
@@ -96,8 +97,8 @@ class Demo:
         self._notes = notes
         self.as_expected = True
 
-    async def call(self, why: str, tool: str, arguments: dict[str, Any], *, fails: bool = False) -> None:
-        """Make a call and show its result; a reply's text is shown as it arrives."""
+    async def call(self, why: str, tool: str, arguments: dict[str, Any], *, fails: bool = False) -> dict[str, Any]:
+        """Make a call and show its result, which is returned; a reply's text is shown as it arrives."""
         self._announce(why, tool, arguments)
         result = await self._client.call_tool(tool, arguments, progress_callback=_asks_for_notes)
         text = "\n".join(block.text for block in result.content if isinstance(block, types.TextContent))
@@ -111,9 +112,17 @@ class Demo:
             self._notes.end()
             # The reply has been shown already; the text form has it below the facts.
             facts = "\n".join(part.strip("\n") for part in _RULER.split(text) if part.strip() != reply.strip())
-            self._console.print(f"\ncame in {len(self._notes.pieces)} pieces; {facts}", style="dim", markup=False)
+            came = f"came in {len(self._notes.pieces)} pieces; " if reply else ""
+            self._console.print(f"\n{came}{facts}", style="dim", markup=False)
         else:
             self._console.print(text, markup=False)
+        return result.structured_content or {}
+
+    async def read_to_its_end(self, why: str, asked: dict[str, Any]) -> None:
+        """Chat with a model that takes longer than a call, and read the reply on until it is complete."""
+        result = await self.call(why, "chat_with_deployment", asked)
+        while "read_on" in result:
+            result = await self.call("More of that reply:", "chat_with_deployment", {"read_on": result["read_on"]})
 
     def _announce(self, why: str, tool: str, arguments: dict[str, Any]) -> None:
         """Show a call and its reason; forget the text of the last one."""
@@ -163,6 +172,8 @@ class Demo:
         await self.call("A thinking model. Its thinking is returned separately:", chat, thinking)
         why = "A reply that follows a JSON Schema, checked and returned as data:"
         await self.call(why, chat, {**asked, "response_schema": _SCHEMA})
+        why = "A model that thinks for longer than the call may take. The reply goes on, and is read on:"
+        await self.read_to_its_end(why, {"prompt": _LONG_THOUGHT, "timeout_seconds": 2})
         await self.cancelled("A call that is cancelled in the middle of its answer:", sandbox)
 
 

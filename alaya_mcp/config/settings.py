@@ -61,6 +61,8 @@ class Settings(BaseModel):
     progress_interval_ms: int = Field(250, ge=0, le=60_000)
     max_concurrency: int = Field(64, ge=1, le=10_000)
     max_reply_bytes: int = Field(30_000, ge=4_000, le=10_000_000)
+    generation_seconds: float = Field(900, ge=0, le=86_400)
+    abandon_seconds: float = Field(120, ge=1, le=86_400)
     log_level: LogLevel = "WARNING"
     log_format: LogFormat = "text"
     aliases: dict[str, str] = Field(default_factory=dict)

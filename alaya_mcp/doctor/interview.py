@@ -5,8 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from alaya_mcp.accounts import Account
-from alaya_mcp.chat.chats import ChatRequest
-from alaya_mcp.chat.request import Sampling, Turn
+from alaya_mcp.chat.request import ChatRequest, Sampling, Turn
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.doctor.check import Check

@@ -18,10 +18,13 @@ __all__ = ["CATALOGUE", "FAULTS", "KNOBS", "LIMITS", "Sandbox", "Stats"]
 _LATE = {"CATALOGUE": "deployments", "FAULTS": "faults.registry", "Sandbox": "server", "Stats": "stats"}
 
 KNOBS = """\
-Three messages make the sandbox do something special:
+Some messages make the sandbox do something special; SECONDS are at most 600:
   sandbox: repeat N WORD     answers WORD N times, one token each
-  sandbox: silence SECONDS   stays silent that long (at most 600) before its first token
   sandbox: say TEXT          answers TEXT, also where JSON was asked for
+  sandbox: queue SECONDS     queues the request that long before its response begins
+  sandbox: silence SECONDS   begins its response, then stays silent that long before its first token
+  sandbox: think SECONDS     thinks that long, then answers
+  sandbox: slow SECONDS      takes that long to write its answer
 A message that mentions tools by their names, among those it came with, calls them.
 """
 

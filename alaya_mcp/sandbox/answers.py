@@ -17,7 +17,13 @@ from alaya_mcp.sandbox.schema_answers import make_instance
 from alaya_mcp.sandbox.tokens import cut, skip, stop
 
 _REPEAT = re.compile(r"\s*sandbox:\s*repeat\s+([0-9]{1,9})\s+(\S+)\s*")
-_SILENCE = re.compile(r"\s*sandbox:\s*silence\s+([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*")
+_SECONDS = r"\s+([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*"
+_SILENCE = re.compile(rf"\s*sandbox:\s*silence{_SECONDS}")
+_QUEUE = re.compile(rf"\s*sandbox:\s*queue{_SECONDS}")
+_THINK = re.compile(rf"\s*sandbox:\s*think{_SECONDS}")
+_SLOW = re.compile(rf"\s*sandbox:\s*slow{_SECONDS}")
+_MOST_SECONDS = 600.0
+_THOUGHTS_A_SECOND = 10
 _SAY = re.compile(r"\s*sandbox:\s*say (.*)", re.DOTALL)
 _THINKING_SWITCHES = ("enable_thinking", "thinking")  # Qwen's and DeepSeek's chat templates
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
@@ -52,8 +58,10 @@ class Answer:
     content: Sequence[str]
     finish_reason: str
     stop_reason: str | None = None
+    queue: float = 0.0  # seconds before the response begins
     pause: float = 0.0  # seconds of silence before the first token
     calls: Sequence[Call] = ()
+    delay: float | None = None  # seconds before each token, if not those of the sandbox
 
     @property
     def tokens(self) -> int:
@@ -72,28 +80,30 @@ class Answer:
             if left > 0:
                 calls.append(Call(call.name, call.pieces[: left - 1]))
             left -= call.tokens
-        return Answer(reasoning, content, "length", None, self.pause, calls)
+        return Answer(reasoning, content, "length", None, self.queue, self.pause, calls, self.delay)
 
 
 def compose(chat: ChatRequest, adapter: str | None, deployment: Deployment, limit: int) -> Answer:
     """Return the answer to a request, cut off after `limit` tokens. The same request always gets the same answer."""
     question = next((each.text for each in reversed(chat.answered) if each.role == "user"), "")
-    silence = _SILENCE.fullmatch(question)
-    pause = min(float(silence[1]), 600.0) if silence else 0.0
-    is_knob = any(knob.fullmatch(question) for knob in (_REPEAT, _SILENCE, _SAY))
+    queue, pause, thinking, slow = (_seconds(knob, question) for knob in (_QUEUE, _SILENCE, _THINK, _SLOW))
+    is_knob = any(knob.fullmatch(question) for knob in (_REPEAT, _QUEUE, _SILENCE, _THINK, _SLOW, _SAY))
     calls = _make_calls(chat, "" if is_knob else question)
     # Without a parser the grammar rules from the first token on, and leaves no room for thoughts (assumed).
     parsed = deployment.thinking == "parsed"
     may_think = parsed or not (chat.wants_json or calls)
     switches = chat.chat_template_kwargs or {}
     switched_off = any(switches.get(name) is False for name in _THINKING_SWITCHES)
-    thinks = deployment.thinking and may_think and not switched_off
+    thinks = (deployment.thinking or thinking) and may_think and not switched_off
     thoughts = cut(_quoting("thoughts", question)) if thinks else []
+    if thoughts and thinking:
+        count = int(thinking * _THOUGHTS_A_SECOND) + 1
+        thoughts = (thoughts * (count // len(thoughts) + 1))[:count]
     reasoning = thoughts if parsed and chat.begun is None else []
     if calls:
         # A call of a named tool ends with `stop` on vLLM, on SGLang with `tool_calls` as any call does (its source).
         named = deployment.engine == "vllm" and chat.named_tool is not None
-        return Answer(reasoning, (), "stop" if named else "tool_calls", None, pause, calls).within(limit)
+        return Answer(reasoning, (), "stop" if named else "tool_calls", None, queue, pause, calls).within(limit)
     reply = _reply(chat, question, limit, deployment.model, adapter)
     # Thoughts in the content, as Qwen3's and DeepSeek-R1's templates and models mark them.
     opening = "" if deployment.thinking == "prefilled" else "<think>\n"
@@ -102,7 +112,14 @@ def compose(chat: ChatRequest, adapter: str | None, deployment: Deployment, limi
     begun = None if chat.wants_json and not is_knob else chat.begun
     whole = tagged + reply if begun is None else _go_on(begun, question, tagged, reply)
     content, stop_reason = stop(whole or [""], chat.stops)
-    return Answer(reasoning, content, "stop", stop_reason, pause).within(limit)
+    delay = thinking / len(thoughts) if thinking and thoughts else slow / len(content) if slow and content else None
+    return Answer(reasoning, content, "stop", stop_reason, queue, pause, delay=delay).within(limit)
+
+
+def _seconds(knob: re.Pattern[str], question: str) -> float:
+    """Return the seconds that a message with a special effect names, 0 for any other."""
+    found = knob.fullmatch(question)
+    return min(float(found[1]), _MOST_SECONDS) if found else 0.0
 
 
 def _reply(chat: ChatRequest, question: str, limit: int, model: str, adapter: str | None) -> list[str]:

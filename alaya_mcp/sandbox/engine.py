@@ -88,19 +88,21 @@ class DataPlane:
         except RefusedError as refusal:
             return refusal.response(deployment.engine)
         answer = compose(chat, adapter, deployment, chat.token_limit or MAX_MODEL_LEN - prompt_tokens)
+        delay = self.token_delay if answer.delay is None else answer.delay
         wire = Wire(model=name, prompt_tokens=prompt_tokens, sglang=deployment.engine == "sglang")
         with self.stats.chat() as counted:
 
             async def stream() -> None:
+                await anyio.sleep(answer.queue)
                 await exchange.start(EVENT_STREAM)
                 await anyio.sleep(answer.pause)
-                await exchange.write_each(wire.events(answer, chat.stream_options), self.token_delay)
+                await exchange.write_each(wire.events(answer, chat.stream_options), delay)
                 # The server wakes what watches for a departure when the body is complete, so count before that.
                 counted.finished = True
                 await exchange.end()
 
             async def whole() -> None:
-                await anyio.sleep(answer.pause + min(2.0, self.token_delay * answer.tokens))
+                await anyio.sleep(answer.queue + answer.pause + min(2.0, delay * answer.tokens))
                 counted.finished = True
                 await exchange.answer(json_response(wire.whole(answer)))
 

@@ -103,7 +103,7 @@ STEPS: Final[dict[Cause, Row]] = {
     "schema_unusable": "Correct the schema (JSON Schema, draft 2020-12) and call again.",
     "read_on_with_question": "Pass read_on alone to read more of an earlier reply, or leave it out to chat.",
     "read_on_unknown": "Pass the read_on of an earlier result, exactly as returned.",
-    "read_on_past_the_end": "Take the parts that were returned: there are no more.",
+    "background_unavailable": "Leave background out, or have ALAYA_GENERATION_SECONDS raised.",
     "reply_not_kept": "Ask the model again, for shorter parts or with a smaller max_tokens.",
     "resource_unknown": lambda error: f"Read one of these: {', '.join(error.known)}.",
     "resource_reference_unusable": lambda error: f"Read {error.source} for the list of deployments.",
@@ -189,9 +189,9 @@ ARGUMENTS: Final[dict[Cause, Row]] = {
     "schema_unusable": lambda error: f"response_schema: {error.detail}.",
     "read_on_with_question": "read_on was given, and a question too.",
     "read_on_unknown": "read_on: is not the URI of a kept reply.",
-    "read_on_past_the_end": lambda error: f"read_on: that reply ends at byte {error.count}, before the requested part.",
-    "reply_not_kept": "read_on: that reply is no longer kept: large replies are kept for up to half an hour, and not "
-    "after a restart.",
+    "background_unavailable": "background: no reply outlives its call here, since ALAYA_GENERATION_SECONDS is 0.",
+    "reply_not_kept": "read_on: that reply is no longer kept: replies are kept for up to half an hour after their end, "
+    "and not after a restart.",
     "resource_unknown": "Unknown resource.",
     "resource_reference_unusable": lambda error: f"service_id: {error.detail}.",
 }

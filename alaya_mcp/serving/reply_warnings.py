@@ -1,5 +1,6 @@
 """Remarks about a reply as warnings for an agent, in terms of the tools' arguments and fields. Pure."""
 
+from collections.abc import Callable
 from typing import Final
 
 from alaya_mcp.chat.remark import WORDS, Kind, Progress, Remark, Words, words_of
@@ -9,6 +10,13 @@ _WHERE: Final[dict[Progress, str]] = {
     "writing": "",
     "thinking": " while the model was still thinking, before any reply",
     "nothing": ", before any text",
+}
+
+
+_STATES: Final[dict[Progress, Callable[[Remark], str]]] = {
+    "writing": lambda _: "The model is still writing",
+    "thinking": lambda of: f"The model is still thinking, {of.whole} tokens or so in {of.seconds:.0f} s",
+    "nothing": lambda of: f"The engine has not begun to answer, {of.seconds:.0f} s after the request",
 }
 
 
@@ -22,8 +30,18 @@ _OWN: Final[dict[Kind, Words]] = {
         f"{', or thinking: off' if of.may_not_think else ''}"
     ),
     "cut_at_deadline": lambda of: (
-        f"The reply was cut at the deadline of {of.seconds:g} s{_WHERE[of.progress]}. Pass a larger timeout_seconds "
-        "(hosts may give up at 60 s)"
+        f"The reply was cut at the deadline of {of.seconds:g} s{_WHERE[of.progress]}. "
+        + (
+            "Ask for a shorter one, or raise ALAYA_GENERATION_SECONDS"
+            if of.outlived
+            else "Pass a larger timeout_seconds (hosts may give up at 60 s)"
+        )
+    ),
+    "cut_when_abandoned": lambda of: (
+        f"The reply was stopped{_WHERE[of.progress]}, since nobody read on in time (ALAYA_ABANDON_SECONDS). Ask again"
+    ),
+    "cut_by_cancelling": lambda of: (
+        f"The reply was stopped{_WHERE[of.progress]}, since the call that waited for it was cancelled. Ask again"
     ),
     "cut_by_silence": lambda of: (
         f"The reply was cut{_WHERE[of.progress]}: the engine was silent for {of.seconds:g} s. {_AGAIN}"
@@ -52,16 +70,19 @@ _OWN: Final[dict[Kind, Words]] = {
         f"response_schema, so there is no parsed: {of.detail}. Ask again, or simplify the schema"
     ),
     "parsed_null": "The reply is null, which follows response_schema; parsed is left out",
+    "parsed_too_large": "The reply follows response_schema; parsed is left out, since its parts, joined, are the same",
     "pattern_unchecked": lambda of: f"The pattern {of.name} of response_schema was not checked",
-    "conversation_incomplete": "The conversation is not returned, since the reply is incomplete here: read the rest, "
-    "then add it",
     "conversation_too_large": "The conversation is too large to be returned: add this reply to the messages that you "
     "sent",
     "images_left_out": "messages leaves out images passed as data: add them again",
-    "later_part": lambda of: f"Bytes {of.name} of {of.whole} of an earlier reply; nothing was generated now",
+    "later_part": lambda of: f"Bytes {of.name} of an earlier reply; nothing was generated anew",
     "shown_in_part": lambda of: (
-        f"Only the first {of.shown} of {of.whole} bytes are shown; call chat_with_deployment with read_on for the next "
-        "part (nothing is generated again)"
+        f"Only the first {of.shown} bytes are shown: call chat_with_deployment with read_on alone for the next part "
+        "(nothing is generated again)"
+    ),
+    "still_generating": lambda of: (
+        f"{_STATES[of.progress](of)}: call chat_with_deployment with read_on alone to wait for more (nothing is "
+        "generated again)"
     ),
 }
 """Sentences for agents only, without the full stop."""
@@ -69,7 +90,6 @@ _ADVICE: Final[dict[Kind, Words]] = {
     "call_cut": lambda of: f" Ask again{' with a larger max_tokens' if of.more_tokens else ''}.",
     "call_not_json": " Ask again.",
     "call_not_an_object": " Ask again.",
-    "too_large_to_keep": " Ask for shorter parts.",
 }
 """Next steps for agents only."""
 

@@ -1,4 +1,4 @@
-"""Resources: the list of deployments, each deployment, and replies too large for one result."""
+"""Resources: the list of deployments, each deployment, and replies that are read in parts."""
 
 import json
 from typing import Final
@@ -8,7 +8,7 @@ import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
 from alaya_mcp.accounts import Account
-from alaya_mcp.chat.kept_replies import REPLIES, URI_TEMPLATE, KeptReplies, KeptReply
+from alaya_mcp.chat.replies import REPLIES, URI_TEMPLATE, Heading, StoredReply
 from alaya_mcp.config.settings import READ_BUDGET_SECONDS
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.spelling import checked_reference
@@ -38,10 +38,11 @@ def listed_templates() -> list[types.ResourceTemplate]:
         ),
         types.ResourceTemplate(
             name="reply",
-            title="Large reply",
+            title="Reply",
             uri_template=URI_TEMPLATE,
             mime_type=_TEXT,
-            description="A whole reply that chat_with_deployment truncated (size_cap); kept for half an hour.",
+            description="A reply that chat_with_deployment returned with read_on, as far as it has come; kept for half "
+            "an hour after its end.",
         ),
     ]
 
@@ -55,18 +56,28 @@ def listed_resources(account: Account | NotConfigured) -> list[types.Resource]:
         mime_type=_JSON,
         description="The account's deployments, the first hundred, as list_deployments returns them.",
     )
-    kept = [] if isinstance(account, NotConfigured) else account.chats.kept.all()
-    return [deployments, *map(_listed, kept)]
+    replies = [] if isinstance(account, NotConfigured) else account.chats.replies()
+    return [deployments, *(_listed(reply, reply.heading) for reply in replies if reply.heading)]
 
 
-def _listed(reply: KeptReply) -> types.Resource:
+def _listed(reply: StoredReply, heading: Heading) -> types.Resource:
     return types.Resource(
         name=reply.uri.rpartition("/")[2],
-        title=f"Reply of {reply.facts.model}",
+        title=f"Reply of {heading.model}",
         uri=reply.uri,
         mime_type=_TEXT,
+        description=f"{_state(reply)}.",
         size=len(reply.text),
     )
+
+
+def _state(reply: StoredReply) -> str:
+    if reply.end is None:
+        return "Still being written"
+    if reply.end.error:
+        return "Failed before any text"
+    reason = reply.end.facts.truncated_reason if reply.end.facts else reply.end.reason
+    return f"Truncated ({reason})" if reason else "Complete"
 
 
 async def read_resource(account: Account | NotConfigured, uri: str) -> types.ReadResourceResult:
@@ -97,7 +108,8 @@ async def _read(account: Account, uri: str) -> tuple[str, str]:
     if uri.startswith(f"{DEPLOYMENTS_URI}/"):
         return _dumped(await _deployment(account, uri.removeprefix(f"{DEPLOYMENTS_URI}/"))), _JSON
     if uri.startswith(REPLIES):
-        return _reply(account.chats.kept, uri), _TEXT
+        reply, start = account.chats.reply(uri)
+        return reply.text[start:].decode(), _TEXT
     raise InvalidArguments("resource_unknown", known=(DEPLOYMENTS_URI, DEPLOYMENT_TEMPLATE, URI_TEMPLATE))
 
 
@@ -117,11 +129,6 @@ async def _deployment(account: Account, quoted: str) -> ResultModel:
     deadline = Deadline.after(READ_BUDGET_SECONDS)
     service_id, deployment = await account.names.find(named, deadline, account.cache.fresh)
     return deployment_result(deployment, service_id)
-
-
-def _reply(kept: KeptReplies, uri: str) -> str:
-    reply, start = kept.find(uri)
-    return reply.text[start:].decode("utf-8", "ignore")
 
 
 def _dumped(result: ResultModel) -> str:

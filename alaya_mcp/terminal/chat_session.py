@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from alaya_mcp.accounts import Account
-from alaya_mcp.chat.chats import ChatRequest
 from alaya_mcp.chat.model_choice import Choice, ServedNames, choose_model
-from alaya_mcp.chat.outcome import Outcome
+from alaya_mcp.chat.reading import Outcome
 from alaya_mcp.chat.remark import Remark
-from alaya_mcp.chat.request import Features, Thinking, Turn
+from alaya_mcp.chat.request import ChatRequest, Features, Thinking, Turn
 from alaya_mcp.config.settings import READ_BUDGET_SECONDS
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.model_names import deployment_names

@@ -22,7 +22,6 @@ from alaya_mcp.chat.stream.events import (
 )
 from alaya_mcp.chat.stream.reply import Delta, Reply, is_completion
 from alaya_mcp.clock import now
-from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.wire import EnvelopeFailure, WrongShape, failure_message, is_failure, json_object, not_json
 from alaya_mcp.results import TruncatedReason
 from alaya_mcp.upstream.failures import Failure
@@ -169,36 +168,37 @@ async def read_answer(
     response: httpx2.Response,
     decoder: AnswerDecoder,
     *,
-    deadline: Deadline,
     idle_seconds: float,
     on_delta: Callable[[Delta], None],
 ) -> Ending:
-    """Read until the answer is complete, cut, past the deadline or, once bytes arrived, silent for `idle_seconds`.
+    """Read until the answer is complete, cut or, once bytes arrived, silent for `idle_seconds`.
 
     Raises:
         Nothing that upstream can cause: every failure is an `Ending`.
     """
     patience = _Patience(idle_seconds)
-    with anyio.CancelScope(deadline=deadline.at) as scope:
+    with anyio.CancelScope() as scope:
         try:
             async with aclosing(body_chunks("data", response, STREAM_CAP)) as chunks:
                 async for chunk in chunks:
                     for delta in decoder.feed(chunk):
                         on_delta(delta)
-                    scope.deadline = min(patience.until(decoder, now()), deadline.at)
+                    scope.deadline = patience.until(decoder, now())
             for delta in decoder.finish():
                 on_delta(delta)
         except (Failure, EngineError, EventTooLarge, EnvelopeFailure, WrongShape) as cause:
             _salvage(decoder, on_delta)
             return _broken(decoder, cause)
-    reply = decoder.reply
-    if not scope.cancelled_caught:
-        whole = reply.finish_reason is not None or decoder.done
-        return Ending() if whole else Ending("stream_cut")
+    if scope.cancelled_caught:
+        return cut_off(decoder, on_delta, "idle")
+    whole = decoder.reply.finish_reason is not None or decoder.done
+    return Ending() if whole else Ending("stream_cut")
+
+
+def cut_off(decoder: AnswerDecoder, on_delta: Callable[[Delta], None], reason: TruncatedReason) -> Ending:
+    """Return the ending of an answer that is read no further, after adding what can be saved of it."""
     _salvage(decoder, on_delta)
-    if reply.seems_ended or decoder.done:
-        return Ending()
-    return Ending("deadline" if deadline.remaining() == 0 else "idle")
+    return Ending() if decoder.reply.seems_ended or decoder.done else Ending(reason)
 
 
 class _Patience:

@@ -1,16 +1,16 @@
 """chat_with_deployment: one chat with a deployed model, or one of its adapters."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, Final, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from alaya_mcp.accounts import Account
-from alaya_mcp.chat.chats import ChatRequest
 from alaya_mcp.chat.json_values import JsonObject, Text, json_list, within
 from alaya_mcp.chat.messages import Message
-from alaya_mcp.chat.outcome import Outcome
-from alaya_mcp.chat.request import TOOL_CHOICES, Features, Sampling, Thinking, Turn
+from alaya_mcp.chat.reading import Outcome
+from alaya_mcp.chat.request import TOOL_CHOICES, ChatRequest, Features, Sampling, Thinking, Turn
 from alaya_mcp.chat.structured import SCHEMA_BYTES
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.errors import InvalidArguments
@@ -157,8 +157,9 @@ class ChatArguments(DeploymentArguments):
         description="1 to 3600, of the whole call; default 50, since many hosts give up at 60",
     )
     return_messages: bool = Field(default=False, description="Also return the conversation to send next time")
+    background: bool = Field(default=False, description="Return at once with read_on, while the reply is written")
     read_on: Text = Field(
-        "", description="An earlier result's read_on: returns the next part of that reply, generates nothing"
+        "", description="An earlier result's read_on, alone: waits for the next part of that reply, generates nothing"
     )
 
     def chat(self, budget: float) -> ChatRequest:
@@ -213,14 +214,24 @@ class ChatArguments(DeploymentArguments):
 async def _run(account: Account, arguments: ChatArguments, caller: Caller) -> Answer:
     settings = account.settings
     reply_bytes = caller.reply_bytes(settings)
+    budget = arguments.timeout_seconds or settings.timeout_seconds
+    deadline = Deadline.after(budget)
+    interval = settings.progress_interval_ms / 1000
     if arguments.read_on:
         if arguments.prompt or arguments.messages:
             raise InvalidArguments("read_on_with_question")
-        return _answer(account.chats.read_on(arguments.read_on, reply_bytes))
-    budget = arguments.timeout_seconds or settings.timeout_seconds
-    request = replace(arguments.chat(budget), reply_bytes=reply_bytes)
-    deadline = Deadline.after(budget)
-    notes = ProgressNotes(caller.notify, settings.progress_interval_ms / 1000)
+        notes = ProgressNotes(caller.notify, interval, "reading on")
+        reading = partial(account.chats.read_on, arguments.read_on, deadline, notes, reply_bytes)
+        return _answer(await notes.during(reading))
+    if arguments.background and not settings.generation_seconds:
+        raise InvalidArguments("background_unavailable")
+    request = replace(
+        arguments.chat(budget),
+        reply_bytes=reply_bytes,
+        outlives=settings.generation_seconds > 0,
+        background=arguments.background,
+    )
+    notes = ProgressNotes(caller.notify, interval)
 
     async def work() -> Outcome:
         named, until = await arguments.reference(account, caller, deadline, notes)
@@ -242,8 +253,9 @@ CHAT_WITH_DEPLOYMENT = Tool(
         "Ask a language model deployed on Alaya NeW, or one of its LoRA adapters (pass the adapter's name as model), "
         "and get its reply with finish_reason, token usage and timing. prompt for one question, messages for a "
         "conversation: nothing is remembered between calls. Can wait for a starting deployment, constrain the reply to "
-        "a JSON Schema, offer tools, show images, continue a truncated reply. A truncated reply is returned with "
-        "truncated and the reason. Costs tokens and sends the text to the deployment; changes nothing else."
+        "a JSON Schema, offer tools, show images, continue a truncated reply. While a result has read_on there is more "
+        "of the reply: call again with read_on alone. Costs tokens and sends the text to the deployment; changes "
+        "nothing else."
     ),
     arguments=ChatArguments,
     result=ChatResult,

@@ -177,7 +177,7 @@ def chat_text(result: ChatResult) -> str:
     if result.read_on:
         lines.append(f"read_on: {result.read_on}")
     lines += _warnings(result.warnings)
-    reply = result.content or ("(no reply, but tool calls)" if result.tool_calls else "(no reply)")
+    reply = result.content or _no_text(result)
     more = _beside_the_reply(result, reply)
     ruler = _ruler("\n".join([reply, *more, result.reasoning or ""]))
     lines += [ruler, reply]
@@ -186,6 +186,12 @@ def chat_text(result: ChatResult) -> str:
     if result.reasoning:
         lines += [ruler, "thinking, to the end:", result.reasoning]
     return "\n".join(lines)
+
+
+def _no_text(result: ChatResult) -> str:
+    if result.tool_calls:
+        return "(no reply, but tool calls)"
+    return "(nothing yet)" if result.truncated_reason == "still_generating" else "(no reply)"
 
 
 def _beside_the_reply(result: ChatResult, reply: str) -> list[str]:

@@ -1,0 +1,95 @@
+"""One reply's generation, from its request to its end: it goes on when the call that began it has returned."""
+
+import math
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
+
+import anyio
+
+from alaya_mcp.chat.replies import End, Heading, ReplyStore, StopReason, StoredReply
+from alaya_mcp.deadline import Deadline
+
+
+class Generation:
+    """Writes one reply.
+
+    Args:
+        seconds: How long it may go on after its request was sent; 0: until the deadline of its call.
+        deadline: Of its call. Until the request is sent, everything ends by it.
+
+    Attributes:
+        reply: What it writes.
+    """
+
+    reply: StoredReply
+
+    def __init__(self, seconds: float, deadline: Deadline) -> None:
+        self._seconds = seconds
+        self._limit = deadline.at
+        self._reason: StopReason = "deadline"
+        self._scope = anyio.CancelScope()
+        self._cut_off: Callable[[StopReason], End] | None = None
+
+    def stop(self, reason: StopReason) -> None:
+        """Stop at once, and end the reply with what has come."""
+        self._reason = reason
+        self._scope.cancel()
+
+    def extend(self, until: float) -> None:
+        """Go on until then at least."""
+        self._limit = max(self._limit, until)
+        if self._scope.deadline < math.inf:
+            self._scope.deadline = self._limit
+
+    def sent(self, heading: Heading, cut_off: Callable[[StopReason], End]) -> None:
+        """Record that the request is being sent; from now on the limit of the generation is what counts.
+
+        `cut_off` makes the end of the answer, should it be stopped.
+        """
+        if self._seconds:
+            self._limit = max(self._limit, heading.sent + self._seconds)
+        self._scope.deadline = self._limit
+        self._cut_off = cut_off
+        self.reply.begin(heading)
+
+    def failed(self) -> None:
+        """Record that nothing comes of the request: until another is sent, everything ends by the call's deadline."""
+        self._scope.deadline = math.inf
+        self._cut_off = None
+        self.reply.heading = None
+
+    def answered(self) -> None:
+        """Record that the answer has been read."""
+        self._scope.deadline = math.inf
+
+    async def run(self, write: Callable[["Generation"], Awaitable[End]], store: ReplyStore) -> None:
+        """Write the reply; how it ended is recorded whatever happens."""
+        end: End | None = None
+        try:
+            with self._scope:
+                end = await write(self)
+            end = end or (self._cut_off(self._reason) if self._cut_off else None)
+        except Exception as error:  # noqa: BLE001 raised again by each call that reads the reply
+            end = End(error=error)
+        finally:
+            store.end(self.reply, end or End(reason=self._reason))
+
+
+class Generations:
+    """Runs generations; an async context manager that stops them all at its end."""
+
+    async def __aenter__(self) -> Self:
+        self._tasks = anyio.create_task_group()
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._tasks.cancel_scope.cancel()
+        await self._tasks.__aexit__(None, None, None)  # an error of the block stays what it is, outside of any group
+
+    def start(self, generation: Generation, write: Callable[[Generation], Awaitable[End]], store: ReplyStore) -> None:
+        """Start a generation."""
+        self._tasks.start_soon(generation.run, write, store)

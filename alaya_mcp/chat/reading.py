@@ -1,0 +1,124 @@
+"""One call's reading of a reply: follow it until it ends, the part is full, or the call's deadline comes."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from alaya_mcp.chat.remark import Progress, Remark
+from alaya_mcp.chat.replies import Heading, StoredReply
+from alaya_mcp.chat.reply_window import ReplyWindow, cut, size_of
+from alaya_mcp.clock import now
+from alaya_mcp.progress import Notes, Phase
+from alaya_mcp.results import ChatResult, Timing, TruncatedReason
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one call returns of a reply.
+
+    Attributes:
+        result: The part, without warnings.
+        remarks: On it.
+    """
+
+    result: ChatResult
+    remarks: tuple[Remark, ...] = ()
+
+
+class Reading:
+    """Follows a reply from a byte on.
+
+    Args:
+        notes: Receives what is read.
+        start: The byte.
+        room: Bytes that are shown at most.
+        until_sent: Whether to read only until the request is sent.
+    """
+
+    def __init__(self, notes: Notes, *, start: int = 0, room: int, until_sent: bool = False) -> None:
+        self._notes = notes
+        self._start = start
+        self._room = room
+        self._until_sent = until_sent
+        self._window = ReplyWindow(room, notes)
+        self._is_over = asyncio.Event()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more text is taken."""
+        return self._window.is_full
+
+    def status(self, phase: Phase, words: str, detail: str = "") -> None:
+        """Pass the status on."""
+        self._notes.status(phase, words, detail)
+
+    def think(self, pieces: int = 1) -> None:
+        """Pass on that the model thinks."""
+        self._notes.think(pieces)
+
+    def write(self, text: str) -> None:
+        """Take text, and pass on what is certain to be shown."""
+        self._window.take(text)
+        if self._window.is_full:
+            self._is_over.set()
+
+    def begun(self) -> None:
+        """Hear that the request has been sent."""
+        if self._until_sent:
+            self._is_over.set()
+
+    def ended(self) -> None:
+        """Hear that the reply has ended."""
+        self._is_over.set()
+
+    async def over(self) -> None:
+        """Wait until there is nothing more to read now."""
+        await self._is_over.wait()
+
+    def outcome(self, reply: StoredReply) -> Outcome:
+        """Return what was read; the reply is known from now on if there is more to read.
+
+        Raises:
+            Exception: why there is no reply.
+        """
+        end = reply.end
+        if end and end.error:
+            raise end.error.with_traceback(None)
+        self._window.finish()
+        start = max(self._start, end.begins) if end else self._start
+        # What was taken for the reply while it arrived may have been thinking.
+        content = self._window.shown if start == self._start else cut(reply.text[start:].decode(), self._room)
+        at = start + size_of(content)
+        later = [Remark("later_part", name=f"{start} to {at}")] if self._start else []
+        if at < len(reply.text) or not end:
+            return self._part(reply, content, start, at, later)
+        if end.facts:
+            return Outcome(end.facts.model_copy(update={"content": content}), (*later, *end.remarks))
+        facts: dict[str, Any] = {"truncated": True, "truncated_reason": end.reason, "content": content}
+        return Outcome(_begun(reply, **facts), tuple(later))
+
+    def _part(self, reply: StoredReply, content: str, start: int, at: int, later: list[Remark]) -> Outcome:
+        """Return a part with more behind it."""
+        reply.is_known = True
+        has_more = at < len(reply.text)
+        reason: TruncatedReason = "size_cap" if has_more else "still_generating"
+        facts: dict[str, Any] = {"truncated": True, "truncated_reason": reason, "content": content}
+        about = Remark("shown_in_part", shown=at) if has_more else _still_generating(reply)
+        cautions = reply.heading.remarks if reply.heading and not self._start else ()
+        result = _begun(reply, **facts, read_on=f"{reply.uri}?from={at}")
+        del start
+        return Outcome(result, (*cautions, *later, about))
+
+
+def _begun(reply: StoredReply, **facts: Any) -> ChatResult:  # noqa: ANN401 fields of the result
+    """Return the result of a reply that has begun, as far as it is known."""
+    heading = reply.heading or Heading("", "", (), now())
+    first = None if reply.first_token is None else round(reply.first_token - heading.sent, 3)
+    timing = Timing(first_token_seconds=first, total_seconds=round(now() - heading.sent, 3))
+    return ChatResult(service_id=heading.service_id, model=heading.model, timing=timing, warnings=[], **facts)
+
+
+def _still_generating(reply: StoredReply) -> Remark:
+    progress: Progress = "writing" if reply.text else "thinking" if reply.thoughts else "nothing"
+    since = reply.first_token if reply.thoughts and reply.first_token else reply.heading and reply.heading.sent
+    return Remark("still_generating", progress=progress, whole=reply.thoughts, seconds=now() - (since or now()))

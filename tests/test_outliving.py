@@ -1,0 +1,439 @@
+"""A reply outlives its call: it goes on when the call has returned, and is read on until it is complete."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import mcp_types as types
+import pytest
+from mcp import Client
+
+from alaya_mcp.accounts import open_account
+from alaya_mcp.chat.request import ChatRequest, Turn
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.progress import Phase, ProgressNotes
+from alaya_mcp.serving.server import create_server
+from tests.calls import CHAT, ERAS, Era, content_of, error_of, text_of
+from tests.upstream import DONE, SERVICE, Exchange, Request, Upstream, says, text_chunk
+
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
+
+ABANDON = 120
+CALL = 5
+ANSWER = "答案是四十二。The answer is 42. 👩‍🔬"
+
+
+def thought(text: str) -> dict[str, Any]:
+    """A chunk of thinking, as an engine's reasoning parser sends it."""
+    return {"model": "base", "choices": [{"index": 0, "delta": {"reasoning_content": text}}]}
+
+
+async def thinks(_: Request, exchange: Exchange) -> None:
+    """Think for three minutes, then answer within six seconds."""
+    await exchange.events()
+    for number in range(60):
+        await exchange.event(thought(f"thought {number}. "))
+        await anyio.sleep(3)
+    for char in ANSWER:
+        await exchange.event(text_chunk(char))
+        await anyio.sleep(6 / len(ANSWER))
+    usage = {"prompt_tokens": 3, "completion_tokens": 200, "total_tokens": 203}
+    await exchange.event(text_chunk(finish_reason="stop") | {"usage": usage})
+    await exchange.event(DONE)
+
+
+def writes(*words: str, apart: float = 1.0) -> Callable[[Request, Exchange], Any]:
+    """Write words, so many seconds apart."""
+
+    async def handler(_: Request, exchange: Exchange) -> None:
+        await exchange.events()
+        for word in words:
+            await exchange.event(text_chunk(word))
+            await anyio.sleep(apart)
+        await exchange.event(text_chunk(finish_reason="stop"))
+        await exchange.event(DONE)
+
+    return handler
+
+
+@asynccontextmanager
+async def host(upstream: Upstream, era: Era = "auto", **settings: str) -> AsyncGenerator[Client]:
+    """A host over a new server, whose calls have five seconds."""
+    limits = {"ALAYA_TIMEOUT_SECONDS": str(CALL), "ALAYA_IDLE_SECONDS": "600", **settings}
+    async with Client(create_server(upstream.settings(**limits)), mode=era) as client:
+        yield client
+
+
+async def collected(client: Client, **arguments: object) -> list[types.CallToolResult]:
+    """The results of a chat and of all that its results say to call next, each in time."""
+    results: list[types.CallToolResult] = []
+    while True:
+        began = anyio.current_time()
+        results.append(await client.call_tool(CHAT, arguments))
+        assert anyio.current_time() - began <= CALL + 1
+        if results[-1].is_error or "read_on" not in content_of(results[-1]):
+            return results
+        arguments = {"read_on": content_of(results[-1])["read_on"]}
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_model_that_thinks_for_minutes_answers_in_calls_of_seconds(era: Era) -> None:
+    async with Upstream(chat=thinks) as upstream, host(upstream, era) as client:
+        results = await collected(client, prompt="x", return_messages=True)
+
+    *parts, last = [content_of(result) for result in results]
+    assert len(upstream.chats) == 1
+    assert "".join(part["content"] for part in (*parts, last)) == ANSWER
+    assert len(parts) > 30
+    for part in parts:
+        assert part["truncated_reason"] == "still_generating"
+        assert not {"finish_reason", "usage", "reasoning", "messages"} & set(part)
+    thinking = [part["warnings"][-1] for part in parts if not part["content"]]
+    assert all("still thinking" in warning and "read_on" in warning for warning in thinking)
+    assert last["finish_reason"] == "stop"
+    assert last["usage"]["completion_tokens"] == 200
+    assert last["reasoning"].startswith("thought 0. ")
+    assert last["reasoning"].endswith("thought 59.")
+    assert last["messages"][-1] == {"role": "assistant", "content": ANSWER}
+    assert last["timing"]["total_seconds"] > 180
+    assert "truncated_reason" not in last
+
+
+async def test_an_agent_that_reads_only_the_text_gets_the_whole_answer_too() -> None:
+    async with Upstream(chat=thinks) as upstream, host(upstream) as client:
+        arguments: dict[str, object] = {"prompt": "x"}
+        answer = ""
+        while arguments:
+            text = text_of(await client.call_tool(CHAT, arguments))
+            head, ruler, reply = text.partition("\n---\n")
+            assert ruler
+            shown = reply.partition("\n---\n")[0]
+            answer += "" if shown == "(nothing yet)" else shown
+            read_on = [line.removeprefix("read_on: ") for line in head.splitlines() if line.startswith("read_on: ")]
+            arguments = {"read_on": read_on[0]} if read_on else {}
+
+    assert answer == ANSWER
+
+
+async def test_notes_joined_over_all_calls_are_the_content() -> None:
+    notes: list[str] = []
+
+    async def note(message: object) -> None:
+        if isinstance(message, types.ProgressNotification):
+            meta = message.params.meta or {}
+            notes.append(f"{meta['com.alayanew.mcp/phase']}: {message.params.message}")
+
+    async def wanted(progress: float, total: float | None, message: str | None) -> None:
+        del progress, total, message
+
+    words = [f"word{number} " for number in range(12)]
+    async with Upstream(chat=writes(*words)) as upstream:
+        settings = upstream.settings(ALAYA_TIMEOUT_SECONDS=str(CALL))
+        async with Client(create_server(settings), mode="legacy", message_handler=note) as client:
+            arguments: dict[str, object] = {"prompt": "x"}
+            while arguments:
+                result = content_of(await client.call_tool(CHAT, arguments, progress_callback=wanted))
+                arguments = {"read_on": result["read_on"]} if "read_on" in result else {}
+            await anyio.sleep(1)  # of the quick loop's clock, for the client's own tasks
+
+    assert "".join(note.removeprefix("writing: ") for note in notes if note.startswith("writing")) == "".join(words)
+
+
+async def test_what_fails_after_the_deadline_is_the_error_of_each_later_call() -> None:
+    async def fails(_: Request, exchange: Exchange) -> None:
+        await anyio.sleep(60)
+        await exchange.answer_json(500, {"error": {"message": "CUDA out of memory"}})
+
+    async with Upstream(chat=fails) as upstream, host(upstream) as client:
+        *waiting, failed = await collected(client, prompt="x")
+        again = await client.call_tool(CHAT, {"read_on": content_of(waiting[-1])["read_on"]})
+
+    assert {content_of(part)["truncated_reason"] for part in waiting} == {"still_generating"}
+    assert "has not begun" in content_of(waiting[0])["warnings"][-1]
+    assert error_of(failed)["code"] == error_of(again)["code"] == "upstream_unavailable"
+    assert "CUDA out of memory" in text_of(failed)
+
+
+async def test_a_reply_in_the_background_returns_at_once_and_several_are_collected() -> None:
+    async with Upstream(chat=writes("a", "b", "c")) as upstream, host(upstream) as client:
+        began = anyio.current_time()
+        begun = [content_of(await client.call_tool(CHAT, {"prompt": "x", "background": True})) for _ in range(4)]
+        assert anyio.current_time() - began < 1
+        whole = [await collected(client, read_on=each["read_on"]) for each in begun]
+
+    assert {(each["content"], each["truncated_reason"]) for each in begun} == {("", "still_generating")}
+    assert [[content_of(part)["content"] for part in parts] for parts in whole] == [["abc"]] * 4
+    assert len(upstream.chats) == 4
+
+
+async def test_a_background_chat_that_cannot_begin_is_an_error() -> None:
+    async with Upstream(chat=writes("a")) as upstream, host(upstream) as client:
+        upstream.deployment["status"] = "stopped"
+        result = await client.call_tool(CHAT, {"prompt": "x", "background": True})
+
+    assert error_of(result)["code"] == "deployment_not_ready"
+
+
+async def test_a_call_that_is_cancelled_stops_its_reply_at_once() -> None:
+    left = asyncio.Event()
+    began = asyncio.Event()
+
+    async def hangs(_: Request, exchange: Exchange) -> None:
+        await exchange.events(text_chunk("a"))
+        began.set()
+        await exchange.hang()
+        left.set()
+
+    async with Upstream(chat=hangs) as upstream, host(upstream, ALAYA_TIMEOUT_SECONDS="50") as client:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(client.call_tool, CHAT, {"prompt": "x"})
+            await began.wait()
+            tasks.cancel_scope.cancel()
+        now = anyio.current_time()
+        await left.wait()
+        assert anyio.current_time() - now < 1
+
+
+async def quiet(progress: float, message: str, phase: Phase) -> None:
+    """A host that asked for no notes."""
+
+
+def request(**options: Any) -> ChatRequest:  # noqa: ANN401 fields of the request
+    """A chat that may outlive its call."""
+    return ChatRequest((Turn("user", "x"),), outlives=True, **options)
+
+
+def notes() -> ProgressNotes:
+    """Notes for nobody."""
+    return ProgressNotes(quiet, 0)
+
+
+async def test_a_reply_that_another_call_reads_goes_on_when_the_first_is_cancelled() -> None:
+    got: list[str] = []
+    first = anyio.CancelScope()
+    async with (
+        Upstream(chat=writes(*"abcdefghij")) as upstream,
+        open_account(upstream.settings()) as account,
+        anyio.create_task_group() as tasks,
+    ):
+        begun = await account.chats.run(SERVICE, request(background=True), Deadline.after(CALL), notes())
+        uri = str(begun.result.read_on)
+
+        async def read() -> None:
+            with first:
+                await account.chats.read_on(uri, Deadline.after(50), notes())
+
+        tasks.start_soon(read)
+        await anyio.sleep(2)  # of the quick loop's clock
+        async with anyio.create_task_group() as both:
+
+            async def read_too() -> None:
+                got.append((await account.chats.read_on(uri, Deadline.after(50), notes())).result.content)
+
+            both.start_soon(read_too)
+            await anyio.sleep(2)  # of the quick loop's clock
+            first.cancel()
+
+    assert got == ["abcdefghij"]
+    assert first.cancelled_caught
+
+
+async def test_what_was_cancelled_is_read_as_far_as_it_came() -> None:
+    async with Upstream(chat=writes(*"abcdefghij")) as upstream, open_account(upstream.settings()) as account:
+        begun = await account.chats.run(SERVICE, request(background=True), Deadline.after(CALL), notes())
+        with anyio.move_on_after(2.5):
+            await account.chats.read_on(str(begun.result.read_on), Deadline.after(50), notes())
+        result = (await account.chats.read_on(str(begun.result.read_on), Deadline.after(50), notes())).result
+
+    assert (result.content, result.truncated_reason, result.read_on) == ("abc", "cancelled", None)
+
+
+async def test_a_reply_that_nobody_reads_on_is_stopped_in_time_and_what_came_is_kept() -> None:
+    stopped: list[float] = []
+
+    async def goes_on(_: Request, exchange: Exchange) -> None:
+        await exchange.events()
+        try:
+            while True:
+                await exchange.event(text_chunk("a"))
+                await anyio.sleep(4)
+        finally:
+            stopped.append(anyio.current_time())
+
+    async with (
+        Upstream(chat=goes_on) as upstream,
+        open_account(upstream.settings(ALAYA_ABANDON_SECONDS=str(ABANDON))) as account,
+    ):
+        first = await account.chats.run(SERVICE, request(), Deadline.after(CALL), notes())
+        left = anyio.current_time()
+        await anyio.sleep(10 * ABANDON)  # of the quick loop's clock
+        rest = await account.chats.read_on(str(first.result.read_on), Deadline.after(CALL), notes())
+
+        assert 0 < stopped[0] - left - ABANDON < 9
+        assert rest.result.truncated_reason == "abandoned"
+        assert ABANDON - 8 <= 4 * len(rest.result.content) <= ABANDON + 8
+        assert [each.uri for each in account.chats.replies()] == [str(first.result.read_on).partition("?")[0]]
+
+
+async def test_a_reply_ends_at_the_limit_of_its_generation_unless_a_call_waits_longer() -> None:
+    forever = writes(*"a" * 2_000, apart=2)
+    async with Upstream(chat=forever) as upstream:
+        settings = upstream.settings(ALAYA_GENERATION_SECONDS="60", ALAYA_ABANDON_SECONDS="1000")
+        async with open_account(settings) as account:
+            begun = await account.chats.run(SERVICE, request(background=True), Deadline.after(CALL), notes())
+            await anyio.sleep(200)  # of the quick loop's clock
+            late = await account.chats.read_on(str(begun.result.read_on), Deadline.after(CALL), notes())
+            patient = await account.chats.run(SERVICE, request(), Deadline.after(90), notes())
+
+    assert (len(late.result.content), late.result.truncated_reason) == (30, "deadline")
+    assert 44 <= len(patient.result.content) <= 46
+
+
+async def test_without_generation_seconds_the_deadline_cuts_as_ever() -> None:
+    async def silent(_: Request, exchange: Exchange) -> None:
+        await exchange.hang()
+
+    async with (
+        Upstream(chat=writes(*"abcdefghij")) as upstream,
+        host(upstream, ALAYA_GENERATION_SECONDS="0") as client,
+    ):
+        cut = content_of(await client.call_tool(CHAT, {"prompt": "x"}))
+        refused = await client.call_tool(CHAT, {"prompt": "x", "background": True})
+        upstream.chat = silent
+        nothing = await client.call_tool(CHAT, {"prompt": "x"})
+
+    assert (cut["content"], cut["truncated_reason"]) == ("abcde", "deadline")
+    assert "read_on" not in cut
+    assert error_of(refused)["code"] == "invalid_arguments"
+    assert error_of(nothing)["code"] == "upstream_timeout"
+
+
+async def test_the_end_of_the_server_stops_all_replies_at_once() -> None:
+    began, left = asyncio.Event(), asyncio.Event()
+
+    async def hangs(_: Request, exchange: Exchange) -> None:
+        await exchange.events(text_chunk("a"))
+        began.set()
+        await exchange.hang()
+        left.set()
+
+    async with Upstream(chat=hangs) as upstream:
+        async with open_account(upstream.settings()) as account:
+            await account.chats.run(SERVICE, request(background=True), Deadline.after(CALL), notes())
+            await began.wait()
+        await left.wait()
+
+
+async def test_a_reply_keeps_its_place_until_it_ends() -> None:
+    async with Upstream(chat=writes(*"abcdefgh")) as upstream:
+        settings = upstream.settings(ALAYA_MAX_CONCURRENCY="1")
+        async with open_account(settings) as account:
+            await account.chats.run(SERVICE, request(background=True), Deadline.after(CALL), notes())
+            began = anyio.current_time()
+            second = await account.chats.run(SERVICE, request(background=True), Deadline.after(50), notes())
+
+            assert 6 < anyio.current_time() - began < 10
+            assert second.result.truncated_reason == "still_generating"
+
+
+async def test_data_tool_calls_and_cuts_are_told_with_the_last_part() -> None:
+    text = json.dumps({"answer": "x" * 40})
+
+    async with Upstream(chat=writes(*text, apart=0.3)) as upstream, host(upstream) as client:
+        schema = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
+        parts = [content_of(part) for part in await collected(client, prompt="x", response_schema=schema)]
+
+    assert len(parts) > 2
+    assert "".join(part["content"] for part in parts) == text
+    assert [part.get("parsed") for part in parts] == [None] * (len(parts) - 1) + [{"answer": "x" * 40}]
+
+
+async def test_a_part_may_be_read_again_and_past_the_end_there_is_an_empty_last_one() -> None:
+    async with Upstream(chat=writes(*"abcdefgh")) as upstream, open_account(upstream.settings()) as account:
+        begun = await account.chats.run(SERVICE, request(background=True), Deadline.after(CALL), notes())
+        uri = str(begun.result.read_on).partition("?")[0]
+        wanted = [f"{uri}?from=0", f"{uri}?from=4", f"{uri}?from=4", f"{uri}?from=99"]
+        parts = [(await account.chats.read_on(each, Deadline.after(50), notes())).result for each in wanted]
+
+    assert [part.content for part in parts] == ["abcdefgh", "efgh", "efgh", ""]
+    assert {part.finish_reason for part in parts} == {"stop"}
+
+
+async def test_an_engine_error_before_the_deadline_is_the_error_of_the_call() -> None:
+    async with Upstream(chat=says(400, {"error": {"message": "bad"}})) as upstream, host(upstream) as client:
+        result = await client.call_tool(CHAT, {"prompt": "x"})
+
+    assert error_of(result)["code"] == "request_rejected"
+
+
+async def test_running_replies_are_resources_with_their_state() -> None:
+    async with Upstream(chat=writes(*"abcdefgh")) as upstream, host(upstream) as client:
+        begun = content_of(await client.call_tool(CHAT, {"prompt": "x", "background": True}))
+        uri = begun["read_on"].partition("?")[0]
+        await anyio.sleep(3.5)  # of the quick loop's clock
+        listed = {str(each.uri): each for each in (await client.list_resources()).resources}
+        text = (await client.read_resource(uri)).contents[0]
+        await collected(client, read_on=begun["read_on"])
+        at_the_end = {str(each.uri): each for each in (await client.list_resources()).resources}
+
+    assert (listed[uri].description, listed[uri].size) == ("Still being written.", 4)
+    assert text.model_dump()["text"] == "abcd"
+    assert (at_the_end[uri].description, at_the_end[uri].size) == ("Complete.", 8)
+
+
+async def test_a_plain_chat_leaves_nothing_behind() -> None:
+    async with Upstream(chat=writes("a", "b")) as upstream, open_account(upstream.settings()) as account:
+        outcome = await account.chats.run(SERVICE, request(), Deadline.after(50), notes())
+
+        assert (outcome.result.content, outcome.result.read_on) == ("ab", None)
+        assert account.chats.replies() == []
+
+
+async def test_thinking_that_only_its_end_shows_is_left_out_of_the_last_part_alone() -> None:
+    async with Upstream(chat=writes("I wonder. ", "</think>", "\n\nIt is 42.")) as upstream, host(upstream) as client:
+        whole = content_of(await client.call_tool(CHAT, {"prompt": "x"}))
+        parts = [content_of(part) for part in await collected(client, prompt="x", timeout_seconds=1)]
+
+    assert (whole["content"], whole["reasoning"]) == ("It is 42.", "I wonder.")
+    assert parts[0]["content"] == "I wonder. "
+    assert parts[-1]["content"].endswith("It is 42.")
+    assert parts[-1]["reasoning"] == "I wonder."
+
+
+async def test_a_cut_of_the_engine_is_told_in_the_part_where_it_belongs() -> None:
+    async def breaks(_: Request, exchange: Exchange) -> None:
+        await exchange.events()
+        for word in "abcdefgh":
+            await exchange.event(text_chunk(word))
+            await anyio.sleep(1)
+        exchange.reset()
+
+    async with Upstream(chat=breaks) as upstream, host(upstream) as client:
+        first, last = [content_of(part) for part in await collected(client, prompt="x")]
+
+    assert (first["content"] + last["content"], first["truncated_reason"]) == ("abcdefgh", "still_generating")
+    assert (last["truncated"], last["truncated_reason"]) == (True, "stream_cut")
+    assert "finish_reason" not in last
+
+
+async def test_a_reply_that_waits_for_its_deployment_and_continues_a_text_is_read_on_like_any_other() -> None:
+    async with Upstream(chat=writes(*" and on it goes", apart=0.5)) as upstream, host(upstream) as client:
+        upstream.deployment["status"] = "starting"
+
+        async def starts() -> None:
+            await anyio.sleep(3)  # of the quick loop's clock
+            upstream.deployment["status"] = "running"
+
+        begun = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "It goes on"}]
+        parts: list[dict[str, Any]] = []
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(starts)
+            asked = {"messages": begun, "continue_reply": True, "wait_seconds": 4, "return_messages": True}
+            parts += [content_of(part) for part in await collected(client, **asked)]
+
+    assert "".join(part["content"] for part in parts) == " and on it goes"
+    assert len(parts) > 1
+    assert parts[-1]["messages"][-1]["content"] == "It goes on and on it goes"
