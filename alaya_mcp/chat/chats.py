@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
-import anyio
-
 from alaya_mcp.chat.asking import Asking, Call, ChatLimits
 from alaya_mcp.chat.concurrency import Places
 from alaya_mcp.chat.exchange import Exchange
@@ -118,10 +116,10 @@ class Chats:
         self, reply: StoredReply, reading: Reading, deadline: Deadline, *, start: int = 0, ends_by_itself: bool = False
     ) -> Outcome:
         with self._replies.follow(reply, reading, start=start, until=deadline.at):
-            with anyio.CancelScope(deadline=math.inf if ends_by_itself else deadline.at):
-                await reading.over()
-            if reply.heading is None:  # what happens before the request is sent ends by the call's deadline
-                await reading.over()
+            await reading.over(math.inf if ends_by_itself else deadline.at)
+            if reply.heading is None and reply.end is None:  # until the request is sent, the writer keeps the deadline
+                reading.stop_once_sent()
+                await reading.over(math.inf)
             return reading.outcome(reply)
 
     async def _write(self, reference: str, request: ChatRequest, deadline: Deadline, generation: Generation) -> End:

@@ -1,5 +1,6 @@
 """One reply's generation, from its request to its end: it goes on when the call that began it has returned."""
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from types import TracebackType
@@ -73,23 +74,29 @@ class Generation:
         except Exception as error:  # noqa: BLE001 raised again by each call that reads the reply
             end = End(error=error)
         finally:
+            self._cut_off = None
             store.end(self.reply, end or End(reason=self._reason))
 
 
 class Generations:
     """Runs generations; an async context manager that stops them all at its end."""
 
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
     async def __aenter__(self) -> Self:
-        self._tasks = anyio.create_task_group()
-        await self._tasks.__aenter__()
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
-        self._tasks.cancel_scope.cancel()
-        await self._tasks.__aexit__(None, None, None)  # an error of the block stays what it is, outside of any group
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def start(self, generation: Generation, write: Callable[[Generation], Awaitable[End]], store: ReplyStore) -> None:
         """Start a generation."""
-        self._tasks.start_soon(generation.run, write, store)
+        # A task of an anyio group, one in each chat, would take a tenth of a short chat's time.
+        task = asyncio.get_running_loop().create_task(generation.run(write, store))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,6 +1,7 @@
 """One call's reading of a reply: follow it until it ends, the part is full, or the call's deadline comes."""
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +63,10 @@ class Reading:
         if self._window.is_full:
             self._is_over.set()
 
+    def stop_once_sent(self) -> None:
+        """Read no further than until the request is sent."""
+        self._until_sent = True
+
     def begun(self) -> None:
         """Hear that the request has been sent."""
         if self._until_sent:
@@ -71,9 +76,15 @@ class Reading:
         """Hear that the reply has ended."""
         self._is_over.set()
 
-    async def over(self) -> None:
-        """Wait until there is nothing more to read now."""
-        await self._is_over.wait()
+    async def over(self, until: float) -> None:
+        """Wait until there is nothing more to read now, or it is that time."""
+        timer = None if until == math.inf else asyncio.get_running_loop().call_at(until, self._is_over.set)
+        try:
+            await self._is_over.wait()
+        finally:
+            self._is_over.clear()
+            if timer:
+                timer.cancel()
 
     def outcome(self, reply: StoredReply) -> Outcome:
         """Return what was read; the reply is known from now on if there is more to read.

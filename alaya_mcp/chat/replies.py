@@ -107,7 +107,7 @@ class StoredReply:
     Attributes:
         account: Its account.
         uri: Its resource URI.
-        writer: Its writer.
+        writer: Its writer; None once it has ended, so that the two do not keep each other.
         abandon_seconds: How long it goes on without a reader.
         heading: Once the request has been sent.
         text: In UTF-8.
@@ -120,7 +120,7 @@ class StoredReply:
 
     account: str
     uri: str
-    writer: Writer
+    writer: Writer | None
     abandon_seconds: float
     heading: Heading | None = None
     text: bytearray = field(default_factory=bytearray)
@@ -187,7 +187,7 @@ class StoredReply:
     def release(self, follower: Follower, *, is_cancelled: bool) -> None:
         """Remove a follower. Without one, a reply is stopped: at once if its call was cancelled, else after a time."""
         self._followers.remove(follower)
-        if self._followers or self.end:
+        if self._followers or self.writer is None:
             return
         if is_cancelled or not self.is_known:
             self.writer.stop("cancelled")
@@ -196,7 +196,7 @@ class StoredReply:
 
     def finish(self, end: End) -> None:
         """Record its end."""
-        self.end = end
+        self.end, self.writer = end, None
         if self._leaving:
             self._leaving.cancel()
         for follower in self._followers:
@@ -225,7 +225,8 @@ class ReplyStore:
     @contextmanager
     def follow(self, reply: StoredReply, follower: Follower, *, start: int = 0, until: float) -> Generator[None]:
         """Let a follower read a reply from a byte on while the block runs, which lasts until then at most."""
-        reply.writer.extend(until)
+        if reply.writer:
+            reply.writer.extend(until)
         reply.hold(start, follower)
         is_cancelled = False
         try:
@@ -235,16 +236,13 @@ class ReplyStore:
             raise
         finally:
             reply.release(follower, is_cancelled=is_cancelled)
-            self._drop_if_unknown(reply)
+            self._settle(reply)
 
     def end(self, reply: StoredReply, end: End) -> None:
         """Record how a reply ended."""
         reply.finish(end)
         reply.until = self._now() + self._seconds
-        self._drop_if_unknown(reply)
-        if (reply_id := _id_of(reply)) in self._replies:
-            self._ended[reply_id] = len(reply.text) + (len(end.facts.model_dump_json()) if end.facts else 0)
-            self._drop_oldest()
+        self._settle(reply)
 
     def all(self, account: str) -> list[StoredReply]:
         """Return an account's replies, the oldest first; from now on they are known."""
@@ -272,9 +270,17 @@ class ReplyStore:
             start += 1
         return reply, start
 
-    def _drop_if_unknown(self, reply: StoredReply) -> None:
-        if reply.end and not reply.is_known and not reply.is_followed:
-            self._drop(_id_of(reply))
+    def _settle(self, reply: StoredReply) -> None:
+        """Keep a reply that has ended if somebody knows it; drop it if not, once it is read."""
+        reply_id = _id_of(reply)
+        if not reply.end or reply_id in self._ended:
+            return
+        if reply.is_known:
+            facts = reply.end.facts
+            self._ended[reply_id] = len(reply.text) + (len(facts.model_dump_json()) if facts else 0)
+            self._drop_oldest()
+        elif not reply.is_followed:
+            self._drop(reply_id)
 
     def _drop_oldest(self) -> None:
         """Drop the oldest until all are within the budget, but not the last."""

@@ -149,6 +149,10 @@ def adapters_of(deployment: Deployment) -> tuple[str, ...]:
 
 def deployment_names(deployment: Deployment) -> Names:
     """Return the names that the control plane reports."""
+    return deployment.once(_names)
+
+
+def _names(deployment: Deployment) -> Names:
     base = () if deployment.is_lora_service else tuple(deployment.served_names)
     adapters = tuple(name for name in adapters_of(deployment) if name not in base)
     return Names(deployment_engine(deployment), base, adapters, deployment.is_lora_service)

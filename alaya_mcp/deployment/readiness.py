@@ -66,6 +66,10 @@ def readiness(deployment: Deployment) -> Readiness:
 
     Without an instance field (older pages, LoRA services) the status decides.
     """
+    return deployment.once(_readiness)
+
+
+def _readiness(deployment: Deployment) -> Readiness:
     if cause := _NOT_RUNNING.get(deployment.status):
         raw = f"'{printable(deployment.status_raw)[:60]}'" if deployment.status_raw else "missing"
         return Readiness(cause, status_raw=raw)

@@ -6,7 +6,7 @@ Source of each field: API documentation, deployment detail (Expert, QuickStart, 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Self, TypeVar, cast
+from typing import Annotated, Any, Self, TypeVar, TypeVarTuple, cast
 
 from pydantic import AliasChoices, Field, PrivateAttr, SecretStr
 
@@ -15,6 +15,7 @@ from alaya_mcp.error_causes import UnexpectedCause
 from alaya_mcp.results import Kind, Status
 
 _T = TypeVar("_T")
+_Args = TypeVarTuple("_Args")
 
 _STATUSES: dict[str, Status] = {
     "starting": "starting",
@@ -140,13 +141,13 @@ class Deployment(WireModel):
     base_service_id: Text = Field(None, alias="baseServiceId")
     service_type: Text = Field(None, alias="type")
 
-    _computed: dict[tuple[Any, str], Any] = PrivateAttr(default_factory=dict[tuple[Any, str], Any])
+    _computed: dict[tuple[Any, ...], Any] = PrivateAttr(default_factory=dict[tuple[Any, ...], Any])
 
-    def once(self, compute: Callable[[Self, str], _T], service_id: str) -> _T:
-        """Return `compute(self, service_id)`, computed at the first call: this object does not change."""
-        if (key := (compute, service_id)) not in self._computed:
-            self._computed[key] = compute(self, service_id)
-        return self._computed[key]
+    def once(self, compute: Callable[[Self, *_Args], _T], *args: *_Args) -> _T:
+        """Return `compute(self, *args)`, computed at the first call: this object does not change."""
+        if (key := (compute, *args)) not in (computed := self._computed):
+            computed[key] = compute(self, *args)
+        return computed[key]
 
     @property
     def kind(self) -> Kind:
@@ -296,5 +297,4 @@ def parse_deployment(body: bytes) -> Deployment:
     if not any(key in fields for key in _IDENTIFYING):
         raise WrongShape("deployment_of_wrong_shape")
     keys = (key.strip() for key in (fields.get("apikey"), fields.get("apiKey")) if isinstance(key, str))
-    key = next((SecretStr(key) for key in keys if key), None)
-    return _deployment(fields, key)
+    return _deployment(fields, next((SecretStr(key) for key in keys if key), None))
