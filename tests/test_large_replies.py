@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from mcp import Client, MCPError
 
 from alaya_mcp.chat.reading import Outcome, Reading
-from alaya_mcp.chat.replies import End, Heading, ReplyStore, StopReason, StoredReply
+from alaya_mcp.chat.replies import ReplyStore
 from alaya_mcp.chat.reply_window import ReplyWindow, cut, size_of
+from alaya_mcp.chat.stored_reply import End, Heading, StopReason, StoredReply
 from alaya_mcp.errors import InvalidArguments
 from alaya_mcp.progress import Phase
 from alaya_mcp.results import ChatResult, Timing

@@ -15,8 +15,8 @@ from alaya_mcp.chat.model_choice import Choice, ServedNames, choose_model, loade
 from alaya_mcp.chat.outcome import end_of
 from alaya_mcp.chat.recovery import Recovery
 from alaya_mcp.chat.remark import Remark
-from alaya_mcp.chat.replies import End, Heading, StopReason, StoredReply
 from alaya_mcp.chat.request import ChatRequest, Features, chat_body
+from alaya_mcp.chat.stored_reply import End, Heading, StopReason, StoredReply
 from alaya_mcp.chat.stream.decoder import AnswerDecoder, Ending, cut_off, read_answer
 from alaya_mcp.chat.stream.reply import Delta, ReasoningAsReply, Reply
 from alaya_mcp.chat.stream.thinking import Prefilled, ThinkSplitter, prefilled

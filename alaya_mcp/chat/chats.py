@@ -11,8 +11,9 @@ from alaya_mcp.chat.exchange import Exchange
 from alaya_mcp.chat.generation import Generation, Generations
 from alaya_mcp.chat.outcome import end_of
 from alaya_mcp.chat.reading import Outcome, Reading
-from alaya_mcp.chat.replies import End, ReplyStore, StoredReply
+from alaya_mcp.chat.replies import ReplyStore
 from alaya_mcp.chat.request import ChatRequest
+from alaya_mcp.chat.stored_reply import End, StoredReply
 from alaya_mcp.chat.structured import SchemaChecks, SchemaRefused
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.errors import DeploymentNotFound, InvalidArguments

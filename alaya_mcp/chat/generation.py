@@ -8,7 +8,8 @@ from typing import Self
 
 import anyio
 
-from alaya_mcp.chat.replies import End, Heading, ReplyStore, StopReason, StoredReply
+from alaya_mcp.chat.replies import ReplyStore
+from alaya_mcp.chat.stored_reply import End, Heading, StopReason, StoredReply
 from alaya_mcp.deadline import Deadline
 
 

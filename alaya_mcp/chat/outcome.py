@@ -6,9 +6,9 @@ from typing import Final
 
 from alaya_mcp.chat.exchange import Asked, Exchange, Timestamps
 from alaya_mcp.chat.remark import CutKind, Kind, Remark
-from alaya_mcp.chat.replies import End
 from alaya_mcp.chat.reply_window import size_of
 from alaya_mcp.chat.request import Turn
+from alaya_mcp.chat.stored_reply import End
 from alaya_mcp.chat.stream.answer_fields import EngineError, cut_by
 from alaya_mcp.chat.stream.reply import Reply
 from alaya_mcp.chat.stream.tool_calls import Flaw

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from alaya_mcp.chat.remark import Progress, Remark
-from alaya_mcp.chat.replies import Heading, StoredReply
 from alaya_mcp.chat.reply_window import ReplyWindow, cut, size_of
+from alaya_mcp.chat.stored_reply import Heading, StoredReply
 from alaya_mcp.clock import now
 from alaya_mcp.progress import Notes, Phase
 from alaya_mcp.results import ChatResult, Timing, TruncatedReason

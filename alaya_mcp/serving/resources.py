@@ -8,7 +8,8 @@ import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
 from alaya_mcp.accounts import Account
-from alaya_mcp.chat.replies import REPLIES, URI_TEMPLATE, Heading, StoredReply
+from alaya_mcp.chat.replies import REPLIES, URI_TEMPLATE
+from alaya_mcp.chat.stored_reply import Heading, StoredReply
 from alaya_mcp.config.settings import READ_BUDGET_SECONDS
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.spelling import checked_reference

@@ -1,0 +1,187 @@
+"""One reply while it is written and afterwards: its text by byte offsets, its status, and its end.
+
+A reply's writer and its readers meet only here: offsets are bytes of UTF-8, an end is a value, and a follower gets the
+text in order, each character once.
+"""
+
+import asyncio
+import math
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol
+
+from alaya_mcp.chat.remark import Remark
+from alaya_mcp.progress import Notes, Phase
+from alaya_mcp.results import ChatResult
+
+_PIECE: Final = 2**16
+"""Bytes that a new follower is given at a time."""
+
+StopReason = Literal["deadline", "abandoned", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What is known of a reply once its request is sent.
+
+    Attributes:
+        service_id: The deployment.
+        model: The model, as asked for or chosen.
+        remarks: On the request.
+        sent: When it was sent first, on the event loop's clock.
+    """
+
+    service_id: str
+    model: str
+    remarks: tuple[Remark, ...]
+    sent: float
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a reply ended.
+
+    Attributes:
+        facts: Its result, without the text; None if there is none.
+        remarks: On it.
+        begins: The byte at which the reply begins: what is before turned out to be thinking.
+        reason: Why it was stopped before it began, in place of `facts`.
+        error: Why there is no reply, in place of `facts`.
+    """
+
+    facts: ChatResult | None = None
+    remarks: tuple[Remark, ...] = ()
+    begins: int = 0
+    reason: StopReason | None = None
+    error: Exception | None = None
+
+
+class Writer(Protocol):
+    """Writes one reply."""
+
+    def stop(self, reason: StopReason) -> None:
+        """Stop at once, and end the reply with what has come."""
+        ...
+
+    def extend(self, until: float) -> None:
+        """Go on until then at least: a call waits for it that long."""
+        ...
+
+
+class Follower(Notes, Protocol):
+    """Reads a reply while it is written: its text and, until that comes, its status."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes no more text."""
+        ...
+
+    def begun(self) -> None:
+        """Hear that the request has been sent."""
+        ...
+
+    def ended(self) -> None:
+        """Hear that the reply has ended."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class StoredReply:
+    """One reply, as far as it has come.
+
+    Attributes:
+        account: Its account.
+        uri: Its resource URI.
+        writer: Its writer; None once it has ended, so that the two do not keep each other.
+        abandon_seconds: How long it goes on without a reader.
+        heading: Once the request has been sent.
+        text: In UTF-8.
+        first_token: When it came, on the event loop's clock.
+        thoughts: Pieces of thinking so far.
+        end: How it ended; None while it is written.
+        until: When it is dropped.
+        is_known: Whether somebody was given its URI.
+    """
+
+    account: str
+    uri: str
+    writer: Writer | None
+    abandon_seconds: float
+    heading: Heading | None = None
+    text: bytearray = field(default_factory=bytearray)
+    first_token: float | None = None
+    thoughts: int = 0
+    end: End | None = None
+    until: float = math.inf
+    is_known: bool = False
+    _status: tuple[Phase, str, str] | None = None
+    _followers: list[Follower] = field(default_factory=list[Follower])
+    _leaving: asyncio.TimerHandle | None = None
+
+    def begin(self, heading: Heading) -> None:
+        """Record that the request has been sent."""
+        self.heading = heading
+        for follower in self._followers:
+            follower.begun()
+
+    def status(self, phase: Phase, words: str, detail: str = "") -> None:
+        """Tell what is being done."""
+        self._status = phase, words, detail
+        for follower in self._followers:
+            follower.status(phase, words, detail)
+
+    def think(self, pieces: int = 1) -> None:
+        """Tell that the model is thinking."""
+        self.thoughts += pieces
+        for follower in self._followers:
+            follower.think(pieces)
+
+    def write(self, text: str) -> None:
+        """Append text."""
+        if text:
+            self.text += text.encode()
+            for follower in self._followers:
+                follower.write(text)
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether somebody reads it."""
+        return bool(self._followers)
+
+    def hold(self, text_from: int, follower: Follower) -> None:
+        """Add a follower, and give it what there is."""
+        if self._leaving:
+            self._leaving.cancel()
+            self._leaving = None
+        at = text_from
+        while at < len(self.text) and not follower.is_full:
+            piece = self.text[at : at + _PIECE].decode("utf-8", "ignore")
+            follower.write(piece)
+            at += len(piece.encode())
+        if self.heading:
+            follower.begun()
+        if self.end:
+            follower.ended()
+        elif not self.text:
+            if self.thoughts:
+                follower.think(self.thoughts)
+            elif self._status:
+                follower.status(*self._status)
+        self._followers.append(follower)
+
+    def release(self, follower: Follower, *, is_cancelled: bool) -> None:
+        """Remove a follower. Without one, a reply is stopped: at once if its call was cancelled, else after a time."""
+        self._followers.remove(follower)
+        if self._followers or self.writer is None:
+            return
+        if is_cancelled or not self.is_known:
+            self.writer.stop("cancelled")
+        else:
+            self._leaving = asyncio.get_running_loop().call_later(self.abandon_seconds, self.writer.stop, "abandoned")
+
+    def finish(self, end: End) -> None:
+        """Record its end."""
+        self.end, self.writer = end, None
+        if self._leaving:
+            self._leaving.cancel()
+        for follower in self._followers:
+            follower.ended()
