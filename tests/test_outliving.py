@@ -437,3 +437,14 @@ async def test_a_reply_that_waits_for_its_deployment_and_continues_a_text_is_rea
     assert "".join(part["content"] for part in parts) == " and on it goes"
     assert len(parts) > 1
     assert parts[-1]["messages"][-1]["content"] == "It goes on and on it goes"
+
+
+async def test_what_had_come_of_a_call_that_was_cancelled_is_a_resource() -> None:
+    async with Upstream(chat=writes(*"abcdefgh")) as upstream, open_account(upstream.settings()) as account:
+        with anyio.move_on_after(2.5):
+            await account.chats.run(SERVICE, request(), Deadline.after(50), notes())
+        await anyio.sleep(1)  # of the quick loop's clock
+        (reply,) = account.chats.replies()
+        result = (await account.chats.read_on(reply.uri, Deadline.after(50), notes())).result
+
+    assert (result.content, result.truncated_reason) == ("abc", "cancelled")

@@ -174,6 +174,7 @@ class StoredReply:
         if self._followers or self.writer is None:
             return
         if is_cancelled or not self.is_known:
+            self.is_known |= bool(self.text)  # what has come can be found in the list of resources
             self.writer.stop("cancelled")
         else:
             self._leaving = asyncio.get_running_loop().call_later(self.abandon_seconds, self.writer.stop, "abandoned")

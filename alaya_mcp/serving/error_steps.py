@@ -104,7 +104,7 @@ STEPS: Final[dict[Cause, Row]] = {
     "read_on_with_question": "Pass read_on alone to read more of an earlier reply, or leave it out to chat.",
     "read_on_unknown": "Pass the read_on of an earlier result, exactly as returned.",
     "background_unavailable": "Leave background out, or have ALAYA_GENERATION_SECONDS raised.",
-    "reply_not_kept": "Ask the model again, for shorter parts or with a smaller max_tokens.",
+    "reply_not_kept": "Ask the model again.",
     "resource_unknown": lambda error: f"Read one of these: {', '.join(error.known)}.",
     "resource_reference_unusable": lambda error: f"Read {error.source} for the list of deployments.",
     "reference_unusable": "Pass a deployment's id, name or alias as service_id.",

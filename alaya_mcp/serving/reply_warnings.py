@@ -108,4 +108,4 @@ def _going_on(remark: Remark) -> str:
     if remark.has_messages:
         return ", or pass messages with continue_reply to continue it"
     how = "" if remark.asked_for_messages else " (return_messages returns them)"
-    return f", or continue it: continue_reply, with this reply as the last of messages{how}"
+    return f", or continue it: continue_reply, with the reply, all its parts, as the last of messages{how}"

@@ -83,7 +83,7 @@ class EventSplitter:
         """
         if not chunk:
             return []
-        if self._at_start and chunk.startswith(_FIELDS[0]):
+        if self._at_start and not self._size and chunk.startswith(_FIELDS[0]):
             self._at_start = False  # no byte order mark
         if self._is_between_events and len(chunk) <= self._cap and _USUAL.fullmatch(chunk):
             return [event[_DATA:].decode("utf-8", "replace") for event in chunk[:-2].split(b"\n\n")]
