@@ -226,8 +226,18 @@ async def test_the_oldest_go_when_the_budget_is_full() -> None:
         shelf.part(first.uri, 100)
 
 
+async def test_a_reply_over_the_whole_budget_drives_no_other_out() -> None:
+    shelf = Shelf(ReplyStore(budget=1_000))
+    small = shelf.keep("small")
+    huge = shelf.keep("x" * 1_001)
+
+    assert shelf.store.all("mine") == [small]
+    with pytest.raises(InvalidArguments):
+        shelf.part(huge.uri, 100)
+
+
 async def test_a_reply_that_is_being_written_stays_whatever_the_budget() -> None:
-    shelf = Shelf(ReplyStore(budget=100))
+    shelf = Shelf(ReplyStore(budget=len(FACTS.model_dump_json()) + 1))
     written = shelf.store.put("mine", Nobody(), 60)
     written.write("x" * 1_000)
     last = [shelf.keep("y") for _ in range(4)][-1]

@@ -91,25 +91,22 @@ class ReplyStore:
         return reply, start
 
     def _settle(self, reply: StoredReply) -> None:
-        """Keep a reply that has ended if somebody knows it; drop it if not, once it is read."""
+        """Keep a reply that has ended if somebody knows it and it fits the budget; else drop it, once it is read."""
         reply_id = _id_of(reply)
         if not reply.end or reply_id in self._ended:
             return
-        if reply.is_known:
-            facts = reply.end.facts
-            self._ended[reply_id] = len(reply.text) + (len(facts.model_dump_json()) if facts else 0)
+        facts = reply.end.facts
+        size = len(reply.text) + (len(facts.model_dump_json()) if facts and reply.is_known else 0)
+        if reply.is_known and size <= self._budget:
+            self._ended[reply_id] = size
             self._drop_oldest()
         elif not reply.is_followed:
             self._drop(reply_id)
 
     def _drop_oldest(self) -> None:
-        """Drop the oldest until all are within the budget, but not the last."""
-        size = sum(self._ended.values())
-        for reply_id, own in list(self._ended.items())[:-1]:
-            if size <= self._budget:
-                break
-            size -= own
-            self._drop(reply_id)
+        """Drop the oldest until all are within the budget."""
+        while sum(self._ended.values()) > self._budget:
+            self._drop(next(iter(self._ended)))
 
     def _drop_old(self) -> None:
         now = self._now()
