@@ -172,6 +172,9 @@ async def test_a_reply_that_is_not_kept_is_told_so_in_both_ways(era: Era) -> Non
 
 FACTS = ChatResult(service_id="s", model="m", content="", truncated=False, timing=Timing(total_seconds=1), warnings=[])
 
+BESIDE = 3 * 2**10 + len(FACTS.model_dump_json())
+"""Bytes of a reply beside its text."""
+
 
 class Nobody:
     """A writer that has written everything."""
@@ -217,8 +220,7 @@ class Shelf:
 
 
 async def test_the_oldest_go_when_the_budget_is_full() -> None:
-    room = len(FACTS.model_dump_json())
-    shelf = Shelf(ReplyStore(budget=100 + 2 * room))
+    shelf = Shelf(ReplyStore(budget=100 + 2 * BESIDE))
     first, second, third = (shelf.keep(char * 40) for char in "abc")
 
     assert shelf.store.all("mine") == [second, third]
@@ -227,7 +229,7 @@ async def test_the_oldest_go_when_the_budget_is_full() -> None:
 
 
 async def test_a_reply_over_the_whole_budget_drives_no_other_out() -> None:
-    shelf = Shelf(ReplyStore(budget=1_000))
+    shelf = Shelf(ReplyStore(budget=1_000 + BESIDE))
     small = shelf.keep("small")
     huge = shelf.keep("x" * 1_001)
 
@@ -237,7 +239,7 @@ async def test_a_reply_over_the_whole_budget_drives_no_other_out() -> None:
 
 
 async def test_a_reply_that_is_being_written_stays_whatever_the_budget() -> None:
-    shelf = Shelf(ReplyStore(budget=len(FACTS.model_dump_json()) + 1))
+    shelf = Shelf(ReplyStore(budget=BESIDE + 1))
     written = shelf.store.put("mine", Nobody(), 60)
     written.write("x" * 1_000)
     last = [shelf.keep("y") for _ in range(4)][-1]

@@ -13,6 +13,8 @@ from alaya_mcp.errors import InvalidArguments
 
 BUDGET_BYTES: Final = 32 * 2**20
 """Total size of the replies that have ended."""
+_OVERHEAD: Final = 3 * 2**10
+"""Bytes of a reply beside its text and its result."""
 KEPT_SECONDS: Final = 1800
 """How long a reply is kept after its end."""
 
@@ -96,7 +98,7 @@ class ReplyStore:
         if not reply.end or reply_id in self._ended:
             return
         facts = reply.end.facts
-        size = len(reply.text) + (len(facts.model_dump_json()) if facts and reply.is_known else 0)
+        size = _OVERHEAD + len(reply.text) + (len(facts.model_dump_json()) if facts and reply.is_known else 0)
         if reply.is_known and size <= self._budget:
             self._ended[reply_id] = size
             self._drop_oldest()
