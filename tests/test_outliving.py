@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -448,3 +449,22 @@ async def test_what_had_come_of_a_call_that_was_cancelled_is_a_resource() -> Non
         result = (await account.chats.read_on(reply.uri, Deadline.after(50), notes())).result
 
     assert (result.content, result.truncated_reason) == ("abc", "cancelled")
+
+
+PIECES = ("word ", "你好，", "👩‍🔬", "é", "\n\n", "<", "<think>", "</think>", "think>", '{"a": ', "```", "x" * 700)  # noqa: RUF001 Chinese punctuation
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_the_parts_joined_are_the_same_wherever_the_calls_end(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 which pieces, no secret
+    words = chance.choices(PIECES, k=30)
+    async with Upstream(chat=writes("Begin ", *words, apart=0.6)) as upstream:
+        async with host(upstream, ALAYA_MAX_REPLY_BYTES="1000000") as patient:
+            whole = content_of(await patient.call_tool(CHAT, {"prompt": "x", "timeout_seconds": 600}))
+        async with host(upstream, ALAYA_MAX_REPLY_BYTES="4000") as client:
+            began: dict[str, object] = {"prompt": "x", "timeout_seconds": 1 + chance.random() * 4}
+            parts = [content_of(part) for part in await collected(client, **began)]
+
+    assert len(parts) > 3
+    assert "".join(part["content"] for part in parts) == whole["content"]
+    assert parts[-1].get("reasoning") == whole.get("reasoning")
