@@ -290,10 +290,13 @@ async def test_a_reply_ends_at_the_limit_of_its_generation_unless_a_call_waits_l
             await anyio.sleep(200)  # of the quick loop's clock
             late = await account.chats.read_on(str(begun.result.read_on), Deadline.after(CALL), notes())
             patient = await account.chats.run(SERVICE, request(), Deadline.after(90), notes())
+            begun = await account.chats.run(SERVICE, request(background=True), Deadline.after(CALL), notes())
+            joined = await account.chats.read_on(str(begun.result.read_on), Deadline.after(90), notes())
 
     assert late.result.truncated_reason == "deadline"
     assert 20 <= len(late.result.content) <= 30
     assert 30 < len(patient.result.content) <= 46
+    assert 30 < len(joined.result.content) <= 46
 
 
 async def test_without_generation_seconds_the_deadline_cuts_as_ever() -> None:
@@ -330,7 +333,9 @@ async def test_the_end_of_the_server_stops_all_replies_at_once() -> None:
         async with open_account(upstream.settings()) as account:
             await account.chats.run(SERVICE, request(background=True), Deadline.after(CALL), notes())
             await began.wait()
+            now = anyio.current_time()
         await left.wait()
+        assert anyio.current_time() - now < CALL
 
 
 async def test_a_reply_keeps_its_place_until_it_ends() -> None:
@@ -478,3 +483,38 @@ async def test_the_parts_joined_are_the_same_wherever_the_calls_end(seed: int) -
     assert len(parts) > 3
     assert "".join(part["content"] for part in parts) == whole["content"]
     assert parts[-1].get("reasoning") == whole.get("reasoning")
+
+
+async def test_a_request_that_failed_and_is_not_sent_again_is_an_error_at_the_deadline() -> None:
+    async with Upstream(chat=says(503, {"error": "down"}, retry_after="600")) as upstream, host(upstream) as client:
+        await client.call_tool("get_deployment")
+        told = upstream.deployment
+
+        async def hangs(_: Request, exchange: Exchange) -> None:
+            if upstream.chats:
+                await exchange.hang()
+            await exchange.answer_json(200, {"code": 0, "data": told})
+
+        upstream.control = hangs
+        result = await client.call_tool(CHAT, {"prompt": "x"})
+
+    assert error_of(result)["retryable"]
+
+
+async def test_a_call_that_joins_a_reply_is_told_how_much_has_been_thought() -> None:
+    async def thinks_then_stops(_: Request, exchange: Exchange) -> None:
+        await exchange.events(*(thought("x") for _ in range(340)))
+        await exchange.hang()
+
+    said: list[str] = []
+
+    async def keep(progress: float, message: str, phase: Phase) -> None:
+        del progress
+        said.append(f"{phase}: {message}")
+
+    async with Upstream(chat=thinks_then_stops) as upstream, open_account(upstream.settings()) as account:
+        first = await account.chats.run(SERVICE, request(), Deadline.after(CALL), notes())
+        second = ProgressNotes(keep, 0, "reading on")
+        await second.during(lambda: account.chats.read_on(str(first.result.read_on), Deadline.after(2 * CALL), second))
+
+    assert any(note.startswith("thinking: ") and "about 340 tokens" in note for note in said)
