@@ -1,6 +1,7 @@
 """Replies larger than a host takes: cut at a boundary, kept whole for a while, read on part by part."""
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -204,7 +205,7 @@ class Shelf:
     def part(self, uri: str, room: int) -> Outcome:
         """What one call reads of it."""
         reply, start = self.store.find("mine", uri)
-        reading = Reading(Told(), start=start, room=room)
+        reading = Reading(Told(), start=start, room=room, until=math.inf)
         with self.store.follow(reply, reading, start=start, until=0):
             return reading.outcome(reply)
 
@@ -261,7 +262,7 @@ async def test_they_go_when_their_time_is_over() -> None:
 async def test_a_reply_that_nobody_was_told_of_goes_with_its_call() -> None:
     shelf = Shelf()
     reply = shelf.store.put("mine", Nobody(), 60)
-    reading = Reading(Told(), room=100)
+    reading = Reading(Told(), room=100, until=math.inf)
     with shelf.store.follow(reply, reading, until=0):
         reply.write("text")
         shelf.store.end(reply, End(FACTS))

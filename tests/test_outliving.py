@@ -11,6 +11,7 @@ import anyio
 import mcp_types as types
 import pytest
 from mcp import Client
+from mcp.client import ClientRequestContext
 
 from alaya_mcp.accounts import open_account
 from alaya_mcp.chat.request import ChatRequest, Turn
@@ -18,12 +19,14 @@ from alaya_mcp.deadline import Deadline
 from alaya_mcp.progress import Phase, ProgressNotes
 from alaya_mcp.serving.server import create_server
 from tests.calls import CHAT, ERAS, Era, content_of, error_of, text_of
+from tests.registry import Registry, row
 from tests.upstream import DONE, SERVICE, Exchange, Request, Upstream, says, text_chunk
 
 pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 ABANDON = 120
 CALL = 5
+IMAGE = "https://images.invalid/cat.png"
 ANSWER = "答案是四十二。The answer is 42. 👩‍🔬"
 
 
@@ -451,6 +454,26 @@ async def test_a_reply_that_waits_for_its_deployment_and_continues_a_text_is_rea
     assert "".join(part["content"] for part in parts) == " and on it goes"
     assert len(parts) > 1
     assert parts[-1]["messages"][-1]["content"] == "It goes on and on it goes"
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_reply_about_an_image_by_the_deployment_that_the_user_chose_is_read_on_too(era: Era) -> None:
+    async def chooses(_: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+        assert isinstance(params, types.ElicitRequestFormParams)
+        option = params.requested_schema["properties"]["deployment"]["enum"][0]
+        return types.ElicitResult(action="accept", content={"deployment": option})
+
+    asked = [{"role": "user", "content": "what is this?", "images": [IMAGE]}]
+    async with Upstream(chat=writes(*"a cat")) as upstream:
+        Registry(upstream, row(1, "qwen"), row(2, "llama"))
+        settings = upstream.settings(ALAYA_TIMEOUT_SECONDS="2", ALAYA_SERVICE_ID="")
+        async with Client(create_server(settings), mode=era, elicitation_callback=chooses) as client:
+            parts = [content_of(part) for part in await collected(client, messages=asked, return_messages=True)]
+
+    assert len(upstream.chats) == 1
+    assert len(parts) > 1
+    assert "".join(part["content"] for part in parts) == "a cat"
+    assert parts[-1]["messages"] == [*asked, {"role": "assistant", "content": "a cat"}]
 
 
 async def test_what_had_come_of_a_call_that_was_cancelled_is_a_resource() -> None:

@@ -87,8 +87,8 @@ class Chats:
         reply.status("waiting", "looking up the deployment")
         self._generations.start(generation, partial(self._write, reference, request, deadline), self._replies)
         room = request.reply_bytes or self._limits.reply_bytes
-        reading = Reading(notes, room=room, until_sent=request.background)
-        return await self._read(reply, reading, deadline, ends_by_itself=not request.outlives)
+        until = -math.inf if request.background else deadline.at if request.outlives else math.inf
+        return await self._read(reply, Reading(notes, room=room, until=until), deadline)
 
     async def read_on(self, uri: str, deadline: Deadline, notes: Notes, reply_bytes: int | None = None) -> Outcome:
         """Return the next part of an earlier reply, at most `reply_bytes`, as far as it has come by the deadline.
@@ -98,8 +98,8 @@ class Chats:
             AlayaError: there is no reply; each row of docs/errors.md.
         """
         reply, start = self._replies.find(self._account, uri)
-        reading = Reading(notes, start=start, room=reply_bytes or self._limits.reply_bytes)
-        return await self._read(reply, reading, deadline, start=start)
+        room = reply_bytes or self._limits.reply_bytes
+        return await self._read(reply, Reading(notes, start=start, room=room, until=deadline.at), deadline, start)
 
     def replies(self) -> list[StoredReply]:
         """Return the account's replies, the oldest first."""
@@ -113,14 +113,9 @@ class Chats:
         """
         return self._replies.find(self._account, uri)
 
-    async def _read(
-        self, reply: StoredReply, reading: Reading, deadline: Deadline, *, start: int = 0, ends_by_itself: bool = False
-    ) -> Outcome:
+    async def _read(self, reply: StoredReply, reading: Reading, deadline: Deadline, start: int = 0) -> Outcome:
         with self._replies.follow(reply, reading, start=start, until=deadline.at):
-            await reading.over(math.inf if ends_by_itself else deadline.at)
-            if reply.heading is None and reply.end is None:  # until the request is sent, the writer keeps the deadline
-                reading.stop_once_sent()
-                await reading.over(math.inf)
+            await reading.over(reply)
             return reading.outcome(reply)
 
     async def _write(self, reference: str, request: ChatRequest, deadline: Deadline, generation: Generation) -> End:

@@ -33,16 +33,18 @@ class Reading:
         notes: Receives what is read.
         start: The byte.
         room: Bytes that are shown at most.
-        until_sent: Whether to read only until the request is sent.
+        until: When to stop, on the event loop's clock. Until the request is sent the writer keeps the deadline, and it
+            ends with an error.
     """
 
-    def __init__(self, notes: Notes, *, start: int = 0, room: int, until_sent: bool = False) -> None:
+    def __init__(self, notes: Notes, *, start: int = 0, room: int, until: float) -> None:
         self._notes = notes
         self._start = start
         self._room = room
-        self._until_sent = until_sent
+        self._until = until
         self._window = ReplyWindow(room, notes)
         self._is_over = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def is_full(self) -> bool:
@@ -63,28 +65,26 @@ class Reading:
         if self._window.is_full:
             self._is_over.set()
 
-    def stop_once_sent(self) -> None:
-        """Read no further than until the request is sent."""
-        self._until_sent = True
-
     def begun(self) -> None:
         """Hear that the request has been sent."""
-        if self._until_sent:
-            self._is_over.set()
+        if self._timer:
+            self._timer.cancel()
+        if self._until < math.inf:
+            self._timer = asyncio.get_running_loop().call_at(self._until, self._is_over.set)
 
     def ended(self) -> None:
         """Hear that the reply has ended."""
         self._is_over.set()
 
-    async def over(self, until: float) -> None:
-        """Wait until there is nothing more to read now, or it is that time."""
-        timer = None if until == math.inf else asyncio.get_running_loop().call_at(until, self._is_over.set)
+    async def over(self, reply: StoredReply) -> None:
+        """Wait until there is nothing more to read now, or it is time to stop."""
         try:
-            await self._is_over.wait()
+            while not self._is_over.is_set() or not (reply.heading or reply.end):  # a request can fail when it was sent
+                self._is_over.clear()
+                await self._is_over.wait()
         finally:
-            self._is_over.clear()
-            if timer:
-                timer.cancel()
+            if self._timer:
+                self._timer.cancel()
 
     def outcome(self, reply: StoredReply) -> Outcome:
         """Return what was read; the reply is known from now on if there is more to read.
@@ -102,13 +102,13 @@ class Reading:
         at = start + size_of(content)
         later = [Remark("later_part", name=f"{start} to {at}")] if self._start else []
         if at < len(reply.text) or not end:
-            return self._part(reply, content, start, at, later)
+            return self._part(reply, content, at, later)
         if end.facts:
             return Outcome(end.facts.model_copy(update={"content": content}), (*later, *end.remarks))
         facts: dict[str, Any] = {"truncated": True, "truncated_reason": end.reason, "content": content}
         return Outcome(_begun(reply, **facts), tuple(later))
 
-    def _part(self, reply: StoredReply, content: str, start: int, at: int, later: list[Remark]) -> Outcome:
+    def _part(self, reply: StoredReply, content: str, at: int, later: list[Remark]) -> Outcome:
         """Return a part with more behind it."""
         reply.is_known = True
         has_more = at < len(reply.text)
@@ -117,7 +117,6 @@ class Reading:
         about = Remark("shown_in_part", shown=at) if has_more else _still_generating(reply)
         cautions = reply.heading.remarks if reply.heading and not self._start else ()
         result = _begun(reply, **facts, read_on=f"{reply.uri}?from={at}")
-        del start
         return Outcome(result, (*cautions, *later, about))
 
 
