@@ -458,7 +458,8 @@ async def test_a_reply_that_waits_for_its_deployment_and_continues_a_text_is_rea
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_reply_about_an_image_by_the_deployment_that_the_user_chose_is_read_on_too(era: Era) -> None:
-    async def chooses(_: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+    async def chooses(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+        del context
         assert isinstance(params, types.ElicitRequestFormParams)
         option = params.requested_schema["properties"]["deployment"]["enum"][0]
         return types.ElicitResult(action="accept", content={"deployment": option})
