@@ -54,14 +54,17 @@ class Shared:
         max_concurrency: Chats in flight, of all accounts together.
         transport: Connections to both planes.
         clock: Time, sleep and randomness.
+        share: Chats in flight of one account; by default all.
     """
 
-    def __init__(self, max_concurrency: int, transport: Transport, clock: Clock = _CLOCK) -> None:
+    def __init__(
+        self, max_concurrency: int, transport: Transport, clock: Clock = _CLOCK, *, share: int | None = None
+    ) -> None:
         self.transport = transport
         self.clock = clock
         self._generations = Generations()
         self._resources = ChatResources(
-            Places(max_concurrency), SchemaChecks(), ReplyStore(now=clock.now), self._generations
+            Places(max_concurrency, share), SchemaChecks(), ReplyStore(now=clock.now), self._generations
         )
 
     async def __aenter__(self) -> Self:
@@ -74,6 +77,10 @@ class Shared:
     ) -> None:
         await self._generations.__aexit__(exc_type, exc, tb)
         await self.transport.__aexit__(exc_type, exc, tb)
+
+    def stop_generations(self) -> None:
+        """Stop all replies that are being written; whoever reads one gets what has come."""
+        self._generations.stop()
 
     def account(self, settings: Settings) -> Account:
         """Return a new account; nothing is sent until it is used."""

@@ -20,8 +20,10 @@ FileCause = Literal[
     "config_file_not_toml",
     "config_entry_unusable",
 ]
+CallerCause = Literal["key_headers_missing", "tokens_unusable", "profile_unusable"]
+"""What can be wrong with a caller over HTTP, or with the account that this server has for it."""
 ConfigurationCause = Literal[
-    SettingCause, FileCause, "profile_unknown", "certificates_unusable", "proxy_unusable", "proxy_refused"
+    CallerCause, SettingCause, FileCause, "profile_unknown", "certificates_unusable", "proxy_unusable", "proxy_refused"
 ]
 ArgumentCause = Literal[
     "arguments_unusable",
@@ -77,7 +79,7 @@ RequestCause = Literal[
     "request_refused",
     "failure_reported",
 ]
-RateCause = Literal["rate_limited", "accounts_full"]
+RateCause = Literal["rate_limited", "accounts_full", "places_full"]
 TimeoutCause = Literal["no_answer", "gave_up_waiting", "answer_stalled", "queued_too_long"]
 UnavailableCause = Literal[
     "dns_failed",

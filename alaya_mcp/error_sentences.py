@@ -254,6 +254,14 @@ SENTENCES: Final[dict[Cause, Row]] = {
     "content_filtered": _engine_that("refused the request because of a content filter"),
     "request_refused": _engine_that("rejected the request"),
     "failure_reported": lambda error: f"{_who(error)} reports a failure (code -1 with HTTP 200).",
+    "key_headers_missing": lambda error: (
+        f"This server uses each caller's own Alaya key pair, and the request came without {' and '.join(error.known)}."
+    ),
+    "tokens_unusable": "This server's file of tokens cannot be read.",
+    "profile_unusable": "This server's settings for the caller's account cannot be used.",
+    "places_full": lambda error: (
+        f"The account has {error.count} chats running, its share of this server, and twice as many waiting."
+    ),
     "accounts_full": lambda error: f"This server already has {error.count} accounts in use, its limit.",
     "rate_limited": _engine_that("limits the rate of requests"),
     "no_answer": _no_answer,

@@ -160,17 +160,37 @@ def shown_endpoint(service_url: str) -> str:
     return _without_extras(_parsed(service_url.strip()))
 
 
-def service_endpoint(service_url: str, *, control_plane: Origin) -> str:
+def is_public(address: str) -> bool:
+    """Return whether an address is one of the Internet's, and not of a private network or of this machine."""
+    found = _address(address)
+    return found is not None and found.is_global and not found.is_multicast
+
+
+def service_endpoint(service_url: str, *, control_plane: Origin, private_hosts: frozenset[str] | None = None) -> str:
     """Return the base URL for requests to a deployment's engine.
 
     A serviceUrl comes from upstream, so it could name a host that only this machine can reach:
     link-local addresses are refused, and loopback unless the control plane is there too.
 
+    Args:
+        service_url: As the control plane reports it.
+        control_plane: Where it was reported.
+        private_hosts: Where the account may be a stranger's: the hosts that need not be public. At all others only
+            https and public addresses are allowed.
+
     Raises:
         UrlRefused: with the reason.
     """
     url = shown_endpoint(service_url)
-    host = Origin.of(url).host
+    origin = Origin.of(url)
+    host = origin.host
+    if private_hosts is not None:
+        if host in private_hosts:
+            return url
+        if origin.scheme != "https":
+            raise UrlRefused("does not use https, and this server's operator has not listed its host")
+        if _address(host) is not None and not is_public(host):
+            raise UrlRefused("names an address that is not public, and this server's operator has not listed it")
     if is_link_local(host):
         raise UrlRefused("names a link-local address")
     if is_loopback(host) and not control_plane.on_loopback:

@@ -83,7 +83,7 @@ class Generations:
     """Runs generations; an async context manager that stops them all at its end."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Generation] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -99,5 +99,10 @@ class Generations:
         """Start a generation."""
         # A task of an anyio group, one in each chat, would take a tenth of a short chat's time.
         task = asyncio.get_running_loop().create_task(generation.run(write, store))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = generation
+        task.add_done_callback(self._tasks.pop)
+
+    def stop(self) -> None:
+        """Stop all, as at their deadlines."""
+        for generation in list(self._tasks.values()):
+            generation.stop("deadline")

@@ -83,7 +83,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
         parser.given = arguments
     found, unknown = top.parse_known_args(arguments)
     commands.get(found.command, top).refuse_unknown(unknown)
-    if found.sandbox_fault and (not found.sandbox or found.command != "serve"):
+    if found.sandbox_fault and (not found.sandbox or found.command not in {"serve", "http"}):
         top.error("--fault needs --sandbox without a command, or the command sandbox")
     if found.sandbox and found.command != "serve":
         if not hasattr(found, "over_sandbox"):
@@ -115,7 +115,7 @@ def parsers() -> tuple[_Parser, dict[str, _Parser]]:
         by_name[name] = commands.add_parser(name, **options)
         return by_name[name]
 
-    for command in (_demo, _doctor, _chat, _install, _uninstall, _sandbox):
+    for command in (_demo, _doctor, _chat, _http, _token, _install, _uninstall, _sandbox):
         command(add)
     return top, by_name
 
@@ -170,6 +170,50 @@ def _chat(add: Add) -> None:
     chat.add_argument("--conversation", action="store_true", help="treat piped lines as one conversation")
     chat.add_argument("--json", action="store_true", help="print one JSON object per piped line and nothing else")
     chat.add_argument("--sandbox", dest="over_sandbox", action="store_true", help="chat with the embedded sandbox")
+
+
+def _http(add: Add) -> None:
+    http = add(
+        "http",
+        help="serve MCP over HTTP, for a team",
+        description="Serve MCP over Streamable HTTP at /mcp, for this machine or, behind a gateway, for a team. Each "
+        "option is also a variable, ALAYA_HTTP_PORT for --port, and an entry of the table [http] in the configuration "
+        "file.",
+    )
+    http.set_defaults(command="http")
+    http.add_argument("--host", metavar="ADDRESS", help="the address to listen on, default 127.0.0.1")
+    http.add_argument("--port", type=_port, metavar="N", help="the port, default 8000; 0 takes a free one")
+    http.add_argument("--public-url", metavar="URL", help="the address that hosts use, if it is another")
+    http.add_argument(
+        "--mode",
+        choices=("environment", "keys", "tokens"),
+        help="whose account a caller uses: this server's own (the default, on this machine only), the key pair in the "
+        "request's headers, or that of a token from `alayanew-mcp token add`",
+    )
+    http.add_argument(
+        "--allow-engine-host",
+        action="append",
+        metavar="HOST",
+        help="an engine's host that may be at a private address or without TLS, in the modes keys and tokens",
+    )
+    http.add_argument("--allow-origin", action="append", metavar="ORIGIN", help="an origin of web pages that may call")
+    http.add_argument("--grace-seconds", metavar="N", help="how long it goes on after SIGTERM at most, default 60")
+    http.add_argument("--sandbox", dest="over_sandbox", action="store_true", help="serve the embedded sandbox")
+
+
+def _token(add: Add) -> None:
+    token = add(
+        "token",
+        help="make, list and remove tokens of the HTTP server",
+        description="Tokens of the HTTP server's mode `tokens`: each stands for a profile of the configuration file.",
+    )
+    token.set_defaults(command="token")
+    actions = token.add_subparsers(dest="action", required=True, metavar="ACTION")
+    adding = actions.add_parser("add", help="make a token and print it, once")
+    adding.add_argument("name", metavar="NAME", help="its holder")
+    adding.add_argument("--profile", required=True, metavar="PROFILE", help="the profile that it stands for")
+    actions.add_parser("list", help="list the tokens' holders")
+    actions.add_parser("remove", help="remove a token").add_argument("name", metavar="NAME", help="its holder")
 
 
 def _install(add: Add) -> None:

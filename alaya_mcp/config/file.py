@@ -1,4 +1,4 @@
-"""The optional configuration file: aliases for deployments, and profiles of accounts. TOML.
+"""The optional configuration file: aliases for deployments, profiles of accounts, and the HTTP server. TOML.
 
 [aliases]
 support = "38fbfc3d-6a88-4c35-b8b6-9efc83949d47"
@@ -8,11 +8,15 @@ base_url = "https://..."
 access_key_env = "WORK_ACCESS_KEY"  # or access_key = "..."
 secret_key_env = "WORK_SECRET_KEY"  # or secret_key = "..."
 service_id = "support"
+
+[http]
+mode = "keys"
+public_url = "https://mcp.example.com/mcp"
 """
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
@@ -70,6 +74,8 @@ class ConfigFile(_Table):
 
     aliases: Aliases = Field(default_factory=dict)
     profiles: dict[str, Profile] = Field(default_factory=dict)
+    http: dict[str, Any] = Field(default_factory=dict)
+    """Validated by `config.http`, for the HTTP server alone."""
 
 
 def parsed(text: bytes, path: Path) -> ConfigFile:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 DEFAULT_BASE_URL: Final = "https://api.alayanew.com/api/serverless-infer/v1"
 """API documentation, deployment detail: Base."""
 
+KEYS_IN_HEADERS: Final = "the request's headers"
+KEYS_OF_SERVER: Final = "this server's configuration"
+"""Where the key pair of a caller over HTTP is set."""
+
 READ_BUDGET_SECONDS: Final = 20.0
 """Time budget of one read call."""
 
@@ -45,6 +49,20 @@ def _checked_base_url(text: str) -> str:
 
 
 Key = Annotated[SecretStr, AfterValidator(_header_value)]
+
+
+class Guest(BaseModel):
+    """A caller over HTTP, which uses an account on a server that is not its own.
+
+    Attributes:
+        name: Tells callers of one account apart.
+        engine_hosts: Hosts of engines that may be at private addresses or without TLS.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = ""
+    engine_hosts: frozenset[str] = frozenset()
 
 
 class Settings(BaseModel):
@@ -71,6 +89,8 @@ class Settings(BaseModel):
     """Where the key pair is set."""
     sandbox_ids: tuple[str, ...] = ()
     """The deployments of the embedded sandbox, in order; empty for a real upstream."""
+    guest: Guest | None = None
+    """The caller over HTTP that the account is used for; None for this machine's own user."""
 
     @property
     def control_plane(self) -> Origin:
@@ -89,12 +109,13 @@ class Settings(BaseModel):
 
     @property
     def credential(self) -> str:
-        """A hash that identifies the key pair and its API."""
-        parts = (self.base_url, self.access_key.get_secret_value(), self.secret_key.get_secret_value())
+        """A hash that identifies the key pair and its API, and the caller that uses it."""
+        caller = self.guest.name if self.guest else ""
+        parts = (self.base_url, self.access_key.get_secret_value(), self.secret_key.get_secret_value(), caller)
         return sha256("\0".join(parts).encode()).hexdigest()
 
 
-_NO_VARIABLES: Final = {"aliases", "key_pair", "sandbox_ids"}
+_NO_VARIABLES: Final = {"aliases", "key_pair", "sandbox_ids", "guest"}
 VARIABLES: Final = {f"ALAYA_{field.upper()}": field for field in Settings.model_fields if field not in _NO_VARIABLES}
 """Fields by their environment variables."""
 

@@ -11,7 +11,8 @@ from alaya_mcp.accounts import Account
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.model_names import deployment_names
 from alaya_mcp.deployment.spelling import folded, references
-from alaya_mcp.errors import AlayaError, NotConfigured
+from alaya_mcp.errors import AlayaError
+from alaya_mcp.serving.access import Access
 from alaya_mcp.serving.prompts import DEPLOYMENT_ARGUMENT, MODELS_ARGUMENT, PROMPTS
 from alaya_mcp.serving.resources import listed_templates
 
@@ -22,7 +23,7 @@ _BUDGET_SECONDS: Final = 10.0
 _NOTHING: Final = types.Completion(values=[], total=0, has_more=False)
 
 
-async def completion(account: Account | NotConfigured, params: types.CompleteRequestParams) -> types.Completion:
+async def completion(account: Access, params: types.CompleteRequestParams) -> types.Completion:
     """Return completions of the value being typed; none if they cannot be read quickly.
 
     Raises:
@@ -30,7 +31,7 @@ async def completion(account: Account | NotConfigured, params: types.CompleteReq
     """
     argument, typed = params.argument.name, params.argument.value
     _check(params.ref, argument)
-    if isinstance(account, NotConfigured):
+    if isinstance(account, AlayaError):
         return _NOTHING
     others = (params.context.arguments if params.context else None) or {}
     deadline = Deadline.after(_BUDGET_SECONDS)

@@ -2,6 +2,7 @@
 
 from typing import Final, get_args
 
+from alaya_mcp.config.settings import KEYS_OF_SERVER
 from alaya_mcp.error_causes import LOADING, Cause, FileCause, SettingCause, UnexpectedCause
 from alaya_mcp.error_sentences import SAME_STEPS, Row, said
 from alaya_mcp.errors import AlayaError
@@ -112,7 +113,11 @@ STEPS: Final[dict[Cause, Row]] = {
     "Ask the user which deployment is meant and pass its name or id as service_id.",
     "deployment_none_running": "Ask the user to start one in the Alaya NeW console.",
     "name_ambiguous": "Ask the user which is meant, and pass its id as service_id.",
-    "key_pair_rejected": f"Copy both halves of the Open API Key from the Alaya NeW console there again, {_RESTART}",
+    "key_pair_rejected": lambda error: (
+        "Have the user tell this server's operator."
+        if error.source == KEYS_OF_SERVER
+        else f"Copy both halves of the Open API Key from the Alaya NeW console there again, {_RESTART}"
+    ),
     "apikey_rejected": "Renew the deployment's apikey in the Alaya NeW console; a change there can take a minute to "
     "arrive.",
     "list_denied": "Check in the Alaya NeW console that the key pair's account may use it.",
@@ -152,6 +157,10 @@ STEPS: Final[dict[Cause, Row]] = {
     ),
     "failure_reported": "Correct the call as upstream says; if that names no cause, look in the console.",
     "accounts_full": "Call again in a moment.",
+    "places_full": "Wait, then call again with fewer chats at a time.",
+    "key_headers_missing": "Have the user set them in the host's entry for this server: both halves of the Open API "
+    "Key from the Alaya NeW console.",
+    **dict.fromkeys(("tokens_unusable", "profile_unusable"), "Have the user tell this server's operator."),
     "rate_limited": "Wait, then call again with fewer calls at a time.",
     "no_answer": _by_plane(_NO_ANSWER),
     "gave_up_waiting": _by_plane(("Call again later.", "Call again; for a long answer, pass a smaller max_tokens.")),

@@ -1,6 +1,7 @@
 """Resources: the list of deployments, each deployment, and replies that are read in parts."""
 
 import json
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -16,6 +17,7 @@ from alaya_mcp.deployment.spelling import checked_reference
 from alaya_mcp.deployment.views import deployment_result
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments, NotConfigured
 from alaya_mcp.results import ResultModel
+from alaya_mcp.serving.access import Access
 from alaya_mcp.serving.errors import error_detail, error_text
 from alaya_mcp.serving.tools.list_deployments import first_deployments
 from alaya_mcp.telemetry import logged_call
@@ -48,8 +50,8 @@ def listed_templates() -> list[types.ResourceTemplate]:
     ]
 
 
-def listed_resources(account: Account | NotConfigured) -> list[types.Resource]:
-    """Return the list of deployments, and the kept replies."""
+def listed_resources(replies: Sequence[StoredReply]) -> list[types.Resource]:
+    """Return the list of deployments, and replies."""
     deployments = types.Resource(
         name="deployments",
         title="Deployments",
@@ -57,7 +59,6 @@ def listed_resources(account: Account | NotConfigured) -> list[types.Resource]:
         mime_type=_JSON,
         description="The account's deployments, the first hundred, as list_deployments returns them.",
     )
-    replies = [] if isinstance(account, NotConfigured) else account.chats.replies()
     return [deployments, *(_listed(reply, reply.heading) for reply in replies if reply.heading)]
 
 
@@ -81,16 +82,16 @@ def _state(reply: StoredReply) -> str:
     return f"Truncated ({reason})" if reason else "Complete"
 
 
-async def read_resource(account: Account | NotConfigured, uri: str) -> types.ReadResourceResult:
+async def read_resource(account: Access, uri: str) -> types.ReadResourceResult:
     """Return the resource at a URI.
 
     Raises:
         MCPError: with the URI and a tool's error text; invalid params if there is no such resource.
     """
-    key = None if isinstance(account, NotConfigured) else account.fingerprint
+    key = account.fingerprint if isinstance(account, Account) else None
     with logged_call("resources/read", key) as facts:
         try:
-            if isinstance(account, NotConfigured):
+            if isinstance(account, AlayaError):
                 raise account.with_traceback(None)
             text, mime_type = await _read(account, uri)
         except AlayaError as error:

@@ -1,9 +1,9 @@
 """The MCP server: its tools, instructions, handlers and lifespan."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import mcp_types as types
 from mcp.server.caching import CacheHint
@@ -17,6 +17,7 @@ from alaya_mcp.accounts import Account, open_account
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.errors import InvalidArguments, NotConfigured
 from alaya_mcp.printable import printable
+from alaya_mcp.serving.access import AccountSource, OneAccount
 from alaya_mcp.serving.caller import caller_of
 from alaya_mcp.serving.completions import completion
 from alaya_mcp.serving.elicitation import AnswerAwaited
@@ -72,7 +73,7 @@ def instructions(settings: Settings | NotConfigured) -> str:
     return "\n".join(lines)
 
 
-def create_server(settings: Settings | NotConfigured) -> Server[Account | NotConfigured]:
+def create_server(settings: Settings | NotConfigured) -> Server[AccountSource]:
     """Return a server for one account, ready to run on any transport.
 
     With `NotConfigured` it still starts and lists its tools, and each call returns that error: a host shows an agent
@@ -80,22 +81,44 @@ def create_server(settings: Settings | NotConfigured) -> Server[Account | NotCon
     """
 
     @asynccontextmanager
-    async def lifespan(_: Server[Account | NotConfigured]) -> AsyncGenerator[Account | NotConfigured]:
+    async def one_account() -> AsyncGenerator[AccountSource]:
         if isinstance(settings, NotConfigured):
-            yield settings
+            yield OneAccount(settings)
             return
         async with open_account(settings) as account:
-            yield account
+            yield OneAccount(account)
+
+    return server_of(one_account, instructions(settings))
+
+
+def server_of(
+    accounts: Callable[[], AbstractAsyncContextManager[AccountSource]],
+    instructions: str,
+    *,
+    scope: Literal["public", "private"] = "public",
+) -> Server[AccountSource]:
+    """Return a server for the accounts that are opened with it.
+
+    Args:
+        accounts: Opens them.
+        instructions: For a host's model.
+        scope: Who may be given a kept answer about the server; private if its instructions are one account's.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: Server[AccountSource]) -> AsyncGenerator[AccountSource]:
+        async with accounts() as source:
+            yield source
 
     server = Server(
         "alaya",
         title="Alaya NeW",
         version=__version__,
-        instructions=instructions(settings),
+        instructions=instructions,
         lifespan=lifespan,
         cache_hints={
             "tools/list": CacheHint(ttl_ms=_LISTS_ARE_FRESH_MS, scope="public"),
-            "server/discover": CacheHint(ttl_ms=_LISTS_ARE_FRESH_MS, scope="public"),
+            "server/discover": CacheHint(ttl_ms=_LISTS_ARE_FRESH_MS, scope=scope),
             "prompts/list": CacheHint(ttl_ms=_LISTS_ARE_FRESH_MS, scope="public"),
             "resources/templates/list": CacheHint(ttl_ms=_LISTS_ARE_FRESH_MS, scope="public"),
         },
@@ -107,6 +130,7 @@ def create_server(settings: Settings | NotConfigured) -> Server[Account | NotCon
         on_list_prompts=guarded(_list_prompts),
         on_get_prompt=guarded(_get_prompt),
         on_completion=guarded(_complete),
+        get_tool_input_schema=_no_header_arguments,
     )
     if isinstance(get_tracer_provider(), ProxyTracerProvider):  # OpenTelemetry is not set up
         server.middleware.clear()  # it holds nothing but the making of spans: a fifth of a read's time
@@ -119,14 +143,18 @@ def _listed_tools() -> list[types.Tool]:
     return [tool.listed() for tool in TOOLS]
 
 
+def _no_header_arguments(_: str, /) -> None:
+    """Say that no argument is a header's; else the SDK lists all tools before each call."""
+
+
 async def _list_tools(
-    _: ServerRequestContext[Account | NotConfigured], __: types.PaginatedRequestParams | None
+    _: ServerRequestContext[AccountSource], __: types.PaginatedRequestParams | None
 ) -> types.ListToolsResult:
     return types.ListToolsResult(tools=_listed_tools())
 
 
 async def _call_tool(
-    context: ServerRequestContext[Account | NotConfigured], params: types.CallToolRequestParams
+    context: ServerRequestContext[AccountSource], params: types.CallToolRequestParams
 ) -> types.CallToolResult | types.InputRequiredResult:
     tool = next((tool for tool in TOOLS if tool.name == params.name), None)
     if tool is None:
@@ -136,45 +164,51 @@ async def _call_tool(
         with logged_call(UNKNOWN, None) as facts:
             facts.outcome = InvalidArguments.code
             raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool: {asked}.{hint}")
-    try:
-        return await tool.call(context.lifespan_context, params.arguments, caller_of(context, params))
-    except AnswerAwaited as awaited:
-        return awaited.result()
+    with context.lifespan_context.using(context.request) as account:
+        try:
+            return await tool.call(account, params.arguments, caller_of(context, params))
+        except AnswerAwaited as awaited:
+            return awaited.result()
 
 
 async def _list_resources(
-    context: ServerRequestContext[Account | NotConfigured], _: types.PaginatedRequestParams | None
+    context: ServerRequestContext[AccountSource], _: types.PaginatedRequestParams | None
 ) -> types.ListResourcesResult:
-    return types.ListResourcesResult(resources=listed_resources(context.lifespan_context))
+    source = context.lifespan_context
+    with source.using(context.request) as account:
+        replies = account.chats.replies() if source.lists_replies and isinstance(account, Account) else []
+        return types.ListResourcesResult(resources=listed_resources(replies))
 
 
 async def _list_resource_templates(
-    _: ServerRequestContext[Account | NotConfigured], __: types.PaginatedRequestParams | None
+    _: ServerRequestContext[AccountSource], __: types.PaginatedRequestParams | None
 ) -> types.ListResourceTemplatesResult:
     return types.ListResourceTemplatesResult(resource_templates=listed_templates())
 
 
 async def _read_resource(
-    context: ServerRequestContext[Account | NotConfigured], params: types.ReadResourceRequestParams
+    context: ServerRequestContext[AccountSource], params: types.ReadResourceRequestParams
 ) -> types.ReadResourceResult:
-    return await read_resource(context.lifespan_context, str(params.uri))
+    with context.lifespan_context.using(context.request) as account:
+        return await read_resource(account, str(params.uri))
 
 
 async def _list_prompts(
-    _: ServerRequestContext[Account | NotConfigured], __: types.PaginatedRequestParams | None
+    _: ServerRequestContext[AccountSource], __: types.PaginatedRequestParams | None
 ) -> types.ListPromptsResult:
     return types.ListPromptsResult(prompts=[prompt.listed() for prompt in PROMPTS])
 
 
 async def _get_prompt(
-    context: ServerRequestContext[Account | NotConfigured], params: types.GetPromptRequestParams
+    context: ServerRequestContext[AccountSource], params: types.GetPromptRequestParams
 ) -> types.GetPromptResult:
-    account = context.lifespan_context
-    default = None if isinstance(account, NotConfigured) else account.settings.service_id
+    with context.lifespan_context.using(context.request) as account:
+        default = account.settings.service_id if isinstance(account, Account) else None
     return filled_in(params.name, params.arguments, default)
 
 
 async def _complete(
-    context: ServerRequestContext[Account | NotConfigured], params: types.CompleteRequestParams
+    context: ServerRequestContext[AccountSource], params: types.CompleteRequestParams
 ) -> types.CompleteResult:
-    return types.CompleteResult(completion=await completion(context.lifespan_context, params))
+    with context.lifespan_context.using(context.request) as account:
+        return types.CompleteResult(completion=await completion(account, params))

@@ -122,7 +122,8 @@ STEPS: Final[dict[Cause, Row]] = {
     ),
     "failure_reported": DOCTOR,
     **dict.fromkeys(
-        ("rate_limited", "accounts_full", "gave_up_waiting", "queued_too_long", "upstream_failing"), _LATER
+        ("rate_limited", "accounts_full", "places_full", "gave_up_waiting", "queued_too_long", "upstream_failing"),
+        _LATER,
     ),
     "no_answer": _by_plane(_LATER, "Ask again; for more time, start with a larger --timeout."),
     "answer_stalled": "Ask again; to allow a longer silence, `export ALAYA_IDLE_SECONDS=N`.",

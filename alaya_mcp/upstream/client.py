@@ -1,5 +1,6 @@
 """Typed calls to Alaya's two planes; the only policy here is the retry rule."""
 
+import math
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -24,7 +25,7 @@ from alaya_mcp.deployment.wire import (
     parse_deployment,
     parse_page,
 )
-from alaya_mcp.errors import AlayaError, UnexpectedResponse
+from alaya_mcp.errors import AlayaError, CredentialsRejected, UnexpectedResponse
 from alaya_mcp.origins import Credential, Origin, UrlRefused, service_endpoint
 from alaya_mcp.upstream.error_text import is_about_stream_options
 from alaya_mcp.upstream.explain import explain_answer
@@ -41,7 +42,26 @@ from alaya_mcp.upstream.transport import Transport
 _REFUSED: Final = frozenset({400, 422})
 _MOST_KEPT: Final = 64
 """Deployments that are remembered to see whether they have changed."""
+_REJECTED_SECONDS: Final = 10.0
 _T = TypeVar("_T")
+
+
+class Rejection:
+    """The control plane's refusal of a key pair, for a while: nobody can try out key pairs through this server."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._until = -math.inf
+        self._error: CredentialsRejected | None = None
+
+    def remember(self, error: CredentialsRejected) -> None:
+        """Remember it."""
+        self._error, self._until = error, self._now() + _REJECTED_SECONDS
+
+    def raise_again(self) -> None:
+        """Raise it, if it was just now."""
+        if self._error and self._now() < self._until:
+            raise self._error.with_traceback(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +99,8 @@ class AlayaClient:
         self._base_url = settings.base_url
         self._control_plane = settings.control_plane
         self._account = Subject("", (settings.access_key, settings.secret_key), settings.key_pair)
+        self._private_hosts = settings.guest.engine_hosts if settings.guest else None
+        self._rejection = Rejection(clock.now) if settings.guest else None
         self._transport = transport
         self._clock = clock
         self._last: OrderedDict[str, tuple[bytes, Deployment]] = OrderedDict()
@@ -126,11 +148,16 @@ class AlayaClient:
     async def _read(self, path: str, parse: Callable[[bytes], _T], service_id: str, deadline: Deadline) -> _T:
         url = f"{self._base_url}/{path}"
         fetch = partial(self._transport.json_body, "control", url, credential=self._credential, deadline=deadline)
+        if self._rejection:
+            self._rejection.raise_again()
         with deadline.limit("control", service_id):
             try:
                 return parse(await resending(fetch, read_may_be_resent, deadline, clock=self._clock))
             except (Failure, EnvelopeFailure, WrongShape) as wrong:
-                raise explain_answer("control", wrong, replace(self._account, service_id=service_id)) from None
+                error = explain_answer("control", wrong, replace(self._account, service_id=service_id))
+        if self._rejection and isinstance(error, CredentialsRejected):
+            self._rejection.remember(error)
+        raise error from None
 
     def subject(self, service_id: str, deployment: Deployment) -> Subject:
         """Return what errors about a deployment may name and which secrets they must not quote."""
@@ -145,7 +172,9 @@ class AlayaClient:
         if deployment.service_url is None:
             raise UnexpectedResponse("service_url_missing", plane="control", service_id=service_id)
         try:
-            url = service_endpoint(deployment.service_url, control_plane=self._control_plane)
+            url = service_endpoint(
+                deployment.service_url, control_plane=self._control_plane, private_hosts=self._private_hosts
+            )
         except UrlRefused as refusal:
             raise UnexpectedResponse(
                 "service_url_refused", plane="control", service_id=service_id, detail=str(refusal)

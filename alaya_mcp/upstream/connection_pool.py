@@ -4,6 +4,7 @@ It connects directly; through proxies, and where llhttp is not installed, httpx2
 """
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
@@ -13,6 +14,7 @@ import anyio
 import httpx2
 from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVariableType] # of a bare tuple
 
+from alaya_mcp.origins import is_public
 from alaya_mcp.upstream.http_connection import Connection
 
 _PORTS: Final = {"http": 80, "https": 443}
@@ -33,12 +35,20 @@ class ConnectionPool(httpx2.AsyncBaseTransport):
         tls: For https.
         keepalive: Seconds for which idle connections are kept.
         most_idle: How many are.
+        private_hosts: If given, hosts that are not among these are connected to at public addresses only.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None, keepalive: float, most_idle: int) -> None:
+    def __init__(
+        self,
+        tls: ssl.SSLContext | None,
+        keepalive: float,
+        most_idle: int,
+        private_hosts: frozenset[str] | None = None,
+    ) -> None:
         self._tls = tls
         self._keepalive = keepalive
         self._most_idle = most_idle
+        self._private_hosts = private_hosts
         self._idle: list[tuple[_Origin, Connection]] = []
         self._is_closed = False
 
@@ -108,9 +118,10 @@ class ConnectionPool(httpx2.AsyncBaseTransport):
         tls = self._tls if scheme == "https" else None
         try:
             with anyio.fail_after(seconds):
-                open_socket = await start_connection(
-                    await _addresses(host, port), happy_eyeballs_delay=_HAPPY_EYEBALLS_SECONDS
-                )
+                addresses = await _addresses(host, port)
+                if self._private_hosts is not None and host not in self._private_hosts:
+                    addresses = public(addresses)
+                open_socket = await start_connection(addresses, happy_eyeballs_delay=_HAPPY_EYEBALLS_SECONDS)
                 _, connection = await asyncio.get_running_loop().create_connection(
                     Connection, sock=open_socket, ssl=tls, server_hostname=host if tls else None
                 )
@@ -130,6 +141,17 @@ async def _addresses(host: str, port: int) -> Sequence[_Address]:
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
         return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
+def public(addresses: Sequence[_Address]) -> Sequence[_Address]:
+    """Return the addresses that are public; what is checked here is what is connected to.
+
+    Raises:
+        PermissionError: there is none.
+    """
+    if allowed := [address for address in addresses if is_public(address[4][0])]:
+        return allowed
+    raise PermissionError(errno.EACCES, "no public address")
 
 
 class _Body(httpx2.AsyncByteStream):

@@ -30,6 +30,7 @@ _UNREACHED: Final[dict[Kind, UnavailableCause]] = {
     "refused": "connection_refused",
     "connect_timeout": "connection_timed_out",
 }
+_NOT_PUBLIC: Final = "leads to an address that is not public, and this server's operator has not listed its host"
 _ODD_ANSWERS: Final[dict[Kind, UnexpectedCause]] = {
     "encoding": "broken_encoding",
     "broken_http": "broken_http",
@@ -62,6 +63,8 @@ def _explained(failure: Failure, subject: Subject) -> AlayaError:
         return UpstreamTimeout("no_answer", plane=plane, service_id=service_id)
     if failure.kind == "proxy":
         return NotConfigured("proxy_refused", plane=plane, proxy=failure.proxy)
+    if failure.kind == "not_public":
+        return UnexpectedResponse("service_url_refused", plane="control", service_id=service_id, detail=_NOT_PUBLIC)
     if odd := _ODD_ANSWERS.get(failure.kind):
         return UnexpectedResponse(odd, plane=plane, service_id=service_id)
     return UpstreamUnavailable(

@@ -14,6 +14,7 @@ Kind = Literal[
     "dns",
     "tls",
     "refused",
+    "not_public",
     "connect_timeout",
     "proxy",
     "reset",
@@ -129,6 +130,8 @@ def kind_of(exc: httpx2.HTTPError | httpx2.InvalidURL) -> Kind:
         case httpx2.ConnectError():
             if any(isinstance(cause, ssl.SSLError) for cause in _causes(exc)):
                 return "tls"
+            if any(isinstance(cause, PermissionError) for cause in _causes(exc)):
+                return "not_public"
             return "dns" if any(isinstance(cause, socket.gaierror) for cause in _causes(exc)) else "refused"
         case httpx2.ProxyError():
             return "proxy"

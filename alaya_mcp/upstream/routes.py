@@ -33,6 +33,7 @@ class Routes:
         environ: Variables that set proxies and certificate files; by default this process's environment.
         wire: Transport used in place of connections, so that nothing leaves the process.
         keepalive: Seconds for which idle connections are kept.
+        private_hosts: Where accounts may be strangers': the hosts of engines whose addresses need not be public.
     """
 
     def __init__(
@@ -40,10 +41,12 @@ class Routes:
         environ: Mapping[str, str] = os.environ,
         wire: httpx2.AsyncBaseTransport | None = None,
         keepalive: Mapping[Plane, float] = KEEPALIVE_SECONDS,
+        private_hosts: frozenset[str] | None = None,
     ) -> None:
         self._environ = environ
         self._wire = wire
         self._keepalive = keepalive
+        self._private_hosts = private_hosts
         self._owned = AsyncExitStack()
         self._transports: dict[tuple[str, bool, Plane], httpx2.AsyncBaseTransport] = {}
         self._known: dict[tuple[Origin, Plane], tuple[httpx2.AsyncBaseTransport, Proxy | None]] = {}
@@ -108,7 +111,8 @@ class Routes:
             with suppress(ImportError):
                 from alaya_mcp.upstream.connection_pool import ConnectionPool  # noqa: PLC0415 not on every platform
 
-                return ConnectionPool(tls, self._keepalive[plane], _MOST_IDLE)
+                private_hosts = self._private_hosts if plane == "data" else None
+                return ConnectionPool(tls, self._keepalive[plane], _MOST_IDLE, private_hosts)
         return httpx2.AsyncHTTPTransport(
             verify=tls,
             trust_env=False,

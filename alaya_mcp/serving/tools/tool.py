@@ -10,9 +10,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from alaya_mcp.accounts import Account
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.spelling import REFERENCE_LENGTH, checked_reference
-from alaya_mcp.errors import AlayaError, DeploymentNotFound, InternalError, NotConfigured
+from alaya_mcp.errors import AlayaError, DeploymentNotFound, InternalError
 from alaya_mcp.progress import ProgressNotes
 from alaya_mcp.results import ResultModel
+from alaya_mcp.serving.access import Access
 from alaya_mcp.serving.caller import Caller
 from alaya_mcp.serving.elicitation import AnswerAwaited, chosen
 from alaya_mcp.serving.errors import error_result, internal_error, invalid_arguments
@@ -128,18 +129,16 @@ class Tool(Generic[ArgumentsT]):
             ),
         )
 
-    async def call(
-        self, account: Account | NotConfigured, raw: Mapping[str, Any] | None, caller: Caller
-    ) -> types.CallToolResult:
+    async def call(self, account: Access, raw: Mapping[str, Any] | None, caller: Caller) -> types.CallToolResult:
         """Run the tool and return its result; every failure is a result that the agent can read.
 
         Raises:
             AnswerAwaited: the host must ask its user first and call again.
         """
-        with logged_call(self.name, None if isinstance(account, NotConfigured) else account.fingerprint) as facts:
+        with logged_call(self.name, account.fingerprint if isinstance(account, Account) else None) as facts:
             try:
                 arguments = self.arguments.parse(raw or {})
-                if isinstance(account, NotConfigured):
+                if isinstance(account, AlayaError):
                     facts.outcome = account.code
                     return error_result(account)
                 answer = await self.run(account, arguments, caller)  # type: ignore[arg-type] # parse returns its own class
@@ -149,7 +148,7 @@ class Tool(Generic[ArgumentsT]):
             except AlayaError as error:
                 facts.outcome = error.code
                 named = (raw or {}).get("service_id")
-                default = None if named or isinstance(account, NotConfigured) else account.settings.service_id
+                default = account.settings.service_id if isinstance(account, Account) and not named else None
                 return error_result(_of_the_default(error, default) if default else error)
             except Exception as bug:  # noqa: BLE001 the boundary: a bug costs one call, not the process
                 facts.outcome = InternalError.code

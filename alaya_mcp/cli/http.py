@@ -1,0 +1,108 @@
+"""Serve MCP over HTTP until SIGTERM or Ctrl-C, then let the running calls end."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Generator
+from contextlib import AsyncExitStack, contextmanager
+from typing import Final
+
+from alaya_mcp.config.callers import CallersSettings
+from alaya_mcp.config.http import PATH, HttpSettings, load_http_settings
+from alaya_mcp.config.settings import Settings, load_settings, log_format, log_level
+from alaya_mcp.config.tokens import TokenFile
+from alaya_mcp.errors import NotConfigured
+from alaya_mcp.logs import start_logging
+from alaya_mcp.serving.http.authentication import Authentication, CallersKeys, EnvironmentAccount, IssuedTokens
+from alaya_mcp.serving.http.server import HttpServer, Sharing
+from alaya_mcp.serving.server import instructions
+from alaya_mcp.terminal.error_steps import error_lines
+
+_FAILED, _WRONG_SETTINGS = 1, 2
+_GIVEN: Final = ("host", "port", "public_url", "mode", "allow_engine_host", "allow_origin", "grace_seconds")
+_SHARE: Final = 4
+"""One caller may have a fourth of all places."""
+_KUBERNETES: Final = "KUBERNETES_SERVICE_HOST"
+_LATE_CALLS_SECONDS: Final = 5.0
+"""For which Kubernetes still sends calls to a pod after its SIGTERM."""
+
+
+async def run(arguments: argparse.Namespace) -> int:
+    """Serve, and return the exit status: 0 after a signal."""
+    start_logging(log_level(os.environ), log_format(os.environ))
+    given = {name: getattr(arguments, name) for name in _GIVEN}
+    async with AsyncExitStack() as owned:
+        try:
+            http = load_http_settings(given, os.environ)
+            server = await _server(http, arguments, owned)
+        except NotConfigured as problem:
+            sys.stderr.write(f"alayanew-mcp http: {error_lines(problem)}\n")
+            return _WRONG_SETTINGS
+        stopped = owned.enter_context(_signals())
+        try:
+            await owned.enter_async_context(server)
+        except OSError as error:
+            sys.stderr.write(f"alayanew-mcp http: cannot listen on {error.strerror}\n")
+            return _FAILED
+        at = http.public_url or f"http://{_shown(http.host)}:{server.port}{PATH}"
+        sys.stderr.write(f"Serving MCP at {at} (mode {http.mode}); Ctrl-C ends it.\n")
+        await stopped.wait()
+        stopped.clear()
+        draining = asyncio.ensure_future(server.drain(_LATE_CALLS_SECONDS if _KUBERNETES in os.environ else 0))
+        again = asyncio.ensure_future(stopped.wait())
+        await asyncio.wait({draining, again}, return_when=asyncio.FIRST_COMPLETED)
+        draining.cancel()
+        again.cancel()
+    return 0
+
+
+async def _server(http: HttpSettings, arguments: argparse.Namespace, owned: AsyncExitStack) -> HttpServer:
+    """Return the server, not listening yet.
+
+    Raises:
+        NotConfigured: a setting is unusable.
+    """
+    environ = dict(os.environ)
+    own: Settings | NotConfigured
+    if arguments.over_sandbox:
+        from alaya_mcp.cli.embedded_sandbox import sandbox_settings  # noqa: PLC0415 loaded for --sandbox only
+
+        own = await sandbox_settings(owned, arguments.sandbox_fault)
+        environ["ALAYA_BASE_URL"] = own.base_url
+        http = http.model_copy(update={"allow_engine_host": (*http.allow_engine_host, own.control_plane.host)})
+    else:
+        own = load_settings(environ) if http.mode == "environment" else NotConfigured("key_missing")
+    callers = CallersSettings(environ, frozenset(http.allow_engine_host))
+    common = own if isinstance(own, Settings) and http.mode == "environment" else callers.common
+    authentication: Authentication
+    match http.mode:
+        case "environment":
+            authentication = EnvironmentAccount(own)
+        case "keys":
+            authentication = CallersKeys(callers.of_keys)
+        case "tokens":
+            authentication = IssuedTokens(TokenFile(http.tokens_path), callers.of_profile)
+    sharing = Sharing(common.max_concurrency, max(common.max_concurrency // _SHARE, 1))
+    return HttpServer(http, authentication, sharing, instructions(common), environ)
+
+
+@contextmanager
+def _signals() -> Generator[asyncio.Event]:
+    """Yield an event that SIGTERM and Ctrl-C set."""
+    stopped, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def stop(_number: int, _frame: object) -> None:
+        loop.call_soon_threadsafe(stopped.set)
+
+    before = {each: signal.signal(each, stop) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stopped
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,35 @@
+"""The account that a request may use, or why it may use none."""
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from alaya_mcp.accounts import Account
+from alaya_mcp.errors import AlayaError
+
+Access = Account | AlayaError
+
+
+class AccountSource(Protocol):
+    """Gives each request its account."""
+
+    def using(self, request: Any, /) -> AbstractContextManager[Access]:  # noqa: ANN401 the SDK types it so
+        """Yield what a request may use; it stays open while the block runs. `request` is None on stdio."""
+        ...
+
+    @property
+    def lists_replies(self) -> bool:
+        """Whether an account's replies are listed: whoever asks may see all of them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OneAccount:
+    """The same for every request."""
+
+    access: Access
+    lists_replies: bool = True
+
+    def using(self, request: Any, /) -> AbstractContextManager[Access]:  # noqa: ANN401, ARG002 as the protocol has it
+        """Yield the account."""
+        return nullcontext(self.access)

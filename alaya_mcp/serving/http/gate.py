@@ -1,0 +1,139 @@
+"""The outermost layer of the HTTP server: health, who may call, and what is no MCP request at all."""
+
+import json
+from collections.abc import Iterable
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from alaya_mcp.config.http import PATH, HttpSettings
+from alaya_mcp.serving.http.authentication import Authentication, Grant
+from alaya_mcp.serving.http.refusal import Refusal, answer
+
+GRANT: Final = "alaya_grant"
+"""Where a request's state holds what its caller may use."""
+
+_NO_CONTENT, _UNAVAILABLE = 204, 503
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED, _TOO_LARGE, _MISDIRECTED = 401, 403, 404, 405, 413, 421
+BODY_CAP: Final = 24 * 2**20
+"""Bytes of a request: the images of a chat may have 16 MiB, and JSON around them."""
+_CREDENTIALS: Final = frozenset({b"authorization", b"x-alaya-access-key", b"x-alaya-secret-key"})
+_ALLOWED_HEADERS: Final = (
+    b"authorization, content-type, mcp-method, mcp-name, mcp-protocol-version, traceparent, tracestate, "
+    b"x-alaya-access-key, x-alaya-secret-key"
+)
+_PREFLIGHT_SECONDS: Final = b"600"
+
+
+class Gate:
+    """An ASGI application in front of the SDK's.
+
+    Args:
+        app: The SDK's.
+        settings: Of the HTTP server.
+        authentication: Says who calls.
+
+    Attributes:
+        is_ready: Whether new calls are to be sent here.
+    """
+
+    def __init__(self, app: ASGIApp, settings: HttpSettings, authentication: Authentication) -> None:
+        self._app = app
+        self._hosts = settings.hosts
+        self._origins = settings.origins
+        self._authentication = authentication
+        self.is_ready = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path = scope["path"].rstrip("/")
+        if path in {"/healthz", "/readyz"}:
+            await self._tell_health(path, send)
+            return
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
+        try:
+            cors = self._admitted(path, headers)
+            if scope["method"] == "OPTIONS" and cors:
+                preflight = [
+                    (b"access-control-allow-methods", b"POST"),
+                    (b"access-control-max-age", _PREFLIGHT_SECONDS),
+                ]
+                allowed = (b"access-control-allow-headers", _ALLOWED_HEADERS)
+                await answer(send, _NO_CONTENT, b"", [*cors, *preflight, allowed])
+                return
+            grant = self._granted(scope["method"], headers)
+        except Refusal as refusal:
+            named = [(name.lower().encode(), value.encode()) for name, value in refusal.headers.items()]
+            if refusal.status == _UNAUTHORIZED:
+                named.append((b"www-authenticate", b"Bearer"))
+            await answer(send, refusal.status, refusal.body, named)
+            return
+        inner = {
+            **scope,
+            "path": PATH,
+            "raw_path": PATH.encode(),
+            "headers": [header for header in headers if header[0] not in _CREDENTIALS],  # needed by nobody from here on
+            "state": {**scope.get("state", {}), GRANT: grant},
+        }
+        await self._app(inner, receive, _with_headers(send, cors) if cors else send)
+
+    def _admitted(self, path: str, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Return the CORS headers for a request that may be handled.
+
+        Raises:
+            Refusal: it asks for something else, or comes from a web page that may not call.
+        """
+        if path != PATH:
+            raise Refusal(_NOT_FOUND, f"There is nothing here; the server is at {PATH}.")
+        if _host_in(_single(headers, b"host")) not in self._hosts:
+            raise Refusal(_MISDIRECTED, "The Host header is not this server's; its operator sets --public-url.")
+        origin = _single(headers, b"origin")
+        if not origin:
+            return []
+        if origin.lower() not in self._origins:
+            raise Refusal(_FORBIDDEN, "This Origin may not call; the server's operator lists them in --allow-origin.")
+        exposed = (b"access-control-expose-headers", b"mcp-protocol-version, www-authenticate")
+        return [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin"), exposed]
+
+    def _granted(self, method: str, headers: list[tuple[bytes, bytes]]) -> Grant:
+        """Return what the caller may use.
+
+        Raises:
+            Refusal: it is nobody, or its request cannot be one of MCP.
+        """
+        grant = self._authentication.grant(headers)
+        if method != "POST":  # GET would open a stream that never ends; hosts look for a challenge before
+            raise Refusal(_NOT_ALLOWED, "Only POST is answered here.", {"Allow": "POST"})
+        if (length := _single(headers, b"content-length")).isdigit() and int(length) > BODY_CAP:
+            raise Refusal(_TOO_LARGE, f"The request is larger than {BODY_CAP // 2**20} MiB.")
+        return grant
+
+    async def _tell_health(self, path: str, send: Send) -> None:
+        is_well = self.is_ready or path == "/healthz"
+        body = json.dumps({"status": "ok" if is_well else "stopping"}).encode()
+        await answer(send, 200 if is_well else _UNAVAILABLE, body)
+
+
+def _single(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
+    """Return a header's value; empty if it is missing or given more than once."""
+    values = [value for each, value in headers if each == name]
+    return values[0].decode("latin-1") if len(values) == 1 else ""
+
+
+def _host_in(header: str) -> str:
+    """Return the name in a Host header, without its port."""
+    if header.startswith("["):
+        return header[1:].partition("]")[0].lower()
+    return header.partition(":")[0].rstrip(".").lower()
+
+
+def _with_headers(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), *headers]}
+        await send(message)
+
+    return sending

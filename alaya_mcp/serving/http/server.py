@@ -1,0 +1,119 @@
+"""The MCP server over HTTP, from its start to the end of the last answer."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+import anyio
+from mcp.server.transport_security import TransportSecuritySettings
+
+from alaya_mcp.accounts import Accounts, Shared
+from alaya_mcp.config.http import HttpSettings
+from alaya_mcp.serving.access import AccountSource
+from alaya_mcp.serving.http.authentication import Authentication
+from alaya_mcp.serving.http.callers import CallersAccounts
+from alaya_mcp.serving.http.gate import BODY_CAP, Gate
+from alaya_mcp.serving.http.listener import Listener
+from alaya_mcp.serving.server import server_of
+from alaya_mcp.upstream.routes import Routes
+from alaya_mcp.upstream.transport import Transport
+
+_MOST_ACCOUNTS: Final = 256
+_IDLE_SECONDS: Final = 900.0
+_LAST_SECONDS: Final = 3.0
+"""Of the grace period: for answers that are sent as far as they have come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """What limits callers.
+
+    Attributes:
+        places: Chats in flight, of all callers together.
+        share: Chats in flight of one caller.
+    """
+
+    places: int
+    share: int
+
+
+class HttpServer:
+    """Serves MCP over HTTP; an async context manager.
+
+    Args:
+        settings: Of the HTTP server.
+        authentication: Says who calls.
+        sharing: Limits callers.
+        instructions: For a host's model.
+        environ: Variables that set proxies and certificate files.
+    """
+
+    def __init__(
+        self,
+        settings: HttpSettings,
+        authentication: Authentication,
+        sharing: Sharing,
+        instructions: str,
+        environ: Mapping[str, str],
+    ) -> None:
+        self._settings = settings
+        is_shared = settings.mode != "environment"
+        engine_hosts = frozenset(settings.allow_engine_host) if is_shared else None
+        self._shared = Shared(
+            sharing.places, Transport(Routes(environ, private_hosts=engine_hosts)), share=sharing.share
+        )
+
+        @asynccontextmanager
+        async def accounts() -> AsyncGenerator[AccountSource]:
+            async with self._shared:
+                held = Accounts(self._shared, most=_MOST_ACCOUNTS, idle_seconds=_IDLE_SECONDS)
+                yield CallersAccounts(held, lists_replies=not is_shared)
+
+        self._mcp = server_of(accounts, instructions, scope="public" if is_shared else "private")
+        application = self._mcp.streamable_http_app(
+            stateless_http=True,
+            max_request_body_size=BODY_CAP,
+            # The gate checks Host and Origin.
+            transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+        )
+        self._gate = Gate(application, settings, authentication)
+        self._listener = Listener(self._gate, settings.host, settings.port)
+        self._owned = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Begin to listen.
+
+        Raises:
+            OSError: the port is taken, or the address is not this machine's.
+        """
+        async with AsyncExitStack() as owned:
+            await owned.enter_async_context(self._mcp.session_manager.run())
+            await owned.enter_async_context(self._listener)
+            self._owned = owned.pop_all()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self._owned.__aexit__(exc_type, exc, tb)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return self._listener.port
+
+    async def drain(self, delay: float) -> bool:
+        """Let the running calls end within the grace period; return whether all did.
+
+        Args:
+            delay: For which new calls are still taken, until nobody sends any: readiness ends at once.
+        """
+        self._gate.is_ready = False
+        await anyio.sleep(delay)
+        self._listener.close()
+        if await self._listener.finished(max(self._settings.grace_seconds - _LAST_SECONDS - delay, 0)):
+            return True
+        self._shared.stop_generations()
+        return await self._listener.finished(_LAST_SECONDS - 1)
