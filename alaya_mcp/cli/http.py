@@ -9,21 +9,15 @@ from collections.abc import Generator
 from contextlib import AsyncExitStack, contextmanager
 from typing import Final
 
-from alaya_mcp.config.callers import CallersSettings
 from alaya_mcp.config.http import PATH, HttpSettings, load_http_settings
-from alaya_mcp.config.settings import Settings, load_settings, log_format, log_level
-from alaya_mcp.config.tokens import TokenFile
+from alaya_mcp.config.settings import load_settings, log_format, log_level
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.logs import start_logging
-from alaya_mcp.serving.http.authentication import Authentication, CallersKeys, EnvironmentAccount, IssuedTokens
-from alaya_mcp.serving.http.server import HttpServer, Sharing
-from alaya_mcp.serving.server import instructions
+from alaya_mcp.serving.http.server import HttpServer, http_server
 from alaya_mcp.terminal.error_steps import error_lines
 
 _FAILED, _WRONG_SETTINGS = 1, 2
 _GIVEN: Final = ("host", "port", "public_url", "mode", "allow_engine_host", "allow_origin", "grace_seconds")
-_SHARE: Final = 4
-"""One caller may have a fourth of all places."""
 _KUBERNETES: Final = "KUBERNETES_SERVICE_HOST"
 _LATE_CALLS_SECONDS: Final = 5.0
 """For which Kubernetes still sends calls to a pod after its SIGTERM."""
@@ -64,28 +58,13 @@ async def _server(http: HttpSettings, arguments: argparse.Namespace, owned: Asyn
     Raises:
         NotConfigured: a setting is unusable.
     """
-    environ = dict(os.environ)
-    own: Settings | NotConfigured
-    if arguments.over_sandbox:
-        from alaya_mcp.cli.embedded_sandbox import sandbox_settings  # noqa: PLC0415 loaded for --sandbox only
+    if not arguments.over_sandbox:
+        return http_server(http, os.environ, load_settings(os.environ) if http.mode == "environment" else None)
+    from alaya_mcp.cli.embedded_sandbox import sandbox_settings  # noqa: PLC0415 loaded for --sandbox only
 
-        own = await sandbox_settings(owned, arguments.sandbox_fault)
-        environ["ALAYA_BASE_URL"] = own.base_url
-        http = http.model_copy(update={"allow_engine_host": (*http.allow_engine_host, own.control_plane.host)})
-    else:
-        own = load_settings(environ) if http.mode == "environment" else NotConfigured("key_missing")
-    callers = CallersSettings(environ, frozenset(http.allow_engine_host))
-    common = own if isinstance(own, Settings) and http.mode == "environment" else callers.common
-    authentication: Authentication
-    match http.mode:
-        case "environment":
-            authentication = EnvironmentAccount(own)
-        case "keys":
-            authentication = CallersKeys(callers.of_keys)
-        case "tokens":
-            authentication = IssuedTokens(TokenFile(http.tokens_path), callers.of_profile)
-    sharing = Sharing(common.max_concurrency, max(common.max_concurrency // _SHARE, 1))
-    return HttpServer(http, authentication, sharing, instructions(common), environ)
+    own = await sandbox_settings(owned, arguments.sandbox_fault)
+    http = http.model_copy(update={"allow_engine_host": (*http.allow_engine_host, own.control_plane.host)})
+    return http_server(http, {**os.environ, "ALAYA_BASE_URL": own.base_url}, own)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
@@ -10,33 +9,25 @@ import anyio
 from mcp.server.transport_security import TransportSecuritySettings
 
 from alaya_mcp.accounts import Accounts, Shared
+from alaya_mcp.config.callers import CallersSettings
 from alaya_mcp.config.http import HttpSettings
+from alaya_mcp.config.settings import Settings
+from alaya_mcp.config.tokens import TokenFile
 from alaya_mcp.serving.access import AccountSource
-from alaya_mcp.serving.http.authentication import Authentication
+from alaya_mcp.serving.http.authentication import Authentication, CallersKeys, EnvironmentAccount, IssuedTokens
 from alaya_mcp.serving.http.callers import CallersAccounts
 from alaya_mcp.serving.http.gate import BODY_CAP, Gate
 from alaya_mcp.serving.http.listener import Listener
-from alaya_mcp.serving.server import server_of
+from alaya_mcp.serving.server import instructions, server_of
 from alaya_mcp.upstream.routes import Routes
 from alaya_mcp.upstream.transport import Transport
 
 _MOST_ACCOUNTS: Final = 256
 _IDLE_SECONDS: Final = 900.0
+_SHARES: Final = 4
+"""One caller may have this part of all places for chats."""
 _LAST_SECONDS: Final = 3.0
 """Of the grace period: for answers that are sent as far as they have come."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sharing:
-    """What limits callers.
-
-    Attributes:
-        places: Chats in flight, of all callers together.
-        share: Chats in flight of one caller.
-    """
-
-    places: int
-    share: int
 
 
 class HttpServer:
@@ -45,8 +36,7 @@ class HttpServer:
     Args:
         settings: Of the HTTP server.
         authentication: Says who calls.
-        sharing: Limits callers.
-        instructions: For a host's model.
+        common: The settings that are the same for all callers.
         environ: Variables that set proxies and certificate files.
     """
 
@@ -54,15 +44,15 @@ class HttpServer:
         self,
         settings: HttpSettings,
         authentication: Authentication,
-        sharing: Sharing,
-        instructions: str,
+        common: Settings,
         environ: Mapping[str, str],
     ) -> None:
         self._settings = settings
         is_shared = settings.mode != "environment"
-        engine_hosts = frozenset(settings.allow_engine_host) if is_shared else None
+        private_hosts = frozenset(settings.allow_engine_host) if is_shared else None
+        share = max(common.max_concurrency // _SHARES, 1) if is_shared else None
         self._shared = Shared(
-            sharing.places, Transport(Routes(environ, private_hosts=engine_hosts)), share=sharing.share
+            common.max_concurrency, Transport(Routes(environ, private_hosts=private_hosts)), share=share
         )
 
         @asynccontextmanager
@@ -71,7 +61,7 @@ class HttpServer:
                 held = Accounts(self._shared, most=_MOST_ACCOUNTS, idle_seconds=_IDLE_SECONDS)
                 yield CallersAccounts(held, lists_replies=not is_shared)
 
-        self._mcp = server_of(accounts, instructions, scope="public" if is_shared else "private")
+        self._mcp = server_of(accounts, instructions(common), scope="public" if is_shared else "private")
         application = self._mcp.streamable_http_app(
             stateless_http=True,
             max_request_body_size=BODY_CAP,
@@ -117,3 +107,25 @@ class HttpServer:
             return True
         self._shared.stop_generations()
         return await self._listener.finished(_LAST_SECONDS - 1)
+
+
+def http_server(settings: HttpSettings, environ: Mapping[str, str], own: Settings | None) -> HttpServer:
+    """Return a server for the mode that the settings choose.
+
+    Args:
+        settings: Of the HTTP server.
+        environ: This server's environment.
+        own: Its own account, for the mode `environment`.
+
+    Raises:
+        NotConfigured: a setting that is the same for all callers is unusable.
+    """
+    if settings.mode == "environment" and own:
+        return HttpServer(settings, EnvironmentAccount(own), own, environ)
+    callers = CallersSettings(environ, frozenset(settings.allow_engine_host))
+    authentication = (
+        IssuedTokens(TokenFile(settings.tokens_path), callers.of_profile)
+        if settings.mode == "tokens"
+        else CallersKeys(callers.of_keys)
+    )
+    return HttpServer(settings, authentication, callers.common, environ)
