@@ -1,0 +1,70 @@
+"""Settings of the HTTP server, from three places, and what is refused at the start."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from alaya_mcp.config.http import HttpSettings, load_http_settings
+from alaya_mcp.errors import NotConfigured
+
+
+def test_the_command_line_comes_before_the_environment_and_that_before_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    text = '[http]\nport = 1\nmode = "keys"\ngrace_seconds = 9\nallow_engine_host = ["a.example", "b.example"]'
+    file.write_text(text, encoding="utf-8")
+    environ = {"ALAYA_CONFIG": str(file), "ALAYA_HTTP_PORT": "2", "ALAYA_HTTP_GRACE_SECONDS": "8"}
+
+    settings = load_http_settings({"port": 3, "host": None}, environ)
+
+    assert (settings.port, settings.grace_seconds, settings.mode) == (3, 8, "keys")
+    assert settings.allow_engine_host == ("a.example", "b.example")
+    assert settings.tokens_path == tmp_path / "tokens.json"
+
+
+def test_a_variable_lists_by_commas() -> None:
+    settings = load_http_settings({}, {"ALAYA_HTTP_ALLOW_ORIGIN": "https://a.example, https://B.example"})
+
+    assert settings.origins == {"https://a.example", "https://b.example"}
+
+
+@pytest.mark.parametrize(
+    ("given", "source", "words"),
+    [
+        ({"port": "x"}, "--port", "whole number"),
+        ({"host": "0.0.0.0"}, "", "mode keys"),  # noqa: S104 it is refused
+        ({"host": "192.0.2.1"}, "", "would let anybody"),
+        ({"host": "::"}, "", "would let anybody"),
+        ({"host": "localhost.invalid"}, "", "would let anybody"),
+        ({"host": "192.0.2.1", "mode": "keys"}, "", "public_url"),
+        ({"host": "https://a.example"}, "--host", "without a scheme"),
+        ({"public_url": "http://mcp.example.com/mcp"}, "--public-url", "https"),
+        ({"allow_origin": ["mcp.example.com"]}, "--allow-origin", "origin such as"),
+        ({"grace_seconds": "0"}, "--grace-seconds", "at least 1"),
+    ],
+)
+def test_what_cannot_be_used_is_named_with_its_reason(given: dict[str, Any], source: str, words: str) -> None:
+    with pytest.raises(NotConfigured) as refused:
+        load_http_settings(given, {"ALAYA_CONFIG": ""})
+
+    (setting,) = refused.value.settings
+    assert source in setting.source
+    assert words in setting.detail
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "[::1]", "127.8.8.8"])
+def test_this_machine_alone_needs_no_mode(host: str) -> None:
+    assert HttpSettings(host=host).mode == "environment"
+
+
+def test_an_unknown_entry_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        HttpSettings.model_validate({"json_response": True})
+
+
+def test_the_public_url_is_a_host_and_an_origin_that_may_call() -> None:
+    settings = HttpSettings(host="192.0.2.1", mode="keys", public_url="https://MCP.example.com:8443/mcp")
+
+    assert settings.hosts == {"mcp.example.com"}
+    assert settings.origins == {"https://mcp.example.com:8443"}
