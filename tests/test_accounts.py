@@ -312,6 +312,24 @@ async def test_one_account_alone_has_every_place_and_those_who_wait_are_served_i
     assert order == [0, 1, 2]
 
 
+async def test_an_account_has_no_more_than_its_share_and_twice_as_many_may_wait() -> None:
+    places = Places(4, share=1)
+    assert places.take_nowait("a")
+    assert not places.take_nowait("a")
+    async with anyio.create_task_group() as tasks:
+        for _ in range(2):
+            tasks.start_soon(places.take, "a")
+            await anyio.wait_all_tasks_blocked()
+        with pytest.raises(RateLimited) as refused:
+            await places.take("a")
+        assert places.take_nowait("b"), "those that wait for their own share hold up nobody"
+        for _ in range(2):
+            places.give_back("a")
+
+    assert refused.value.retry_after
+    assert places.taken("a") == 1
+
+
 @pytest.mark.parametrize("when", ["while it waits", "when its turn comes"])
 async def test_who_gives_up_takes_no_place(when: str) -> None:
     places = Places(1)

@@ -440,3 +440,20 @@ async def test_without_llhttp_the_http_library_connects(monkeypatch: pytest.Monk
 
     assert deployment.service_id == SERVICE
     assert "alaya_mcp.upstream.http_connection" not in sys.modules
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_where_accounts_are_strangers_only_listed_hosts_may_be_at_private_addresses(host: str) -> None:
+    async with serving(always(THREE)) as url:
+        port = httpx2.URL(url).port
+        for listed, expected in ((frozenset[str](), "not_public"), (frozenset({host}), None)):
+            pool = ConnectionPool(None, 1.0, MOST_IDLE, listed)
+            try:
+                response = await pool.handle_async_request(httpx2.Request("GET", f"http://{host}:{port}/"))
+                await response.aread()
+                found = None
+            except httpx2.ConnectError as error:
+                found = kind_of(error)
+            finally:
+                await pool.aclose()
+            assert found == expected

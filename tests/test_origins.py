@@ -257,3 +257,35 @@ def test_an_ipv4_address_is_judged_the_same_in_every_spelling(number: int, form:
     spelt = bare(form.format(number, number >> 16, number & 0xFFFF))
     assert (is_loopback(spelt), is_link_local(spelt)) == (is_loopback(dotted), is_link_local(dotted))
     assert is_link_local(dotted) == dotted.startswith("169.254.")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://engine.example.com/x",
+        "https://10.0.0.8/x",
+        "https://192.168.1.1:8443/x",
+        "https://172.16.0.1/x",
+        "https://127.0.0.1/x",
+        "https://localhost/x",
+        "https://a.localhost/x",
+        "https://[::1]/x",
+        "https://[fd00::1]/x",
+        "https://[::ffff:10.0.0.8]/x",
+        "https://[64:ff9b::a00:8]/x",
+        "https://100.64.0.1/x",
+        "https://0.0.0.0/x",
+        "https://0x0a000008/x",
+        "https://224.0.0.1/x",
+        "https://169.254.169.254/x",
+        "https://198.18.0.1/x",
+    ],
+)
+def test_a_strangers_account_reaches_nothing_of_the_operators(url: str) -> None:
+    with pytest.raises(UrlRefused):
+        service_endpoint(url, control_plane=REMOTE, private_hosts=frozenset({"engine.internal"}))
+
+
+@pytest.mark.parametrize("url", ["https://engine.example.com/x", "https://8.8.8.8/x", "http://engine.internal:8000/x"])
+def test_public_engines_and_listed_ones_are_reached(url: str) -> None:
+    assert service_endpoint(url, control_plane=REMOTE, private_hosts=frozenset({"engine.internal"})) == url
