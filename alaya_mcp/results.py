@@ -24,6 +24,7 @@ TruncatedReason = Literal[
     "still_generating",
     "abandoned",
     "cancelled",
+    "server_lost",
     "content_filter",
 ]
 Availability = Literal["all", "some", "none"]

@@ -20,7 +20,7 @@ from tests.upstream import Upstream
 KEYS = {ACCESS_KEY_HEADER: "planted-access-key", SECRET_KEY_HEADER: "planted-secret-key"}
 
 
-def http_settings(**settings: Any) -> HttpSettings:
+def http_settings(**settings: object) -> HttpSettings:
     """Settings on a free loopback port, with engines on loopback."""
     return HttpSettings.model_validate({"port": 0, "allow_engine_host": ["127.0.0.1"], **settings})
 
@@ -55,7 +55,7 @@ async def client_of(
         yield client
 
 
-def body_of(method: str, **params: Any) -> dict[str, Any]:
+def body_of(method: str, **params: object) -> dict[str, Any]:
     """One request of the handshake era, which needs no handshake before it."""
     return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
 
@@ -63,7 +63,7 @@ def body_of(method: str, **params: Any) -> dict[str, Any]:
 RAW = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
 
 
-async def asked(server: HttpServer, method: str = "POST", path: str = PATH, **options: Any) -> httpx2.Response:
+async def asked(server: HttpServer, method: str = "POST", path: str = PATH, **options: Any) -> httpx2.Response:  # noqa: ANN401 of the HTTP client
     """The answer to one raw request, by default for the tools."""
     headers = {**RAW, **options.pop("headers", {})}
     options.setdefault("json", body_of("tools/list"))

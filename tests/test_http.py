@@ -186,7 +186,9 @@ async def test_alayas_own_scheme_is_a_key_pair_too() -> None:
         ([("X-Alaya-Access-Key", "a"), ("X-Alaya-Secret-Key", "schlüssel-planted".encode())], "visible ASCII"),
     ],
 )
-async def test_key_headers_that_are_unclear_are_refused_without_their_values(headers: Any, words: str) -> None:
+async def test_key_headers_that_are_unclear_are_refused_without_their_values(
+    headers: list[tuple[str, Any]], words: str
+) -> None:
     async with Upstream() as upstream, serving(upstream, KEYED) as server, httpx2.AsyncClient() as http:
         answer = await http.post(
             url_of(server), headers=[*RAW.items(), *headers], json=body_of("tools/call", name="list_deployments")

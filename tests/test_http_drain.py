@@ -65,8 +65,7 @@ async def test_new_calls_are_taken_until_nobody_sends_them_any_more() -> None:
         await anyio.wait_all_tasks_blocked()
         ready, healthy = await asked(server, "GET", "/readyz"), await asked(server, "GET", "/healthz")
         answer = await asked(server)
-
-    assert (ready.status_code, healthy.status_code, answer.status_code) == (503, 200, 200)
+        assert (ready.status_code, healthy.status_code, answer.status_code) == (503, 200, 200)
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -87,7 +86,7 @@ async def test_at_the_end_of_the_grace_a_chat_gets_what_has_come(era: Era) -> No
             engine.go_on.set()
 
     (result,) = results
-    assert (result["content"], result["truncated_reason"]) == ("first ", "deadline")
+    assert (result["content"], result["truncated_reason"]) == ("first ", "server_lost")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")

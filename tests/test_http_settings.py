@@ -55,7 +55,7 @@ def test_what_cannot_be_used_is_named_with_its_reason(given: dict[str, Any], sou
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "[::1]", "127.8.8.8"])
 def test_this_machine_alone_needs_no_mode(host: str) -> None:
-    assert HttpSettings(host=host).mode == "environment"
+    assert HttpSettings.model_validate({"host": host}).mode == "environment"
 
 
 def test_an_unknown_entry_is_refused() -> None:
@@ -64,7 +64,8 @@ def test_an_unknown_entry_is_refused() -> None:
 
 
 def test_the_public_url_is_a_host_and_an_origin_that_may_call() -> None:
-    settings = HttpSettings(host="192.0.2.1", mode="keys", public_url="https://MCP.example.com:8443/mcp")
+    given = {"host": "192.0.2.1", "mode": "keys", "public_url": "https://MCP.example.com:8443/mcp"}
+    settings = HttpSettings.model_validate(given)
 
     assert settings.hosts == {"mcp.example.com"}
     assert settings.origins == {"https://mcp.example.com:8443"}

@@ -110,9 +110,13 @@ async def test_a_profile_that_is_broken_is_the_operators_to_know(
     config.write_text(CONFIG.format(base_url="https://api.invalid/v1"), encoding="utf-8")
     token = TokenFile(file).add("bo", "research")
     settings = http_settings(mode="tokens", tokens_file=file)
-    async with Upstream() as upstream, serving(upstream, settings, ALAYA_CONFIG=str(config)) as server:
-        async with client_of(server, headers={"authorization": f"Bearer {token}"}) as bo:
-            refused = await bo.call_tool("list_deployments", {})
+    authorization = {"authorization": f"Bearer {token}"}
+    async with (
+        Upstream() as upstream,
+        serving(upstream, settings, ALAYA_CONFIG=str(config)) as server,
+        client_of(server, headers=authorization) as bo,
+    ):
+        refused = await bo.call_tool("list_deployments", {})
 
     assert error_of(refused)["code"] == "not_configured"
     assert "operator" in text_of(refused)
@@ -127,9 +131,13 @@ async def test_a_broken_file_of_tokens_lets_nobody_in(tmp_path: Path, content: s
     token = TokenFile(file).add("ana", "support")
     file.write_text(content, encoding="utf-8")
     settings = http_settings(mode="tokens", tokens_file=file)
-    async with Upstream() as upstream, serving(upstream, settings) as server:
-        async with client_of(server, headers={"authorization": f"Bearer {token}"}) as ana:
-            refused = await ana.call_tool("list_deployments", {})
+    authorization = {"authorization": f"Bearer {token}"}
+    async with (
+        Upstream() as upstream,
+        serving(upstream, settings) as server,
+        client_of(server, headers=authorization) as ana,
+    ):
+        refused = await ana.call_tool("list_deployments", {})
 
     assert error_of(refused)["code"] == "not_configured"
     assert upstream.requests == []

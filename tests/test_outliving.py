@@ -12,6 +12,7 @@ import mcp_types as types
 import pytest
 from mcp import Client
 from mcp.client import ClientRequestContext
+from mcp.shared.exceptions import MCPError
 
 from alaya_mcp.accounts import open_account
 from alaya_mcp.chat.request import ChatRequest, Turn
@@ -542,3 +543,166 @@ async def test_a_call_that_joins_a_reply_is_told_how_much_has_been_thought() -> 
         await second.during(lambda: account.chats.read_on(str(first.result.read_on), Deadline.after(2 * CALL), second))
 
     assert any(note.startswith("thinking: ") and "about 340 tokens" in note for note in said)
+
+
+async def test_reading_on_ends_in_time_while_a_refused_request_waits_for_its_deployment() -> None:
+    async def refuses(_: Request, exchange: Exchange) -> None:
+        upstream.deployment["status"] = "starting"
+        await exchange.answer_json(503, {"error": "down"})
+
+    asked = {"prompt": "x", "background": True, "timeout_seconds": 40, "wait_seconds": 30}
+    async with Upstream(chat=refuses) as upstream, host(upstream) as client:
+        first = content_of(await client.call_tool(CHAT, asked))
+        began = anyio.current_time()
+        second = content_of(await client.call_tool(CHAT, {"read_on": first["read_on"], "timeout_seconds": 2}))
+        took = anyio.current_time() - began
+        listed = (await client.list_resources()).resources
+
+    assert (second["truncated_reason"], second["service_id"], second["model"]) == ("still_generating", SERVICE, "base")
+    assert took <= 15, "a busy machine adds to the clock"
+    assert len(listed) == 2
+
+
+@pytest.mark.parametrize("limits", [{"ALAYA_GENERATION_SECONDS": "0"}, {"ALAYA_GENERATION_SECONDS": "3"}])
+async def test_data_that_is_whole_when_its_reply_is_stopped_is_checked_and_parsed(limits: dict[str, str]) -> None:
+    async def hangs_after_data(_: Request, exchange: Exchange) -> None:
+        await exchange.events(text_chunk('{"a": 1}'))
+        await exchange.hang()
+
+    schema = {"type": "object", "required": ["a"]}
+    async with Upstream(chat=hangs_after_data) as upstream, host(upstream, "auto", **limits) as client:
+        last = content_of((await collected(client, prompt="x", response_schema=schema))[-1])
+
+    assert (last["parsed"], last["truncated_reason"]) == ({"a": 1}, "deadline")
+    assert "after its complete JSON" in last["warnings"][-1]
+
+
+async def late(_: Request, exchange: Exchange) -> None:
+    """Wait for longer than a call."""
+    del exchange
+    await anyio.sleep(2 * CALL)
+
+
+async def test_an_engine_that_refuses_a_field_of_this_server_late_is_asked_without_it() -> None:
+    async def refuses(request: Request, exchange: Exchange) -> None:
+        if "stream_options" in request.json:
+            await late(request, exchange)
+            await exchange.answer_json(400, {"error": {"message": "stream_options is not allowed"}})
+        else:
+            await writes("whole")(request, exchange)
+
+    async with Upstream(chat=refuses) as upstream, host(upstream) as client:
+        parts = [content_of(result) for result in await collected(client, prompt="x")]
+
+    assert "".join(part["content"] for part in parts) == "whole"
+    assert len(parts) > 1
+    assert len(upstream.chats) == 2
+
+
+async def test_a_key_that_was_refused_late_is_looked_up_anew() -> None:
+    async def refuses(request: Request, exchange: Exchange) -> None:
+        if request.headers["apikey"] == "new":
+            await writes("whole")(request, exchange)
+        else:
+            await late(request, exchange)
+            upstream.deployment["apikey"] = "new"
+            await exchange.answer_json(401, {"error": "no"})
+
+    async with Upstream(chat=refuses) as upstream, host(upstream) as client:
+        parts = [content_of(result) for result in await collected(client, prompt="x")]
+
+    assert "".join(part["content"] for part in parts) == "whole"
+
+
+async def test_a_deployment_that_stopped_meanwhile_is_told_late_as_in_time() -> None:
+    async def refuses(request: Request, exchange: Exchange) -> None:
+        await late(request, exchange)
+        upstream.deployment["status"] = "stopped"
+        await exchange.answer_json(503, {"error": "down"})
+
+    async with Upstream(chat=refuses) as upstream, host(upstream) as client:
+        last = (await collected(client, prompt="x"))[-1]
+
+    assert error_of(last)["code"] == "deployment_not_ready"
+
+
+async def test_later_parts_without_text_do_not_say_that_there_was_none() -> None:
+    async def ends_late(_: Request, exchange: Exchange) -> None:
+        await exchange.events(text_chunk("whole"))
+        await anyio.sleep(4 * CALL)
+        await exchange.event(text_chunk(finish_reason="stop"))
+        await exchange.event(DONE)
+
+    async with Upstream(chat=ends_late) as upstream, host(upstream) as client:
+        texts = [text_of(result) for result in await collected(client, prompt="x")]
+
+    assert len(texts) > 2
+    assert texts[0].endswith("\nwhole")
+    assert all(text.endswith("(nothing new yet)") for text in texts[1:-1])
+    assert texts[-1].endswith("(no more text)")
+
+
+async def test_a_tool_call_that_is_being_written_is_no_silence() -> None:
+    def piece(**function: str) -> dict[str, Any]:
+        call = {"index": 0, "id": "1", "type": "function", "function": function}
+        return {"model": "base", "choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}
+
+    async def calls(_: Request, exchange: Exchange) -> None:
+        await exchange.events(piece(name="look", arguments='{"a": "'))
+        await anyio.sleep(2 * CALL)
+        await exchange.event(piece(arguments='b"}'))
+        await exchange.event(text_chunk(finish_reason="tool_calls"))
+        await exchange.event(DONE)
+
+    tools = [{"type": "function", "function": {"name": "look"}}]
+    async with Upstream(chat=calls) as upstream, host(upstream) as client:
+        first, *_, last = [content_of(part) for part in await collected(client, prompt="x", tools=tools)]
+
+    assert "The model is writing a tool call" in first["warnings"][-1]
+    assert last["tool_calls"][0]["function"]["arguments"] == '{"a": "b"}'
+
+
+async def test_a_resource_leaves_thinking_out_and_tells_errors_as_reading_on_does() -> None:
+    chat = writes("I wonder. ", "</think>", "\n\nIt is 42.", apart=2)
+    async with Upstream(chat=chat) as upstream, host(upstream) as client:
+        *_, last = await collected(client, prompt="x")
+        (_, listed) = (await client.list_resources()).resources
+        (read,) = (await client.read_resource(listed.uri)).contents
+        upstream.chat = says(400, {"error": {"message": "no such thing"}})
+        begun = content_of(await client.call_tool(CHAT, {"prompt": "x", "background": True}))
+        uri = begun["read_on"].partition("?")[0]
+        failed = await client.call_tool(CHAT, {"read_on": uri})
+        with pytest.raises(MCPError) as refused:
+            await client.read_resource(uri)
+
+    assert isinstance(read, types.TextResourceContents)
+    assert read.text == "It is 42."
+    assert content_of(last)["finish_reason"] == "stop"
+    assert listed.size == len(read.text)
+    assert error_of(failed)["code"] == "request_rejected"
+    assert "no such thing" in refused.value.error.message
+
+
+async def test_reading_a_reply_as_a_resource_keeps_it_going() -> None:
+    words = [f"word{number} " for number in range(20)]
+    async with Upstream(chat=writes(*words)) as upstream, host(upstream, ALAYA_ABANDON_SECONDS="5") as client:
+        begun = content_of(await client.call_tool(CHAT, {"prompt": "x", "background": True}))
+        uri = begun["read_on"].partition("?")[0]
+        text = ""
+        while "word19" not in text:
+            await anyio.sleep(2)  # of the quick loop's clock
+            (read,) = (await client.read_resource(uri)).contents
+            assert isinstance(read, types.TextResourceContents)
+            assert len(read.text) > len(text) or not text
+            text = read.text
+
+    assert text.split() == [word.strip() for word in words]
+
+
+async def test_what_a_model_puts_around_a_uri_and_what_it_asks_beside_it_is_tolerated() -> None:
+    async with Upstream(chat=writes("whole", apart=CALL)) as upstream, host(upstream) as client:
+        begun = content_of(await client.call_tool(CHAT, {"prompt": "x", "background": True}))
+        asked = {"read_on": f' "{begun["read_on"]}"\n', "return_messages": True, "background": True, "model": "base"}
+        read = content_of(await client.call_tool(CHAT, asked))
+
+    assert read["warnings"][-1] == "read_on only reads, so background, return_messages had no effect."

@@ -314,3 +314,26 @@ async def test_killing_the_upstream_mid_chat_truncates_and_the_next_call_is_answ
     assert cut["result"]["structuredContent"]["truncated_reason"] == "stream_cut"
     assert cut["result"]["structuredContent"]["content"].startswith("word")
     assert after["result"]["_meta"]["com.alayanew.mcp/error"]["code"] == "upstream_unavailable"
+
+
+@pytest.mark.parametrize("modern", [False, True])
+async def test_a_cancellation_that_crosses_the_result_on_its_way_stops_the_reply(modern: bool) -> None:
+    freed = anyio.Event()
+
+    async def goes_on(_: Request, exchange: Exchange) -> None:
+        await exchange.events(text_chunk("text"))
+        await exchange.hang()
+        freed.set()
+
+    async with Upstream(chat=goes_on) as upstream, host(**upstream.environ) as server:
+        if not modern:
+            await server.initialize()
+        await server.call(1, CHAT, modern=modern, prompt="x", background=True)
+        read_on = (await server.answer(1))["result"]["structuredContent"]["read_on"]
+        cancelled = {"method": "notifications/cancelled", "params": {"requestId": 1}}
+        await server.send({"jsonrpc": "2.0", **cancelled})  # as if the answer had been on its way
+        await freed.wait()
+        await server.call(2, CHAT, modern=modern, read_on=read_on)
+        result = (await server.answer(2))["result"]["structuredContent"]
+
+    assert (result["content"], result["truncated_reason"]) == ("text", "cancelled")

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -12,11 +12,10 @@ from alaya_mcp.chat.concurrency import Places
 from alaya_mcp.chat.exchange import Asked, Exchange, Limits, Timestamps
 from alaya_mcp.chat.generation import Generation
 from alaya_mcp.chat.model_choice import Choice, ServedNames, choose_model, loaded_on
-from alaya_mcp.chat.outcome import end_of
 from alaya_mcp.chat.recovery import Recovery
 from alaya_mcp.chat.remark import Remark
 from alaya_mcp.chat.request import ChatRequest, Features, chat_body
-from alaya_mcp.chat.stored_reply import End, Heading, StopReason, StoredReply
+from alaya_mcp.chat.stored_reply import Heading, StopReason, StoredReply
 from alaya_mcp.chat.stream.decoder import AnswerDecoder, Ending, cut_off, read_answer
 from alaya_mcp.chat.stream.reply import Delta, ReasoningAsReply, Reply
 from alaya_mcp.chat.stream.thinking import Prefilled, ThinkSplitter, prefilled
@@ -34,6 +33,7 @@ from alaya_mcp.upstream.failures import Failure
 
 _LAST_LOOK_SECONDS: Final = 5.0
 """For the last lookup of a wait."""
+_RECOVERY_SECONDS: Final = 20.0
 _STREAM_USAGE: Final = frozenset({"vllm", "sglang"})
 """Engines that can report usage with each token (recorded exchanges, SGLang's source)."""
 _ABOUT_THE_REQUEST: Final = frozenset({400, 413, 422, 429})
@@ -80,6 +80,11 @@ class Call:
     deadline: Deadline
     waiting: Deadline
     generation: Generation
+
+    def recovering(self) -> "Call":
+        """Return the call with time to recover from a failure that came when its own deadline was over."""
+        is_late = self.request.outlives and self.deadline.remaining() == 0
+        return replace(self, deadline=Deadline.after(_RECOVERY_SECONDS)) if is_late else self
 
     @property
     def notes(self) -> Notes:
@@ -129,6 +134,7 @@ class Asking:
                         if failure.status not in _ABOUT_THE_REQUEST:
                             self._cache.forget(service_id)
                         may_wait = call.waiting.remaining() > 0
+                        call = call.recovering()
                         recovery = recovery or Recovery(
                             self._client, self._cache, service_id, call.request.model, was_kept=was_kept
                         )
@@ -188,8 +194,8 @@ class Asking:
             may_be_orphaned = not request.features.continues
             return Exchange(engine, asked, choice, decoder, ending, times, limits, may_be_orphaned, cautions)
 
-        def stopped(reason: StopReason) -> End:
-            return end_of(answered(cut_off(decoder, take, reason)))
+        def stopped(reason: StopReason) -> Exchange:
+            return answered(cut_off(decoder, take, reason))
 
         def tell(words: str) -> None:
             times.sent = now()
@@ -217,6 +223,7 @@ def _take(told: StoredReply, reply: Reply, delta: Delta) -> None:
     if delta.content:
         told.write(delta.content)
     elif delta.calls_tool:
+        told.is_calling = True
         told.status("waiting", "the model is writing a tool call")
     if delta.reasoning or reply.is_thinking:
         told.think()

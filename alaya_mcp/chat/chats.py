@@ -1,6 +1,7 @@
 """Chats: one call begins a reply, further ones read it on."""
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -23,6 +24,8 @@ from alaya_mcp.upstream.deployment_lookup import DeploymentCache, DeploymentName
 
 _SIGNS_OF_STALENESS: Final = frozenset({"idle", "stream_cut", "upstream_error"})
 """Endings after which the deployment is looked up again: its engine may have changed."""
+_DATA_SECONDS: Final = 15.0
+"""For checking the data of a reply that outlives its call: nobody has to wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,8 @@ class Chats:
         generation = Generation(self._limits.generation_seconds if request.outlives else 0, deadline)
         reply = generation.reply = self._replies.put(self._account, generation, self._limits.abandon_seconds)
         reply.status("waiting", "looking up the deployment")
-        self._generations.start(generation, partial(self._write, reference, request, deadline), self._replies)
+        write = partial(self._write, reference, request, deadline)
+        self._generations.start(generation, write, partial(self._end_of, deadline), self._replies)
         room = request.reply_bytes or self._limits.reply_bytes
         until = -math.inf if request.background else deadline.at if request.outlives else math.inf
         return await self._read(reply, Reading(notes, room=room, until=until), deadline)
@@ -99,7 +103,13 @@ class Chats:
         """
         reply, start = self._replies.find(self._account, uri)
         room = reply_bytes or self._limits.reply_bytes
-        return await self._read(reply, Reading(notes, start=start, room=room, until=deadline.at), deadline, start)
+        reading = Reading(notes, start=start, room=room, until=deadline.at, is_first=False)
+        return await self._read(reply, reading, deadline, start)
+
+    def give_up(self, uri: str) -> None:
+        """Stop the reply that a URI names, if it is still written and nobody reads it: its call was cancelled."""
+        with suppress(InvalidArguments):
+            self._replies.find(self._account, uri)[0].cancel()
 
     def replies(self) -> list[StoredReply]:
         """Return the account's replies, the oldest first."""
@@ -111,26 +121,34 @@ class Chats:
         Raises:
             InvalidArguments: no such reply is kept.
         """
-        return self._replies.find(self._account, uri)
+        found = self._replies.find(self._account, uri)
+        found[0].leave()  # whoever looks at it may want the rest
+        return found
 
     async def _read(self, reply: StoredReply, reading: Reading, deadline: Deadline, start: int = 0) -> Outcome:
         with self._replies.follow(reply, reading, start=start, until=deadline.at):
             await reading.over(reply)
             return reading.outcome(reply)
 
-    async def _write(self, reference: str, request: ChatRequest, deadline: Deadline, generation: Generation) -> End:
+    async def _write(
+        self, reference: str, request: ChatRequest, deadline: Deadline, generation: Generation
+    ) -> Exchange:
         """Write one reply, from the lookup of the deployment on."""
         waiting = deadline.sooner(request.wait_seconds)
         try:
-            exchange = await self._found(reference, request, deadline, waiting, generation)
+            return await self._found(reference, request, deadline, waiting, generation)
         except DeploymentNotFound:
             if not self._names.forget(reference):
                 raise
             # The deployment is gone, and another may have its name by now. No engine has begun.
-            exchange = await self._found(reference, request, deadline, waiting, generation)
-        schema = request.features.response_schema
+            return await self._found(reference, request, deadline, waiting, generation)
+
+    async def _end_of(self, deadline: Deadline, exchange: Exchange) -> End:
+        """Return how a reply ended, with its data where a schema was given."""
+        schema = exchange.asked.features.response_schema
         if schema is not None:
-            structured = await self._checks.read(schema, exchange.texts_of_data, deadline)
+            until = Deadline.after(_DATA_SECONDS) if exchange.limits.outlives else deadline
+            structured = await self._checks.read(schema, exchange.texts_of_data, until)
             exchange = replace(exchange, structured=structured)
         return end_of(exchange)
 

@@ -8,9 +8,16 @@ from typing import Self
 
 import anyio
 
+from alaya_mcp.chat.exchange import Exchange
+from alaya_mcp.chat.outcome import unbegun
 from alaya_mcp.chat.replies import ReplyStore
 from alaya_mcp.chat.stored_reply import End, Heading, StopReason, StoredReply
 from alaya_mcp.deadline import Deadline
+
+Write = Callable[["Generation"], Awaitable[Exchange]]
+"""Asks for the reply and reads it."""
+EndOf = Callable[[Exchange], Awaitable[End]]
+"""Returns how a reply ended."""
 
 
 class Generation:
@@ -31,7 +38,7 @@ class Generation:
         self._limit = deadline.at
         self._reason: StopReason = "deadline"
         self._scope = anyio.CancelScope()
-        self._cut_off: Callable[[StopReason], End] | None = None
+        self._cut_off: Callable[[StopReason], Exchange] | None = None
 
     def stop(self, reason: StopReason) -> None:
         """Stop at once, and end the reply with what has come."""
@@ -44,10 +51,10 @@ class Generation:
         if self._scope.deadline < math.inf:
             self._scope.deadline = self._limit
 
-    def sent(self, heading: Heading, cut_off: Callable[[StopReason], End]) -> None:
+    def sent(self, heading: Heading, cut_off: Callable[[StopReason], Exchange]) -> None:
         """Record that the request is being sent; from now on the limit of the generation is what counts.
 
-        `cut_off` makes the end of the answer, should it be stopped.
+        `cut_off` makes an answer of what has come, should it be stopped.
         """
         if self._seconds:
             self._limit = max(self._limit, heading.sent + self._seconds)
@@ -59,24 +66,26 @@ class Generation:
         """Record that nothing comes of the request: until another is sent, everything ends by the call's deadline."""
         self._scope.deadline = math.inf
         self._cut_off = None
-        self.reply.heading = None
+        self.reply.is_sent = False
 
     def answered(self) -> None:
         """Record that the answer has been read."""
         self._scope.deadline = math.inf
 
-    async def run(self, write: Callable[["Generation"], Awaitable[End]], store: ReplyStore) -> None:
+    async def run(self, write: Write, end_of: EndOf, store: ReplyStore) -> None:
         """Write the reply; how it ended is recorded whatever happens."""
-        end: End | None = None
+        end, exchange = unbegun(self._reason), None
         try:
             with self._scope:
-                end = await write(self)
-            end = end or (self._cut_off(self._reason) if self._cut_off else None)
+                exchange = await write(self)
+            if exchange is None and self._cut_off:
+                exchange = self._cut_off(self._reason)
+            end = await end_of(exchange) if exchange else unbegun(self._reason)
         except Exception as error:  # noqa: BLE001 raised again by each call that reads the reply
             end = End(error=error)
         finally:
             self._cut_off = None
-            store.end(self.reply, end or End(reason=self._reason))
+            store.end(self.reply, end)
 
 
 class Generations:
@@ -95,14 +104,14 @@ class Generations:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def start(self, generation: Generation, write: Callable[[Generation], Awaitable[End]], store: ReplyStore) -> None:
+    def start(self, generation: Generation, write: Write, end_of: EndOf, store: ReplyStore) -> None:
         """Start a generation."""
         # A task of an anyio group, one in each chat, would take a tenth of a short chat's time.
-        task = asyncio.get_running_loop().create_task(generation.run(write, store))
+        task = asyncio.get_running_loop().create_task(generation.run(write, end_of, store))
         self._tasks[task] = generation
         task.add_done_callback(self._tasks.pop)
 
     def stop(self) -> None:
-        """Stop all, as at their deadlines."""
+        """Stop all; who reads one gets what has come."""
         for generation in list(self._tasks.values()):
-            generation.stop("deadline")
+            generation.stop("server_lost")

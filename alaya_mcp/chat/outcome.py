@@ -2,13 +2,13 @@
 
 import json
 from dataclasses import replace
-from typing import Final
+from typing import Final, get_args
 
 from alaya_mcp.chat.exchange import Asked, Exchange, Timestamps
 from alaya_mcp.chat.remark import CutKind, Kind, Remark
 from alaya_mcp.chat.reply_window import size_of
 from alaya_mcp.chat.request import Turn
-from alaya_mcp.chat.stored_reply import End
+from alaya_mcp.chat.stored_reply import End, StopReason
 from alaya_mcp.chat.stream.answer_fields import EngineError, cut_by
 from alaya_mcp.chat.stream.reply import Reply
 from alaya_mcp.chat.stream.tool_calls import Flaw
@@ -31,12 +31,13 @@ _FLAWS: Final[dict[Flaw, Kind]] = {
     "not_json": "call_not_json",
     "not_an_object": "call_not_an_object",
 }
-_STOPPED: Final = frozenset[TruncatedReason | None]({"deadline", "abandoned", "cancelled"})
+_STOPPED: Final = frozenset[TruncatedReason | None](get_args(StopReason))
 _CUTS: Final[dict[TruncatedReason, CutKind]] = {
     "max_tokens": "cut_at_max_tokens",
     "deadline": "cut_at_deadline",
     "abandoned": "cut_when_abandoned",
     "cancelled": "cut_by_cancelling",
+    "server_lost": "cut_by_stopping",
     "idle": "cut_by_silence",
     "content_filter": "cut_by_filter",
     "size_cap": "cut_by_size",
@@ -83,6 +84,11 @@ def end_of(exchange: Exchange) -> End:
     remarks = (*_about(exchange, has_messages=messages is not None), *about_messages)
     begins = size_of(reply.content) - size_of(exchange.content)
     return End(facts, remarks, begins)
+
+
+def unbegun(reason: StopReason) -> End:
+    """Return the end of a reply that was stopped while nothing had come."""
+    return End(reason=reason, remarks=(Remark(_CUTS[reason], progress="nothing", outlived=True),))
 
 
 def _empty_answer_error(exchange: Exchange) -> AlayaError:

@@ -20,10 +20,12 @@ class Outcome:
     Attributes:
         result: The part, without warnings.
         remarks: On it.
+        is_later: Whether text comes before it.
     """
 
     result: ChatResult
     remarks: tuple[Remark, ...] = ()
+    is_later: bool = False
 
 
 class Reading:
@@ -33,15 +35,17 @@ class Reading:
         notes: Receives what is read.
         start: The byte.
         room: Bytes that are shown at most.
-        until: When to stop, on the event loop's clock. Until the request is sent the writer keeps the deadline, and it
-            ends with an error.
+        until: When to stop, on the event loop's clock.
+        is_first: Whether it is the call that asked. Until the request is sent the writer keeps that call's deadline,
+            and what it says then is waited for.
     """
 
-    def __init__(self, notes: Notes, *, start: int = 0, room: int, until: float) -> None:
+    def __init__(self, notes: Notes, *, start: int = 0, room: int, until: float, is_first: bool = True) -> None:
         self._notes = notes
         self._start = start
         self._room = room
         self._until = until
+        self._is_first = is_first
         self._window = ReplyWindow(room, notes)
         self._is_over = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -78,8 +82,11 @@ class Reading:
 
     async def over(self, reply: StoredReply) -> None:
         """Wait until there is nothing more to read now, or it is time to stop."""
+        if not self._is_first:
+            self.begun()
         try:
-            while not self._is_over.is_set() or not (reply.heading or reply.end):  # a request can fail when it was sent
+            await self._is_over.wait()
+            while self._is_first and not (reply.is_sent or reply.end):  # a request can fail after it was sent
                 self._is_over.clear()
                 await self._is_over.wait()
         finally:
@@ -104,9 +111,10 @@ class Reading:
         if at < len(reply.text) or not end:
             return self._part(reply, content, at, later)
         if end.facts:
-            return Outcome(end.facts.model_copy(update={"content": content}), (*later, *end.remarks))
-        facts: dict[str, Any] = {"truncated": True, "truncated_reason": end.reason, "content": content}
-        return Outcome(_begun(reply, **facts), tuple(later))
+            result = end.facts.model_copy(update={"content": content})
+        else:
+            result = _begun(reply, truncated=True, truncated_reason=end.reason, content=content)
+        return Outcome(result, (*later, *end.remarks), is_later=start > end.begins)
 
     def _part(self, reply: StoredReply, content: str, at: int, later: list[Remark]) -> Outcome:
         """Return a part with more behind it."""
@@ -117,7 +125,7 @@ class Reading:
         about = Remark("shown_in_part", shown=at) if has_more else _still_generating(reply)
         cautions = reply.heading.remarks if reply.heading and not self._start else ()
         result = _begun(reply, **facts, read_on=f"{reply.uri}?from={at}")
-        return Outcome(result, (*cautions, *later, about))
+        return Outcome(result, (*cautions, *later, about), is_later=self._start > 0)
 
 
 def _begun(reply: StoredReply, **facts: Any) -> ChatResult:  # noqa: ANN401 fields of the result
@@ -129,6 +137,12 @@ def _begun(reply: StoredReply, **facts: Any) -> ChatResult:  # noqa: ANN401 fiel
 
 
 def _still_generating(reply: StoredReply) -> Remark:
-    progress: Progress = "writing" if reply.text else "thinking" if reply.thoughts else "nothing"
+    progress: Progress = "nothing"
+    if reply.is_calling:
+        progress = "calling"
+    elif reply.text:
+        progress = "writing"
+    elif reply.thoughts:
+        progress = "thinking"
     since = reply.first_token if reply.thoughts and reply.first_token else reply.heading and reply.heading.sent
     return Remark("still_generating", progress=progress, whole=reply.thoughts, seconds=now() - (since or now()))

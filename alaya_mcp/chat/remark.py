@@ -12,6 +12,7 @@ CutKind = Literal[
     "cut_at_deadline",
     "cut_when_abandoned",
     "cut_by_cancelling",
+    "cut_by_stopping",
     "cut_by_silence",
     "cut_by_filter",
     "cut_by_size",
@@ -33,6 +34,7 @@ ToolKind = Literal[
     "conversation_too_large",
     "images_left_out",
     "later_part",
+    "ignored_with_read_on",
     "still_generating",
 ]
 """Remarks about arguments or fields of a tool: only agents see these."""
@@ -63,7 +65,7 @@ PlainKind = Literal[
 ]
 Kind = CutKind | ToolKind | PlainKind
 
-Progress = Literal["writing", "thinking", "nothing"]
+Progress = Literal["writing", "thinking", "calling", "nothing"]
 """How far a reply had come when it was cut."""
 
 

@@ -21,6 +21,8 @@ KEPT_SECONDS: Final = 1800
 REPLIES: Final = "alaya://replies/"
 URI_TEMPLATE: Final = REPLIES + "{reply_id}"
 _URI = re.compile(rf"{re.escape(REPLIES)}([A-Za-z0-9_-]{{1,64}})(?:\?from=([0-9]{{1,12}}))?")
+_AROUND: Final = " \t\r\n\"'`<>"
+"""What models put around a URI."""
 _CONTINUATION: Final = range(0x80, 0xC0)
 """Bytes of UTF-8 that begin no character."""
 
@@ -80,7 +82,7 @@ class ReplyStore:
         Raises:
             InvalidArguments: unknown URI, or no such reply of this account.
         """
-        match = _URI.fullmatch(uri)
+        match = _URI.fullmatch(uri.strip(_AROUND))
         if match is None:
             raise InvalidArguments("read_on_unknown")
         self._drop_old()

@@ -16,7 +16,8 @@ from alaya_mcp.results import ChatResult
 _PIECE: Final = 2**16
 """Bytes that a new follower is given at a time."""
 
-StopReason = Literal["deadline", "abandoned", "cancelled"]
+StopReason = Literal["deadline", "abandoned", "cancelled", "server_lost"]
+"""Why a reply is stopped; server_lost: its server ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +95,11 @@ class StoredReply:
         writer: Its writer; None once it has ended, so that the two do not keep each other.
         abandon_seconds: How long it goes on without a reader.
         heading: Once the request has been sent.
+        is_sent: Whether it has; not while it is decided whether a request that failed is sent again.
         text: In UTF-8.
         first_token: When it came, on the event loop's clock.
         thoughts: Pieces of thinking so far.
+        is_calling: Whether the model writes a tool call.
         end: How it ended; None while it is written.
         until: When it is dropped.
         is_known: Whether somebody was given its URI.
@@ -107,9 +110,11 @@ class StoredReply:
     writer: Writer | None
     abandon_seconds: float
     heading: Heading | None = None
+    is_sent: bool = False
     text: bytearray = field(default_factory=bytearray)
     first_token: float | None = None
     thoughts: int = 0
+    is_calling: bool = False
     end: End | None = None
     until: float = math.inf
     is_known: bool = False
@@ -119,7 +124,7 @@ class StoredReply:
 
     def begin(self, heading: Heading) -> None:
         """Record that the request has been sent."""
-        self.heading = heading
+        self.heading, self.is_sent = heading, True
         for follower in self._followers:
             follower.begun()
 
@@ -157,7 +162,7 @@ class StoredReply:
             piece = self.text[at : at + _PIECE].decode("utf-8", "ignore")
             follower.write(piece)
             at += len(piece.encode())
-        if self.heading:
+        if self.is_sent:
             follower.begun()
         if self.end:
             follower.ended()
@@ -171,12 +176,22 @@ class StoredReply:
     def release(self, follower: Follower, *, is_cancelled: bool) -> None:
         """Remove a follower. Without one, a reply is stopped: at once if its call was cancelled, else after a time."""
         self._followers.remove(follower)
-        if self._followers or self.writer is None:
-            return
         if is_cancelled or not self.is_known:
+            self.cancel()
+        else:
+            self.leave()
+
+    def cancel(self) -> None:
+        """Stop, unless somebody reads."""
+        if self.writer and not self._followers:
             self.is_known |= bool(self.text)  # what has come can be found in the list of resources
             self.writer.stop("cancelled")
-        else:
+
+    def leave(self) -> None:
+        """Stop after a time from now, unless somebody reads by then."""
+        if self.writer and not self._followers:
+            if self._leaving:
+                self._leaving.cancel()
             self._leaving = asyncio.get_running_loop().call_later(self.abandon_seconds, self.writer.stop, "abandoned")
 
     def finish(self, end: End) -> None:

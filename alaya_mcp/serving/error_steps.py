@@ -199,8 +199,8 @@ ARGUMENTS: Final[dict[Cause, Row]] = {
     "read_on_with_question": "read_on was given, and a question too.",
     "read_on_unknown": "read_on: is not the URI of a kept reply.",
     "background_unavailable": "background: no reply outlives its call here, since ALAYA_GENERATION_SECONDS is 0.",
-    "reply_not_kept": "read_on: that reply is no longer kept: replies are kept for up to half an hour after their end, "
-    "and not after a restart.",
+    "reply_not_kept": "read_on: that reply is no longer kept: replies are kept for up to half an hour after their end "
+    "and within 32 MiB together, and not after a restart.",
     "resource_unknown": "Unknown resource.",
     "resource_reference_unusable": lambda error: f"service_id: {error.detail}.",
 }

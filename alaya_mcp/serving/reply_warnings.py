@@ -9,6 +9,7 @@ _AGAIN: Final = "Call get_deployment to see its state, then ask again"
 _WHERE: Final[dict[Progress, str]] = {
     "writing": "",
     "thinking": " while the model was still thinking, before any reply",
+    "calling": ", before any text",
     "nothing": ", before any text",
 }
 
@@ -16,6 +17,7 @@ _WHERE: Final[dict[Progress, str]] = {
 _STATES: Final[dict[Progress, Callable[[Remark], str]]] = {
     "writing": lambda _: "The model is still writing",
     "thinking": lambda of: f"The model is still thinking, {of.whole} tokens or so in {of.seconds:.0f} s",
+    "calling": lambda _: "The model is writing a tool call",
     "nothing": lambda of: f"The engine has not begun to answer, {of.seconds:.0f} s after the request",
 }
 
@@ -30,7 +32,7 @@ _OWN: Final[dict[Kind, Words]] = {
         f"{', or thinking: off' if of.may_not_think else ''}"
     ),
     "cut_at_deadline": lambda of: (
-        f"The reply was cut at the deadline of {of.seconds:g} s{_WHERE[of.progress]}. "
+        f"The reply was cut at the deadline{f' of {of.seconds:g} s' if of.seconds else ''}{_WHERE[of.progress]}. "
         + (
             "Ask for a shorter one, or raise ALAYA_GENERATION_SECONDS"
             if of.outlived
@@ -43,6 +45,10 @@ _OWN: Final[dict[Kind, Words]] = {
     "cut_by_cancelling": lambda of: (
         f"The reply was stopped{_WHERE[of.progress]}, since the call that waited for it was cancelled. Ask again"
     ),
+    "cut_by_stopping": lambda of: (
+        f"The reply was stopped{_WHERE[of.progress]}, since the server that read it was stopped. Ask again"
+    ),
+    "ignored_with_read_on": lambda of: f"read_on only reads, so {of.name} had no effect",
     "cut_by_silence": lambda of: (
         f"The reply was cut{_WHERE[of.progress]}: the engine was silent for {of.seconds:g} s. {_AGAIN}"
     ),

@@ -69,8 +69,13 @@ def _listed(reply: StoredReply, heading: Heading) -> types.Resource:
         uri=reply.uri,
         mime_type=_TEXT,
         description=f"{_state(reply)}.",
-        size=len(reply.text),
+        size=len(reply.text) - _begins(reply),
     )
+
+
+def _begins(reply: StoredReply) -> int:
+    """Return the byte at which the reply begins: what is before turned out to be thinking."""
+    return reply.end.begins if reply.end else 0
 
 
 def _state(reply: StoredReply) -> str:
@@ -111,7 +116,9 @@ async def _read(account: Account, uri: str) -> tuple[str, str]:
         return _dumped(await _deployment(account, uri.removeprefix(f"{DEPLOYMENTS_URI}/"))), _JSON
     if uri.startswith(REPLIES):
         reply, start = account.chats.reply(uri)
-        return reply.text[start:].decode(), _TEXT
+        if reply.end and reply.end.error:
+            raise reply.end.error.with_traceback(None)
+        return reply.text[max(start, _begins(reply)) :].decode(), _TEXT
     raise InvalidArguments("resource_unknown", known=(DEPLOYMENTS_URI, DEPLOYMENT_TEMPLATE, URI_TEMPLATE))
 
 

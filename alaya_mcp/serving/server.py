@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, Literal
 
 import mcp_types as types
@@ -22,6 +22,7 @@ from alaya_mcp.serving.caller import caller_of
 from alaya_mcp.serving.completions import completion
 from alaya_mcp.serving.elicitation import AnswerAwaited
 from alaya_mcp.serving.errors import guarded
+from alaya_mcp.serving.late_cancellation import Handed
 from alaya_mcp.serving.prompts import PROMPTS, filled_in
 from alaya_mcp.serving.resources import listed_resources, listed_templates, read_resource
 from alaya_mcp.serving.tools.chat_with_deployment import CHAT_WITH_DEPLOYMENT
@@ -110,6 +111,7 @@ def server_of(
         async with accounts() as source:
             yield source
 
+    handed = Handed()
     server = Server(
         "alaya",
         title="Alaya NeW",
@@ -123,7 +125,7 @@ def server_of(
             "resources/templates/list": CacheHint(ttl_ms=_LISTS_ARE_FRESH_MS, scope="public"),
         },
         on_list_tools=_list_tools,
-        on_call_tool=_call_tool,
+        on_call_tool=partial(_call_tool, handed),
         on_list_resources=guarded(_list_resources),
         on_list_resource_templates=guarded(_list_resource_templates),
         on_read_resource=guarded(_read_resource),
@@ -131,6 +133,9 @@ def server_of(
         on_get_prompt=guarded(_get_prompt),
         on_completion=guarded(_complete),
         get_tool_input_schema=_no_header_arguments,
+    )
+    server.add_notification_handler(
+        "notifications/cancelled", types.CancelledNotificationParams, partial(_cancelled, handed)
     )
     if isinstance(get_tracer_provider(), ProxyTracerProvider):  # OpenTelemetry is not set up
         server.middleware.clear()  # it holds nothing but the making of spans: a fifth of a read's time
@@ -154,7 +159,7 @@ async def _list_tools(
 
 
 async def _call_tool(
-    context: ServerRequestContext[AccountSource], params: types.CallToolRequestParams
+    handed: Handed, context: ServerRequestContext[AccountSource], params: types.CallToolRequestParams
 ) -> types.CallToolResult | types.InputRequiredResult:
     tool = next((tool for tool in TOOLS if tool.name == params.name), None)
     if tool is None:
@@ -166,9 +171,22 @@ async def _call_tool(
             raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool: {asked}.{hint}")
     with context.lifespan_context.using(context.request) as account:
         try:
-            return await tool.call(account, params.arguments, caller_of(context, params))
+            result = await tool.call(account, params.arguments, caller_of(context, params))
         except AnswerAwaited as awaited:
             return awaited.result()
+    if context.request is None:  # over HTTP the ids of many clients are the same
+        handed.note(context.request_id, result)
+    return result
+
+
+async def _cancelled(
+    handed: Handed, context: ServerRequestContext[AccountSource], params: types.CancelledNotificationParams
+) -> None:
+    uri = handed.take(params.request_id) if context.request is None else None
+    if uri is not None:
+        with context.lifespan_context.using(None) as account:
+            if isinstance(account, Account):
+                account.chats.give_up(uri)
 
 
 async def _list_resources(

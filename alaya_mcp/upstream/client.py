@@ -42,6 +42,7 @@ from alaya_mcp.upstream.transport import Transport
 _REFUSED: Final = frozenset({400, 422})
 _MOST_KEPT: Final = 64
 """Deployments that are remembered to see whether they have changed."""
+_LATE_SECONDS: Final = 20.0
 _REJECTED_SECONDS: Final = 10.0
 _T = TypeVar("_T")
 
@@ -247,6 +248,8 @@ class AlayaClient:
                 raise
             # This server added stream_options, so the caller cannot remove it.
             body = {name: value for name, value in body.items() if name != "stream_options"}
+            if deadline.remaining() == 0:  # the refusal came late, to a reply that outlives its call
+                deadline = Deadline.after(_LATE_SECONDS)
             response = await resending(send, may_be_resent, deadline, tell_wait, self._clock)
         try:
             yield response, sent

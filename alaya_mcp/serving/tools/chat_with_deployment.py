@@ -10,6 +10,7 @@ from alaya_mcp.accounts import Account
 from alaya_mcp.chat.json_values import JsonObject, Text, json_list, within
 from alaya_mcp.chat.messages import Message
 from alaya_mcp.chat.reading import Outcome
+from alaya_mcp.chat.remark import Remark
 from alaya_mcp.chat.request import TOOL_CHOICES, ChatRequest, Features, Sampling, Thinking, Turn
 from alaya_mcp.chat.structured import SCHEMA_BYTES
 from alaya_mcp.deadline import Deadline
@@ -59,6 +60,8 @@ _NOT_RETURNED: Final = (
     "audio",
 )
 """Fields whose output this tool does not return."""
+_READ_ON: Final = frozenset({"read_on", "service_id", "model", "timeout_seconds"})
+"""Arguments that a call with read_on may have."""
 _THINKING_SWITCHES: Final = ("enable_thinking", "thinking")
 
 
@@ -222,7 +225,11 @@ async def _run(account: Account, arguments: ChatArguments, caller: Caller) -> An
             raise InvalidArguments("read_on_with_question")
         notes = ProgressNotes(caller.notify, interval, "reading on")
         reading = partial(account.chats.read_on, arguments.read_on, deadline, notes, reply_bytes)
-        return _answer(await notes.during(reading))
+        outcome = await notes.during(reading)
+        if ignored := sorted(arguments.model_fields_set - _READ_ON):
+            about = Remark("ignored_with_read_on", name=", ".join(ignored))
+            outcome = replace(outcome, remarks=(*outcome.remarks, about))
+        return _answer(outcome)
     if arguments.background and not settings.generation_seconds:
         raise InvalidArguments("background_unavailable")
     request = replace(
@@ -243,7 +250,7 @@ async def _run(account: Account, arguments: ChatArguments, caller: Caller) -> An
 def _answer(outcome: Outcome) -> Answer:
     warnings = [warning(remark) for remark in outcome.remarks]
     result = outcome.result.model_copy(update={"warnings": warnings}) if warnings else outcome.result
-    return Answer.of(result, chat_text(result))
+    return Answer.of(result, chat_text(result, is_later=outcome.is_later))
 
 
 CHAT_WITH_DEPLOYMENT = Tool(

@@ -158,8 +158,10 @@ def _ruler(reply: str) -> str:
     return "-" * (max(map(len, re.findall(r"^-{3,}$", reply, re.MULTILINE)), default=2) + 1)
 
 
-def chat_text(result: ChatResult) -> str:
+def chat_text(result: ChatResult, *, is_later: bool = False) -> str:
     """Return chat_with_deployment's text: the facts, the reply, then tool calls, data and conversation.
+
+    `is_later`: an earlier result has the text before.
 
     The model's text is below the first ruler, so that it can forge nothing above it; hosts that show only the start of
     a long result show the facts.
@@ -177,8 +179,8 @@ def chat_text(result: ChatResult) -> str:
     if result.read_on:
         lines.append(f"read_on: {result.read_on}")
     lines += _warnings(result.warnings)
-    reply = result.content or _no_text(result)
-    more = _beside_the_reply(result, reply)
+    reply = result.content or _no_text(result, is_later=is_later)
+    more = _beside_the_reply(result, reply, is_later=is_later)
     ruler = _ruler("\n".join([reply, *more, result.reasoning or ""]))
     lines += [ruler, reply]
     if more:
@@ -188,17 +190,20 @@ def chat_text(result: ChatResult) -> str:
     return "\n".join(lines)
 
 
-def _no_text(result: ChatResult) -> str:
-    if result.tool_calls:
-        return "(no reply, but tool calls)"
-    return "(nothing yet)" if result.truncated_reason == "still_generating" else "(no reply)"
+def _no_text(result: ChatResult, *, is_later: bool) -> str:
+    if result.truncated_reason == "still_generating":
+        return "(nothing new yet)" if is_later else "(nothing yet)"
+    if is_later:
+        return "(no more text)"
+    return "(no reply, but tool calls)" if result.tool_calls else "(no reply)"
 
 
-def _beside_the_reply(result: ChatResult, reply: str) -> list[str]:
+def _beside_the_reply(result: ChatResult, reply: str, *, is_later: bool) -> list[str]:
     lines = [f"tool call: {_json(call)}" for call in result.tool_calls or ()]
     if result.parsed is not None:
-        data = f": {json.dumps(result.parsed, ensure_ascii=False)}" if reply.lstrip().startswith("```") else ""
-        lines.append(f"parsed: the reply above follows response_schema{data}")
+        is_bare = not is_later and not reply.lstrip().startswith("```")
+        data = "" if is_bare else f": {json.dumps(result.parsed, ensure_ascii=False)}"
+        lines.append(f"parsed: the {'whole reply' if is_later else 'reply above'} follows response_schema{data}")
     if result.messages is not None:
         messages = [message.model_dump(exclude_none=True) for message in result.messages]
         lines += [
