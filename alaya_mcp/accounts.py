@@ -79,7 +79,7 @@ class Shared:
         await self.transport.__aexit__(exc_type, exc, tb)
 
     def stop_generations(self) -> None:
-        """Stop all replies that are being written; whoever reads one gets what has come."""
+        """Stop all replies that are being written; the calls that read one return what has come."""
         self._generations.stop()
 
     def account(self, settings: Settings) -> Account:

@@ -292,15 +292,3 @@ SENTENCES: Final[dict[Cause, Row]] = {
     "bug": "A bug in this program made it fail; the request is not the reason.",
 }
 """By cause; those of tool arguments are in `serving.error_steps`."""
-
-SAME_STEPS: Final[dict[Cause, Row]] = {
-    "apikey_missing": "Check in the Alaya NeW console whether the deployment has an apikey; create one if it has none.",
-    "apikey_unusable": "Renew the deployment's apikey in the Alaya NeW console.",
-    "deployment_denied": "Check in the Alaya NeW console that the key pair's account may use it.",
-    "quota_used_up": "Check the quota and the balance in the console of the engine's provider.",
-    "deployment_failed": "It needs a change before it can run. Read its events and logs in the Alaya NeW console.",
-    "deployment_state_unknown": "Look at it in the Alaya NeW console.",
-    "service_url_missing": "Look at the deployment in the Alaya NeW console: it may not be set up yet.",
-    "service_url_refused": "Correct the deployment's address in the Alaya NeW console.",
-}
-"""The next steps that are the same for every reader."""

@@ -26,6 +26,7 @@ KINDS: dict[Kind, tuple[str, str]] = {
     "dns": ("dns_failed", "engine_dns_failed"),
     "tls": ("tls_failed", "engine_tls_failed"),
     "refused": ("unreachable", "engine_unreachable"),
+    "not_public": ("not_the_api", "engine_odd_answer"),
     "connect_timeout": ("unreachable", "engine_unreachable"),
     "proxy": ("proxy_refused", "engine_proxy_refused"),
     "reset": ("unreachable", "engine_unreachable"),

@@ -179,6 +179,7 @@ KINDS: dict[Kind, str] = {
     "dns": "upstream_unavailable",
     "tls": "upstream_unavailable",
     "refused": "upstream_unavailable",
+    "not_public": "unexpected_response",
     "connect_timeout": "upstream_unavailable",
     "proxy": "not_configured",
     "reset": "upstream_unavailable",
@@ -198,7 +199,8 @@ def test_the_table_has_every_kind() -> None:
 @pytest.mark.parametrize(("kind", "code"), KINDS.items())
 def test_each_failure_without_a_status_has_its_code(kind: Kind, code: str, plane: Plane) -> None:
     error = explain(Failure(plane, kind), SUBJECT)
-    assert (error.code, error.plane, error.http_status) == (code, plane, None)
+    told_by = "control" if kind == "not_public" else plane  # the control plane reports where an engine is
+    assert (error.code, error.plane, error.http_status) == (code, told_by, None)
     assert error.retryable == (code in RETRYABLE)
     assert error_text(error)
 

@@ -23,6 +23,7 @@ NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 KINDS: dict[Kind, tuple[bool, bool]] = {
     "dns": (True, True),
     "refused": (True, True),
+    "not_public": (False, False),
     "connect_timeout": (True, True),
     "tls": (False, False),  # a certificate does not get better
     "proxy": (False, False),  # nor does a setting

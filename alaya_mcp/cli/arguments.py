@@ -1,17 +1,14 @@
 """The arguments of each command; the module of the command's name runs it."""
 
 import argparse
-import re
-from collections.abc import Callable, Sequence
-from itertools import pairwise
-from typing import Any, Final, NoReturn
+from collections.abc import Callable
+from typing import Any, Final
 
 from alaya_mcp import __version__
+from alaya_mcp.cli.parser import HOSTS, Parser
 
 Add = Callable[..., argparse.ArgumentParser]
 """Adds a command's parser."""
-
-HOSTS: Final = ("claude-desktop", "claude-code", "vscode", "cursor")
 
 _DESCRIPTION: Final = """\
 MCP server for language models deployed on Alaya NeW serverless inference.
@@ -23,55 +20,6 @@ and aliases and profiles from its configuration file, if there is one."""
 _LAST_PORT: Final = 65535
 _MOST_DEPLOYMENTS: Final = 2_000
 _LONGEST_SECONDS: Final = 3600.0
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors suggest what was meant."""
-
-    given: Sequence[str] = ()
-    """The whole command line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Exit with what is wrong and the nearest valid word."""
-        if wrong := _INVALID_CHOICE.search(message):
-            self.refuse_unknown(self._misspelt_before(wrong[1]))
-            known = _CHOICE.findall(wrong[2])
-            if tuple(known) == HOSTS:  # other programs' names are similar: codex and vscode
-                known = [host for host in HOSTS if host[0] == wrong[1][:1]]
-                message += _guess(wrong[1], known) or "; docs/hosts.md says how to set up another host"
-            else:
-                message += _guess(wrong[1], known)
-        super().error(message)
-
-    def refuse_unknown(self, unknown: list[str]) -> None:
-        """Exit if there are unknown arguments; name an unknown option rather than its value."""
-        if unknown:
-            options = [word for word in unknown if word.startswith("-")] or unknown
-            known = self._options if options[0].startswith("-") else []
-            near = (_guess(word.partition("=")[0], known) for word in options)
-            self.error(f"unrecognized arguments: {' '.join(options)}{next(filter(None, near), '')}")
-
-    def _misspelt_before(self, value: str) -> list[str]:
-        """Return the unknown option before a value, because of which the value was taken for something else."""
-        options = self._options
-        words = [word for word, after in pairwise(self.given) if value in {after, after.casefold()}]
-        return [word for word in words if word.startswith("--") and not any(each.startswith(word) for each in options)]
-
-    @property
-    def _options(self) -> list[str]:
-        return _OPTION.findall(self.format_help())
-
-
-_INVALID_CHOICE: Final = re.compile(r"invalid choice: '?(.*?)'? \(choose from (.*)\)")
-"""argparse's message, in every supported version of Python."""
-_CHOICE: Final = re.compile(r"[a-z][a-z0-9-]*")
-_OPTION: Final = re.compile(r"--[a-z][a-z0-9-]*")
-
-
-def _guess(word: str, known: list[str]) -> str:
-    from alaya_mcp.suggestions import did_you_mean  # noqa: PLC0415 loaded for errors only
-
-    return did_you_mean(word, known, "; did you mean {}?")
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
@@ -92,9 +40,9 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     return found
 
 
-def parsers() -> tuple[_Parser, dict[str, _Parser]]:
+def parsers() -> tuple[Parser, dict[str, Parser]]:
     """Return the parser of `alayanew-mcp`, and its commands' parsers by name."""
-    top = _Parser(prog="alayanew-mcp", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
+    top = Parser(prog="alayanew-mcp", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.set_defaults(command="serve")
     top.add_argument("--version", action="version", version=f"alayanew-mcp {__version__}")
     top.add_argument(
@@ -109,7 +57,7 @@ def parsers() -> tuple[_Parser, dict[str, _Parser]]:
         help="with --sandbox: make every deployment show this fault; `alayanew-mcp sandbox --faults` lists them",
     )
     commands = top.add_subparsers(title="commands", metavar="COMMAND")
-    by_name: dict[str, _Parser] = {}
+    by_name: dict[str, Parser] = {}
 
     def add(name: str, **options: Any) -> argparse.ArgumentParser:  # noqa: ANN401 argparse's own
         by_name[name] = commands.add_parser(name, **options)
@@ -205,13 +153,13 @@ def _token(add: Add) -> None:
     token = add(
         "token",
         help="make, list and remove tokens of the HTTP server",
-        description="Tokens of the HTTP server's mode `tokens`: each stands for a profile of the configuration file.",
+        description="Tokens of the HTTP server's mode `tokens`: the holder of one uses the account of a profile.",
     )
     token.set_defaults(command="token")
-    actions = token.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions = token.add_subparsers(dest="action", metavar="ACTION")
     adding = actions.add_parser("add", help="make a token and print it, once")
     adding.add_argument("name", metavar="NAME", help="its holder")
-    adding.add_argument("--profile", required=True, metavar="PROFILE", help="the profile that it stands for")
+    adding.add_argument("--profile", required=True, metavar="PROFILE", help="the profile whose account it may use")
     actions.add_parser("list", help="list the tokens' holders")
     actions.add_parser("remove", help="remove a token").add_argument("name", metavar="NAME", help="its holder")
 

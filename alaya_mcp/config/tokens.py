@@ -1,4 +1,4 @@
-"""The file of the HTTP server's tokens: the digest of each, with its holder and the profile that it stands for."""
+"""The file of the HTTP server's tokens: the digest of each, with its holder and its profile."""
 
 import hmac
 import json
@@ -25,7 +25,7 @@ class Token(BaseModel):
 
     Attributes:
         name: Its holder.
-        profile: The profile of the configuration file that it stands for.
+        profile: The profile of the configuration file whose account its holder uses.
         sha256: The digest, in hexadecimal digits.
         added: When it was made, in UTC.
     """

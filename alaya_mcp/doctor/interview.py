@@ -11,7 +11,8 @@ from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.doctor.check import Check
 from alaya_mcp.doctor.connection import Network, about_name
 from alaya_mcp.doctor.engine import Evidence, engine_dns_failed
-from alaya_mcp.error_sentences import SAME_STEPS, said, what_happened
+from alaya_mcp.error_same_steps import SAME_STEPS
+from alaya_mcp.error_sentences import said, what_happened
 from alaya_mcp.errors import AlayaError, UnexpectedResponse
 from alaya_mcp.origins import Origin
 from alaya_mcp.progress import Phase, ProgressNotes

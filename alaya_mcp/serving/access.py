@@ -19,7 +19,7 @@ class AccountSource(Protocol):
 
     @property
     def lists_replies(self) -> bool:
-        """Whether an account's replies are listed: whoever asks may see all of them."""
+        """Whether an account's replies are listed: all its callers are the same person."""
         ...
 
 

@@ -4,7 +4,8 @@ from typing import Final, get_args
 
 from alaya_mcp.config.settings import KEYS_OF_SERVER
 from alaya_mcp.error_causes import LOADING, Cause, FileCause, SettingCause, UnexpectedCause
-from alaya_mcp.error_sentences import SAME_STEPS, Row, said
+from alaya_mcp.error_same_steps import SAME_STEPS
+from alaya_mcp.error_sentences import Row, said
 from alaya_mcp.errors import AlayaError
 
 _RESTART: Final = "and have the host restart this server."

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final, get_args
 
 from alaya_mcp.error_causes import LOADING, Cause, FileCause, SettingCause, UnexpectedCause
-from alaya_mcp.error_sentences import SAME_STEPS, Row, said, what_happened
+from alaya_mcp.error_same_steps import SAME_STEPS
+from alaya_mcp.error_sentences import Row, said, what_happened
 from alaya_mcp.errors import AlayaError, Setting
 
 
@@ -76,6 +77,8 @@ _CONSOLE_NAME: Final = "Check the deployment's served name in the Alaya NeW cons
 STEPS: Final[dict[Cause, Row]] = {
     **dict.fromkeys(get_args(SettingCause), _settings),
     **dict.fromkeys(get_args(FileCause), _CONFIG_FILE),
+    "tokens_unusable": lambda error: f"Correct {error.file}, or remove it and make the tokens again.",
+    **dict.fromkeys(("key_headers_missing", "profile_unusable"), DOCTOR),
     "profile_unknown": "Choose one of them with `export ALAYA_PROFILE=NAME`, or add the profile.",
     "certificates_unusable": "Correct both variables (a file and a folder of PEM certificates), or run `unset "
     "SSL_CERT_FILE SSL_CERT_DIR`.",

@@ -1,5 +1,6 @@
 """Whose account a request may use, from its headers: one way for each mode of the server."""
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,9 +9,12 @@ from pydantic import SecretStr
 
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.config.tokens import TokenFile
+from alaya_mcp.error_sentences import what_happened
 from alaya_mcp.errors import AlayaError, NotConfigured
 from alaya_mcp.serving.http.key_headers import HeadersRefused, key_pair_in
 from alaya_mcp.serving.http.refusal import Refusal
+
+_log = logging.getLogger(__name__)
 
 Headers = Iterable[tuple[bytes, bytes]]
 """Names in lower case, with values, as ASGI has them."""
@@ -88,7 +92,8 @@ class IssuedTokens:
         try:
             token = self.file.holder_of(text.strip())
         except NotConfigured as unusable:
-            return unusable
+            _log.error("%s", what_happened(unusable))
+            return NotConfigured("tokens_unusable")
         if token is None:
             raise Refusal(_UNAUTHORIZED, "The token is not known to this server, or was removed.")
         return self.profile(token.profile, token.name)
