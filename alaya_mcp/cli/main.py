@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, cast
 
 from alaya_mcp.cli.arguments import parsed
@@ -51,4 +52,5 @@ def _run(arguments: argparse.Namespace) -> int:
         run = cast("Run", import_module(f"alaya_mcp.cli.{arguments.command}").run)
     gc.freeze()
     gc.enable()
-    return anyio.run(run, arguments)
+    is_faster = arguments.command == "http" and find_spec("uvloop") is not None
+    return anyio.run(run, arguments, backend_options={"use_uvloop": is_faster})
