@@ -112,6 +112,8 @@ async def test_health_and_readiness_need_nobody_and_no_host() -> None:
         ({"headers": {"host": "rebound.invalid"}}, 421, "--public-url"),
         ({"headers": {"origin": "https://page.invalid"}}, 403, "--allow-origin"),
         ({"headers": {"origin": "null"}}, 403, "--allow-origin"),
+        ({"headers": {"origin": "http://localhost.invalid"}}, 403, "--allow-origin"),
+        ({"headers": {"origin": "http://[::1"}}, 403, "--allow-origin"),
         ({"json": None, "content": b"x" * (BODY_CAP + 1)}, 413, "24 MiB"),
     ],
 )
@@ -131,6 +133,15 @@ async def test_both_spellings_of_the_path_answer_without_a_redirect() -> None:
 
     assert [answer.status_code for answer in answers] == [200, 200]
     assert answers[0].text == answers[1].text
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:6274", "http://127.0.0.1", "http://[::1]:1"])
+async def test_a_page_of_this_machine_may_call_on_loopback_but_is_not_shown_the_answer(origin: str) -> None:
+    async with Upstream() as upstream, serving(upstream) as server:
+        answer = await asked(server, headers={"origin": origin})
+
+    assert answer.status_code == 200
+    assert "access-control-allow-origin" not in answer.headers
 
 
 async def test_a_listed_page_may_call_and_is_told_so() -> None:

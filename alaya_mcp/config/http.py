@@ -108,14 +108,26 @@ class HttpSettings(BaseModel):
             return False
 
     @property
+    def _this_machine(self) -> set[str]:
+        return {"127.0.0.1", "localhost", "::1"} if self.is_on_loopback else set()
+
+    def admits(self, origin: str) -> bool:
+        """Return whether a web page of this origin may call: a listed one or, on loopback, one of this machine."""
+        try:
+            host = urlsplit(origin).hostname
+        except ValueError:
+            host = None
+        return origin.lower() in self.origins or host in self._this_machine
+
+    @property
     def hosts(self) -> frozenset[str]:
         """The Host headers that are accepted, without a port: other names may be a web page's (DNS rebinding)."""
         public = {Origin.of(self.public_url).host} if self.public_url else set[str]()
-        return frozenset(public | ({"127.0.0.1", "localhost", "::1"} if self.is_on_loopback else set()))
+        return frozenset(public | self._this_machine)
 
     @property
     def origins(self) -> frozenset[str]:
-        """The origins of web pages that may call."""
+        """The origins of web pages that may call and read the answers."""
         public = urlsplit(self.public_url or "")
         own = {f"{public.scheme}://{public.netloc}".lower()} if self.public_url else set[str]()
         return frozenset({*own, *self.allow_origin})

@@ -39,8 +39,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, settings: HttpSettings, authentication: Authentication) -> None:
         self._app = app
-        self._hosts = settings.hosts
-        self._origins = settings.origins
+        self._hosts, self._origins, self._admits = settings.hosts, settings.origins, settings.admits
         self._authentication = authentication
         self.is_ready = True
 
@@ -93,8 +92,10 @@ class Gate:
         origin = _single(headers, b"origin")
         if not origin:
             return []
-        if origin.lower() not in self._origins:
+        if not self._admits(origin):
             raise Refusal(_FORBIDDEN, "This Origin may not call; the server's operator lists them in --allow-origin.")
+        if origin.lower() not in self._origins:
+            return []
         exposed = (b"access-control-expose-headers", b"mcp-protocol-version, www-authenticate")
         return [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin"), exposed]
 
