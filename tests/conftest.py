@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,14 @@ settings.load_profile("patient")
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     """uvicorn, and so the sandbox, runs on asyncio."""
     return "asyncio", QUICK if request.node.get_closest_marker("quick") else {}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked so on both event loops."""
+    if metafunc.definition.get_closest_marker("both_loops"):
+        loops = {"asyncio": False} | ({"uvloop": True} if find_spec("uvloop") else {})
+        backends = [("asyncio", {"use_uvloop": use}) for use in loops.values()]
+        metafunc.parametrize("anyio_backend", backends, ids=list(loops))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -23,7 +23,7 @@ from tests.patience import PATIENCE
 from tests.raw_server import Serve, always, serving
 from tests.upstream import SERVICE, Upstream
 
-pytestmark = [pytest.mark.anyio]
+pytestmark = [pytest.mark.anyio, pytest.mark.both_loops]
 
 OK = b"HTTP/1.1 200 OK\r\n"
 MOST_IDLE = 4

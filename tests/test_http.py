@@ -11,7 +11,7 @@ from tests.calls import CHAT, ERAS, Era, content_of, error_of, text_of
 from tests.http_host import KEYS, RAW, asked, body_of, client_of, http_settings, serving, url_of
 from tests.upstream import API_KEY, SERVICE, Exchange, Request, Upstream, replies, text_chunk
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_loops]
 
 KEYED = http_settings(mode="keys")
 

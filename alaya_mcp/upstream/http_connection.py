@@ -3,7 +3,7 @@
 import asyncio
 import select
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import anyio
 import httptools
@@ -153,9 +153,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio once TCP, and TLS, are established."""
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
-            transport.set_write_buffer_limits(_PIECE)
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
+        self._transport.set_write_buffer_limits(_PIECE)
 
     def data_received(self, data: bytes) -> None:
         """Called by asyncio with what has come."""
