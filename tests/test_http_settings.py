@@ -20,7 +20,7 @@ def test_the_command_line_comes_before_the_environment_and_that_before_the_file(
 
     assert (settings.port, settings.grace_seconds, settings.mode) == (3, 8, "keys")
     assert settings.allow_engine_host == ("a.example", "b.example")
-    assert settings.tokens_path == tmp_path / "tokens.json"
+    assert settings.tokens_file == tmp_path / "tokens.json"
 
 
 def test_a_variable_lists_by_commas() -> None:

@@ -19,7 +19,7 @@ async def run(arguments: argparse.Namespace) -> int:
     """Do what is asked, and return the exit status."""
     console = open_console()
     try:
-        file = TokenFile(load_http_settings({}, os.environ).tokens_path)
+        file = TokenFile(load_http_settings({}, os.environ).tokens_file)
         match arguments.action:
             case "add":
                 if isinstance(

@@ -77,7 +77,7 @@ class HttpSettings(BaseModel):
     allow_engine_host: Hosts = ()
     allow_origin: Origins = ()
     grace_seconds: float = Field(60, ge=1, le=3600)
-    tokens_file: Path | None = None
+    tokens_file: Path = Field(default_factory=lambda: default_config_path().with_name(TOKENS_FILE))
 
     @model_validator(mode="after")
     def _fits_together(self) -> "HttpSettings":
@@ -91,11 +91,6 @@ class HttpSettings(BaseModel):
         if self.public_url is None:
             raise ValueError("needs public_url, the https address that hosts use")
         return self
-
-    @property
-    def tokens_path(self) -> Path:
-        """The file that holds the digests of tokens."""
-        return self.tokens_file or default_config_path().with_name(TOKENS_FILE)
 
     @property
     def is_on_loopback(self) -> bool:

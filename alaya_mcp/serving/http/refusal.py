@@ -12,7 +12,7 @@ from starlette.types import Send
 _JSON: Final = (b"content-type", b"application/json")
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Refusal(Exception):
     """A request that is not handled.
 

@@ -61,7 +61,9 @@ class HttpServer:
                 held = Accounts(self._shared, most=_MOST_ACCOUNTS, idle_seconds=_IDLE_SECONDS)
                 yield CallersAccounts(held, lists_replies=not is_shared)
 
-        self._mcp = server_of(accounts, instructions(common), scope="public" if is_shared else "private")
+        self._mcp = server_of(
+            accounts, instructions(common, is_shared=is_shared), scope="public" if is_shared else "private"
+        )
         application = self._mcp.streamable_http_app(
             stateless_http=True,
             max_request_body_size=BODY_CAP,
@@ -124,7 +126,7 @@ def http_server(settings: HttpSettings, environ: Mapping[str, str], own: Setting
         return HttpServer(settings, EnvironmentAccount(own), own, environ)
     callers = CallersSettings(environ, frozenset(settings.allow_engine_host))
     authentication = (
-        IssuedTokens(TokenFile(settings.tokens_path), callers.of_profile)
+        IssuedTokens(TokenFile(settings.tokens_file), callers.of_profile)
         if settings.mode == "tokens"
         else CallersKeys(callers.of_keys)
     )
