@@ -42,6 +42,7 @@ ArgumentCause = Literal[
     "read_on_unknown",
     "background_unavailable",
     "reply_not_kept",
+    "reply_elsewhere",
     "resource_unknown",
     "resource_reference_unusable",
 ]

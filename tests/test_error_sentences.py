@@ -129,6 +129,7 @@ ABOUT: dict[Cause, str] = {
     "read_on_unknown": "read_on",
     "background_unavailable": "background",
     "reply_not_kept": "read_on",
+    "reply_elsewhere": "another server process",
     "resource_unknown": "resource",
     "resource_reference_unusable": "service_id",
     "bug": "this program",

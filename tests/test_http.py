@@ -93,6 +93,17 @@ async def test_a_reply_outlives_its_call_here_too(era: Era) -> None:
     assert (first["truncated_reason"], first["content"] + second["content"]) == ("still_generating", "first second")
 
 
+async def test_a_reply_of_another_server_behind_the_same_address_is_told_as_such() -> None:
+    async with Upstream(chat=replies("hello")) as upstream, serving(upstream) as one, serving(upstream) as another:
+        async with client_of(one) as host:
+            begun = content_of(await host.call_tool(CHAT, {"prompt": "x", "background": True}))
+        async with client_of(another) as host:
+            refused = await host.call_tool(CHAT, {"read_on": begun["read_on"]})
+
+    assert error_of(refused)["code"] == "invalid_arguments"
+    assert "another server of the same address" in text_of(refused)
+
+
 async def test_health_and_readiness_need_nobody_and_no_host() -> None:
     async with Upstream() as upstream, serving(upstream, http_settings(mode="tokens")) as server:
         for path in ("/healthz", "/readyz"):

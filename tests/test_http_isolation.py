@@ -12,7 +12,7 @@ import anyio
 import httpx2
 import pytest
 
-from tests.calls import CHAT, content_of, error_of
+from tests.calls import CHAT, content_of, error_of, text_of
 from tests.http_host import RAW, body_of, client_of, http_settings, serving, url_of
 from tests.upstream import DONE, Exchange, Request, Upstream, text_chunk
 
@@ -134,4 +134,5 @@ async def test_a_reply_is_its_callers_even_where_another_knows_where_it_is() -> 
             stolen = await other.call_tool(CHAT, {"read_on": read_on})
 
     assert error_of(stolen)["code"] == "invalid_arguments"
+    assert "no longer kept" in text_of(stolen)
     assert [resource.name for resource in listed] == ["deployments"]

@@ -159,7 +159,7 @@ async def test_a_reply_that_is_not_kept_is_told_so_in_both_ways(era: Era) -> Non
         templates = await client.list_resource_templates()
 
         assert upstream.requests == []
-    for result, word in ((gone, "no longer kept"), (nonsense, "exactly as returned"), (both, "alone")):
+    for result, word in ((gone, "another server process"), (nonsense, "exactly as returned"), (both, "alone")):
         assert error_of(result)["code"] == "invalid_arguments"
         assert word in text_of(result)
     assert raised.value.error.code == -32602

@@ -36,13 +36,15 @@ class ReplyStore:
         self._budget = budget
         self._seconds = seconds
         self._now = now
+        self._mark = secrets.token_hex(2)
+        """Begins the ids of this process's replies."""
         self._replies: dict[str, StoredReply] = {}
         self._ended: dict[str, int] = {}
         """The sizes of those that have ended, the oldest first."""
 
     def put(self, account: str, writer: Writer, abandon_seconds: float) -> StoredReply:
         """Return a new reply."""
-        reply_id = secrets.token_urlsafe(12)
+        reply_id = f"{self._mark}{secrets.token_urlsafe(12)}"
         reply = self._replies[reply_id] = StoredReply(account, f"{REPLIES}{reply_id}", writer, abandon_seconds)
         return reply
 
@@ -88,7 +90,8 @@ class ReplyStore:
         self._drop_old()
         reply = self._replies.get(match[1])
         if reply is None or reply.account != account:
-            raise InvalidArguments("reply_not_kept")
+            is_own = match[1].startswith(self._mark)
+            raise InvalidArguments("reply_not_kept" if is_own else "reply_elsewhere")
         start = min(int(match[2] or 0), len(reply.text))
         while start < len(reply.text) and reply.text[start] in _CONTINUATION:
             start += 1

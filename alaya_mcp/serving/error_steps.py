@@ -106,7 +106,7 @@ STEPS: Final[dict[Cause, Row]] = {
     "read_on_with_question": "Pass read_on alone to read more of an earlier reply, or leave it out to chat.",
     "read_on_unknown": "Pass the read_on of an earlier result, exactly as returned.",
     "background_unavailable": "Leave background out, or have ALAYA_GENERATION_SECONDS raised.",
-    "reply_not_kept": "Ask the model again.",
+    **dict.fromkeys(("reply_not_kept", "reply_elsewhere"), "Ask the model again."),
     "resource_unknown": lambda error: f"Read one of these: {', '.join(error.known)}.",
     "resource_reference_unusable": lambda error: f"Read {error.source} for the list of deployments.",
     "reference_unusable": "Pass a deployment's id, name or alias as service_id.",
@@ -200,8 +200,10 @@ ARGUMENTS: Final[dict[Cause, Row]] = {
     "read_on_with_question": "read_on was given, and a question too.",
     "read_on_unknown": "read_on: is not the URI of a kept reply.",
     "background_unavailable": "background: no reply outlives its call here, since ALAYA_GENERATION_SECONDS is 0.",
-    "reply_not_kept": "read_on: that reply is no longer kept: replies are kept for up to half an hour after their end "
-    "and within 32 MiB together, and not after a restart.",
+    "reply_not_kept": "read_on: that reply is no longer kept: replies are kept for up to half an hour after their end, "
+    "and within 32 MiB together.",
+    "reply_elsewhere": "read_on: that reply is another server process's: it was begun before a restart, or at another "
+    "server of the same address.",
     "resource_unknown": "Unknown resource.",
     "resource_reference_unusable": lambda error: f"service_id: {error.detail}.",
 }
