@@ -1,5 +1,6 @@
 """The server over HTTP: what is answered to whom, over real sockets and in both protocol eras."""
 
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import anyio
@@ -12,6 +13,13 @@ from tests.http_host import KEYS, RAW, asked, body_of, client_of, http_settings,
 from tests.upstream import API_KEY, SERVICE, Exchange, Request, Upstream, replies, text_chunk
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_loops]
+
+
+async def pieces() -> AsyncGenerator[bytes]:
+    """A body of which nobody knows beforehand how large it is."""
+    for _ in range(BODY_CAP // 2**20 + 1):
+        yield b"x" * 2**20
+
 
 KEYED = http_settings(mode="keys")
 
@@ -126,6 +134,7 @@ async def test_health_and_readiness_need_nobody_and_no_host() -> None:
         ({"headers": {"origin": "http://localhost.invalid"}}, 403, "--allow-origin"),
         ({"headers": {"origin": "http://[::1"}}, 403, "--allow-origin"),
         ({"json": None, "content": b"x" * (BODY_CAP + 1)}, 413, "24 MiB"),
+        ({"headers": {"content-type": "text/plain"}}, 400, "Content-Type"),
     ],
 )
 async def test_what_is_no_call_is_refused_in_json(options: dict[str, Any], status: int, words: str) -> None:
@@ -136,6 +145,22 @@ async def test_what_is_no_call_is_refused_in_json(options: dict[str, Any], statu
     assert words in answer.json()["error"]["message"]
     assert ("allow" in answer.headers) is (status == 405)
     assert "www-authenticate" not in answer.headers
+
+
+async def test_a_body_that_turns_out_too_large_is_refused_in_json_too() -> None:
+    async with Upstream() as upstream, serving(upstream) as server:
+        answer = await asked(server, json=None, content=pieces())
+
+    assert answer.status_code == 413
+    assert "too large" in answer.json()["error"]["message"]
+
+
+async def test_two_origins_are_none_that_may_call() -> None:
+    origins = [("origin", "http://localhost"), ("origin", "https://page.invalid")]
+    async with Upstream() as upstream, serving(upstream) as server, httpx2.AsyncClient() as http:
+        answer = await http.post(url_of(server), headers=[*RAW.items(), *origins], json=body_of("tools/list"))
+
+    assert answer.status_code == 403
 
 
 async def test_both_spellings_of_the_path_answer_without_a_redirect() -> None:

@@ -13,8 +13,9 @@ from alaya_mcp.serving.http.refusal import Refusal, answer
 GRANT: Final = "alaya_grant"
 """Where a request's state holds what its caller may use."""
 
-_NO_CONTENT, _UNAVAILABLE = 204, 503
+_NO_CONTENT, _BAD_REQUEST, _UNAVAILABLE = 204, 400, 503
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED, _TOO_LARGE, _MISDIRECTED = 401, 403, 404, 405, 413, 421
+_JSON: Final = b"application/json"
 BODY_CAP: Final = 24 * 2**20
 """Bytes of a request: the images of a chat may have 16 MiB, and JSON around them."""
 _CREDENTIALS: Final = frozenset({b"authorization", b"x-alaya-access-key", b"x-alaya-secret-key"})
@@ -77,7 +78,7 @@ class Gate:
             "headers": [header for header in headers if header[0] not in _CREDENTIALS],  # needed by nobody from here on
             "state": {**scope.get("state", {}), GRANT: grant},
         }
-        await self._app(inner, receive, _with_headers(send, cors) if cors else send)
+        await self._app(inner, receive, _Answer(send, cors).send)
 
     def _admitted(self, path: str, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """Return the CORS headers for a request that may be handled.
@@ -89,10 +90,11 @@ class Gate:
             raise Refusal(_NOT_FOUND, f"There is nothing here; the server is at {PATH}.")
         if _host_in(_single(headers, b"host")) not in self._hosts:
             raise Refusal(_MISDIRECTED, "The Host header is not this server's; its operator sets --public-url.")
-        origin = _single(headers, b"origin")
-        if not origin:
+        origins = [value.decode("latin-1") for name, value in headers if name == b"origin"]
+        if not origins:
             return []
-        if not self._admits(origin):
+        origin = origins[0]
+        if len(origins) > 1 or not self._admits(origin):
             raise Refusal(_FORBIDDEN, "This Origin may not call; the server's operator lists them in --allow-origin.")
         if origin.lower() not in self._origins:
             return []
@@ -131,10 +133,27 @@ def _host_in(header: str) -> str:
     return header.partition(":")[0].rstrip(".").lower()
 
 
-def _with_headers(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), *headers]}
-        await send(message)
+class _Answer:
+    """The SDK's answer, with further headers; an error that is plain text becomes JSON like all others."""
 
-    return sending
+    def __init__(self, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+        self._send = send
+        self._headers = headers
+        self._status = 0
+        self._text = b""
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the answer."""
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), *self._headers]}
+            is_json = any(value.startswith(_JSON) for name, value in message["headers"] if name == b"content-type")
+            if message["status"] >= _BAD_REQUEST and not is_json:
+                self._status = message["status"]
+                return
+        elif self._status:
+            self._text += message.get("body", b"")
+            if not message.get("more_body"):
+                refusal = Refusal(self._status, f"{self._text.decode(errors='replace')}.")
+                await answer(self._send, refusal.status, refusal.body, self._headers)
+            return
+        await self._send(message)
