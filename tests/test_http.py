@@ -83,6 +83,30 @@ async def test_a_closed_connection_stops_the_engine_in_the_handshake_era_too() -
         await engine.ended.wait()
 
 
+async def test_a_client_that_does_not_read_holds_up_neither_the_deadline_nor_the_engine() -> None:
+    ended = anyio.Event()
+
+    async def floods(_: Request, exchange: Exchange) -> None:
+        await exchange.events()
+        try:
+            while True:
+                await exchange.event(text_chunk("x" * 20_000))
+        except ConnectionError:
+            ended.set()
+
+    limits = {"ALAYA_ABANDON_SECONDS": "1", "ALAYA_PROGRESS_INTERVAL_MS": "0", "ALAYA_MAX_REPLY_BYTES": "10000000"}
+    arguments = {"prompt": "x", "timeout_seconds": 1}
+    called = body_of("tools/call", name=CHAT, arguments=arguments, _meta={"progressToken": 1})
+    async with (
+        Upstream(chat=floods) as upstream,
+        serving(upstream, **limits) as server,
+        httpx2.AsyncClient() as http,
+        http.stream("POST", url_of(server), headers=RAW, json=called) as answer,
+    ):
+        assert answer.status_code == 200  # and nothing more is read
+        await ended.wait()
+
+
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_reply_outlives_its_call_here_too(era: Era) -> None:
     go_on = anyio.Event()
