@@ -127,8 +127,7 @@ class Accounts:
     Args:
         shared: Shared by them.
         most: Accounts open at a time.
-        idle_seconds: After this time without a call an account is closed, at the next call of any account; large
-            replies are kept no longer.
+        idle_seconds: After this time without a call an account is closed, at the next call of any account.
     """
 
     def __init__(self, shared: Shared, *, most: int = MOST_ACCOUNTS, idle_seconds: float = KEPT_SECONDS) -> None:

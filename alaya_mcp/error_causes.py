@@ -91,6 +91,7 @@ UnavailableCause = Literal[
     "upstream_failing",
     "engine_error",
     "answer_empty",
+    "server_stopping",
 ]
 UnexpectedCause = Literal[
     "base_url_path_wrong",

@@ -64,6 +64,7 @@ class AlayaError(Exception):
         because: The error that led to this one.
         is_cut_short: Whether only the caller's deadline prevented a retry.
         is_chat: Whether a chat was sent.
+        is_of_reply: Whether it was met by reading a reply on: reading again cannot help, asking anew can.
     """
 
     code: ClassVar[str] = "internal_error"
@@ -102,11 +103,12 @@ class AlayaError(Exception):
     because: "AlayaError | None" = None
     is_cut_short: bool = False
     is_chat: bool = False
+    is_of_reply: bool = False
 
     @property
     def retryable(self) -> bool:
         """Whether the same call can succeed later."""
-        return self.retryable_by_default or self.passes_once_loaded
+        return not self.is_of_reply and (self.retryable_by_default or self.passes_once_loaded)
 
     @property
     def may_have_begun(self) -> bool:

@@ -109,6 +109,7 @@ ABOUT: dict[Cause, str] = {
     "queued_too_long": "ALAYA_MAX_CONCURRENCY",
     "accounts_full": "1000 accounts",
     "places_full": "16 chats",
+    "server_stopping": "being stopped",
     "key_headers_missing": "without X-Alaya-Access-Key",
     "tokens_unusable": "file of tokens",
     "profile_unusable": "caller's account",

@@ -99,7 +99,7 @@ async def test_a_client_that_does_not_read_holds_up_neither_the_deadline_nor_the
     called = body_of("tools/call", name=CHAT, arguments=arguments, _meta={"progressToken": 1})
     async with (
         Upstream(chat=floods) as upstream,
-        serving(upstream, **limits) as server,
+        serving(upstream, None, **limits) as server,
         httpx2.AsyncClient() as http,
         http.stream("POST", url_of(server), headers=RAW, json=called) as answer,
     ):

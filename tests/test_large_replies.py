@@ -242,6 +242,7 @@ async def test_a_reply_over_the_whole_budget_drives_no_other_out() -> None:
 async def test_a_reply_that_is_being_written_stays_whatever_the_budget() -> None:
     shelf = Shelf(ReplyStore(budget=BESIDE + 1))
     written = shelf.store.put("mine", Nobody(), 60)
+    written.begin(Heading("s", "m", (), 0))
     written.write("x" * 1_000)
     last = [shelf.keep("y") for _ in range(4)][-1]
 

@@ -17,6 +17,7 @@ from mcp.shared.exceptions import MCPError
 from alaya_mcp.accounts import open_account
 from alaya_mcp.chat.request import ChatRequest, Turn
 from alaya_mcp.deadline import Deadline
+from alaya_mcp.errors import RequestRejected
 from alaya_mcp.progress import Phase, ProgressNotes
 from alaya_mcp.serving.server import create_server
 from tests.calls import CHAT, ERAS, Era, content_of, error_of, text_of
@@ -706,3 +707,76 @@ async def test_what_a_model_puts_around_a_uri_and_what_it_asks_beside_it_is_tole
         read = content_of(await client.call_tool(CHAT, asked))
 
     assert read["warnings"][-1] == "read_on only reads, so background, return_messages had no effect."
+
+
+async def test_only_a_call_that_waits_now_extends_the_limit_of_a_generation() -> None:
+    async with (
+        Upstream(chat=writes(*["word " * 2_000] * 50, apart=2)) as upstream,
+        open_account(upstream.settings(ALAYA_GENERATION_SECONDS="10")) as account,
+    ):
+        long = Deadline.after(600)
+        begun = await account.chats.run(SERVICE, request(background=True), long, notes())
+        part = await account.chats.read_on(str(begun.result.read_on), long, notes(), 4_000)
+        (reply,) = account.chats.replies()
+        while reply.end is None:  # noqa: ASYNC110 nobody reads it, so that nobody is told
+            await anyio.sleep(1)  # of the quick loop's clock
+        took = anyio.current_time() - (reply.heading.sent if reply.heading else 0)
+
+    assert part.result.truncated_reason == "size_cap"
+    assert reply.end.facts
+    assert reply.end.facts.truncated_reason == "deadline"
+    assert took <= 30, "a busy machine adds to the clock"
+
+
+async def test_a_reply_that_ends_with_its_call_is_read_to_its_end_though_its_part_is_full() -> None:
+    async with (
+        Upstream(chat=writes(*["x" * 4_000] * 3)) as upstream,
+        host(upstream, ALAYA_MAX_REPLY_BYTES="4000", ALAYA_GENERATION_SECONDS="0") as client,
+    ):
+        first = content_of(await client.call_tool(CHAT, {"prompt": "x", "timeout_seconds": 60}))
+        left = upstream.chats
+        rest = [content_of(part) for part in await collected(client, read_on=first["read_on"])]
+
+    assert len(left) == 1
+    assert rest[-1]["finish_reason"] == "stop"
+    assert "still_generating" not in {part.get("truncated_reason") for part in (first, *rest)}
+
+
+async def test_an_error_met_by_reading_on_is_not_mended_by_reading_on() -> None:
+    async with Upstream(chat=says(500, {"error": "down"})) as upstream, host(upstream) as client:
+        begun = content_of(await client.call_tool(CHAT, {"prompt": "x", "background": True}))
+        errors = [await client.call_tool(CHAT, {"read_on": begun["read_on"]}) for _ in range(2)]
+
+    for error in errors:
+        assert not error_of(error)["retryable"]
+        assert text_of(error).endswith("Ask the model again, without read_on.")
+
+
+async def test_an_error_that_is_kept_holds_nothing_of_its_request() -> None:
+    async with Upstream(chat=says(400, {"error": "no"})) as upstream, open_account(upstream.settings()) as account:
+        begun = await account.chats.run(SERVICE, request(background=True), Deadline.after(CALL), notes())
+        with pytest.raises(RequestRejected):
+            await account.chats.read_on(str(begun.result.read_on), Deadline.after(CALL), notes())
+        (reply,) = account.chats.replies()
+
+    assert reply.end
+    assert reply.end.error
+    assert (reply.end.error.__traceback__, reply.end.error.__context__, reply.end.error.__cause__) == (None,) * 3
+
+
+async def test_a_reply_read_on_is_not_taken_for_the_default_deployments() -> None:
+    async def gone(_: Request, exchange: Exchange) -> None:
+        await anyio.sleep(2 * CALL)
+        await exchange.answer_json(403, {"error": "no"})
+
+    async with Upstream(chat=gone) as upstream, host(upstream, ALAYA_SERVICE_ID="my-default") as client:
+        begun = content_of(await client.call_tool(CHAT, {"prompt": "x", "service_id": SERVICE, "background": True}))
+
+        async def is_gone(_: Request, exchange: Exchange) -> None:
+            await exchange.answer_json(404, {"code": -1, "msg": "deployment does not exist"})
+
+        upstream.control = is_gone
+        last = (await collected(client, read_on=begun["read_on"]))[-1]
+
+    assert error_of(last)["code"] == "deployment_not_found"
+    assert "my-default" not in text_of(last)

@@ -19,6 +19,7 @@ from alaya_mcp.chat.structured import SchemaChecks, SchemaRefused
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.errors import DeploymentNotFound, InvalidArguments
 from alaya_mcp.progress import Notes
+from alaya_mcp.telemetry import found_deployment
 from alaya_mcp.upstream.client import AlayaClient
 from alaya_mcp.upstream.deployment_lookup import DeploymentCache, DeploymentNames
 
@@ -102,6 +103,8 @@ class Chats:
             AlayaError: there is no reply; each row of docs/errors.md.
         """
         reply, start = self._replies.find(self._account, uri)
+        if reply.heading:
+            found_deployment(reply.heading.service_id)
         room = reply_bytes or self._limits.reply_bytes
         reading = Reading(notes, start=start, room=room, until=deadline.at, is_first=False)
         return await self._read(reply, reading, deadline, start)
@@ -126,7 +129,7 @@ class Chats:
         return found
 
     async def _read(self, reply: StoredReply, reading: Reading, deadline: Deadline, start: int = 0) -> Outcome:
-        with self._replies.follow(reply, reading, start=start, until=deadline.at):
+        with self._replies.follow(reply, reading, start=start, until=min(deadline.at, reading.until)):
             await reading.over(reply)
             return reading.outcome(reply)
 

@@ -3,6 +3,8 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +15,7 @@ from alaya_mcp.chat.outcome import unbegun
 from alaya_mcp.chat.replies import ReplyStore
 from alaya_mcp.chat.stored_reply import End, Heading, StopReason, StoredReply
 from alaya_mcp.deadline import Deadline
+from alaya_mcp.errors import AlayaError, UpstreamUnavailable
 
 Write = Callable[["Generation"], Awaitable[Exchange]]
 """Asks for the reply and reads it."""
@@ -36,6 +39,7 @@ class Generation:
     def __init__(self, seconds: float, deadline: Deadline) -> None:
         self._seconds = seconds
         self._limit = deadline.at
+        self._claimed = -math.inf
         self._reason: StopReason = "deadline"
         self._scope = anyio.CancelScope()
         self._cut_off: Callable[[StopReason], Exchange] | None = None
@@ -46,10 +50,10 @@ class Generation:
         self._scope.cancel()
 
     def extend(self, until: float) -> None:
-        """Go on until then at least."""
-        self._limit = max(self._limit, until)
+        """Go on until then at least, in place of what was said last; not if the reply ends with its call."""
+        self._claimed = until if self._seconds else -math.inf
         if self._scope.deadline < math.inf:
-            self._scope.deadline = self._limit
+            self._scope.deadline = max(self._limit, self._claimed)
 
     def sent(self, heading: Heading, cut_off: Callable[[StopReason], Exchange]) -> None:
         """Record that the request is being sent; from now on the limit of the generation is what counts.
@@ -57,8 +61,8 @@ class Generation:
         `cut_off` makes an answer of what has come, should it be stopped.
         """
         if self._seconds:
-            self._limit = max(self._limit, heading.sent + self._seconds)
-        self._scope.deadline = self._limit
+            self._limit = heading.sent + self._seconds
+        self._scope.deadline = max(self._limit, self._claimed)
         self._cut_off = cut_off
         self.reply.begin(heading)
 
@@ -80,9 +84,16 @@ class Generation:
                 exchange = await write(self)
             if exchange is None and self._cut_off:
                 exchange = self._cut_off(self._reason)
-            end = await end_of(exchange) if exchange else unbegun(self._reason)
-        except Exception as error:  # noqa: BLE001 raised again by each call that reads the reply
-            end = End(error=error)
+            if exchange:
+                end = await end_of(exchange)
+            elif self.reply.heading:
+                end = unbegun(self._reason)
+            else:
+                end = End(error=UpstreamUnavailable("server_stopping"))
+        except AlayaError as error:
+            end = End(error=replace(error))  # without what led to it, which holds the request
+        except Exception as bug:  # noqa: BLE001 raised again by each call that reads the reply
+            end = End(error=bug)
         finally:
             self._cut_off = None
             store.end(self.reply, end)
@@ -109,7 +120,12 @@ class Generations:
         # A task of an anyio group, one in each chat, would take a tenth of a short chat's time.
         task = asyncio.get_running_loop().create_task(generation.run(write, end_of, store))
         self._tasks[task] = generation
-        task.add_done_callback(self._tasks.pop)
+        task.add_done_callback(partial(self._done, store))
+
+    def _done(self, store: ReplyStore, task: asyncio.Task[None]) -> None:
+        reply = self._tasks.pop(task).reply
+        if reply.end is None:  # it was cancelled before its first step
+            store.end(reply, unbegun("server_lost"))
 
     def stop(self) -> None:
         """Stop all; who reads one gets what has come."""

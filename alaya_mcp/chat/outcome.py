@@ -262,7 +262,7 @@ def about_the_ending(exchange: Exchange, *, has_messages: bool) -> list[Remark]:
             _CUTS[reason],
             name=exchange.finish_reason or "",
             detail=exchange.engine.subject.words(said) if said else "",
-            seconds=exchange.limits.seconds if reason == "deadline" else exchange.limits.idle,
+            seconds=_limit(exchange) if reason == "deadline" else exchange.limits.idle,
             outlived=exchange.limits.outlives,
             progress="thinking" if exchange.is_all_thinking else "nothing" if is_empty else "writing",
             may_not_think=exchange.is_all_thinking and asked.features.thinking != "off",
@@ -271,3 +271,9 @@ def about_the_ending(exchange: Exchange, *, has_messages: bool) -> list[Remark]:
             asked_for_messages=asked.return_messages,
         )
     ]
+
+
+def _limit(exchange: Exchange) -> float:
+    """Return the limit that cut a reply: a call that waits longer extends that of the generation."""
+    limits, times = exchange.limits, exchange.times
+    return max(limits.seconds, round(times.ended - times.sent)) if limits.outlives else limits.seconds

@@ -2,13 +2,14 @@
 
 import asyncio
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from alaya_mcp.chat.remark import Progress, Remark
 from alaya_mcp.chat.reply_window import ReplyWindow, cut, size_of
 from alaya_mcp.chat.stored_reply import Heading, StoredReply
 from alaya_mcp.clock import now
+from alaya_mcp.errors import AlayaError
 from alaya_mcp.progress import Notes, Phase
 from alaya_mcp.results import ChatResult, Timing, TruncatedReason
 
@@ -35,7 +36,8 @@ class Reading:
         notes: Receives what is read.
         start: The byte.
         room: Bytes that are shown at most.
-        until: When to stop, on the event loop's clock.
+        until: When to stop, on the event loop's clock; infinite for a reply that ends with its call, all of which is
+            waited for.
         is_first: Whether it is the call that asked. Until the request is sent the writer keeps that call's deadline,
             and what it says then is waited for.
     """
@@ -44,7 +46,7 @@ class Reading:
         self._notes = notes
         self._start = start
         self._room = room
-        self._until = until
+        self.until = until
         self._is_first = is_first
         self._window = ReplyWindow(room, notes)
         self._is_over = asyncio.Event()
@@ -66,15 +68,15 @@ class Reading:
     def write(self, text: str) -> None:
         """Take text, and pass on what is certain to be shown."""
         self._window.take(text)
-        if self._window.is_full:
+        if self._window.is_full and self.until < math.inf:  # else the reply ends with its call
             self._is_over.set()
 
     def begun(self) -> None:
         """Hear that the request has been sent."""
         if self._timer:
             self._timer.cancel()
-        if self._until < math.inf:
-            self._timer = asyncio.get_running_loop().call_at(self._until, self._is_over.set)
+        if self.until < math.inf:
+            self._timer = asyncio.get_running_loop().call_at(self.until, self._is_over.set)
 
     def ended(self) -> None:
         """Hear that the reply has ended."""
@@ -100,6 +102,8 @@ class Reading:
             Exception: why there is no reply.
         """
         end = reply.end
+        if end and isinstance(end.error, AlayaError):
+            raise replace(end.error, is_of_reply=not self._is_first)
         if end and end.error:
             raise end.error.with_traceback(None)
         self._window.finish()

@@ -1,12 +1,14 @@
 """The replies of all accounts: those that are being written, and those that have ended, for a while."""
 
 import asyncio
+import math
 import re
 import secrets
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Final
 
+from alaya_mcp.chat.reply_window import size_of
 from alaya_mcp.chat.stored_reply import End, Follower, StoredReply, Writer
 from alaya_mcp.clock import now
 from alaya_mcp.errors import InvalidArguments
@@ -50,9 +52,10 @@ class ReplyStore:
 
     @contextmanager
     def follow(self, reply: StoredReply, follower: Follower, *, start: int = 0, until: float) -> Generator[None]:
-        """Let a follower read a reply from a byte on while the block runs, which lasts until then at most."""
+        """Let a follower read a reply from a byte on while the block runs, which waits until then at most."""
+        reply.claims.append(until)
         if reply.writer:
-            reply.writer.extend(until)
+            reply.writer.extend(max(reply.claims))
         reply.hold(start, follower)
         is_cancelled = False
         try:
@@ -61,11 +64,15 @@ class ReplyStore:
             is_cancelled = True
             raise
         finally:
+            reply.claims.remove(until)
+            if reply.writer:
+                reply.writer.extend(max(reply.claims, default=-math.inf))
             reply.release(follower, is_cancelled=is_cancelled)
             self._settle(reply)
 
     def end(self, reply: StoredReply, end: End) -> None:
         """Record how a reply ended."""
+        self._drop_old()
         reply.finish(end)
         reply.until = self._now() + self._seconds
         self._settle(reply)
@@ -73,7 +80,7 @@ class ReplyStore:
     def all(self, account: str) -> list[StoredReply]:
         """Return an account's replies, the oldest first; from now on they are known."""
         self._drop_old()
-        replies = [reply for reply in self._replies.values() if reply.account == account]
+        replies = [reply for reply in self._replies.values() if reply.account == account and reply.heading]
         for reply in replies:
             reply.is_known = True
         return replies
@@ -100,10 +107,10 @@ class ReplyStore:
     def _settle(self, reply: StoredReply) -> None:
         """Keep a reply that has ended if somebody knows it and it fits the budget; else drop it, once it is read."""
         reply_id = _id_of(reply)
-        if not reply.end or reply_id in self._ended:
+        if not reply.end or reply_id in self._ended or reply_id not in self._replies:
             return
         facts = reply.end.facts
-        size = _OVERHEAD + len(reply.text) + (len(facts.model_dump_json()) if facts and reply.is_known else 0)
+        size = _OVERHEAD + len(reply.text) + (size_of(facts.model_dump_json()) if facts and reply.is_known else 0)
         if reply.is_known and size <= self._budget:
             self._ended[reply_id] = size
             self._drop_oldest()

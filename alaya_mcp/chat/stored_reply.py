@@ -28,7 +28,7 @@ class Heading:
         service_id: The deployment.
         model: The model, as asked for or chosen.
         remarks: On the request.
-        sent: When it was sent first, on the event loop's clock.
+        sent: When it was sent, on the event loop's clock.
     """
 
     service_id: str
@@ -64,7 +64,7 @@ class Writer(Protocol):
         ...
 
     def extend(self, until: float) -> None:
-        """Go on until then at least: a call waits for it that long."""
+        """Go on until then at least, in place of what was said last: a call waits for it that long."""
         ...
 
 
@@ -103,6 +103,7 @@ class StoredReply:
         end: How it ended; None while it is written.
         until: When it is dropped.
         is_known: Whether somebody was given its URI.
+        claims: Until when each of its readers waits, on the event loop's clock.
     """
 
     account: str
@@ -118,6 +119,7 @@ class StoredReply:
     end: End | None = None
     until: float = math.inf
     is_known: bool = False
+    claims: list[float] = field(default_factory=list[float])
     _status: tuple[Phase, str, str] | None = None
     _followers: list[Follower] = field(default_factory=list[Follower])
     _leaving: asyncio.TimerHandle | None = None

@@ -27,6 +27,8 @@ _UNREACHED: Final = ("Check ALAYA_BASE_URL and the network, then call again.", f
 def next_step(error: AlayaError) -> str:
     """Return what to do, ending with one action."""
     step = said(STEPS[error.cause], error)
+    if error.is_of_reply and error.retryable_by_default:
+        return "Ask the model again, without read_on."
     return f"{step} Have the user correct the default deployment." if error.default else step
 
 
@@ -172,6 +174,7 @@ STEPS: Final[dict[Cause, Row]] = {
     "tls_distrusted": "Check this machine's clock. If the server, or a proxy in between, has a certificate of a "
     "private authority, set SSL_CERT_FILE to a PEM file with that authority's certificate.",
     "upstream_failing": _by_plane(("Call again later.", f"{_LOOK} Then call again.")),
+    "server_stopping": "Call again.",
     **dict.fromkeys(("engine_error", "answer_empty"), f"{_LOOK} Then call again."),
     **dict.fromkeys(get_args(UnexpectedCause), _by_plane(_BASE)),
     "base_url_path_wrong": "Correct ALAYA_BASE_URL: it ends in the path of the serverless-infer API, "

@@ -1,5 +1,6 @@
 """chat_with_deployment: one chat with a deployed model, or one of its adapters."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Final, cast
@@ -160,7 +161,9 @@ class ChatArguments(DeploymentArguments):
         description="1 to 3600, of the whole call; default 50, since many hosts give up at 60",
     )
     return_messages: bool = Field(default=False, description="Also return the conversation to send next time")
-    background: bool = Field(default=False, description="Return at once with read_on, while the reply is written")
+    background: bool = Field(
+        default=False, description="Return with read_on once the request is sent, while the reply is written"
+    )
     read_on: Text = Field(
         "", description="An earlier result's read_on, alone: waits for the next part of that reply, generates nothing"
     )
@@ -225,7 +228,7 @@ async def _run(account: Account, arguments: ChatArguments, caller: Caller) -> An
             raise InvalidArguments("read_on_with_question")
         notes = ProgressNotes(caller.notify, interval, "reading on")
         reading = partial(account.chats.read_on, arguments.read_on, deadline, notes, reply_bytes)
-        outcome = await notes.during(reading)
+        outcome = await _told(account, notes, reading)
         if ignored := sorted(arguments.model_fields_set - _READ_ON):
             about = Remark("ignored_with_read_on", name=", ".join(ignored))
             outcome = replace(outcome, remarks=(*outcome.remarks, about))
@@ -244,7 +247,23 @@ async def _run(account: Account, arguments: ChatArguments, caller: Caller) -> An
         named, until = await arguments.reference(account, caller, deadline, notes)
         return await account.chats.run(named, request, until, notes)
 
-    return _answer(await notes.during(work))
+    return _answer(await _told(account, notes, work))
+
+
+async def _told(account: Account, notes: ProgressNotes, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    """Do the work while its progress is told; if the call is cancelled while the last of it is, stop the reply."""
+    done: list[Outcome] = []
+
+    async def working() -> Outcome:
+        done.append(await work())
+        return done[0]
+
+    try:
+        return await notes.during(working)
+    except BaseException:
+        if done and done[0].result.read_on:
+            account.chats.give_up(done[0].result.read_on)
+        raise
 
 
 def _answer(outcome: Outcome) -> Answer:

@@ -147,7 +147,7 @@ class Tool(Generic[ArgumentsT]):
                 raise
             except AlayaError as error:
                 facts.outcome = error.code
-                named = (raw or {}).get("service_id")
+                named = (raw or {}).get("service_id") or (raw or {}).get("read_on")
                 default = account.settings.service_id if isinstance(account, Account) and not named else None
                 return error_result(_of_the_default(error, default) if default else error)
             except Exception as bug:  # noqa: BLE001 the boundary: a bug costs one call, not the process
