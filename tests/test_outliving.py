@@ -729,17 +729,20 @@ async def test_only_a_call_that_waits_now_extends_the_limit_of_a_generation() ->
 
 
 async def test_a_reply_that_ends_with_its_call_is_read_to_its_end_though_its_part_is_full() -> None:
-    async with (
-        Upstream(chat=writes(*["x" * 4_000] * 3)) as upstream,
-        host(upstream, ALAYA_MAX_REPLY_BYTES="4000", ALAYA_GENERATION_SECONDS="0") as client,
-    ):
+    ended = anyio.Event()
+
+    async def large(request: Request, exchange: Exchange) -> None:
+        await writes(*["x" * 4_000] * 3)(request, exchange)
+        ended.set()
+
+    limits = {"ALAYA_MAX_REPLY_BYTES": "4000", "ALAYA_GENERATION_SECONDS": "0"}
+    async with Upstream(chat=large) as upstream, host(upstream, "auto", **limits) as client:
         first = content_of(await client.call_tool(CHAT, {"prompt": "x", "timeout_seconds": 60}))
-        left = upstream.chats
+        assert ended.is_set()
         rest = [content_of(part) for part in await collected(client, read_on=first["read_on"])]
 
-    assert len(left) == 1
     assert rest[-1]["finish_reason"] == "stop"
-    assert "still_generating" not in {part.get("truncated_reason") for part in (first, *rest)}
+    assert len(first["content"] + "".join(part["content"] for part in rest)) == 12_000
 
 
 async def test_an_error_met_by_reading_on_is_not_mended_by_reading_on() -> None:
