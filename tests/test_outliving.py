@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -757,6 +758,16 @@ async def test_an_error_met_by_reading_on_is_not_mended_by_reading_on() -> None:
     for error in errors:
         assert not error_of(error)["retryable"]
         assert text_of(error).endswith("Ask the model again, without read_on.")
+
+
+async def test_a_chat_in_the_background_that_finds_no_engine_is_an_error_at_once() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        async with Upstream() as upstream, host(upstream) as client:
+            upstream.deployment["serviceUrl"] = f"http://127.0.0.1:{closed.getsockname()[1]}/serve"
+            refused = await client.call_tool(CHAT, {"prompt": "x", "background": True})
+
+    assert error_of(refused)["code"] == "upstream_unavailable"
 
 
 async def test_an_error_that_is_kept_holds_nothing_of_its_request() -> None:

@@ -197,11 +197,11 @@ class Asking:
         def stopped(reason: StopReason) -> Exchange:
             return answered(cut_off(decoder, take, reason))
 
-        def tell(words: str) -> None:
+        def sent() -> None:
             times.sent = now()
             generation.sent(Heading(call.service_id, choice.model.asked, cautions, times.sent), stopped)
-            generation.reply.status("waiting", words)
 
+        tell = partial(generation.reply.status, "waiting")
         body: dict[str, Any] = chat_body(
             choice.model.sent,
             request.turns,
@@ -209,8 +209,8 @@ class Asking:
             request.features,
             streams_usage=choice.names.engine in _STREAM_USAGE,
         )
-        sending = self._client.chat(engine, body, deadline, partial_adapter=0 < loaded < ready, tell=tell)
-        async with sending as (response, times.sent):
+        sending = self._client.chat(engine, body, deadline, partial_adapter=0 < loaded < ready, tell=tell, sent=sent)
+        async with sending as response:
             ending = await read_answer(response, decoder, idle_seconds=self._limits.idle_seconds, on_delta=take)
         generation.answered()
         return answered(ending)

@@ -213,25 +213,30 @@ class AlayaClient:
         *,
         partial_adapter: bool,
         tell: Callable[[str], None],
-    ) -> AsyncGenerator[tuple[httpx2.Response, float]]:
-        """Yield the response to one chat request, its body unread, and when the request was last sent.
+        sent: Callable[[], None],
+    ) -> AsyncGenerator[httpx2.Response]:
+        """Yield the response to one chat request, its body unread.
 
-        `tell` is called with a progress message before each send and each wait.
+        `tell` is called with a progress message before each send and each wait, `sent` when there is a connection to
+        send it on.
 
         Raises:
             Failure: no response with a status of 200 to 299.
         """
         may_be_resent = partial_adapter_chat_may_be_resent if partial_adapter else chat_may_be_resent
         url = f"{engine.url}/v1/chat/completions"
-        sent = 0.0
 
         async def send() -> httpx2.Response:
-            nonlocal sent
             tell("waiting for the first token")
-            sent = self._clock.now()
             try:
                 return await self._transport.open(
-                    "data", "POST", url, credential=engine.credential, deadline=deadline, json=body
+                    "data",
+                    "POST",
+                    url,
+                    credential=engine.credential,
+                    deadline=deadline,
+                    json=body,
+                    on_connected=sent,
                 )
             except Failure as failure:
                 failure.is_chat = True
@@ -252,7 +257,7 @@ class AlayaClient:
                 deadline = Deadline.after(_LATE_SECONDS)
             response = await resending(send, may_be_resent, deadline, tell_wait, self._clock)
         try:
-            yield response, sent
+            yield response
         finally:
             await response.aclose()
 

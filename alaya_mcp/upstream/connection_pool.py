@@ -29,7 +29,8 @@ _Address = tuple[int, int, int, str, tuple[Any, ...]]
 class ConnectionPool(httpx2.AsyncBaseTransport):
     """Sends requests over connections that it keeps.
 
-    The timeouts `connect` and `write` of a request are kept; the reader of a response limits that.
+    The timeouts `connect` and `write` of a request are kept; the reader of a response limits that. The extension
+    `connected` is called when there is a connection.
 
     Args:
         tls: For https.
@@ -37,6 +38,8 @@ class ConnectionPool(httpx2.AsyncBaseTransport):
         most_idle: How many are.
         private_hosts: If given, hosts that are not among these are connected to at public addresses only.
     """
+
+    tells_connected = True
 
     def __init__(
         self,
@@ -63,6 +66,8 @@ class ConnectionPool(httpx2.AsyncBaseTransport):
         message = _message(request)
         origin = request.url.scheme, request.url.raw_host.decode(), request.url.port or _PORTS[request.url.scheme]
         connection = self._kept(origin) or await self._connect(*origin, timeout.get("connect"))
+        if told := request.extensions.get("connected"):
+            told()
         try:
             await connection.exchange(message, timeout.get("write"))
         except BaseException:

@@ -1,7 +1,7 @@
 """Requests and responses: timeouts, size caps, and failures as facts."""
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, Generator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator
 from contextlib import aclosing, contextmanager, suppress
 from functools import lru_cache
 from types import TracebackType
@@ -70,10 +70,12 @@ class Transport:
         credential: Credential | None,
         deadline: Deadline,
         json: dict[str, Any] | None = None,
+        on_connected: Callable[[], None] | None = None,
     ) -> httpx2.Response:
         """Send one request, once, and return the response with a status of 200 to 299, its body unread.
 
-        The caller closes it and enforces the deadline while reading: there is no read timeout here.
+        The caller closes it and enforces the deadline while reading: there is no read timeout here. `on_connected` is
+        called when there is a connection to send it on, or before, through a proxy.
 
         Raises:
             Failure: anything else, including any other status.
@@ -87,9 +89,12 @@ class Transport:
         count_request()
         began = now()
         with _logged(plane, method, began), _as_failures(plane, proxy.source if proxy else "", origin.host):
-            request = httpx2.Request(
-                method, _parsed(url), headers=_HEADERS, json=json, extensions={"timeout": timeout.as_dict()}
-            )
+            extensions: dict[str, Any] = {"timeout": timeout.as_dict()}
+            if on_connected and getattr(transport, "tells_connected", False):
+                extensions["connected"] = on_connected
+            elif on_connected:
+                on_connected()
+            request = httpx2.Request(method, _parsed(url), headers=_HEADERS, json=json, extensions=extensions)
             if credential:
                 request.headers.update(credential.headers_for(str(request.url)))
             response = await transport.handle_async_request(request)
