@@ -2,8 +2,8 @@
 
 import os
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
@@ -13,6 +13,7 @@ from alaya_mcp.chat.chats import ChatResources, Chats
 from alaya_mcp.chat.concurrency import Places
 from alaya_mcp.chat.generation import Generations
 from alaya_mcp.chat.replies import KEPT_SECONDS, ReplyStore
+from alaya_mcp.chat.shared_replies import SharedReplies
 from alaya_mcp.chat.structured import SchemaChecks
 from alaya_mcp.clock import Clock
 from alaya_mcp.config.settings import Settings
@@ -55,32 +56,41 @@ class Shared:
         transport: Connections to both planes.
         clock: Time, sleep and randomness.
         share: Chats in flight of one account; by default all.
+        join: Joins this server's replies to those of a group of servers; by default it is alone.
     """
 
     def __init__(
-        self, max_concurrency: int, transport: Transport, clock: Clock = _CLOCK, *, share: int | None = None
+        self,
+        max_concurrency: int,
+        transport: Transport,
+        clock: Clock = _CLOCK,
+        *,
+        share: int | None = None,
+        join: Callable[[ReplyStore], SharedReplies] | None = None,
     ) -> None:
         self.transport = transport
         self.clock = clock
-        self._generations = Generations()
+        self.generations = Generations()
+        replies = ReplyStore(now=clock.now)
+        self._shared_replies = join(replies) if join else None
         self._resources = ChatResources(
-            Places(max_concurrency, share), SchemaChecks(), ReplyStore(now=clock.now), self._generations
+            Places(max_concurrency, share), SchemaChecks(), replies, self.generations, self._shared_replies
         )
+        self._owned = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        await self.transport.__aenter__()
-        await self._generations.__aenter__()
+        async with AsyncExitStack() as owned:
+            await owned.enter_async_context(self.transport)
+            if self._shared_replies:
+                await owned.enter_async_context(self._shared_replies)
+            await owned.enter_async_context(self.generations)
+            self._owned = owned.pop_all()
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
-        await self._generations.__aexit__(exc_type, exc, tb)
-        await self.transport.__aexit__(exc_type, exc, tb)
-
-    def stop_generations(self) -> None:
-        """Stop all replies that are being written; the calls that read one return what has come."""
-        self._generations.stop()
+        await self._owned.__aexit__(exc_type, exc, tb)
 
     def account(self, settings: Settings) -> Account:
         """Return a new account; nothing is sent until it is used."""

@@ -92,6 +92,7 @@ UnavailableCause = Literal[
     "engine_error",
     "answer_empty",
     "server_stopping",
+    "store_unavailable",
 ]
 UnexpectedCause = Literal[
     "base_url_path_wrong",

@@ -284,6 +284,7 @@ SENTENCES: Final[dict[Cause, Row]] = {
     "upstream_failing": _engine_that("failed"),
     "engine_error": lambda error: f"{_who(error)} reported an error before any text.",
     "answer_empty": lambda error: f"{_who(error)} ended its answer before any text.",
+    "store_unavailable": "The store of replies, which this server shares with others, could not be reached.",
     "server_stopping": "This server is being stopped, and nothing was sent.",
     "base_url_path_wrong": "Alaya's API is not at ALAYA_BASE_URL (HTTP 404).",
     **{cause: _answered_with(what) for cause, what in _ODD_ANSWERS.items()},

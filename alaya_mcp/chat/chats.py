@@ -1,7 +1,6 @@
 """Chats: one call begins a reply, further ones read it on."""
 
 import math
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -11,13 +10,14 @@ from alaya_mcp.chat.concurrency import Places
 from alaya_mcp.chat.exchange import Exchange
 from alaya_mcp.chat.generation import Generation, Generations
 from alaya_mcp.chat.outcome import end_of
-from alaya_mcp.chat.reading import Outcome, Reading
-from alaya_mcp.chat.replies import ReplyStore
+from alaya_mcp.chat.reading import Outcome, Reading, not_stored
+from alaya_mcp.chat.replies import ReplyStore, named_in
 from alaya_mcp.chat.request import ChatRequest
+from alaya_mcp.chat.shared_replies import RemoteReply, SharedReplies
 from alaya_mcp.chat.stored_reply import End, StoredReply
 from alaya_mcp.chat.structured import SchemaChecks, SchemaRefused
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.errors import DeploymentNotFound, InvalidArguments
+from alaya_mcp.errors import DeploymentNotFound, InvalidArguments, UpstreamUnavailable
 from alaya_mcp.progress import Notes
 from alaya_mcp.telemetry import found_deployment
 from alaya_mcp.upstream.client import AlayaClient
@@ -38,12 +38,14 @@ class ChatResources:
         checks: Workers that check schemas and replies.
         replies: Replies that are being written, and those that have ended, within one budget.
         generations: Write them.
+        shared: Where other servers read them too; None for a server alone.
     """
 
     places: Places
     checks: SchemaChecks
     replies: ReplyStore
     generations: Generations
+    shared: SharedReplies | None = None
 
 
 class Chats:
@@ -76,6 +78,7 @@ class Chats:
         self._checks = resources.checks
         self._replies = resources.replies
         self._generations = resources.generations
+        self._shared = resources.shared
 
     async def run(self, reference: str, request: ChatRequest, deadline: Deadline, notes: Notes) -> Outcome:
         """Return the reply of the deployment with that id, name or alias, as far as it has come by the deadline.
@@ -86,6 +89,8 @@ class Chats:
         schema = request.features.response_schema
         if schema is not None:
             await self._refuse_unusable(schema, deadline)
+        if request.background and self._shared and not await self._shared.is_reachable():
+            raise UpstreamUnavailable("store_unavailable", is_chat=True)
         generation = Generation(self._limits.generation_seconds if request.outlives else 0, deadline)
         reply = generation.reply = self._replies.put(self._account, generation, self._limits.abandon_seconds)
         reply.status("waiting", "looking up the deployment")
@@ -102,36 +107,71 @@ class Chats:
             InvalidArguments: no such reply is kept.
             AlayaError: there is no reply; each row of docs/errors.md.
         """
-        reply, start = self._replies.find(self._account, uri)
-        if reply.heading:
-            found_deployment(reply.heading.service_id)
         room = reply_bytes or self._limits.reply_bytes
-        reading = Reading(notes, start=start, room=room, until=deadline.at, is_first=False)
-        return await self._read(reply, reading, deadline, start)
+        reading = partial(Reading, notes, room=room, until=deadline.at, is_first=False)
+        try:
+            reply, start = self._replies.find(self._account, uri)
+        except InvalidArguments as unknown:
+            remote = await self._elsewhere(uri, unknown)
+            _tell_deployment(remote.reply)
+            follower = reading(start=remote.start)
+            async with remote.followed(follower, deadline.at):
+                await follower.over(remote.reply)
+                return follower.outcome(remote.reply)
+        _tell_deployment(reply)
+        return await self._read(reply, reading(start=start), deadline, start)
 
     def give_up(self, uri: str) -> None:
         """Stop the reply that a URI names, if it is still written and nobody reads it: its call was cancelled."""
-        with suppress(InvalidArguments):
+        try:
             self._replies.find(self._account, uri)[0].cancel()
+        except InvalidArguments:
+            if self._shared:
+                self._shared.cancel(self._account, named_in(uri)[0])
 
     def replies(self) -> list[StoredReply]:
         """Return the account's replies, the oldest first."""
         return self._replies.all(self._account)
 
-    def reply(self, uri: str) -> tuple[StoredReply, int]:
-        """Return the reply that a URI names, and the byte that reading starts from.
+    async def reply(self, uri: str) -> tuple[StoredReply, int]:
+        """Return the reply that a URI names, as far as it has come, and the byte that reading starts from.
 
         Raises:
             InvalidArguments: no such reply is kept.
+            UpstreamUnavailable: it is another server's, and cannot be asked for.
         """
-        found = self._replies.find(self._account, uri)
+        try:
+            found = self._replies.find(self._account, uri)
+        except InvalidArguments as unknown:
+            reply_id, start = named_in(uri)
+            reply = await self._shared.whole(self._account, reply_id, start) if self._shared else None
+            if reply is None:
+                raise self._not_kept(unknown) from None
+            return reply, reply.start
         found[0].leave()  # whoever looks at it may want the rest
         return found
 
     async def _read(self, reply: StoredReply, reading: Reading, deadline: Deadline, start: int = 0) -> Outcome:
         with self._replies.follow(reply, reading, start=start, until=min(deadline.at, reading.until)):
             await reading.over(reply)
-            return reading.outcome(reply)
+            outcome = reading.outcome(reply)
+            if outcome.result.read_on and self._shared and not await self._shared.publish(reply):
+                if reply.writer:
+                    reply.writer.stop("deadline")
+                return not_stored(outcome)
+            return outcome
+
+    async def _elsewhere(self, uri: str, unknown: InvalidArguments) -> RemoteReply:
+        """Return the reply of another server that a URI names."""
+        if unknown.cause == "read_on_unknown" or not self._shared:
+            raise unknown
+        remote = await self._shared.find(self._account, *named_in(uri))
+        if not remote:
+            raise self._not_kept(unknown)
+        return remote
+
+    def _not_kept(self, unknown: InvalidArguments) -> InvalidArguments:
+        return InvalidArguments("reply_not_kept") if self._shared and unknown.cause == "reply_elsewhere" else unknown
 
     async def _write(
         self, reference: str, request: ChatRequest, deadline: Deadline, generation: Generation
@@ -171,3 +211,8 @@ class Chats:
             await self._checks.refuse_unusable(schema, deadline)
         except SchemaRefused as refusal:
             raise InvalidArguments("schema_unusable", detail=str(refusal)) from None
+
+
+def _tell_deployment(reply: StoredReply) -> None:
+    if reply.heading:
+        found_deployment(reply.heading.service_id)

@@ -11,7 +11,7 @@ from typing import Self
 import anyio
 
 from alaya_mcp.chat.exchange import Exchange
-from alaya_mcp.chat.outcome import unbegun
+from alaya_mcp.chat.outcome import stopped
 from alaya_mcp.chat.replies import ReplyStore
 from alaya_mcp.chat.stored_reply import End, Heading, StopReason, StoredReply
 from alaya_mcp.deadline import Deadline
@@ -78,7 +78,7 @@ class Generation:
 
     async def run(self, write: Write, end_of: EndOf, store: ReplyStore) -> None:
         """Write the reply; how it ended is recorded whatever happens."""
-        end, exchange = unbegun(self._reason), None
+        end, exchange = stopped(self._reason), None
         try:
             with self._scope:
                 exchange = await write(self)
@@ -87,7 +87,7 @@ class Generation:
             if exchange:
                 end = await end_of(exchange)
             elif self.reply.heading:
-                end = unbegun(self._reason)
+                end = stopped(self._reason)
             else:
                 end = End(error=UpstreamUnavailable("server_stopping"))
         except AlayaError as error:
@@ -125,7 +125,12 @@ class Generations:
     def _done(self, store: ReplyStore, task: asyncio.Task[None]) -> None:
         reply = self._tasks.pop(task).reply
         if reply.end is None:  # it was cancelled before its first step
-            store.end(reply, unbegun("server_lost"))
+            store.end(reply, stopped("server_lost"))
+
+    async def finished(self, seconds: float) -> None:
+        """Wait until none is running, so long at most."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
 
     def stop(self) -> None:
         """Stop all; who reads one gets what has come."""

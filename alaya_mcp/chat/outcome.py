@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final, get_args
 
 from alaya_mcp.chat.exchange import Asked, Exchange, Timestamps
-from alaya_mcp.chat.remark import CutKind, Kind, Remark
+from alaya_mcp.chat.remark import CutKind, Kind, Progress, Remark
 from alaya_mcp.chat.reply_window import size_of
 from alaya_mcp.chat.request import Turn
 from alaya_mcp.chat.stored_reply import End, StopReason
@@ -86,9 +86,9 @@ def end_of(exchange: Exchange) -> End:
     return End(facts, remarks, begins)
 
 
-def unbegun(reason: StopReason) -> End:
-    """Return the end of a reply that was stopped while nothing had come."""
-    return End(reason=reason, remarks=(Remark(_CUTS[reason], progress="nothing", outlived=True),))
+def stopped(reason: StopReason, progress: Progress = "nothing") -> End:
+    """Return the end of a reply that was stopped, with nothing known but how far it had come."""
+    return End(reason=reason, remarks=(Remark(_CUTS[reason], progress=progress, outlived=True),))
 
 
 def _empty_answer_error(exchange: Exchange) -> AlayaError:

@@ -3,15 +3,17 @@
 import asyncio
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
-from alaya_mcp.chat.remark import Progress, Remark
+from alaya_mcp.chat.remark import Kind, Progress, Remark
 from alaya_mcp.chat.reply_window import ReplyWindow, cut, size_of
 from alaya_mcp.chat.stored_reply import Heading, StoredReply
 from alaya_mcp.clock import now
-from alaya_mcp.errors import AlayaError
+from alaya_mcp.errors import AlayaError, UpstreamUnavailable
 from alaya_mcp.progress import Notes, Phase
 from alaya_mcp.results import ChatResult, Timing, TruncatedReason
+
+_ABOUT_MORE: Final = frozenset[Kind]({"still_generating", "shown_in_part"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +111,10 @@ class Reading:
         self._window.finish()
         start = max(self._start, end.begins) if end else self._start
         # What was taken for the reply while it arrived may have been thinking.
-        content = self._window.shown if start == self._start else cut(reply.text[start:].decode(), self._room)
+        content = self._window.shown if start == self._start else cut(reply.after(start), self._room)
         at = start + size_of(content)
         later = [Remark("later_part", name=f"{start} to {at}")] if self._start else []
-        if at < len(reply.text) or not end:
+        if at < reply.size or not end:
             return self._part(reply, content, at, later)
         if end.facts:
             result = end.facts.model_copy(update={"content": content})
@@ -123,13 +125,28 @@ class Reading:
     def _part(self, reply: StoredReply, content: str, at: int, later: list[Remark]) -> Outcome:
         """Return a part with more behind it."""
         reply.is_known = True
-        has_more = at < len(reply.text)
+        has_more = at < reply.size
         reason: TruncatedReason = "size_cap" if has_more else "still_generating"
         facts: dict[str, Any] = {"truncated": True, "truncated_reason": reason, "content": content}
         about = Remark("shown_in_part", shown=at) if has_more else _still_generating(reply)
         cautions = reply.heading.remarks if reply.heading and not self._start else ()
         result = _begun(reply, **facts, read_on=f"{reply.uri}?from={at}")
         return Outcome(result, (*cautions, *later, about), is_later=self._start > 0)
+
+
+def not_stored(outcome: Outcome) -> Outcome:
+    """Return a part whose rest nobody could read on, since the store that servers share cannot be reached.
+
+    Raises:
+        UpstreamUnavailable: nothing has come.
+    """
+    result = outcome.result
+    if not result.content:
+        raise UpstreamUnavailable("store_unavailable", service_id=result.service_id, is_chat=True)
+    reason: TruncatedReason = "size_cap" if result.truncated_reason == "size_cap" else "deadline"
+    about = tuple(remark for remark in outcome.remarks if remark.kind not in _ABOUT_MORE)
+    facts = {"read_on": None, "truncated_reason": reason}
+    return replace(outcome, result=result.model_copy(update=facts), remarks=(*about, Remark("rest_not_stored")))
 
 
 def _begun(reply: StoredReply, **facts: Any) -> ChatResult:  # noqa: ANN401 fields of the result
@@ -144,7 +161,7 @@ def _still_generating(reply: StoredReply) -> Remark:
     progress: Progress = "nothing"
     if reply.is_calling:
         progress = "calling"
-    elif reply.text:
+    elif reply.size:
         progress = "writing"
     elif reply.thoughts:
         progress = "thinking"

@@ -36,6 +36,7 @@ ToolKind = Literal[
     "later_part",
     "ignored_with_read_on",
     "still_generating",
+    "rest_not_stored",
 ]
 """Remarks about arguments or fields of a tool: only agents see these."""
 PlainKind = Literal[

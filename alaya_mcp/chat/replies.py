@@ -53,10 +53,7 @@ class ReplyStore:
     @contextmanager
     def follow(self, reply: StoredReply, follower: Follower, *, start: int = 0, until: float) -> Generator[None]:
         """Let a follower read a reply from a byte on while the block runs, which waits until then at most."""
-        reply.claims.append(until)
-        if reply.writer:
-            reply.writer.extend(max(reply.claims))
-        reply.hold(start, follower)
+        self.hold(reply, follower, start=start, until=until)
         is_cancelled = False
         try:
             yield
@@ -64,11 +61,22 @@ class ReplyStore:
             is_cancelled = True
             raise
         finally:
-            reply.claims.remove(until)
-            if reply.writer:
-                reply.writer.extend(max(reply.claims, default=-math.inf))
-            reply.release(follower, is_cancelled=is_cancelled)
-            self._settle(reply)
+            self.release(reply, follower, until=until, is_cancelled=is_cancelled)
+
+    def hold(self, reply: StoredReply, follower: Follower, *, start: int = 0, until: float) -> None:
+        """Let a follower read a reply from a byte on, until it is released."""
+        reply.claims.append(until)
+        if reply.writer:
+            reply.writer.extend(max(reply.claims))
+        reply.hold(start, follower)
+
+    def release(self, reply: StoredReply, follower: Follower, *, until: float, is_cancelled: bool) -> None:
+        """Let a follower go that was to wait until then; `is_cancelled`: so was its call."""
+        reply.claims.remove(until)
+        if reply.writer:
+            reply.writer.extend(max(reply.claims, default=-math.inf))
+        reply.release(follower, is_cancelled=is_cancelled)
+        self._settle(reply)
 
     def end(self, reply: StoredReply, end: End) -> None:
         """Record how a reply ended."""
@@ -91,22 +99,22 @@ class ReplyStore:
         Raises:
             InvalidArguments: unknown URI, or no such reply of this account.
         """
-        match = _URI.fullmatch(uri.strip(_AROUND))
-        if match is None:
-            raise InvalidArguments("read_on_unknown")
+        reply_id, start = named_in(uri)
         self._drop_old()
-        reply = self._replies.get(match[1])
+        reply = self.get(reply_id)
         if reply is None or reply.account != account:
-            is_own = match[1].startswith(self._mark)
+            is_own = reply_id.startswith(self._mark)
             raise InvalidArguments("reply_not_kept" if is_own else "reply_elsewhere")
-        start = min(int(match[2] or 0), len(reply.text))
-        while start < len(reply.text) and reply.text[start] in _CONTINUATION:
-            start += 1
-        return reply, start
+        start = min(start, reply.size)
+        return reply, start + continued(reply.text, start)
+
+    def get(self, reply_id: str) -> StoredReply | None:
+        """Return a reply of any account, or None."""
+        return self._replies.get(reply_id)
 
     def _settle(self, reply: StoredReply) -> None:
         """Keep a reply that has ended if somebody knows it and it fits the budget; else drop it, once it is read."""
-        reply_id = _id_of(reply)
+        reply_id = id_of(reply)
         if not reply.end or reply_id in self._ended or reply_id not in self._replies:
             return
         facts = reply.end.facts
@@ -132,5 +140,23 @@ class ReplyStore:
         self._ended.pop(reply_id, None)
 
 
-def _id_of(reply: StoredReply) -> str:
+def id_of(reply: StoredReply) -> str:
+    """Return what its URI ends in."""
     return reply.uri.removeprefix(REPLIES)
+
+
+def named_in(uri: str) -> tuple[str, int]:
+    """Return the reply's id and the byte to read from that a URI names.
+
+    Raises:
+        InvalidArguments: it is none.
+    """
+    match = _URI.fullmatch(uri.strip(_AROUND))
+    if match is None:
+        raise InvalidArguments("read_on_unknown")
+    return match[1], int(match[2] or 0)
+
+
+def continued(text: bytes | bytearray, at: int) -> int:
+    """Return how many bytes from there on belong to a character that begins before."""
+    return next((count for count, byte in enumerate(text[at : at + 4]) if byte not in _CONTINUATION), len(text[at:]))

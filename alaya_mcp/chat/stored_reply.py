@@ -6,6 +6,7 @@ text in order, each character once.
 
 import asyncio
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
@@ -96,14 +97,18 @@ class StoredReply:
         abandon_seconds: How long it goes on without a reader.
         heading: Once the request has been sent.
         is_sent: Whether it has; not while it is decided whether a request that failed is sent again.
-        text: In UTF-8.
+        start: The byte that `text` begins at: 0, except where it is read from a store.
+        text: From there on, in UTF-8.
         first_token: When it came, on the event loop's clock.
         thoughts: Pieces of thinking so far.
         is_calling: Whether the model writes a tool call.
         end: How it ended; None while it is written.
         until: When it is dropped.
+        told: Its status, as told last.
         is_known: Whether somebody was given its URI.
         claims: Until when each of its readers waits, on the event loop's clock.
+        is_shared: Whether other servers can read it too.
+        on_change: Called after each change, once somebody has set it.
     """
 
     account: str
@@ -112,6 +117,7 @@ class StoredReply:
     abandon_seconds: float
     heading: Heading | None = None
     is_sent: bool = False
+    start: int = 0
     text: bytearray = field(default_factory=bytearray)
     first_token: float | None = None
     thoughts: int = 0
@@ -120,7 +126,9 @@ class StoredReply:
     until: float = math.inf
     is_known: bool = False
     claims: list[float] = field(default_factory=list[float])
-    _status: tuple[Phase, str, str] | None = None
+    is_shared: bool = False
+    on_change: Callable[[], None] | None = None
+    told: tuple[Phase, str, str] | None = None
     _followers: list[Follower] = field(default_factory=list[Follower])
     _leaving: asyncio.TimerHandle | None = None
 
@@ -129,18 +137,21 @@ class StoredReply:
         self.heading, self.is_sent = heading, True
         for follower in self._followers:
             follower.begun()
+        self._changed()
 
     def status(self, phase: Phase, words: str, detail: str = "") -> None:
         """Tell what is being done."""
-        self._status = phase, words, detail
+        self.told = phase, words, detail
         for follower in self._followers:
             follower.status(phase, words, detail)
+        self._changed()
 
     def think(self, pieces: int = 1) -> None:
         """Tell that the model is thinking."""
         self.thoughts += pieces
         for follower in self._followers:
             follower.think(pieces)
+        self._changed()
 
     def write(self, text: str) -> None:
         """Append text."""
@@ -148,6 +159,22 @@ class StoredReply:
             self.text += text.encode()
             for follower in self._followers:
                 follower.write(text)
+            self._changed()
+
+    def _changed(self) -> None:
+        if self.on_change:
+            self.on_change()
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are, with those before `start`."""
+        return self.start + len(self.text)
+
+    def after(self, at: int, size: int | None = None) -> str:
+        """Return the text from a byte on that begins a character, at most so many bytes, whole characters."""
+        begin = at - self.start
+        end = len(self.text) if size is None else begin + size
+        return self.text[begin:end].decode("utf-8", "ignore")
 
     @property
     def is_followed(self) -> bool:
@@ -160,19 +187,19 @@ class StoredReply:
             self._leaving.cancel()
             self._leaving = None
         at = text_from
-        while at < len(self.text) and not follower.is_full:
-            piece = self.text[at : at + _PIECE].decode("utf-8", "ignore")
+        while at < self.size and not follower.is_full:
+            piece = self.after(at, _PIECE)
             follower.write(piece)
             at += len(piece.encode())
         if self.is_sent:
             follower.begun()
         if self.end:
             follower.ended()
-        elif not self.text:
+        elif not self.size:
             if self.thoughts:
                 follower.think(self.thoughts)
-            elif self._status:
-                follower.status(*self._status)
+            elif self.told:
+                follower.status(*self.told)
         self._followers.append(follower)
 
     def release(self, follower: Follower, *, is_cancelled: bool) -> None:
@@ -203,3 +230,4 @@ class StoredReply:
             self._leaving.cancel()
         for follower in self._followers:
             follower.ended()
+        self._changed()

@@ -1,12 +1,22 @@
 """Settings of the HTTP server: from the command line, ALAYA_HTTP_* variables and the file's table [http]."""
 
 import ipaddress
+from base64 import b64decode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from alaya_mcp.config.environment import value_of
 from alaya_mcp.config.file import parsed
@@ -20,7 +30,8 @@ Mode = Literal["environment", "keys", "tokens"]
 
 TOKENS_FILE: Final = "tokens.json"
 PATH: Final = "/mcp"
-_PREFIX: Final = "ALAYA_HTTP_"
+STORE_SCHEMES: Final = ("valkey", "valkeys", "redis", "rediss", "unix")
+_KEY_BYTES: Final = 32
 
 
 def _listed(value: object) -> object:
@@ -48,6 +59,22 @@ def _checked_origin(text: str) -> str:
     return text.lower()
 
 
+def _checked_store(url: SecretStr) -> SecretStr:
+    if url.get_secret_value().partition("://")[0] not in STORE_SCHEMES:
+        raise ValueError(f"must begin with one of {', '.join(f'{scheme}://' for scheme in STORE_SCHEMES)}")
+    return url
+
+
+def _checked_key(key: SecretStr) -> SecretStr:
+    try:
+        size = len(b64decode(key.get_secret_value(), validate=True))
+    except ValueError:
+        size = 0
+    if size != _KEY_BYTES:
+        raise ValueError(f"must be {_KEY_BYTES} random bytes in base64 (openssl rand -base64 {_KEY_BYTES})")
+    return key
+
+
 Host = Annotated[str, AfterValidator(_checked_host)]
 Hosts = Annotated[tuple[Host, ...], BeforeValidator(_listed)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_checked_origin)], ...], BeforeValidator(_listed)]
@@ -65,6 +92,8 @@ class HttpSettings(BaseModel):
             `environment` reach public https addresses only.
         allow_origin: Origins of web pages that may call.
         grace_seconds: How long the server goes on after SIGTERM at most.
+        store_url: The Valkey or Redis that holds the replies of several servers.
+        store_key: Encrypts them: 32 bytes in base64, the same at each server.
         tokens_file: Holds the digests of tokens; by default beside the configuration file.
     """
 
@@ -77,10 +106,14 @@ class HttpSettings(BaseModel):
     allow_engine_host: Hosts = ()
     allow_origin: Origins = ()
     grace_seconds: float = Field(60, ge=1, le=3600)
+    store_url: Annotated[SecretStr, AfterValidator(_checked_store)] | None = None
+    store_key: Annotated[SecretStr, AfterValidator(_checked_key)] | None = None
     tokens_file: Path = Field(default_factory=lambda: default_config_path().with_name(TOKENS_FILE))
 
     @model_validator(mode="after")
     def _fits_together(self) -> "HttpSettings":
+        if self.store_url and not self.store_key:
+            raise ValueError("needs store_key with store_url: 32 random bytes in base64, the same at each server")
         if self.is_on_loopback:
             return self
         if self.mode == "environment":
@@ -134,7 +167,7 @@ def load_http_settings(given: Mapping[str, Any], environ: Mapping[str, str]) -> 
     Raises:
         NotConfigured: the file cannot be used, or a setting is unusable; names each.
     """
-    variables = {f"{_PREFIX}{field.upper()}": field for field in HttpSettings.model_fields}
+    variables = {_variable(field): field for field in HttpSettings.model_fields}
     own = {field: text for variable, field in variables.items() if (text := value_of(environ, variable))}
     text, path = config_bytes(environ), config_path(environ)
     table = parsed(text, path).http if text is not None else {}
@@ -151,8 +184,12 @@ def load_http_settings(given: Mapping[str, Any], environ: Mapping[str, str]) -> 
     raise NotConfigured("setting_unusable", settings=wrong)
 
 
+def _variable(field: str) -> str:
+    return f"ALAYA_{field.upper()}" if field.startswith("store_") else f"ALAYA_HTTP_{field.upper()}"
+
+
 def _wrong(field: str, why: str, own: Mapping[str, object], chosen: Mapping[str, object]) -> Setting:
-    variable = f"{_PREFIX}{field.upper()}"
+    variable = _variable(field)
     if field in chosen:
         source = f"--{field.replace('_', '-')}"
     else:

@@ -175,6 +175,9 @@ STEPS: Final[dict[Cause, Row]] = {
     "private authority, set SSL_CERT_FILE to a PEM file with that authority's certificate.",
     "upstream_failing": _by_plane(("Call again later.", f"{_LOOK} Then call again.")),
     "server_stopping": "Call again.",
+    "store_unavailable": lambda error: (
+        "Ask again, without background." if error.is_chat else "Call again in a moment, with the same read_on."
+    ),
     **dict.fromkeys(("engine_error", "answer_empty"), f"{_LOOK} Then call again."),
     **dict.fromkeys(get_args(UnexpectedCause), _by_plane(_BASE)),
     "base_url_path_wrong": "Correct ALAYA_BASE_URL: it ends in the path of the serverless-infer API, "

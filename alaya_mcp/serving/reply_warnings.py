@@ -86,6 +86,8 @@ _OWN: Final[dict[Kind, Words]] = {
         f"Only the first {of.shown} bytes are shown: call chat_with_deployment with read_on alone for the next part "
         "(nothing is generated again)"
     ),
+    "rest_not_stored": "The rest of the reply is lost, since the store of replies could not be reached. Ask "
+    "again later",
     "still_generating": lambda of: (
         f"{_STATES[of.progress](of)}: call chat_with_deployment with read_on alone to wait for more (nothing is "
         "generated again)"

@@ -69,7 +69,7 @@ def _listed(reply: StoredReply, heading: Heading) -> types.Resource:
         uri=reply.uri,
         mime_type=_TEXT,
         description=f"{_state(reply)}.",
-        size=len(reply.text) - _begins(reply),
+        size=reply.size - _begins(reply),
     )
 
 
@@ -115,10 +115,10 @@ async def _read(account: Account, uri: str) -> tuple[str, str]:
     if uri.startswith(f"{DEPLOYMENTS_URI}/"):
         return _dumped(await _deployment(account, uri.removeprefix(f"{DEPLOYMENTS_URI}/"))), _JSON
     if uri.startswith(REPLIES):
-        reply, start = account.chats.reply(uri)
+        reply, start = await account.chats.reply(uri)
         if reply.end and reply.end.error:
             raise reply.end.error.with_traceback(None)
-        return reply.text[max(start, _begins(reply)) :].decode(), _TEXT
+        return reply.after(max(start, _begins(reply))), _TEXT
     raise InvalidArguments("resource_unknown", known=(DEPLOYMENTS_URI, DEPLOYMENT_TEMPLATE, URI_TEMPLATE))
 
 

@@ -134,7 +134,7 @@ STEPS: Final[dict[Cause, Row]] = {
     "connection_closed": _by_plane(DOCTOR, _AGAIN),
     "tls_distrusted": "Check this machine's clock. If the server, or a proxy in between, has a certificate of a "
     "private authority, run `export SSL_CERT_FILE=FILE` with that authority's certificate in PEM.",
-    **dict.fromkeys(("engine_error", "answer_empty", "server_stopping"), _AGAIN),
+    **dict.fromkeys(("engine_error", "answer_empty", "server_stopping", "store_unavailable"), _AGAIN),
     **dict.fromkeys(get_args(UnexpectedCause), DOCTOR),
     "base_url_path_wrong": "Correct it: `export ALAYA_BASE_URL=https://HOST/api/serverless-infer/v1`, or run `unset "
     "ALAYA_BASE_URL` for the default.",

@@ -1,6 +1,7 @@
 """The MCP server over HTTP, from its start to the end of the last answer."""
 
-from collections.abc import AsyncGenerator, Mapping
+from base64 import b64decode
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Final, Self
@@ -9,10 +10,14 @@ import anyio
 from mcp.server.transport_security import TransportSecuritySettings
 
 from alaya_mcp.accounts import Accounts, Shared
+from alaya_mcp.chat.replies import ReplyStore
+from alaya_mcp.chat.shared_replies import SharedReplies
 from alaya_mcp.config.callers import CallersSettings
 from alaya_mcp.config.http import HttpSettings
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.config.tokens import TokenFile
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.errors import NotConfigured, Setting
 from alaya_mcp.serving.access import AccountSource
 from alaya_mcp.serving.http.authentication import Authentication, CallersKeys, EnvironmentAccount, IssuedTokens
 from alaya_mcp.serving.http.callers import CallersAccounts
@@ -28,6 +33,7 @@ _SHARES: Final = 4
 """One caller may have this part of all places for chats."""
 _LAST_SECONDS: Final = 3.0
 """Of the grace period: for answers that are sent as far as they have come."""
+_STOPPING_SECONDS: Final = 1.0
 
 
 class HttpServer:
@@ -51,9 +57,8 @@ class HttpServer:
         is_shared = settings.mode != "environment"
         private_hosts = frozenset(settings.allow_engine_host) if is_shared else None
         share = max(common.max_concurrency // _SHARES, 1) if is_shared else None
-        self._shared = Shared(
-            common.max_concurrency, Transport(Routes(environ, private_hosts=private_hosts)), share=share
-        )
+        transport = Transport(Routes(environ, private_hosts=private_hosts))
+        self._shared = Shared(common.max_concurrency, transport, share=share, join=joining(settings))
 
         @asynccontextmanager
         async def accounts() -> AsyncGenerator[AccountSource]:
@@ -105,10 +110,33 @@ class HttpServer:
         self._gate.is_ready = False
         await anyio.sleep(delay)
         self._listener.close()
-        if await self._listener.finished(max(self._settings.grace_seconds - _LAST_SECONDS - delay, 0)):
-            return True
-        self._shared.stop_generations()
-        return await self._listener.finished(_LAST_SECONDS - 1)
+        until = Deadline.after(max(self._settings.grace_seconds - _LAST_SECONDS - delay, 0))
+        is_done = await self._listener.finished(until.remaining())
+        if self._settings.store_url:  # callers of other servers read on what is written here
+            await self._shared.generations.finished(until.remaining())
+        self._shared.generations.stop()
+        await self._shared.generations.finished(_STOPPING_SECONDS)
+        return is_done or await self._listener.finished(_LAST_SECONDS - _STOPPING_SECONDS)
+
+
+def joining(settings: HttpSettings) -> Callable[[ReplyStore], SharedReplies] | None:
+    """Return what joins a server's replies to those of its group; None for a server alone.
+
+    Raises:
+        NotConfigured: the libraries are not installed.
+    """
+    if not (settings.store_url and settings.store_key):
+        return None
+    try:
+        from alaya_mcp.store.connection import Store  # noqa: PLC0415 an extra
+        from alaya_mcp.store.replies import StoredReplies  # noqa: PLC0415 an extra
+    except ImportError:
+        missing = Setting(
+            "ALAYA_STORE_URL", "unusable", "ALAYA_STORE_URL", "needs the extra store: pip install '.[store]'"
+        )
+        raise NotConfigured("setting_unusable", settings=(missing,)) from None
+    url, key = settings.store_url.get_secret_value(), b64decode(settings.store_key.get_secret_value())
+    return lambda replies: StoredReplies(Store(url), key, replies)
 
 
 def http_server(settings: HttpSettings, environ: Mapping[str, str], own: Settings | None) -> HttpServer:

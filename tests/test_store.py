@@ -1,0 +1,335 @@
+"""Replies of several servers in a real Valkey: each reads on what another one writes."""
+
+import asyncio
+import base64
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import anyio
+import mcp_types as types
+import pytest
+from mcp import Client
+
+from alaya_mcp.serving.http.server import HttpServer
+from tests.calls import CHAT, ERAS, Era, content_of, error_of
+from tests.http_host import KEYS, client_of, http_settings, serving
+from tests.patience import LONG_BUDGET
+from tests.upstream import DONE, Exchange, Request, Upstream, text_chunk
+from tests.valkey import Valkey, needs_valkey
+
+pytestmark = [pytest.mark.anyio, needs_valkey]
+
+STORE_KEY = base64.b64encode(bytes(range(32))).decode()
+ANSWER = "答案是四十二。The answer is 42. 👩‍🔬 " * 40
+
+
+@asynccontextmanager
+async def server_of(upstream: Upstream, store: Valkey, **variables: str) -> AsyncGenerator[HttpServer]:
+    """One server of a group, in the mode keys."""
+    settings = http_settings(mode="keys", store_url=store.url, store_key=STORE_KEY, grace_seconds=4)
+    async with serving(upstream, settings, **{**LONG_BUDGET, **variables}) as server:
+        yield server
+
+
+@asynccontextmanager
+async def group(
+    upstream: Upstream, era: Era = "auto", count: int = 2, **variables: str
+) -> AsyncGenerator[tuple[Valkey, list[Client]]]:
+    """A store, and a client of each of several servers."""
+    async with AsyncExitStack() as owned:
+        store = await owned.enter_async_context(Valkey())
+        servers = [await owned.enter_async_context(server_of(upstream, store, **variables)) for _ in range(count)]
+        yield store, [await owned.enter_async_context(client_of(server, era, KEYS)) for server in servers]
+
+
+class Told:
+    """An engine that writes what it is told to."""
+
+    def __init__(self) -> None:
+        self._said = asyncio.Queue[object]()
+        self.left = asyncio.Event()
+
+    async def __call__(self, _: Request, exchange: Exchange) -> None:
+        await exchange.events()
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._write, exchange)
+                await exchange.hang()
+                tasks.cancel_scope.cancel()
+        finally:
+            self.left.set()
+
+    async def _write(self, exchange: Exchange) -> None:
+        while True:
+            await exchange.event(await self._said.get())
+
+    def say(self, *words: str) -> None:
+        """Write words."""
+        for word in words:
+            self._said.put_nowait(text_chunk(word))
+
+    def think(self, *words: str) -> None:
+        """Write thinking."""
+        for word in words:
+            self._said.put_nowait({"model": "base", "choices": [{"index": 0, "delta": {"reasoning_content": word}}]})
+
+    def end(self) -> None:
+        """End the reply."""
+        usage = {"prompt_tokens": 3, "completion_tokens": 20, "total_tokens": 23}
+        self._said.put_nowait(text_chunk(finish_reason="stop") | {"usage": usage})
+        self._said.put_nowait(DONE)
+
+
+async def begun(client: Client, **arguments: object) -> str:
+    """The read_on of a new reply that is written in the background."""
+    arguments = {"service_id": "svc-1", "prompt": "x", "background": True, **arguments}
+    return str(content_of(await client.call_tool(CHAT, arguments))["read_on"])
+
+
+async def part(client: Client, read_on: str, seconds: float = 900) -> dict[str, Any]:
+    """One part of a reply."""
+    return content_of(await client.call_tool(CHAT, {"read_on": read_on, "timeout_seconds": seconds}))
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_reply_is_read_at_another_server_while_it_is_written(era: Era) -> None:
+    engine, told, heard = Told(), list[str](), anyio.Event()
+
+    async def keep(_progress: float, _total: float | None, message: str | None) -> None:
+        told.append(message or "")
+        if "四十二" in "".join(told):
+            heard.set()
+
+    async with Upstream(chat=engine) as upstream, group(upstream, era) as (_, (first, second)):
+        read_on = await begun(first)
+        results: list[types.CallToolResult] = []
+
+        async def read() -> None:
+            arguments = {"read_on": read_on, "timeout_seconds": 900}
+            results.append(await second.call_tool(CHAT, arguments, progress_callback=keep))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read)
+            engine.think("hm")
+            engine.say("答案是", "四十二。")
+            await heard.wait()
+            assert not results
+            engine.say(*ANSWER)
+            engine.end()
+        again = await part(first, read_on)
+
+    found = content_of(results[0])
+    assert found["content"] == "答案是四十二。" + ANSWER
+    assert (found["finish_reason"], found["usage"]["completion_tokens"], found["reasoning"]) == ("stop", 20, "hm")
+    assert found["model"] == "base"
+    assert found == again
+
+
+async def test_the_parts_of_a_large_reply_are_read_at_any_server() -> None:
+    text = "".join(f"{number} 答案是四十二。👩‍🔬\n\n" for number in range(3_000))
+    async with Upstream(chat=says_all(text)) as upstream, group(upstream, count=3) as (_, clients):
+        found = await call(clients[0], prompt="x")
+        parts, reason = [found["content"]], found["truncated_reason"]
+        while "read_on" in found:
+            found = await part(clients[len(parts) % 3], found["read_on"])
+            parts.append(found["content"])
+    assert reason == "size_cap"
+    assert len(parts) > 3
+    assert "".join(parts) == text
+    assert found["finish_reason"] == "stop"
+
+
+async def test_reading_begins_at_any_byte() -> None:
+    text = ANSWER * 30
+    whole = text.encode()
+    async with Upstream(chat=says_all(text)) as upstream, group(upstream) as (_, (first, second)):
+        uri = str((await call(first, prompt="x"))["read_on"]).partition("?")[0]
+        for start in (0, 1, 2, 3, 32_767, 32_768, 32_769, len(whole) - 1, len(whole), len(whole) + 5):
+            here, there = [await part(client, f"{uri}?from={start}") for client in (first, second)]
+            assert here["content"] == there["content"], start
+            assert ("read_on" in here) == ("read_on" in there), start
+
+
+async def test_a_reply_that_nothing_has_come_of_is_still_generating_anywhere() -> None:
+    async with Upstream(chat=Told()) as upstream, group(upstream) as (_, (first, second)):
+        found = await part(second, await begun(first), seconds=1)
+    assert (found["content"], found["truncated_reason"]) == ("", "still_generating")
+    assert "has not begun to answer" in found["warnings"][-1]
+
+
+async def test_a_call_that_is_cancelled_at_another_server_frees_the_engine() -> None:
+    engine, heard = Told(), anyio.Event()
+
+    async def keep(_progress: float, _total: float | None, message: str | None) -> None:
+        if message == "a":
+            heard.set()
+
+    async with Upstream(chat=engine) as upstream, group(upstream) as (_, (first, second)):
+        read_on = await begun(first)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: second.call_tool(CHAT, {"read_on": read_on}, progress_callback=keep))
+            engine.say("a")
+            await heard.wait()
+            tasks.cancel_scope.cancel()
+        await engine.left.wait()
+        found = await part(second, read_on)
+    assert (found["content"], found["truncated_reason"]) == ("a", "cancelled")
+
+
+async def test_a_call_at_another_server_keeps_a_reply_from_being_abandoned_and_its_end_does_not() -> None:
+    engine = Told()
+    async with Upstream(chat=engine) as upstream, group(upstream, ALAYA_ABANDON_SECONDS="2") as (_, (first, second)):
+        read_on = await begun(first)
+        await part(second, read_on, seconds=5)
+        assert not engine.left.is_set()
+        await engine.left.wait()
+        found = await part(second, read_on)
+    assert found["truncated_reason"] == "abandoned"
+
+
+async def test_the_engines_error_is_the_same_at_each_server() -> None:
+    refuse = anyio.Event()
+
+    async def refuses(_: Request, exchange: Exchange) -> None:
+        await refuse.wait()
+        await exchange.answer_json(400, {"error": {"message": "no such thing as <x>"}})
+
+    async with Upstream(chat=refuses) as upstream, group(upstream) as (_, (first, second)):
+        read_on = await begun(first)
+        refuse.set()
+        here, there = [await client.call_tool(CHAT, {"read_on": read_on}) for client in (first, second)]
+    assert error_of(here)["code"] == "request_rejected"
+    assert here.content == there.content
+    assert error_of(here) == error_of(there)
+
+
+async def test_another_account_and_another_group_find_nothing_and_the_store_shows_nothing() -> None:
+    secrets = (b"planted", b"answer is 42", "四十二".encode(), b"svc-1", b"base", b"SECRET-PROMPT")
+    other = {**KEYS, "X-Alaya-Access-Key": "another-access-key"}
+    async with Upstream(chat=says_all(ANSWER * 30)) as upstream, Valkey() as store, AsyncExitStack() as owned:
+        mine, theirs = [await owned.enter_async_context(server_of(upstream, store)) for _ in range(2)]
+        first = await owned.enter_async_context(client_of(mine, headers=KEYS))
+        read_on = str((await call(first, prompt="SECRET-PROMPT"))["read_on"])
+        stranger = await owned.enter_async_context(client_of(theirs, headers=other))
+        refused = await stranger.call_tool(CHAT, {"read_on": read_on})
+        settings = http_settings(mode="keys", store_url=store.url, store_key=base64.b64encode(bytes(32)).decode())
+        outsider = await owned.enter_async_context(serving(upstream, settings))
+        outside = await owned.enter_async_context(client_of(outsider, headers=KEYS))
+        unknown = await outside.call_tool(CHAT, {"read_on": read_on})
+        kept = await store.dump()
+        found = await part(await owned.enter_async_context(client_of(theirs, headers=KEYS)), read_on)
+    assert found["content"]
+    for result in (refused, unknown):
+        assert error_of(result)["code"] == "invalid_arguments"
+        assert "no longer kept" in str(result.content)
+    reply_id = read_on.partition("?")[0].rpartition("/")[2].encode()
+    assert b"alaya:reply:" in kept
+    assert not [secret for secret in (*secrets, reply_id) if secret in kept]
+
+
+async def test_without_the_store_chats_go_on_without_read_on() -> None:
+    engine = Told()
+    async with Upstream(chat=engine) as upstream, group(upstream) as (store, (first, second)):
+        read_on = await begun(first)
+        await store.stop()
+        engine.say("a")
+        here = await part(first, read_on, seconds=1)
+        gone = await second.call_tool(CHAT, {"read_on": read_on})
+        refused = await first.call_tool(CHAT, {"service_id": "svc-1", "prompt": "x", "background": True})
+        upstream.chat = other = Told()
+        other.say(ANSWER)
+        cut = await call(first, prompt="x", timeout_seconds=1)
+        upstream.chat = says_all("short")
+        short = await call(first, prompt="x")
+        upstream.chat = says_all(ANSWER * 30)
+        large = await call(first, prompt="x")
+    assert (here["content"], here["truncated_reason"]) == ("a", "still_generating")
+    for result in (gone, refused):
+        assert error_of(result)["code"] == "upstream_unavailable"
+        assert "store of replies" in str(result.content)
+    assert (cut["content"], cut["truncated_reason"]) == (ANSWER, "deadline")
+    assert (short["content"], "truncated_reason" in short) == ("short", False)
+    assert large["truncated_reason"] == "size_cap"
+    for found in (cut, large):
+        assert "read_on" not in found
+        assert "store of replies could not be reached" in " ".join(found["warnings"])
+
+
+async def test_a_store_that_comes_back_empty_gets_what_is_still_written_once_more() -> None:
+    engine = Told()
+    async with Upstream(chat=engine) as upstream, group(upstream) as (store, (first, second)):
+        read_on = await begun(first)
+        engine.say("a" * 40_000, "b")
+        await part(second, read_on)
+        await store.stop()
+        await store.start()
+        engine.say("c")
+        engine.end()
+        content = ""
+        while True:
+            result = await second.call_tool(CHAT, {"read_on": read_on})
+            if not result.is_error:
+                found = content_of(result)
+                content += found["content"]
+                if "read_on" not in found:
+                    break
+                read_on = str(found["read_on"])
+    assert content == "a" * 40_000 + "bc"
+
+
+async def test_a_reply_is_a_resource_at_each_server() -> None:
+    engine = Told()
+    async with Upstream(chat=engine) as upstream, group(upstream) as (_, (first, second)):
+        read_on = await begun(first)
+        engine.say("a", "b")
+        engine.end()
+        await part(first, read_on)
+        found = await part(second, read_on)
+        (content,) = (await second.read_resource(read_on.partition("?")[0])).contents
+    assert isinstance(content, types.TextResourceContents)
+    assert content.text == found["content"] == "ab"
+
+
+async def test_at_the_end_of_its_grace_a_server_hands_over_what_has_come() -> None:
+    engine = Told()
+    async with Upstream(chat=engine) as upstream, Valkey() as store, server_of(upstream, store) as second:
+        async with client_of(second, headers=KEYS) as there:
+            async with server_of(upstream, store) as first:
+                async with client_of(first, headers=KEYS) as here:
+                    read_on = await begun(here)
+                engine.say("a")
+                await first.drain(0)
+            found = await part(there, read_on)
+    assert (found["content"], found["truncated_reason"]) == ("a", "server_lost")
+    assert "since the server that read it was stopped" in " ".join(found["warnings"])
+
+
+async def test_within_its_grace_a_server_ends_what_is_read_at_another() -> None:
+    engine = Told()
+    async with Upstream(chat=engine) as upstream, Valkey() as store, server_of(upstream, store) as second:
+        async with client_of(second, headers=KEYS) as there:
+            async with server_of(upstream, store) as first:
+                async with client_of(first, headers=KEYS) as here:
+                    read_on = await begun(here)
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(first.drain, 0)
+                    await anyio.wait_all_tasks_blocked()
+                    engine.say("a")
+                    engine.end()
+            found = await part(there, read_on)
+    assert (found["content"], found["finish_reason"]) == ("a", "stop")
+
+
+def says_all(text: str) -> Callable[[Request, Exchange], Awaitable[None]]:
+    """An engine that writes a whole text at once."""
+
+    async def handler(_: Request, exchange: Exchange) -> None:
+        await exchange.events(text_chunk(text), text_chunk(finish_reason="stop"), DONE)
+
+    return handler
+
+
+async def call(client: Client, **arguments: object) -> dict[str, Any]:
+    """The result of a chat."""
+    return content_of(await client.call_tool(CHAT, {"service_id": "svc-1", **arguments}))
