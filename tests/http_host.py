@@ -48,9 +48,16 @@ async def client_of(
     server: HttpServer, era: Era = "auto", headers: Mapping[str, str] | None = None
 ) -> AsyncGenerator[Client]:
     """A client that sends these headers with each request."""
+    async with client_at(url_of(server), era, headers) as client:
+        yield client
+
+
+@asynccontextmanager
+async def client_at(url: str, era: Era = "auto", headers: Mapping[str, str] | None = None) -> AsyncGenerator[Client]:
+    """A client of a server that is somewhere, as `client_of`."""
     async with (
         httpx2.AsyncClient(headers=dict(headers or {}), timeout=PATIENCE) as http,
-        Client(streamable_http_client(url_of(server), http_client=http), mode=era) as client,
+        Client(streamable_http_client(url, http_client=http), mode=era) as client,
     ):
         yield client
 

@@ -110,6 +110,7 @@ ABOUT: dict[Cause, str] = {
     "accounts_full": "1000 accounts",
     "places_full": "16 chats",
     "server_stopping": "being stopped",
+    "store_unavailable": "store of replies",
     "key_headers_missing": "without X-Alaya-Access-Key",
     "tokens_unusable": "file of tokens",
     "profile_unusable": "caller's account",

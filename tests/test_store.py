@@ -1,102 +1,29 @@
 """Replies of several servers in a real Valkey: each reads on what another one writes."""
 
-import asyncio
 import base64
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from contextlib import AsyncExitStack
 
 import anyio
 import mcp_types as types
 import pytest
-from mcp import Client
 
-from alaya_mcp.serving.http.server import HttpServer
 from tests.calls import CHAT, ERAS, Era, content_of, error_of
 from tests.http_host import KEYS, client_of, http_settings, serving
-from tests.patience import LONG_BUDGET
-from tests.upstream import DONE, Exchange, Request, Upstream, text_chunk
+from tests.server_group import Told, begun, call, group, part, says_all, server_of
+from tests.upstream import Exchange, Request, Upstream
 from tests.valkey import Valkey, needs_valkey
 
 pytestmark = [pytest.mark.anyio, needs_valkey]
 
-STORE_KEY = base64.b64encode(bytes(range(32))).decode()
 ANSWER = "答案是四十二。The answer is 42. 👩‍🔬 " * 40
-
-
-@asynccontextmanager
-async def server_of(upstream: Upstream, store: Valkey, **variables: str) -> AsyncGenerator[HttpServer]:
-    """One server of a group, in the mode keys."""
-    settings = http_settings(mode="keys", store_url=store.url, store_key=STORE_KEY, grace_seconds=4)
-    async with serving(upstream, settings, **{**LONG_BUDGET, **variables}) as server:
-        yield server
-
-
-@asynccontextmanager
-async def group(
-    upstream: Upstream, era: Era = "auto", count: int = 2, **variables: str
-) -> AsyncGenerator[tuple[Valkey, list[Client]]]:
-    """A store, and a client of each of several servers."""
-    async with AsyncExitStack() as owned:
-        store = await owned.enter_async_context(Valkey())
-        servers = [await owned.enter_async_context(server_of(upstream, store, **variables)) for _ in range(count)]
-        yield store, [await owned.enter_async_context(client_of(server, era, KEYS)) for server in servers]
-
-
-class Told:
-    """An engine that writes what it is told to."""
-
-    def __init__(self) -> None:
-        self._said = asyncio.Queue[object]()
-        self.left = asyncio.Event()
-
-    async def __call__(self, _: Request, exchange: Exchange) -> None:
-        await exchange.events()
-        try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._write, exchange)
-                await exchange.hang()
-                tasks.cancel_scope.cancel()
-        finally:
-            self.left.set()
-
-    async def _write(self, exchange: Exchange) -> None:
-        while True:
-            await exchange.event(await self._said.get())
-
-    def say(self, *words: str) -> None:
-        """Write words."""
-        for word in words:
-            self._said.put_nowait(text_chunk(word))
-
-    def think(self, *words: str) -> None:
-        """Write thinking."""
-        for word in words:
-            self._said.put_nowait({"model": "base", "choices": [{"index": 0, "delta": {"reasoning_content": word}}]})
-
-    def end(self) -> None:
-        """End the reply."""
-        usage = {"prompt_tokens": 3, "completion_tokens": 20, "total_tokens": 23}
-        self._said.put_nowait(text_chunk(finish_reason="stop") | {"usage": usage})
-        self._said.put_nowait(DONE)
-
-
-async def begun(client: Client, **arguments: object) -> str:
-    """The read_on of a new reply that is written in the background."""
-    arguments = {"service_id": "svc-1", "prompt": "x", "background": True, **arguments}
-    return str(content_of(await client.call_tool(CHAT, arguments))["read_on"])
-
-
-async def part(client: Client, read_on: str, seconds: float = 900) -> dict[str, Any]:
-    """One part of a reply."""
-    return content_of(await client.call_tool(CHAT, {"read_on": read_on, "timeout_seconds": seconds}))
 
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_reply_is_read_at_another_server_while_it_is_written(era: Era) -> None:
     engine, told, heard = Told(), list[str](), anyio.Event()
 
-    async def keep(_progress: float, _total: float | None, message: str | None) -> None:
+    async def keep(progress: float, total: float | None, message: str | None) -> None:
+        del progress, total
         told.append(message or "")
         if "四十二" in "".join(told):
             heard.set()
@@ -161,7 +88,8 @@ async def test_a_reply_that_nothing_has_come_of_is_still_generating_anywhere() -
 async def test_a_call_that_is_cancelled_at_another_server_frees_the_engine() -> None:
     engine, heard = Told(), anyio.Event()
 
-    async def keep(_progress: float, _total: float | None, message: str | None) -> None:
+    async def keep(progress: float, total: float | None, message: str | None) -> None:
+        del progress, total
         if message == "a":
             heard.set()
 
@@ -294,12 +222,12 @@ async def test_a_reply_is_a_resource_at_each_server() -> None:
 async def test_at_the_end_of_its_grace_a_server_hands_over_what_has_come() -> None:
     engine = Told()
     async with Upstream(chat=engine) as upstream, Valkey() as store, server_of(upstream, store) as second:
+        async with server_of(upstream, store) as first:
+            async with client_of(first, headers=KEYS) as here:
+                read_on = await begun(here)
+            engine.say("a")
+            await first.drain(0)
         async with client_of(second, headers=KEYS) as there:
-            async with server_of(upstream, store) as first:
-                async with client_of(first, headers=KEYS) as here:
-                    read_on = await begun(here)
-                engine.say("a")
-                await first.drain(0)
             found = await part(there, read_on)
     assert (found["content"], found["truncated_reason"]) == ("a", "server_lost")
     assert "since the server that read it was stopped" in " ".join(found["warnings"])
@@ -308,28 +236,14 @@ async def test_at_the_end_of_its_grace_a_server_hands_over_what_has_come() -> No
 async def test_within_its_grace_a_server_ends_what_is_read_at_another() -> None:
     engine = Told()
     async with Upstream(chat=engine) as upstream, Valkey() as store, server_of(upstream, store) as second:
+        async with server_of(upstream, store) as first:
+            async with client_of(first, headers=KEYS) as here:
+                read_on = await begun(here)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(first.drain, 0)
+                await anyio.wait_all_tasks_blocked()
+                engine.say("a")
+                engine.end()
         async with client_of(second, headers=KEYS) as there:
-            async with server_of(upstream, store) as first:
-                async with client_of(first, headers=KEYS) as here:
-                    read_on = await begun(here)
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(first.drain, 0)
-                    await anyio.wait_all_tasks_blocked()
-                    engine.say("a")
-                    engine.end()
             found = await part(there, read_on)
     assert (found["content"], found["finish_reason"]) == ("a", "stop")
-
-
-def says_all(text: str) -> Callable[[Request, Exchange], Awaitable[None]]:
-    """An engine that writes a whole text at once."""
-
-    async def handler(_: Request, exchange: Exchange) -> None:
-        await exchange.events(text_chunk(text), text_chunk(finish_reason="stop"), DONE)
-
-    return handler
-
-
-async def call(client: Client, **arguments: object) -> dict[str, Any]:
-    """The result of a chat."""
-    return content_of(await client.call_tool(CHAT, {"service_id": "svc-1", **arguments}))

@@ -6,7 +6,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import anyio
 import pytest
@@ -52,13 +52,16 @@ class Valkey:
         )
         with anyio.fail_after(PATIENCE):
             async with redis.Redis(port=self.port) as client:
-                while True:
-                    try:
-                        await client.execute_command("PING")
-                        return
-                    except NotYetThere:
-                        assert self._process.returncode is None
-                        await anyio.lowlevel.checkpoint()
+                while not await self._answers(client):
+                    assert self._process.returncode is None
+
+    @staticmethod
+    async def _answers(client: "redis.Redis") -> bool:
+        try:
+            await _asked(client, "PING")
+        except NotYetThere:
+            return False
+        return True
 
     async def stop(self) -> None:
         """End it: what it holds is gone."""
@@ -71,8 +74,13 @@ class Valkey:
         """All that it holds, names and values."""
         found: list[bytes] = []
         async with redis.Redis(port=self.port) as client:
-            async for key in client.scan_iter():
-                kind = await client.execute_command("TYPE", key)
-                command = ("XRANGE", key, "-", "+") if b"stream" in bytes(kind) else ("GET", key)
-                found += [key, repr(await client.execute_command(*command)).encode()]
+            for key in await _asked(client, "KEYS", "*"):
+                is_stream = await _asked(client, "TYPE", key) == b"stream"
+                command = ("XRANGE", key, "-", "+") if is_stream else ("GET", key)
+                found += [key, repr(await _asked(client, *command)).encode()]
         return b"\n".join(found)
+
+
+async def _asked(client: "redis.Redis", *command: object) -> Any:  # noqa: ANN401 whatever is answered
+    asked: Any = client
+    return await asked.execute_command(*command)

@@ -74,7 +74,7 @@ class Store:
             await client.aclose()
 
     async def append(self, records: Sequence[Record], seconds: float) -> frozenset[str]:
-        """Append records, and keep their streams so long from now; return the streams that are not there any more.
+        """Append records, keep their streams for some seconds, and return the streams that are not there any more.
 
         Raises:
             StoreUnavailable: some may not be stored; the same may be appended again.
@@ -111,7 +111,7 @@ class Store:
         return (_read(first)[0], _read(last)[0]) if first and last else None
 
     async def mark(self, name: str, seconds: float) -> None:
-        """Have a name exist for so long from now.
+        """Have a name exist for some seconds from now.
 
         Raises:
             StoreUnavailable: it may not.
