@@ -1,6 +1,7 @@
 """What is in deploy/: valid by its own rules, and in agreement with the code that it runs."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -134,6 +135,18 @@ def test_the_configuration_file_is_accepted_as_the_pod_has_it() -> None:
     assert settings.grace_seconds < POD["terminationGracePeriodSeconds"]
     for name in tomllib.loads((KUBERNETES / "config.toml").read_text())["profiles"].values():
         assert set(name) == {"access_key_env", "secret_key_env"}, "keys are secrets"
+
+
+def test_the_settings_of_compose_are_accepted() -> None:
+    given: dict[str, str] = COMPOSE["x-server"]["environment"]
+    environ = {**given, **IMAGE, "ALAYA_HTTP_PUBLIC_URL": "https://mcp.example.com/mcp", "ALAYA_CONFIG": os.devnull}
+    settings = load_http_settings({}, environ)
+
+    assert {name for name, value in given.items() if value.startswith("${")} == {
+        "ALAYA_HTTP_PUBLIC_URL",
+        "ALAYA_STORE_KEY",
+    }
+    assert (settings.mode, settings.host) == ("tokens", "0.0.0.0")  # noqa: S104 as in the image
 
 
 def test_what_is_mounted_is_where_the_server_looks() -> None:

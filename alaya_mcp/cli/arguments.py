@@ -100,7 +100,7 @@ def _doctor(add: Add) -> None:
     doctor.add_argument(
         "--header",
         action="append",
-        metavar="'NAME: VALUE'",
+        metavar="NAME:VALUE",
         help="with --url: send this header; ${NAME} in it is a variable",
     )
     doctor.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
