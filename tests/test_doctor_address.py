@@ -255,10 +255,14 @@ async def test_what_is_wrong_with_the_account_or_the_engine_is_not_the_proxys() 
 
     async with Upstream(control=refuses) as upstream, serving(upstream, KEYED) as server:
         refused = await examined(server.port)
+    own = http_settings()
+    async with Upstream(control=refuses) as upstream, serving(upstream, own) as server:
+        own_refused = await examined(server.port, {})
     async with a_server(fails) as server:
         failed = await examined(server.port, chats=True)
 
     assert refused.troubles == [("failed", "caller", "credentials_refused")]
+    assert own_refused.troubles == [("warning", "caller", "call_failed")]
     assert failed.troubles == [("warning", "progress", "chat_failed")]
 
 

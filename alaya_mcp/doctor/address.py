@@ -45,6 +45,11 @@ class Call:
         return bool(self.answer.result) and not self.answer.result.get("isError")
 
     @property
+    def is_unauthenticated(self) -> bool:
+        """Whether it failed for want of credentials."""
+        return self.answer.status == _UNAUTHORIZED or self.code == "not_configured"
+
+    @property
     def refusal(self) -> tuple[object, ...]:
         """What tells one refusal from another."""
         return self.answer.status, self.code, self.text, self.answer.headers.get("www-authenticate")
@@ -82,7 +87,7 @@ def about_health(alive: Answer, ready: Answer) -> Check:
     if "stopping" in states:
         step = "Nothing, during a rolling restart; else start the server again. A balancer must look at /readyz."
         return Check("health", "warning", "stopping", "a server that is stopping was reached", step)
-    found = f"the proxy does not pass /healthz and /readyz on (HTTP {alive.status} and {ready.status}), and need not"
+    found = "the proxy does not pass /healthz and /readyz on, and need not"
     return Check("health", "skipped", NOT_NEEDED, found)
 
 
@@ -103,11 +108,11 @@ def about_caller(call: Call, bare: Call | None, names: Sequence[str], origin: Or
         return Check("caller", "warning", "open_to_anybody", found, step)
     if call.is_done:
         return Check("caller", "ok", "accepted", f"accepted, by {' and '.join(names)}; without, calls are refused")
-    if bare is None and (call.answer.status == _UNAUTHORIZED or call.code == "not_configured"):
+    if bare is None and call.is_unauthenticated:
         found = f"not checked: no --header with credentials was given. The server says: {call.text}"
         return Check("caller", "skipped", LEFT_OUT, found)
     given = " and ".join(names)
-    if bare is not None and call.refusal == bare.refusal:
+    if bare is not None and call.is_unauthenticated and call.refusal == bare.refusal:
         found = f"with {given} and without, the answer is the same: {call.text}"
         step = f"A proxy removes {given}: pass it on. If it does, the server's --mode takes other headers."
         return Check("caller", "failed", "headers_lost", found, step)
@@ -116,12 +121,12 @@ def about_caller(call: Call, bare: Call | None, names: Sequence[str], origin: Or
 
 def _refused(call: Call, given: str) -> Check:
     """Return the check of a call that failed for a reason of its own."""
-    if call.code and call.code not in {"credentials_rejected", "not_configured"}:
+    if call.code and not (given and call.code in {"credentials_rejected", "not_configured"}):
         step = "The way to the server is well. Run `alayanew-mcp doctor` where the server runs."
         return Check("caller", "warning", "call_failed", f"a call failed: {call.text}", step)
     if not call.code and (fault := fault_in(call.answer)):
         return _failed("caller", fault)
-    step = f"Correct the value of {given or 'the credentials'}; the proxy passes it on."
+    step = f"Correct the value of {given}; the proxy passes it on."
     return Check("caller", "failed", "credentials_refused", f"refused: {call.text}", step)
 
 

@@ -98,7 +98,7 @@ _PROXYS: Final[dict[int, Fault]] = {
 
 def fault_in(answer: Answer) -> Fault | None:
     """Return what is wrong with the answer to a POST; None if the server gave it and it is a result or a challenge."""
-    if not answer.status:
+    if not answer.status or (answer.failure and not answer.messages and answer.status < _REDIRECTS):
         return _NO_ANSWER.get(answer.failure or "reset", _NOT_HTTP)
     if not answer.messages:
         return _of_another(answer)
