@@ -39,6 +39,7 @@ from tests.upstream import SERVICE, Exchange, Handler, Request, Upstream, replie
 __all__ = ["no_proxies_of_the_developers_own"]
 pytestmark = pytest.mark.anyio
 KEYED = http_settings(mode="keys")
+ECHO = '{"jsonrpc": "2.0", "id": null, "error": {"code": 1, "message": "not $http_x_alaya_secret_key"}}'
 HOST = "proxy_set_header Host $http_host;"
 
 
@@ -107,6 +108,7 @@ async def test_a_good_proxy_and_a_good_server_are_well(tmp_path: Path) -> None:
         ("return 500;", ("failed", "endpoint", "not_mcp")),
         ("return 503;", ("failed", "endpoint", "no_server_behind")),
         ("return 504;", ("failed", "endpoint", "server_too_slow")),
+        (f"default_type application/json; return 400 '{ECHO}';", ("failed", "endpoint", "refused")),
         ("return 444;", ("failed", "endpoint", "connection_cut")),
         ("location /mcp/ { return 404; }", ("warning", "slash", "slash_differs")),
         ("limit_except POST { deny all; }", ("warning", "get", "get_elsewhere")),
