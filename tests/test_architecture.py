@@ -61,7 +61,7 @@ INNER_ROOMS: dict[str, frozenset[str]] = {
 """Parts of a room that know nothing of the rest of it."""
 
 MCP_ONLY_IN = ("serving.", "cli.demo")
-HTTP_ONLY_IN = ("upstream.", "chat.stream.decoder", "doctor.network", "sandbox.")
+HTTP_ONLY_IN = ("upstream.", "chat.stream.decoder", "doctor.network", "doctor.probe", "sandbox.")
 RICH_ONLY_IN = ("cli.chat", "cli.demo", "doctor.report", "terminal.console", "terminal.screen", "terminal.wrapping")
 PROMPT_TOOLKIT_ONLY_IN = ("terminal.prompt",)
 

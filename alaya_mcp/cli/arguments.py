@@ -33,6 +33,10 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     commands.get(found.command, top).refuse_unknown(unknown)
     if found.sandbox_fault and (not found.sandbox or found.command not in {"serve", "http"}):
         top.error("--fault needs --sandbox without a command, or the command sandbox")
+    if found.command == "doctor" and found.url is None and found.header:
+        commands["doctor"].error("--header needs --url")
+    if found.command == "doctor" and found.url is not None and found.host:
+        commands["doctor"].error("--host and --url exclude each other")
     if found.sandbox and found.command != "serve":
         if not hasattr(found, "over_sandbox"):
             top.error(f"{found.command} takes no --sandbox; chat, install and the server do")
@@ -91,6 +95,13 @@ def _doctor(add: Add) -> None:
     doctor.add_argument("--no-chat", action="store_true", help="skip the one check that costs tokens")
     doctor.add_argument(
         "--host", type=str.casefold, choices=HOSTS, help="use the environment that this host's file sets"
+    )
+    doctor.add_argument("--url", metavar="URL", help="check the HTTP server at this address instead, as a host would")
+    doctor.add_argument(
+        "--header",
+        action="append",
+        metavar="NAME:VALUE",
+        help="with --url: send this header; ${NAME} in it is a variable",
     )
     doctor.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 

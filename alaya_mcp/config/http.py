@@ -167,7 +167,7 @@ def load_http_settings(given: Mapping[str, Any], environ: Mapping[str, str]) -> 
     Raises:
         NotConfigured: the file cannot be used, or a setting is unusable; names each.
     """
-    variables = {_variable(field): field for field in HttpSettings.model_fields}
+    variables = {variable_of(field): field for field in HttpSettings.model_fields}
     own = {field: text for variable, field in variables.items() if (text := value_of(environ, variable))}
     text, path = config_bytes(environ), config_path(environ)
     table = parsed(text, path).http if text is not None else {}
@@ -184,12 +184,13 @@ def load_http_settings(given: Mapping[str, Any], environ: Mapping[str, str]) -> 
     raise NotConfigured("setting_unusable", settings=wrong)
 
 
-def _variable(field: str) -> str:
+def variable_of(field: str) -> str:
+    """Return the environment variable of a field."""
     return f"ALAYA_{field.upper()}" if field.startswith("store_") else f"ALAYA_HTTP_{field.upper()}"
 
 
 def _wrong(field: str, why: str, own: Mapping[str, object], chosen: Mapping[str, object]) -> Setting:
-    variable = _variable(field)
+    variable = variable_of(field)
     if field in chosen:
         source = f"--{field.replace('_', '-')}"
     else:

@@ -31,6 +31,20 @@ TITLES: Final = {
 }
 """By a check's id, in the order in which they are made."""
 
+ADDRESS_TITLES: Final = {
+    **{each: TITLES[each] for each in ("proxy", "dns", "tls")},
+    "endpoint": "MCP",
+    "health": "Health",
+    "caller": "Caller",
+    "get": "GET",
+    "discovery": "OAuth discovery",
+    "slash": "Path",
+    "body": "Large requests",
+    "progress": "Progress",
+    "long_calls": "Long calls",
+}
+"""The same, of a server's address."""
+
 OVER_THE_NETWORK: Final = tuple(TITLES)[tuple(TITLES).index("proxy") : tuple(TITLES).index("first_answers")]
 """The ids of the checks that use the network."""
 
@@ -56,7 +70,7 @@ class Check:
     """The result of one check.
 
     Attributes:
-        id: What was checked, a key of `TITLES`; several hosts' files share one.
+        id: What was checked, a key of `TITLES` or `ADDRESS_TITLES`; several hosts' files share one.
         level: How good or bad it is.
         verdict: What it is, in snake_case; each cause has its own. Public.
         found: What was seen, for a person.
@@ -74,7 +88,7 @@ class Check:
     @property
     def title(self) -> str:
         """What was checked, for a person."""
-        return TITLES[self.id]
+        return TITLES.get(self.id) or ADDRESS_TITLES[self.id]
 
 
 def left_out(of: str, because: Check) -> Check:
