@@ -22,10 +22,7 @@ needs_valkey = pytest.mark.skipif(_PACKAGE is None, reason="there is no Valkey h
 class Valkey:
     """A Valkey that keeps nothing on disk."""
 
-    def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+    port = 0
 
     @property
     def url(self) -> str:
@@ -33,7 +30,9 @@ class Valkey:
         return f"valkey://127.0.0.1:{self.port}/0"
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        with anyio.fail_after(PATIENCE):
+            while not await self._has_begun(_free_port()):  # the port may be another's by now
+                pass
         return self
 
     async def __aexit__(
@@ -42,26 +41,33 @@ class Valkey:
         await self.stop()
 
     async def start(self) -> None:
-        """Start it, empty."""
+        """Start it again at the same port, empty."""
+        with anyio.fail_after(PATIENCE):
+            while not await self._has_begun(self.port):
+                pass
+
+    async def _has_begun(self, port: int) -> bool:
         assert _PACKAGE is not None
         assert _PACKAGE.origin is not None
         (program,) = Path(_PACKAGE.origin).parent.glob(f"_binaries/{sys.platform}-*/valkey-server")
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self.port = port
         self._process = await anyio.open_process(
             [str(program), *options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        with anyio.fail_after(PATIENCE):
-            async with redis.Redis(port=self.port) as client:
-                while not await self._answers(client):
-                    assert self._process.returncode is None
+        async with redis.Redis(port=port) as client:
+            while self._process.returncode is None:
+                if await self._answers(client):
+                    return True
+        return False
 
-    @staticmethod
-    async def _answers(client: "redis.Redis") -> bool:
+    async def _answers(self, client: "redis.Redis") -> bool:
+        """Whether it is this one that answers at the port."""
         try:
-            await _asked(client, "PING")
+            about = await _asked(client, "INFO", "server")
         except NotYetThere:
             return False
-        return True
+        return about["process_id"] == self._process.pid
 
     async def stop(self) -> None:
         """End it: what it holds is gone."""
@@ -79,6 +85,12 @@ class Valkey:
                 command = ("XRANGE", key, "-", "+") if is_stream else ("GET", key)
                 found += [key, repr(await _asked(client, *command)).encode()]
         return b"\n".join(found)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 async def _asked(client: "redis.Redis", *command: object) -> Any:  # noqa: ANN401 whatever is answered
