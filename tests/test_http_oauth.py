@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -18,7 +19,8 @@ from alaya_mcp.serving.server import TOOLS
 from tests.calls import CHAT, ERAS, Era, content_of, error_of, text_of
 from tests.http_host import RAW, asked, body_of, client_of, http_settings, serving, url_of
 from tests.issuer import CONFIG, PUBLIC_URL, Issuer, issuing, jwk, private_key
-from tests.upstream import SERVICE, Upstream, replies
+from tests.patience import PATIENCE
+from tests.upstream import SERVICE, Exchange, Request, Upstream, replies
 
 pytestmark = pytest.mark.anyio
 
@@ -371,6 +373,24 @@ async def test_a_token_to_read_reads(tmp_path: Path, era: Era) -> None:
         assert len((await host.list_tools()).tools) == 4
         assert content_of(await host.call_tool("get_deployment", {}))["service_id"] == SERVICE
         assert (await host.list_resource_templates()).resource_templates
+
+
+async def test_a_call_whose_body_was_read_for_its_scope_ends_with_its_connection_too(tmp_path: Path) -> None:
+    began, ended = anyio.Event(), anyio.Event()
+
+    async def hangs(_: Request, exchange: Exchange) -> None:
+        began.set()
+        await exchange.hang()
+        ended.set()
+
+    async with guarded(tmp_path) as (issuer, server, upstream), httpx2.AsyncClient(timeout=PATIENCE) as http:
+        upstream.control = hangs
+        headers = {**RAW, **bearer(issuer.token(scope="alaya:read"))}
+        called = body_of("tools/call", name="get_deployment")
+        async with http.stream("POST", url_of(server), headers=headers, json=called) as answer:
+            assert answer.status_code == 200
+            await began.wait()
+        await ended.wait()
 
 
 @pytest.mark.parametrize("scope", [None, "", "openid", "alaya:reader", "ALAYA:READ", "alaya:read,alaya:chat"])

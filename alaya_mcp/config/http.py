@@ -136,7 +136,7 @@ class HttpSettings(BaseModel):
             "profiles for its users, in the table [http.oauth_subjects] or [http.oauth_groups]": accounts,
         }
         if missing := [name for name, value in needed.items() if not value]:
-            raise ValueError(f"needs {'; '.join(missing)}")
+            raise ValueError(f"is oauth, which needs {'; '.join(missing)}")
 
     @property
     def is_on_loopback(self) -> bool:

@@ -26,7 +26,7 @@ _BAD_REQUEST, _UNAUTHORIZED = 400, 401
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class Permission:
     """What a caller may do.
 
     Attributes:
@@ -41,7 +41,7 @@ class Caller:
 class Authentication(Protocol):
     """Says whose account a request may use."""
 
-    async def caller(self, headers: Headers) -> Caller:
+    async def permission(self, headers: Headers) -> Permission:
         """Return what the caller may do.
 
         Raises:
@@ -69,10 +69,10 @@ class EnvironmentAccount:
 
     settings: Grant
 
-    async def caller(self, headers: Headers) -> Caller:
+    async def permission(self, headers: Headers) -> Permission:
         """Return the account's settings."""
         del headers
-        return Caller(self.settings)
+        return Permission(self.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +85,15 @@ class CallersKeys:
 
     of: Callable[[SecretStr, SecretStr], Settings]
 
-    async def caller(self, headers: Headers) -> Caller:
+    async def permission(self, headers: Headers) -> Permission:
         """Return the settings for the pair."""
         try:
             pair = key_pair_in(headers)
         except HeadersRefused as refused:
             raise Refusal(_BAD_REQUEST, str(refused)) from None
         if isinstance(pair, tuple):
-            return Caller(NotConfigured("key_headers_missing", known=pair))
-        return Caller(self.of(pair.access_key, pair.secret_key))
+            return Permission(NotConfigured("key_headers_missing", known=pair))
+        return Permission(self.of(pair.access_key, pair.secret_key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class IssuedTokens:
     file: TokenFile
     profile: Callable[[str, str], Grant]
 
-    async def caller(self, headers: Headers) -> Caller:
+    async def permission(self, headers: Headers) -> Permission:
         """Return the settings of the token's profile."""
         challenge = {CHALLENGE: "Bearer"}
         if not (text := bearer_token(headers)):
@@ -118,7 +118,7 @@ class IssuedTokens:
             token = self.file.holder_of(text)
         except NotConfigured as unusable:
             _log.error("%s", what_happened(unusable))
-            return Caller(NotConfigured("tokens_unusable"))
+            return Permission(NotConfigured("tokens_unusable"))
         if token is None:
             raise Refusal(_UNAUTHORIZED, "The token is not known to this server, or was removed.", challenge)
-        return Caller(self.profile(token.profile, token.name))
+        return Permission(self.profile(token.profile, token.name))

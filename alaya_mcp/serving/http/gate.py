@@ -7,7 +7,7 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alaya_mcp.config.http import PATH, HttpSettings
-from alaya_mcp.serving.http.authentication import Authentication, Caller
+from alaya_mcp.serving.http.authentication import Authentication, Permission
 from alaya_mcp.serving.http.refusal import Refusal, answer
 
 GRANT: Final = "alaya_grant"
@@ -77,10 +77,10 @@ class Gate:
                 allowed = (b"access-control-allow-headers", _ALLOWED_HEADERS)
                 await answer(send, _NO_CONTENT, b"", [*cors, *preflight, allowed])
                 return
-            caller = await self._known(scope["method"], headers)
-            if caller.check:
+            permission = await self._permitted(scope["method"], headers)
+            if permission.check:
                 body = await _whole(receive)
-                caller.check(body)
+                permission.check(body)
                 receive = _again(body, receive)
         except Refusal as refusal:
             named = [(name.lower().encode(), value.encode()) for name, value in refusal.headers.items()]
@@ -93,7 +93,7 @@ class Gate:
             "path": PATH,
             "raw_path": PATH.encode(),
             "headers": [header for header in headers if header[0] not in _CREDENTIALS],  # needed by nobody from here on
-            "state": {**scope.get("state", {}), GRANT: caller.grant},
+            "state": {**scope.get("state", {}), GRANT: permission.grant},
         }
         await self._app(inner, receive, _Answer(send, cors).send)
 
@@ -118,18 +118,18 @@ class Gate:
         exposed = (b"access-control-expose-headers", b"mcp-protocol-version, www-authenticate")
         return [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin"), exposed]
 
-    async def _known(self, method: str, headers: list[tuple[bytes, bytes]]) -> Caller:
+    async def _permitted(self, method: str, headers: list[tuple[bytes, bytes]]) -> Permission:
         """Return what the caller may do.
 
         Raises:
             Refusal: it is nobody, or its request cannot be one of MCP.
         """
-        caller = await self._authentication.caller(headers)
+        permission = await self._authentication.permission(headers)
         if method != "POST":  # GET would open a stream that never ends; hosts look for a challenge before
             raise Refusal(_NOT_ALLOWED, "Only POST is answered here.", {"Allow": "POST"})
         if (length := _single(headers, b"content-length")).isdigit() and int(length) > BODY_CAP:
             raise _too_large()
-        return caller
+        return permission
 
     async def _tell_health(self, path: str, send: Send) -> None:
         is_well = self.is_ready or path == "/healthz"

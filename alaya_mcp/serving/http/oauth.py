@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 from alaya_mcp.clock import Clock
 from alaya_mcp.config.http import HttpSettings
 from alaya_mcp.serving.http.access_tokens import AccessToken, AccessTokens, TokenRefused
-from alaya_mcp.serving.http.authentication import CHALLENGE, Caller, Grant, Headers, bearer_token
+from alaya_mcp.serving.http.authentication import CHALLENGE, Grant, Headers, Permission, bearer_token
 from alaya_mcp.serving.http.refusal import Refusal
 from alaya_mcp.serving.http.scopes import CHAT, SCOPES, allows, scopes_needed
 from alaya_mcp.serving.http.signing_keys import FIRST_AGAIN_SECONDS, NoKeys, SigningKeys
@@ -39,7 +39,7 @@ class AuthorizedUsers:
         self._profile = profile
         self._metadata_url = metadata_url(settings)
 
-    async def caller(self, headers: Headers) -> Caller:
+    async def permission(self, headers: Headers) -> Permission:
         """Return the settings of the user's profile, and what its token may be used for."""
         wanted = {"resource_metadata": self._metadata_url, "scope": " ".join(SCOPES)}
         if not (text := bearer_token(headers)):
@@ -64,7 +64,7 @@ class AuthorizedUsers:
                 }
                 raise Refusal(_FORBIDDEN, f"The access token needs the scope {needed[-1]}.", _challenge(problem))
 
-        return Caller(grant, None if CHAT in token.scopes else check)
+        return Permission(grant, None if CHAT in token.scopes else check)
 
 
 def profile_of(token: AccessToken, settings: HttpSettings) -> str:

@@ -108,6 +108,7 @@ class SigningKeys:
         self._fetch: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        self._begin()  # so that the log says at the start what is wrong
         return self
 
     async def __aexit__(
