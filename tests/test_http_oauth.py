@@ -1,5 +1,6 @@
 """The HTTP server with access tokens: which are accepted, whose account they open, and what the others are answered."""
 
+import asyncio
 import base64
 import hmac
 import json
@@ -13,9 +14,18 @@ import anyio
 import httpx2
 import pytest
 from cryptography.hazmat.primitives import serialization
+from mcp_types import CLIENT_CAPABILITIES_META_KEY, PROTOCOL_VERSION_META_KEY
+from starlette.types import Receive, Scope, Send
 
+from alaya_mcp.errors import NotConfigured
+from alaya_mcp.serving.http.gate import Gate
+from alaya_mcp.serving.http.listener import Listener
+from alaya_mcp.serving.http.oauth import AuthorizedUsers
 from alaya_mcp.serving.http.server import HttpServer
+from alaya_mcp.serving.http.signing_keys import SigningKeys
 from alaya_mcp.serving.server import TOOLS
+from alaya_mcp.upstream.routes import Routes
+from alaya_mcp.upstream.transport import Transport
 from tests.calls import CHAT, ERAS, Era, content_of, error_of, text_of
 from tests.http_host import RAW, asked, body_of, client_of, http_settings, serving, url_of
 from tests.issuer import CONFIG, PUBLIC_URL, Issuer, issuing, jwk, private_key
@@ -27,6 +37,7 @@ pytestmark = pytest.mark.anyio
 METADATA_URL = "https://mcp.invalid/.well-known/oauth-protected-resource/mcp"
 WANTED = f'resource_metadata="{METADATA_URL}", scope="alaya:read alaya:chat"'
 HOST = {"host": "mcp.invalid"}
+VERSION = "2026-07-28"
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -128,6 +139,7 @@ REFUSED: dict[str, tuple[Callable[[Issuer], str], str]] = {
     "public key as a secret": (signed_with_the_public_key, ALGORITHM),
     "algorithm that is not listed": (lambda issuer: issuer.token("rsa", "RS512"), ALGORITHM),
     "key of another type": (lambda issuer: issuer.token("k1", "RS256"), KEY),
+    "key for another algorithm": (lambda issuer: issuer.token("ps", "RS256"), KEY),
     "unknown key": (lambda issuer: issuer.token("k9"), KEY),
     "no key's name among several": (lambda issuer: issuer.token(header={"kid": None}), KEY),
     "another's key of that name": (lambda issuer: issuer.token("k9", header={"kid": "k1"}), SIGNATURE),
@@ -149,7 +161,7 @@ REFUSED: dict[str, tuple[Callable[[Issuer], str], str]] = {
 @pytest.mark.parametrize("case", REFUSED)
 async def test_a_token_that_is_not_valid_here_is_refused_with_its_reason(tmp_path: Path, case: str) -> None:
     make, reason = REFUSED[case]
-    keys = jwk("k1"), jwk("k2"), jwk("rsa", "RS256")
+    keys = jwk("k1"), jwk("k2"), jwk("rsa", "RS256"), jwk("ps", "RS256", alg="PS256")
     async with guarded(tmp_path, *keys) as (issuer, server, upstream):
         assert (await asked(server, headers=bearer(issuer.token()))).status_code == 200
         token = make(issuer)
@@ -375,7 +387,11 @@ async def test_a_token_to_read_reads(tmp_path: Path, era: Era) -> None:
         assert (await host.list_resource_templates()).resource_templates
 
 
-async def test_a_call_whose_body_was_read_for_its_scope_ends_with_its_connection_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_call_whose_body_was_read_for_its_scope_ends_with_its_connection_too(
+    tmp_path: Path, era: Era, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="alaya_mcp")
     began, ended = anyio.Event(), anyio.Event()
 
     async def hangs(_: Request, exchange: Exchange) -> None:
@@ -383,14 +399,51 @@ async def test_a_call_whose_body_was_read_for_its_scope_ends_with_its_connection
         await exchange.hang()
         ended.set()
 
+    called = body_of("tools/call", name="get_deployment", arguments={})
+    modern: dict[str, str] = {}
+    if era == "auto":
+        called["params"]["_meta"] = {PROTOCOL_VERSION_META_KEY: VERSION, CLIENT_CAPABILITIES_META_KEY: {}}
+        modern = {"mcp-protocol-version": VERSION, "mcp-method": "tools/call", "mcp-name": "get_deployment"}
     async with guarded(tmp_path) as (issuer, server, upstream), httpx2.AsyncClient(timeout=PATIENCE) as http:
         upstream.control = hangs
-        headers = {**RAW, **bearer(issuer.token(scope="alaya:read"))}
-        called = body_of("tools/call", name="get_deployment")
-        async with http.stream("POST", url_of(server), headers=headers, json=called) as answer:
-            assert answer.status_code == 200
-            await began.wait()
+        headers = {**RAW, **bearer(issuer.token(scope="alaya:read")), **modern}
+        calling = asyncio.ensure_future(http.post(url_of(server), headers=headers, json=called))
+        await began.wait()
+        calling.cancel()
         await ended.wait()
+
+    assert "outcome=cancelled" in caplog.text, "it was not its deadline that ended it"
+
+
+async def test_what_is_behind_the_gate_sees_no_credential() -> None:
+    async def shows_headers(scope: Scope, _: Receive, send: Send) -> None:
+        names = [name.decode() for name, _ in scope["headers"]]
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        await send({"type": "http.response.body", "body": json.dumps(names).encode()})
+
+    async with issuing() as issuer, Transport(Routes({})) as transport:
+        settings = http_settings(
+            mode="oauth", public_url=PUBLIC_URL, oauth_issuer=issuer.url, oauth_subjects={"ana": "support"}
+        )
+        headers = {**RAW, **bearer(issuer.token()), "x-alaya-access-key": "a", "x-alaya-secret-key": "b"}
+        async with (
+            SigningKeys(transport, issuer.url, None, ("ES256",)) as keys,
+            Listener(
+                Gate(
+                    shows_headers,
+                    settings,
+                    AuthorizedUsers(settings, keys, lambda _, __: NotConfigured("profile_unusable")),
+                    {},
+                ),
+                "127.0.0.1",
+                0,
+            ) as listener,
+            httpx2.AsyncClient(timeout=PATIENCE) as http,
+        ):
+            answer = await http.post(f"http://127.0.0.1:{listener.port}/mcp", headers=headers, json={})
+
+    assert "host" in answer.json()
+    assert not [name for name in answer.json() if name == "authorization" or name.startswith("x-alaya")]
 
 
 @pytest.mark.parametrize("scope", [None, "", "openid", "alaya:reader", "ALAYA:READ", "alaya:read,alaya:chat"])

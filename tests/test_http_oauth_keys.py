@@ -125,7 +125,7 @@ async def redirects(_: Request, exchange: Exchange) -> None:
 
 
 async def floods(_: Request, exchange: Exchange) -> None:
-    await exchange.answer(200, b'{"keys": [], "x": "' + b"x" * 2**20 + b'"}')
+    await exchange.answer_json(200, {"keys": [jwk("k1")], "more": "x" * 2**20})
 
 
 NOT_KEYS: list[Any] = [
@@ -162,12 +162,14 @@ async def test_without_keys_nobody_is_let_in_and_they_are_fetched_again_soon(ans
         {"issuer": "{issuer}/", "jwks_uri": "{issuer}/jwks"},
         {"issuer": "{issuer}"},
         {"issuer": "{issuer}", "jwks_uri": "http://keys.invalid/jwks"},
+        {"issuer": "{issuer}", "jwks_uri": "http://user:password@{host}/jwks"},
         {"issuer": "{issuer}", "jwks_uri": "file:///etc/keys"},
     ],
 )
 async def test_metadata_that_are_anothers_or_lead_astray_are_not_used(metadata: dict[str, str]) -> None:
     async with issuing() as issuer:
-        filled = {name: value.replace("{issuer}", issuer.url) for name, value in metadata.items()}
+        host = issuer.url.removeprefix("http://")
+        filled = {name: value.format(issuer=issuer.url, host=host) for name, value in metadata.items()}
         issuer.documents["/.well-known/oauth-authorization-server"] = filled
         async with keys_of(issuer, Time()) as keys:
             with pytest.raises(NoKeys):
