@@ -18,7 +18,7 @@ from pydantic import AnyUrl
 
 from alaya_mcp.serving.http.server import HttpServer
 from tests.calls import CHAT, ERAS, Era, content_of
-from tests.http_host import http_settings, serving
+from tests.http_host import NO_CERTIFICATES, http_settings, serving
 from tests.issuer import CONFIG, PUBLIC_URL
 from tests.patience import PATIENCE
 from tests.upstream import SERVICE, Upstream, replies
@@ -43,7 +43,7 @@ class Gateway(httpx2.AsyncBaseTransport):
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._direct = httpx2.AsyncHTTPTransport()
+        self._direct = httpx2.AsyncHTTPTransport(verify=NO_CERTIFICATES)
         self.statuses: list[int] = []
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -98,7 +98,7 @@ class Person:
         self.asked.append(query["scope"])
         assert query["resource"] == PUBLIC_URL
         consent = {"consent": self.consents.pop(0)} if self.consents else {}
-        async with httpx2.AsyncClient(timeout=PATIENCE) as browser:
+        async with httpx2.AsyncClient(timeout=PATIENCE, verify=NO_CERTIFICATES) as browser:
             answer = await browser.get(url, params={**query, "user": self.name, **consent})
         back = dict(parse_qsl(urlsplit(answer.headers["location"]).query))
         self.answer = AuthorizationCodeResult(code=back["code"], state=back["state"])
@@ -178,7 +178,7 @@ async def test_after_the_authorization_server_changed_its_key_new_tokens_are_acc
     async with guarded(tmp_path, issuer) as (server, _):
         async with host_of(before, server, "auto") as (host, _):
             await host.list_tools()
-        async with httpx2.AsyncClient(timeout=PATIENCE) as http:
+        async with httpx2.AsyncClient(timeout=PATIENCE, verify=NO_CERTIFICATES) as http:
             await http.post(f"{issuer}/rotate")
     async with guarded(tmp_path, issuer) as (server, _):
         async with host_of(after, server, "auto") as (host, _):
