@@ -143,12 +143,25 @@ def base_url(text: str) -> str:
     Raises:
         UrlRefused: not a URL, or plain http to another machine.
     """
-    parts = _parsed(text.strip())
-    if parts.username is not None or parts.query or parts.fragment:
-        raise UrlRefused("has a user name, a query or a fragment")
+    parts = _parsed(secure_url(text))
+    if parts.query:
+        raise UrlRefused("has a query")
+    return _without_extras(parts)
+
+
+def secure_url(text: str) -> str:
+    """Return a URL as it is, without the spaces around it.
+
+    Raises:
+        UrlRefused: not a URL, or plain http to another machine.
+    """
+    url = text.strip()
+    parts = _parsed(url)
+    if parts.username is not None or parts.fragment:
+        raise UrlRefused("has a user name or a fragment")
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise UrlRefused("must use https (http is allowed for loopback only)")
-    return _without_extras(parts)
+    return url
 
 
 def shown_endpoint(service_url: str) -> str:

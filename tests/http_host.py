@@ -1,5 +1,6 @@
 """A server over HTTP on a loopback port, and clients of it in both protocol eras."""
 
+import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,6 +19,8 @@ from tests.patience import PATIENCE
 from tests.upstream import Upstream
 
 KEYS = {ACCESS_KEY_HEADER: "planted-access-key", SECRET_KEY_HEADER: "planted-secret-key"}
+NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For plain http: to load the system's takes longer than a request."""
 
 
 def http_settings(**settings: object) -> HttpSettings:
@@ -56,7 +59,7 @@ async def client_of(
 async def client_at(url: str, era: Era = "auto", headers: Mapping[str, str] | None = None) -> AsyncGenerator[Client]:
     """A client of a server that is somewhere, as `client_of`."""
     async with (
-        httpx2.AsyncClient(headers=dict(headers or {}), timeout=PATIENCE) as http,
+        httpx2.AsyncClient(headers=dict(headers or {}), timeout=PATIENCE, verify=NO_CERTIFICATES) as http,
         Client(streamable_http_client(url, http_client=http), mode=era) as client,
     ):
         yield client
@@ -74,5 +77,5 @@ async def asked(server: HttpServer, method: str = "POST", path: str = PATH, **op
     """The answer to one raw request, by default for the tools."""
     headers = {**RAW, **options.pop("headers", {})}
     options.setdefault("json", body_of("tools/list"))
-    async with httpx2.AsyncClient(timeout=PATIENCE) as http:
+    async with httpx2.AsyncClient(timeout=PATIENCE, verify=NO_CERTIFICATES) as http:
         return await http.request(method, f"http://127.0.0.1:{server.port}{path}", headers=headers, **options)

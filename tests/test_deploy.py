@@ -29,6 +29,7 @@ from tests.http_host import KEYS, RAW, body_of, http_settings, serving
 from tests.nginx import configured, needs_nginx
 from tests.patience import PATIENCE
 from tests.readme_output import ROOT
+from tests.server_group import STORE_KEY
 from tests.test_doctor_network import closed_port
 from tests.upstream import SERVICE, Upstream
 
@@ -123,7 +124,7 @@ def test_every_variable_is_a_setting(path: Path) -> None:
 
 
 def test_the_configuration_file_is_accepted_as_the_pod_has_it() -> None:
-    environ = {**IMAGE, **ENVIRON, "ALAYA_CONFIG": str(KUBERNETES / "config.toml")}
+    environ = {**IMAGE, **ENVIRON, "ALAYA_STORE_KEY": STORE_KEY, "ALAYA_CONFIG": str(KUBERNETES / "config.toml")}
     settings = load_http_settings({}, environ)
 
     assert settings.mode == "tokens"
@@ -138,7 +139,8 @@ def test_the_settings_of_compose_are_accepted(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.touch()
     given: dict[str, str] = COMPOSE["x-server"]["environment"]
-    environ = {**given, **IMAGE, "ALAYA_HTTP_PUBLIC_URL": "https://mcp.example.com/mcp", "ALAYA_CONFIG": str(config)}
+    private = {"ALAYA_HTTP_PUBLIC_URL": "https://mcp.example.com/mcp", "ALAYA_STORE_KEY": STORE_KEY}
+    environ = {**given, **IMAGE, **private, "ALAYA_CONFIG": str(config)}
     settings = load_http_settings({}, environ)
 
     assert {name for name, value in given.items() if value.startswith("${")} == {

@@ -53,6 +53,72 @@ def test_what_cannot_be_used_is_named_with_its_reason(given: dict[str, Any], sou
     assert words in setting.detail
 
 
+OAUTH = {
+    "mode": "oauth",
+    "public_url": "https://mcp.example.com/mcp",
+    "oauth_issuer": "https://login.example.com/realms/team/",
+    "oauth_subjects": {"8d3f": "support"},
+}
+
+
+def test_an_authorization_server_is_kept_to_the_letter_and_its_users_are_in_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    text = """\
+[profiles.support]
+[profiles.research]
+[http]
+mode = "oauth"
+public_url = "https://mcp.example.com/mcp"
+oauth_algorithms = ["ES256"]
+[http.oauth_subjects]
+"auth0|8d3f" = "support"
+[http.oauth_groups]
+"a group" = "research"
+"""
+    file.write_text(text, encoding="utf-8")
+    jwks = "https://login.example.com/keys?policy=1"
+    given = {"oauth_issuer": "https://login.example.com/realms/team/", "oauth_jwks_url": jwks}
+
+    settings = load_http_settings(given, {"ALAYA_CONFIG": str(file), "ALAYA_HTTP_OAUTH_ALGORITHMS": "RS256, PS256"})
+
+    assert (settings.oauth_issuer, settings.oauth_jwks_url) == (given["oauth_issuer"], jwks)
+    assert settings.oauth_algorithms == ("RS256", "PS256")
+    assert (settings.oauth_subjects, settings.oauth_groups) == ({"auth0|8d3f": "support"}, {"a group": "research"})
+    assert settings.oauth_groups_claim == "groups"
+
+
+@pytest.mark.parametrize(
+    ("changes", "source", "words"),
+    [
+        ({"public_url": None}, "--mode", "public_url"),
+        ({"oauth_issuer": None}, "--mode", "oauth_issuer"),
+        ({"oauth_subjects": None}, "--mode", "[http.oauth_groups]"),
+        ({"mode": None}, "mode in the table [http]", "must be oauth if oauth_issuer is set"),
+        ({"mode": "keys"}, "--mode", "must be oauth if oauth_issuer is set"),
+        ({"oauth_issuer": "http://login.example.com"}, "--oauth-issuer", "https"),
+        ({"oauth_issuer": "https://login.example.com/?a=b"}, "--oauth-issuer", "query"),
+        ({"oauth_jwks_url": "http://login.example.com/keys"}, "--oauth-jwks-url", "https"),
+        ({"oauth_algorithms": "none"}, "--oauth-algorithms", "RS256"),
+        ({"oauth_algorithms": "RS256,HS256"}, "--oauth-algorithms", "RS256"),
+        ({"oauth_algorithms": ","}, "--oauth-algorithms", "at least 1"),
+        ({"oauth_subjects": {"8d3f": "suport"}}, "oauth_subjects", "'suport'"),
+        ({"oauth_groups": {"": "support"}}, "oauth-groups", "at least 1"),
+    ],
+)
+def test_what_is_missing_for_access_tokens_is_named(
+    tmp_path: Path, changes: dict[str, Any], source: str, words: str
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("[profiles.support]", encoding="utf-8")
+
+    with pytest.raises(NotConfigured) as refused:
+        load_http_settings({**OAUTH, **changes}, {"ALAYA_CONFIG": str(file)})
+
+    (setting,) = refused.value.settings
+    assert source in setting.source
+    assert words in setting.detail
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "[::1]", "127.8.8.8"])
 def test_this_machine_alone_needs_no_mode(host: str) -> None:
     assert HttpSettings.model_validate({"host": host}).mode == "environment"

@@ -145,15 +145,24 @@ def _http(add: Add) -> None:
     http.add_argument("--public-url", metavar="URL", help="the address that hosts use, if it is another")
     http.add_argument(
         "--mode",
-        choices=("environment", "keys", "tokens"),
+        choices=("environment", "keys", "tokens", "oauth"),
         help="whose account a caller uses: this server's own (the default, on this machine only), the key pair in the "
-        "request's headers, or that of a token from `alayanew-mcp token add`",
+        "request's headers, that of a token from `alayanew-mcp token add`, or the one assigned to a user of an "
+        "authorization server",
+    )
+    http.add_argument("--oauth-issuer", metavar="URL", help="the authorization server, in the mode oauth")
+    http.add_argument("--oauth-jwks-url", metavar="URL", help="where its keys are, if its metadata does not say")
+    http.add_argument(
+        "--oauth-algorithms", metavar="LIST", help="what its tokens are signed with, default RS256,ES256,EdDSA"
+    )
+    http.add_argument(
+        "--oauth-groups-claim", metavar="NAME", help="the claim that lists a user's groups, default groups"
     )
     http.add_argument(
         "--allow-engine-host",
         action="append",
         metavar="HOST",
-        help="an engine's host that may be at a private address or without TLS, in the modes keys and tokens",
+        help="an engine's host that may be at a private address or without TLS, in all modes but environment",
     )
     http.add_argument("--allow-origin", action="append", metavar="ORIGIN", help="an origin of web pages that may call")
     http.add_argument("--grace-seconds", metavar="N", help="how long it goes on after SIGTERM at most, default 60")

@@ -17,7 +17,19 @@ from alaya_mcp.serving.http.server import HttpServer, http_server
 from alaya_mcp.terminal.error_steps import error_lines
 
 _FAILED, _WRONG_SETTINGS = 1, 2
-_GIVEN: Final = ("host", "port", "public_url", "mode", "allow_engine_host", "allow_origin", "grace_seconds")
+_GIVEN: Final = (
+    "host",
+    "port",
+    "public_url",
+    "mode",
+    "allow_engine_host",
+    "allow_origin",
+    "grace_seconds",
+    "oauth_issuer",
+    "oauth_jwks_url",
+    "oauth_algorithms",
+    "oauth_groups_claim",
+)
 _KUBERNETES: Final = "KUBERNETES_SERVICE_HOST"
 _LATE_CALLS_SECONDS: Final = 5.0
 """For which Kubernetes still sends calls to a pod after its SIGTERM."""

@@ -32,7 +32,7 @@ class CallersSettings:
         self._engine_hosts = engine_hosts
         unused = {"ALAYA_ACCESS_KEY": "unused", "ALAYA_SECRET_KEY": "unused"}
         self.common = load_settings({**self._environ, **unused}).model_copy(update={"aliases": {}, "service_id": None})
-        self._profiles: dict[tuple[str, str], Settings] = {}
+        self._profiles: dict[str, Settings] = {}
 
     def of_keys(self, access_key: SecretStr, secret_key: SecretStr) -> Settings:
         """Return the settings for a caller's own key pair."""
@@ -42,19 +42,20 @@ class CallersSettings:
         )
 
     def of_profile(self, profile: str, caller: str) -> Settings | NotConfigured:
-        """Return the settings of a profile, as the configuration file had it when they were asked for first.
+        """Return the settings of a profile, as the configuration file had it when it was asked for first.
 
         What is wrong with it is logged: it is the operator's to know.
+
+        Args:
+            profile: The profile's name.
+            caller: Tells the caller apart from others who use the profile.
         """
-        if known := self._profiles.get((profile, caller)):
-            return known
-        try:
-            found = load_settings({**self._environ, PROFILE_VARIABLE: profile})
-        except NotConfigured as unusable:
-            sources = ", ".join(setting.source for setting in unusable.settings)
-            _log.error("The profile %s cannot be used (%s): %s", profile, unusable.cause, sources or unusable.file)
-            return NotConfigured("profile_unusable")
+        if profile not in self._profiles:
+            try:
+                self._profiles[profile] = load_settings({**self._environ, PROFILE_VARIABLE: profile})
+            except NotConfigured as unusable:
+                sources = ", ".join(setting.source for setting in unusable.settings)
+                _log.error("The profile %s cannot be used (%s): %s", profile, unusable.cause, sources or unusable.file)
+                return NotConfigured("profile_unusable")
         guest = Guest(name=caller, engine_hosts=self._engine_hosts)
-        settings = found.model_copy(update={"key_pair": KEYS_OF_SERVER, "guest": guest})
-        self._profiles[profile, caller] = settings
-        return settings
+        return self._profiles[profile].model_copy(update={"key_pair": KEYS_OF_SERVER, "guest": guest})

@@ -2,7 +2,7 @@
 
 import ipaddress
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -19,19 +19,25 @@ from pydantic import (
 )
 
 from alaya_mcp.config.environment import value_of
-from alaya_mcp.config.file import parsed
+from alaya_mcp.config.file import ConfigFile, parsed
 from alaya_mcp.config.place import config_bytes, config_path, default_config_path
 from alaya_mcp.errors import NotConfigured, Setting
-from alaya_mcp.origins import Origin, UrlRefused, base_url
+from alaya_mcp.origins import Origin, UrlRefused, base_url, secure_url
 from alaya_mcp.validation import why_refused
 
-Mode = Literal["environment", "keys", "tokens"]
-"""Who calls: this server's own account only; callers with their own key pairs; callers with this server's tokens."""
+Mode = Literal["environment", "keys", "tokens", "oauth"]
+"""Who calls: this server's own account only; callers with their own key pairs; callers with this server's tokens;
+callers with an authorization server's tokens."""
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+"""Of an access token's signature: with a public key only, since a shared secret would let this server make tokens."""
 
 TOKENS_FILE: Final = "tokens.json"
 PATH: Final = "/mcp"
 STORE_SCHEMES: Final = ("valkey", "valkeys", "redis", "rediss", "unix")
 _KEY_BYTES: Final = 32
+_OAUTH: Final = "oauth_"
+_FILE_ONLY: Final = frozenset({"oauth_subjects", "oauth_groups"})
+"""Tables, which no variable holds."""
 
 
 def _listed(value: object) -> object:
@@ -45,11 +51,19 @@ def _checked_host(host: str) -> str:
     return host.strip("[]").rstrip(".").lower()
 
 
-def _checked_url(text: str) -> str:
-    try:
-        return base_url(text)
-    except UrlRefused as refusal:
-        raise ValueError(str(refusal)) from None
+def _checked_by(check: Callable[[str], str]) -> AfterValidator:
+    def checked(text: str) -> str:
+        try:
+            return check(text)
+        except UrlRefused as refusal:
+            raise ValueError(str(refusal)) from None
+
+    return AfterValidator(checked)
+
+
+def _issuer(text: str) -> str:
+    base_url(text)
+    return text.strip()  # with its trailing slash, if it has one: tokens have it too
 
 
 def _checked_origin(text: str) -> str:
@@ -77,6 +91,7 @@ def _checked_key(key: SecretStr) -> SecretStr:
 
 Host = Annotated[str, AfterValidator(_checked_host)]
 Hosts = Annotated[tuple[Host, ...], BeforeValidator(_listed)]
+Text = Annotated[str, Field(min_length=1, max_length=255)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_checked_origin)], ...], BeforeValidator(_listed)]
 
 
@@ -95,13 +110,19 @@ class HttpSettings(BaseModel):
         store_url: The Valkey or Redis that holds the replies of several servers.
         store_key: Encrypts them: 32 bytes in base64, the same at each server.
         tokens_file: Holds the digests of tokens; by default beside the configuration file.
+        oauth_issuer: The authorization server, as its tokens name it.
+        oauth_jwks_url: Where its keys are; by default as its metadata says.
+        oauth_algorithms: Those that its tokens may be signed with.
+        oauth_subjects: Profiles by subject.
+        oauth_groups: Profiles by group, for subjects that have none of their own.
+        oauth_groups_claim: The claim of a token that lists its subject's groups.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, allow_inf_nan=False, extra="forbid")
 
     host: Host = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65_535)
-    public_url: Annotated[str, AfterValidator(_checked_url)] | None = None
+    public_url: Annotated[str, _checked_by(base_url)] | None = None
     mode: Mode = "environment"
     allow_engine_host: Hosts = ()
     allow_origin: Origins = ()
@@ -109,21 +130,46 @@ class HttpSettings(BaseModel):
     store_url: Annotated[SecretStr, AfterValidator(_checked_store)] | None = None
     store_key: Annotated[SecretStr, AfterValidator(_checked_key)] | None = None
     tokens_file: Path = Field(default_factory=lambda: default_config_path().with_name(TOKENS_FILE))
+    oauth_issuer: Annotated[str, _checked_by(_issuer)] = ""
+    oauth_jwks_url: Annotated[str, _checked_by(secure_url)] | None = None
+    oauth_algorithms: Annotated[tuple[Algorithm, ...], BeforeValidator(_listed), Field(min_length=1)] = (
+        "RS256",
+        "ES256",
+        "EdDSA",
+    )
+    oauth_subjects: dict[Text, Text] = Field(default_factory=dict)
+    oauth_groups: dict[Text, Text] = Field(default_factory=dict)
+    oauth_groups_claim: Text = "groups"
 
     @model_validator(mode="after")
     def _fits_together(self) -> "HttpSettings":
         if self.store_url and not self.store_key:
             raise ValueError("needs store_key with store_url: 32 random bytes in base64, the same at each server")
+        if self.mode == "oauth":
+            self._has_what_oauth_needs()
+        elif given := sorted(name for name in self.model_fields_set if name.startswith(_OAUTH)):
+            raise ValueError(f"must be oauth if {given[0]} is set: callers would need no access token")
         if self.is_on_loopback:
             return self
         if self.mode == "environment":
             raise ValueError(
                 "would let anybody who reaches this address use this server's own account; listen on 127.0.0.1, or "
-                "choose the mode keys (each caller's own key pair) or tokens (tokens that this server gives out)"
+                "choose the mode keys (each caller's own key pair), tokens (tokens that this server gives out) or "
+                "oauth (an authorization server's tokens)"
             )
         if self.public_url is None:
             raise ValueError("needs public_url, the https address that hosts use")
         return self
+
+    def _has_what_oauth_needs(self) -> None:
+        accounts = self.oauth_subjects or self.oauth_groups
+        needed = {
+            "public_url, the address that access tokens must be for": self.public_url,
+            "oauth_issuer, the authorization server": self.oauth_issuer,
+            "profiles for its users, in the table [http.oauth_subjects] or [http.oauth_groups]": accounts,
+        }
+        if missing := [name for name, value in needed.items() if not value]:
+            raise ValueError(f"is oauth, which needs {'; '.join(missing)}")
 
     @property
     def is_on_loopback(self) -> bool:
@@ -167,15 +213,18 @@ def load_http_settings(given: Mapping[str, Any], environ: Mapping[str, str]) -> 
     Raises:
         NotConfigured: the file cannot be used, or a setting is unusable; names each.
     """
-    variables = {variable_of(field): field for field in HttpSettings.model_fields}
+    variables = {variable_of(field): field for field in HttpSettings.model_fields if field not in _FILE_ONLY}
     own = {field: text for variable, field in variables.items() if (text := value_of(environ, variable))}
     text, path = config_bytes(environ), config_path(environ)
-    table = parsed(text, path).http if text is not None else {}
+    file = parsed(text, path) if text is not None else ConfigFile()
     chosen = {field: value for field, value in given.items() if value not in (None, [])}
-    values = {**table, **own, **chosen}
+    values = {**file.http, **own, **chosen}
     values.setdefault("tokens_file", path.with_name(TOKENS_FILE))
     try:
-        return HttpSettings.model_validate(values)
+        settings = HttpSettings.model_validate(values)
+        wrong = tuple(_without_profile(settings, file))
+        if not wrong:
+            return settings
     except ValidationError as invalid:
         wrong = tuple(
             _wrong(str((error["loc"] or ("mode",))[0]), why_refused(error), own, chosen)
@@ -187,6 +236,13 @@ def load_http_settings(given: Mapping[str, Any], environ: Mapping[str, str]) -> 
 def variable_of(field: str) -> str:
     """Return the environment variable of a field."""
     return f"ALAYA_{field.upper()}" if field.startswith("store_") else f"ALAYA_HTTP_{field.upper()}"
+
+
+def _without_profile(settings: HttpSettings, file: ConfigFile) -> Iterator[Setting]:
+    for field in sorted(_FILE_ONLY):
+        named: dict[str, str] = getattr(settings, field)
+        for profile in sorted(set(named.values()) - set(file.profiles)):
+            yield _wrong(field, f"names the profile {profile[:60]!r}, which is not in the file", {}, {})
 
 
 def _wrong(field: str, why: str, own: Mapping[str, object], chosen: Mapping[str, object]) -> Setting:

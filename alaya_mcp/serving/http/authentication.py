@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from pydantic import SecretStr
 
@@ -20,20 +20,47 @@ Headers = Iterable[tuple[bytes, bytes]]
 """Names in lower case, with values, as ASGI has them."""
 Grant = Settings | AlayaError
 """The settings of the caller's account, or why its calls fail; lists are answered all the same."""
+CHALLENGE: Final = "WWW-Authenticate"
 
 _BAD_REQUEST, _UNAUTHORIZED = 400, 401
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What a caller may do.
+
+    Attributes:
+        grant: Whose account it uses.
+        check: Raises Refusal for the body of a request that it may not send; None if it may send all.
+    """
+
+    grant: Grant
+    check: Callable[[bytes], None] | None = None
 
 
 class Authentication(Protocol):
     """Says whose account a request may use."""
 
-    def grant(self, headers: Headers) -> Grant:
-        """Return what the caller may use.
+    async def permission(self, headers: Headers) -> Permission:
+        """Return what the caller may do.
 
         Raises:
             Refusal: nothing is answered.
         """
         ...
+
+
+def bearer_token(headers: Headers) -> str:
+    """Return the token of `Authorization: Bearer TOKEN`; empty if there is none.
+
+    Raises:
+        Refusal: the header is given more than once.
+    """
+    values = [value.decode("latin-1").strip() for name, value in headers if name == b"authorization"]
+    if len(values) > 1:
+        raise Refusal(_BAD_REQUEST, "Authorization is given more than once.")
+    scheme, _, text = (values or [""])[0].partition(" ")
+    return text.strip() if scheme.casefold() == "bearer" else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +69,10 @@ class EnvironmentAccount:
 
     settings: Grant
 
-    def grant(self, headers: Headers) -> Grant:
+    async def permission(self, headers: Headers) -> Permission:
         """Return the account's settings."""
         del headers
-        return self.settings
+        return Permission(self.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +85,15 @@ class CallersKeys:
 
     of: Callable[[SecretStr, SecretStr], Settings]
 
-    def grant(self, headers: Headers) -> Grant:
+    async def permission(self, headers: Headers) -> Permission:
         """Return the settings for the pair."""
         try:
             pair = key_pair_in(headers)
         except HeadersRefused as refused:
             raise Refusal(_BAD_REQUEST, str(refused)) from None
         if isinstance(pair, tuple):
-            return NotConfigured("key_headers_missing", known=pair)
-        return self.of(pair.access_key, pair.secret_key)
+            return Permission(NotConfigured("key_headers_missing", known=pair))
+        return Permission(self.of(pair.access_key, pair.secret_key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +108,17 @@ class IssuedTokens:
     file: TokenFile
     profile: Callable[[str, str], Grant]
 
-    def grant(self, headers: Headers) -> Grant:
+    async def permission(self, headers: Headers) -> Permission:
         """Return the settings of the token's profile."""
-        values = [value.decode("latin-1").strip() for name, value in headers if name == b"authorization"]
-        if len(values) > 1:
-            raise Refusal(_BAD_REQUEST, "Authorization is given more than once.")
-        scheme, _, text = (values or [""])[0].partition(" ")
-        if scheme.casefold() != "bearer" or not text.strip():
-            raise Refusal(_UNAUTHORIZED, "Send a token of this server's operator as Authorization: Bearer TOKEN.")
+        challenge = {CHALLENGE: "Bearer"}
+        if not (text := bearer_token(headers)):
+            needed = "Send a token of this server's operator as Authorization: Bearer TOKEN."
+            raise Refusal(_UNAUTHORIZED, needed, challenge)
         try:
-            token = self.file.holder_of(text.strip())
+            token = self.file.holder_of(text)
         except NotConfigured as unusable:
             _log.error("%s", what_happened(unusable))
-            return NotConfigured("tokens_unusable")
+            return Permission(NotConfigured("tokens_unusable"))
         if token is None:
-            raise Refusal(_UNAUTHORIZED, "The token is not known to this server, or was removed.")
-        return self.profile(token.profile, token.name)
+            raise Refusal(_UNAUTHORIZED, "The token is not known to this server, or was removed.", challenge)
+        return Permission(self.profile(token.profile, token.name))

@@ -35,10 +35,14 @@ class Refusal(Exception):
 
 
 async def answer(
-    send: Send, status: HTTPStatus | int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()
+    send: Send,
+    status: HTTPStatus | int,
+    body: bytes,
+    headers: Iterable[tuple[bytes, bytes]] = (),
+    cache: bytes = b"no-store",
 ) -> None:
-    """Send a whole answer of JSON, which nobody keeps."""
+    """Send a whole answer of JSON, which by default nobody keeps."""
     length = (b"content-length", str(len(body)).encode())
-    fixed = [_JSON, length, (b"cache-control", b"no-store")]
+    fixed = [_JSON, length, (b"cache-control", cache)]
     await send({"type": "http.response.start", "status": int(status), "headers": [*fixed, *headers]})
     await send({"type": "http.response.body", "body": body})

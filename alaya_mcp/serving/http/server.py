@@ -2,8 +2,8 @@
 
 from base64 import b64decode
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from types import TracebackType
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
 import anyio
@@ -43,7 +43,9 @@ class HttpServer:
         settings: Of the HTTP server.
         authentication: Says who calls.
         common: The settings that are the same for all callers.
-        environ: Variables that set proxies and certificate files.
+        transport: Connections for all accounts.
+        documents: JSON that anybody may read, by path.
+        beside: Runs as long as the server does.
     """
 
     def __init__(
@@ -51,13 +53,13 @@ class HttpServer:
         settings: HttpSettings,
         authentication: Authentication,
         common: Settings,
-        environ: Mapping[str, str],
+        transport: Transport,
+        documents: Mapping[str, bytes] = MappingProxyType({}),
+        beside: AbstractAsyncContextManager[object] = nullcontext(),  # noqa: B008 it holds nothing
     ) -> None:
         self._settings = settings
         is_shared = settings.mode != "environment"
-        private_hosts = frozenset(settings.allow_engine_host) if is_shared else None
         share = max(common.max_concurrency // _SHARES, 1) if is_shared else None
-        transport = Transport(Routes(environ, private_hosts=private_hosts))
         self._shared = Shared(common.max_concurrency, transport, share=share, join=joining(settings))
 
         @asynccontextmanager
@@ -75,8 +77,9 @@ class HttpServer:
             # The gate checks Host and Origin.
             transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         )
-        self._gate = Gate(application, settings, authentication)
+        self._gate = Gate(application, settings, authentication, documents)
         self._listener = Listener(self._gate, settings.host, settings.port)
+        self._beside = beside
         self._owned = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -87,6 +90,7 @@ class HttpServer:
         """
         async with AsyncExitStack() as owned:
             await owned.enter_async_context(self._mcp.session_manager.run())
+            await owned.enter_async_context(self._beside)
             await owned.enter_async_context(self._listener)
             self._owned = owned.pop_all()
         return self
@@ -151,11 +155,19 @@ def http_server(settings: HttpSettings, environ: Mapping[str, str], own: Setting
         NotConfigured: a setting that is the same for all callers is unusable.
     """
     if settings.mode == "environment" and own:
-        return HttpServer(settings, EnvironmentAccount(own), own, environ)
-    callers = CallersSettings(environ, frozenset(settings.allow_engine_host))
+        return HttpServer(settings, EnvironmentAccount(own), own, Transport(Routes(environ)))
+    hosts = frozenset(settings.allow_engine_host)
+    callers, transport = CallersSettings(environ, hosts), Transport(Routes(environ, private_hosts=hosts))
+    if settings.mode == "oauth":
+        from alaya_mcp.serving.http.oauth import AuthorizedUsers, published  # noqa: PLC0415 loads a library for JWTs
+        from alaya_mcp.serving.http.signing_keys import SigningKeys  # noqa: PLC0415 the same
+
+        keys = SigningKeys(transport, settings.oauth_issuer, settings.oauth_jwks_url, settings.oauth_algorithms)
+        users = AuthorizedUsers(settings, keys, callers.of_profile)
+        return HttpServer(settings, users, callers.common, transport, published(settings), keys)
     authentication = (
         IssuedTokens(TokenFile(settings.tokens_file), callers.of_profile)
         if settings.mode == "tokens"
         else CallersKeys(callers.of_keys)
     )
-    return HttpServer(settings, authentication, callers.common, environ)
+    return HttpServer(settings, authentication, callers.common, transport)
