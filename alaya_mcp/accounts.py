@@ -17,6 +17,7 @@ from alaya_mcp.chat.structured import SchemaChecks
 from alaya_mcp.clock import Clock
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.errors import RateLimited
+from alaya_mcp.observer import NOBODY, Observer
 from alaya_mcp.upstream.client import AlayaClient
 from alaya_mcp.upstream.deployment_lookup import DeploymentCache, DeploymentNames
 from alaya_mcp.upstream.routes import Routes
@@ -63,8 +64,14 @@ class Shared:
         self.transport = transport
         self.clock = clock
         self._generations = Generations()
-        self._resources = ChatResources(
-            Places(max_concurrency, share), SchemaChecks(), ReplyStore(now=clock.now), self._generations
+        places, replies = Places(max_concurrency, share), ReplyStore(now=clock.now)
+        self._resources = ChatResources(places, SchemaChecks(), replies, self._generations)
+        transport.observer.watch(
+            places=lambda: places.total,
+            running=lambda: places.running,
+            queued=lambda: places.queued,
+            generations=self._generations.__len__,
+            kept=lambda: replies.kept_bytes,
         )
 
     async def __aenter__(self) -> Self:
@@ -135,6 +142,7 @@ class Accounts:
         self._most = most
         self._idle_seconds = idle_seconds
         self._held: OrderedDict[str, _Held] = OrderedDict()
+        shared.transport.observer.watch(accounts=self.__len__)
 
     def __len__(self) -> int:
         return len(self._held)
@@ -180,14 +188,17 @@ class Accounts:
 
 
 @asynccontextmanager
-async def open_account(settings: Settings, environ: Mapping[str, str] = os.environ) -> AsyncGenerator[Account]:
+async def open_account(
+    settings: Settings, environ: Mapping[str, str] = os.environ, observer: Observer = NOBODY
+) -> AsyncGenerator[Account]:
     """Yield a single account, closed with the block.
 
     Args:
         settings: Its settings.
         environ: Variables that set proxies and certificate files.
+        observer: Hears of requests and chats.
     """
-    async with Shared(settings.max_concurrency, Transport(Routes(environ))) as shared:
+    async with Shared(settings.max_concurrency, Transport(Routes(environ), observer)) as shared:
         shared.transport.routes.warm_up(settings.control_plane)
         with Accounts(shared).using(settings) as account:
             yield account

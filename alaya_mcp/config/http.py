@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -48,6 +49,16 @@ def _checked_origin(text: str) -> str:
     return text.lower()
 
 
+def _with_exporter(port: int) -> int:
+    try:
+        is_there = find_spec("opentelemetry.exporter.prometheus") is not None
+    except ModuleNotFoundError:  # not even its parents are
+        is_there = False
+    if not is_there:
+        raise ValueError("needs what the extra otel installs; in the checkout: pip install '.[otel]'")
+    return port
+
+
 Host = Annotated[str, AfterValidator(_checked_host)]
 Hosts = Annotated[tuple[Host, ...], BeforeValidator(_listed)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_checked_origin)], ...], BeforeValidator(_listed)]
@@ -66,6 +77,8 @@ class HttpSettings(BaseModel):
         allow_origin: Origins of web pages that may call.
         grace_seconds: How long the server goes on after SIGTERM at most.
         tokens_file: Holds the digests of tokens; by default beside the configuration file.
+        metrics_host: The address on which Prometheus reads metrics.
+        metrics_port: The port for that; 0 takes a free one. None: there are none.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, allow_inf_nan=False, extra="forbid")
@@ -78,6 +91,8 @@ class HttpSettings(BaseModel):
     allow_origin: Origins = ()
     grace_seconds: float = Field(60, ge=1, le=3600)
     tokens_file: Path = Field(default_factory=lambda: default_config_path().with_name(TOKENS_FILE))
+    metrics_host: Host = "127.0.0.1"
+    metrics_port: Annotated[int, Field(ge=0, le=65_535), AfterValidator(_with_exporter)] | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> "HttpSettings":
