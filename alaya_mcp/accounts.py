@@ -196,7 +196,7 @@ async def open_account(
     Args:
         settings: Its settings.
         environ: Variables that set proxies and certificate files.
-        observer: Hears of requests and chats.
+        observer: Follows requests and chats.
     """
     async with Shared(settings.max_concurrency, Transport(Routes(environ), observer)) as shared:
         shared.transport.routes.warm_up(settings.control_plane)

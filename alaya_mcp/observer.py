@@ -1,7 +1,7 @@
-"""What is told about calls, requests and chats while they run, for traces and metrics.
+"""What traces and metrics are made of: calls, requests and chats, reported while they run.
 
 The classes here keep nothing, so that a server that nobody observes pays next to nothing; those in `observability` do.
-Whatever is told is a number, a code or a name from a known set: there is no field for contents, keys or a caller's
+What is reported is a number, a code or a name from a known set: there is no field for contents, keys or a caller's
 words.
 """
 
@@ -78,10 +78,10 @@ class OperationWatch(Watch):
     """Follows one message of a host."""
 
     def failed(self, code: str, rpc_code: int | None = None) -> None:
-        """Hear that its answer is an error, with this code; `rpc_code` if it is one of JSON-RPC."""
+        """Record that its answer is an error, with this code; `rpc_code` if it is one of JSON-RPC."""
 
     def truncated(self, reason: str) -> None:
-        """Hear what truncated its reply."""
+        """Record what truncated its reply."""
 
 
 class RequestWatch(Watch):
@@ -91,7 +91,7 @@ class RequestWatch(Watch):
     """For the request: the trace context."""
 
     def answered(self, status: int) -> None:
-        """Hear the status."""
+        """Record the status."""
 
 
 class ChatWatch(Watch):
@@ -102,11 +102,11 @@ class ChatWatch(Watch):
         return take
 
     def ended(self, cut: str | None) -> None:
-        """Hear that the answer has ended, and what truncated it."""
+        """Record that the answer has ended, and what truncated it."""
 
 
 class Observer:
-    """Hears of everything; this one does not listen."""
+    """Follows what happens; this one does nothing."""
 
     is_on: ClassVar[bool] = False
 

@@ -16,12 +16,16 @@ import anyio
 import httpx2
 import pytest
 from anyio.abc import Process
+from opentelemetry.metrics import NoOpMeter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import get_current_span
 
 from alaya_mcp.observability.recorder import Recorder
 from alaya_mcp.observability.requested import Requested, requested
-from alaya_mcp.observer import ChatFacts
+from alaya_mcp.observability.start import observing
+from alaya_mcp.observer import NOBODY, ChatFacts
 from tests.http_host import RAW, body_of
 from tests.otlp_receiver import Receiver, receiver
 from tests.patience import PATIENCE
@@ -221,6 +225,35 @@ def test_the_standard_variables_say_what_is_exported(environ: Mapping[str, str],
     assert requested(environ) == Requested(*wanted)
 
 
+def test_what_cannot_be_used_is_a_warning_without_its_words(caplog: pytest.LogCaptureFixture) -> None:
+    for environ in ({**ENDPOINT, GRPC: "planted"}, {**ENDPOINT, "OTEL_METRIC_EXPORT_INTERVAL": "-70707"}):
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environ.items():
+                patch.setenv(name, value)  # the exporters read the process's own
+            with observing(environ) as observer:
+                assert observer is NOBODY
+
+    protocol, interval = (record.getMessage() for record in caplog.records)
+    assert GRPC in protocol
+    assert "cannot be used" in interval
+    assert not {"planted", "70707"} & set(re.findall(r"\w+", caplog.text))
+
+
+def test_prometheus_needs_no_variable() -> None:
+    with observing({}, scraped=True) as observer:
+        assert b"process_resident_memory_bytes" in observer.exposition()
+
+
+def test_a_trace_given_twice_is_none() -> None:
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("test")
+    recorder = Recorder(tracer, NoOpMeter("test"))
+    header = (b"traceparent", META["traceparent"].encode())
+    for headers, trace in (([header], TRACE), ([header, header], None), ([(b"traceparent", b"\xff")], None)):
+        with recorder.joined(headers):
+            found = get_current_span().get_span_context()
+            assert (f"{found.trace_id:032x}" if found.is_valid else None) == trace
+
+
 @asynccontextmanager
 async def served(*arguments: str, **environ: str) -> AsyncGenerator[tuple[Process, list[str]]]:
     """An HTTP server, and the addresses of MCP and of its metrics."""
@@ -326,18 +359,23 @@ def test_the_dashboard_asks_for_metrics_that_there_are(http: Scraped) -> None:
 _NAMES = re.compile(r"\b(?:alaya_mcp|gen_ai_client|mcp_server|process)_\w+")
 
 
-async def _hanging() -> tuple[int, bool]:
+async def _hanging() -> tuple[int, bool, str]:
     async with upstream_of_all() as upstream, receiver("hang") as collector:
         environ = {**upstream.environ, **collector.environ, "OTEL_EXPORTER_OTLP_TIMEOUT": str(10 * PATIENCE)}
         async with host(**environ) as server:
             await server.initialize()
             await server.call(1, GET)
             await server.answer(1)
-            return await server.leave(), collector.process.returncode is None
+            status = await server.leave()
+            return status, collector.process.returncode is None, server.stderr.decode()
 
 
 def test_a_collector_that_never_answers_does_not_hold_up_the_end() -> None:
-    assert anyio.run(_hanging) == (0, True)
+    status, is_still_hanging, said = anyio.run(_hanging)
+
+    assert (status, is_still_hanging) == (0, True)
+    assert said.count("\n") == 1
+    assert "did not take the last traces or metrics" in said
 
 
 @pytest.fixture

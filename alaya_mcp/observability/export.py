@@ -84,18 +84,22 @@ class Exports:
         until = monotonic() + _FLUSH_SECONDS
         for thread in threads:
             thread.join(max(until - monotonic(), 0))
+        if any(thread.is_alive() for thread in threads):
+            _log.warning(
+                "The OpenTelemetry collector did not take the last traces or metrics in %.0f s.", _FLUSH_SECONDS
+            )
 
 
-class _Tale:
-    """Tells once that a collector does not take what it is sent, and once that it does again."""
+class _Delivery:
+    """Logs once that a collector does not take what it is sent, and once that it does again."""
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._is_failing = False
 
-    def heard(self, *, is_failure: bool) -> None:
+    def log(self, *, is_failure: bool) -> None:
         if is_failure and not self._is_failing:
-            _log.warning("The OpenTelemetry collector does not take %s; those of this time are lost.", self._what)
+            _log.warning("The OpenTelemetry collector does not take %s; they are lost until it does.", self._what)
         if not is_failure and self._is_failing:
             _log.warning("The OpenTelemetry collector takes %s again.", self._what)
         self._is_failing = is_failure
@@ -106,11 +110,11 @@ class _Spans(OTLPSpanExporter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._tale = _Tale("traces")
+        self._delivery = _Delivery("traces")
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         result = super().export(spans)
-        self._tale.heard(is_failure=result is SpanExportResult.FAILURE)
+        self._delivery.log(is_failure=result is SpanExportResult.FAILURE)
         return result
 
 
@@ -119,7 +123,7 @@ class _Metrics(OTLPMetricExporter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._tale = _Tale("metrics")
+        self._delivery = _Delivery("metrics")
 
     def export(
         self,
@@ -128,7 +132,7 @@ class _Metrics(OTLPMetricExporter):
         **kwargs: Any,  # noqa: ANN401 as the base has it
     ) -> MetricExportResult:
         result = super().export(metrics_data, timeout_millis, **kwargs)  # pyright: ignore[reportUnknownMemberType] # its kwargs
-        self._tale.heard(is_failure=result is MetricExportResult.FAILURE)
+        self._delivery.log(is_failure=result is MetricExportResult.FAILURE)
         return result
 
 

@@ -63,7 +63,7 @@ LEVELS: Final = {
 """Metric, unit and description by the name that `Observer.watch` takes."""
 
 FINISHES: Final = frozenset({"stop", "length", "tool_calls", "function_call", "content_filter", "abort"})
-"""The finish reasons of engines that are told; others count as other."""
+"""The finish reasons that are known; another is an engine's own words."""
 
 
 def route_of(plane: Plane, url: str) -> str:

@@ -1,4 +1,4 @@
-"""Makes spans and metrics of what an observer hears."""
+"""The observer that makes spans and metrics."""
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Begins to observe where the environment asks for it, and says why not where it cannot."""
+"""Begin to observe where the environment asks for it, and log why not where it cannot."""
 
 import logging
 from collections.abc import Generator, Mapping

@@ -1,4 +1,4 @@
-"""What the recorder hears of one message, one request or one chat becomes a span and measurements."""
+"""One message, one request or one chat, as a span and measurements."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -16,6 +16,8 @@ from alaya_mcp.observer import OTHER, ChatFacts, ChatWatch, OperationWatch, Requ
 from alaya_mcp.upstream.failures import Failure
 
 Attributes = dict[str, str | int | list[str]]
+_MEASURED: Final = 8
+"""One in so many pieces of an answer is measured: the SDK takes longer for it than reading a piece does."""
 PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 
@@ -46,8 +48,6 @@ class _Spanned(Watch):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._token:
-            detach(self._token)
         if error and not self.error:
             self.error = self._type_of(error)
         self.measure(now() - self.began)
@@ -56,6 +56,8 @@ class _Spanned(Watch):
                 self.span.set_attribute(names.ERROR, self.error)
                 self.span.set_status(StatusCode.ERROR)
             self.span.end()
+        if self._token:
+            detach(self._token)
 
     def measure(self, seconds: float) -> None:
         """Record what is known at the end."""
@@ -129,7 +131,8 @@ class SpannedChat(_Spanned, ChatWatch):
         self._labels = labels
         self._facts = facts
         self._record = record
-        self._last: float | None = None
+        self._pieces = 0
+        self._last = 0.0
 
     def timed(self, take: Take) -> Take:
         """Return a taker of deltas that also measures when they come."""
@@ -137,11 +140,12 @@ class SpannedChat(_Spanned, ChatWatch):
         def timed_take(delta: Any) -> None:  # noqa: ANN401 whatever is taken
             if any(delta):  # else it has no text, no thinking and no tool call
                 moment = now()
-                if self._last is None:
+                if self._pieces == 0:
                     waited = moment - self._facts().sent
                     self._record("gen_ai.client.operation.time_to_first_chunk", waited, self._labels)
-                else:
+                elif self._pieces % _MEASURED == 1:
                     self._record("gen_ai.client.operation.time_per_output_chunk", moment - self._last, self._labels)
+                self._pieces += 1
                 self._last = moment
             take(delta)
 

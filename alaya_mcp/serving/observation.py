@@ -1,4 +1,4 @@
-"""What an observer hears of each message of a host: names from known sets, and how it ended."""
+"""Reports each message of a host to the observer: names from known sets, and how it ended."""
 
 from typing import Any, Final, cast
 
@@ -35,10 +35,10 @@ _METHODS: Final = frozenset(
 
 
 class Observation:
-    """Tells an observer of each message; middleware of the SDK's server.
+    """Reports each message to an observer; middleware of the SDK's server.
 
     Args:
-        observer: Hears it.
+        observer: Follows it.
         tools: The names of all tools.
         prompts: The names of all prompts.
     """
@@ -49,7 +49,7 @@ class Observation:
         self._prompts = prompts
 
     async def __call__(self, ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
-        """Pass a message on, and tell how it ended."""
+        """Pass a message on, and report how it ended."""
         with self._observer.operation(self._operation(ctx)) as watch:
             try:
                 result = await call_next(ctx)
@@ -60,7 +60,7 @@ class Observation:
                 watch.failed(str(types.INVALID_PARAMS), types.INVALID_PARAMS)
                 raise
             if ctx.method == "tools/call" and isinstance(result, dict):
-                _tell(watch, result)
+                _report(watch, result)
             return result
 
     def _operation(self, context: ServerRequestContext[Any]) -> Operation:
@@ -76,8 +76,8 @@ class Observation:
         )
 
 
-def _tell(watch: OperationWatch, result: dict[str, Any]) -> None:
-    """Tell how a tool's call ended, by its result as it is sent."""
+def _report(watch: OperationWatch, result: dict[str, Any]) -> None:
+    """Report how a tool's call ended, by its result as it is sent."""
     if result.get("isError"):
         watch.failed(_code_in(result.get("_meta", {}).get(ERROR_META_KEY)) or InternalError.code)
     elif reason := result.get("structuredContent", {}).get("truncated_reason"):

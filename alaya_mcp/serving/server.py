@@ -88,7 +88,7 @@ def create_server(settings: Settings | NotConfigured, observer: Observer = NOBOD
 
     Args:
         settings: Of the account.
-        observer: Hears of what happens.
+        observer: Follows what happens.
     """
 
     @asynccontextmanager
@@ -115,7 +115,7 @@ def server_of(
         accounts: Opens them.
         instructions: For a host's model.
         scope: Who may be given a kept answer about the server; private if its instructions are one account's.
-        observer: Hears of each message, in place of the SDK's spans: those tell a caller's words and exceptions' texts.
+        observer: Follows each message, in place of the SDK's spans, which quote callers and exceptions.
     """
 
     @asynccontextmanager

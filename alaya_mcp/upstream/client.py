@@ -110,7 +110,7 @@ class AlayaClient:
 
     @property
     def observer(self) -> Observer:
-        """What hears of its requests."""
+        """What follows its requests."""
         return self._transport.observer
 
     async def deployment(self, service_id: str, deadline: Deadline) -> Deployment:

@@ -51,7 +51,7 @@ class Transport:
 
     Args:
         routes: The ways to origins.
-        observer: Hears of each request, and of what the requests are for.
+        observer: Follows each request, and what the requests are for.
     """
 
     def __init__(self, routes: Routes, observer: Observer = NOBODY) -> None:

@@ -41,7 +41,7 @@ class HttpServer:
         authentication: Says who calls.
         common: The settings that are the same for all callers.
         environ: Variables that set proxies and certificate files.
-        observer: Hears of what happens.
+        observer: Follows what happens.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ def http_server(
         settings: Of the HTTP server.
         environ: This server's environment.
         own: Its own account, for the mode `environment`.
-        observer: Hears of what happens.
+        observer: Follows what happens.
 
     Raises:
         NotConfigured: a setting that is the same for all callers is unusable.
