@@ -30,9 +30,9 @@ class Receiver:
         """What makes a server send everything to it, at its end."""
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.url, "NO_PROXY": "127.0.0.1"}
 
-    async def spans(self) -> dict[str, dict[str, Any]]:
-        """The spans by name; the last of each."""
-        return {span["name"]: span for span in (await self._read("/"))["spans"]}
+    async def spans(self) -> list[dict[str, Any]]:
+        """The spans, in the order of their ends."""
+        return (await self._read("/"))["spans"]
 
     async def metrics(self) -> dict[str, list[dict[str, Any]]]:
         """The last points of each metric: their labels, with `value`."""

@@ -46,16 +46,24 @@ class Told:
     """What a collector and an upstream got from one server.
 
     Attributes:
-        spans: By name; of several the last.
+        spans: In the order of their ends.
         metrics: Points by metric.
         raw: All bytes.
         asked: The requests upstream.
     """
 
-    spans: dict[str, dict[str, Any]]
+    spans: list[dict[str, Any]]
     metrics: dict[str, list[dict[str, Any]]]
     raw: bytes
     asked: list[Request]
+
+    def first(self, name: str) -> dict[str, Any]:
+        """The first span of that name."""
+        return next(span for span in self.spans if span["name"] == name)
+
+    def last(self, name: str) -> dict[str, Any]:
+        """The last one."""
+        return next(span for span in reversed(self.spans) if span["name"] == name)
 
 
 async def told(collector: Receiver, upstream: Upstream) -> Told:
@@ -98,6 +106,7 @@ async def over_stdio() -> Told:
         {"name": GET, "arguments": {"service_id": "planted-service"}},
         {"name": CHAT, "arguments": {"prompt": "planted prompt"}},
         {"name": CHAT, "arguments": {"prompt": "planted: fail", "model": "lora1"}},
+        {"name": CHAT, "arguments": {"prompt": "x", "model": "planted-model"}},
         {"name": "planted_tool"},
     ]
     async with upstream_of_all() as upstream, receiver() as collector:
@@ -129,29 +138,28 @@ def stdio() -> Told:
 
 
 def test_a_call_and_its_request_belong_to_the_trace_of_the_caller(stdio: Told) -> None:
-    call, request = stdio.spans[f"tools/call {GET}"], stdio.spans["GET /deployment/{serviceId}"]
+    call, request = stdio.first(f"tools/call {GET}"), stdio.first("GET /deployment/{serviceId}")
     asked = next(each for each in stdio.asked if each.path.endswith(SERVICE))
-    failed = request  # the last of that name is of the call that failed
 
-    assert stdio.spans["chat base"]["trace"] != TRACE
-    assert asked.headers["traceparent"].split("-")[1] == TRACE
+    assert (call["trace"], call["parent"], call["kind"]) == (TRACE, PARENT, SERVER)
+    assert (request["trace"], request["parent"], request["kind"]) == (TRACE, call["id"], CLIENT)
+    assert asked.headers["traceparent"] == f"00-{TRACE}-{request['id']}-01"
     assert not {"tracestate", "baggage"} & asked.headers.keys()
-    assert (call["kind"], request["kind"], call["service"]) == (SERVER, CLIENT, "alayanew-mcp")
-    assert failed["parent"] == call["id"]
-    assert (failed["http.response.status_code"], failed["error.type"]) == (404, "404")
+    assert (request["http.response.status_code"], request["server.address"]) == (200, "127.0.0.1")
+    assert call["service"] == "alayanew-mcp"
+    assert stdio.last("chat base")["trace"] != TRACE
 
 
 def test_an_error_has_its_code_and_no_words(stdio: Told) -> None:
-    call = stdio.spans[f"tools/call {GET}"]
+    call = stdio.last(f"tools/call {GET}")
 
     assert (call["error.type"], call["status"]) == ("deployment_not_found", FAILED)
-    assert stdio.spans["chat lora1"]["error.type"] == "400"
-    assert {span["description"] for span in stdio.spans.values()} == {""}
-    assert {span["events"] for span in stdio.spans.values()} == {0}
+    assert stdio.last("chat lora1")["error.type"] == "400"
+    assert {(span["description"], span["events"]) for span in stdio.spans} == {("", 0)}
 
 
 def test_a_chat_has_its_tokens_and_its_engine_the_trace(stdio: Told) -> None:
-    chat = stdio.spans["chat base"]
+    chat = stdio.last("chat base")
     asked = next(each for each in stdio.asked if b"planted prompt" in each.body)
 
     assert asked.headers["traceparent"].split("-")[1] == chat["trace"]
@@ -161,7 +169,7 @@ def test_a_chat_has_its_tokens_and_its_engine_the_trace(stdio: Told) -> None:
 
 
 def test_a_call_that_is_cancelled_is_no_success(stdio: Told) -> None:
-    call, chat = stdio.spans[f"tools/call {CHAT}"], stdio.spans["chat base-alias"]
+    call, chat = stdio.last(f"tools/call {CHAT}"), stdio.last("chat base-alias")
 
     assert (call["error.type"], call["status"]) == ("cancelled", FAILED)
     assert (chat["error.type"], chat["status"], chat["parent"]) == ("cancelled", FAILED, call["id"])
@@ -172,7 +180,10 @@ def test_what_is_measured_has_labels_of_known_sets(stdio: Told) -> None:
         (each.get("gen_ai.tool.name"), each.get("error.type"))
         for each in stdio.metrics["mcp.server.operation.duration"]
     }
-    usage = {each["gen_ai.token.type"]: each["value"] for each in stdio.metrics["gen_ai.client.token.usage"]}
+    usage = {
+        (each["gen_ai.request.model"], each["gen_ai.token.type"]): each["value"]
+        for each in stdio.metrics["gen_ai.client.token.usage"]
+    }
 
     assert calls >= {
         (GET, None),
@@ -182,7 +193,7 @@ def test_what_is_measured_has_labels_of_known_sets(stdio: Told) -> None:
         ("other", "-32602"),
         (None, "invalid_arguments"),
     }
-    assert usage == {"input": 1, "output": 1}
+    assert usage == {(model, kind): 1 for model in ("base", "other") for kind in ("input", "output")}
     assert stdio.metrics.keys() >= {
         "gen_ai.client.operation.duration",
         "gen_ai.client.operation.time_to_first_chunk",
@@ -193,8 +204,8 @@ def test_what_is_measured_has_labels_of_known_sets(stdio: Told) -> None:
 
 
 def test_nothing_of_a_caller_an_engine_or_a_key_is_in_any_byte(stdio: Told) -> None:
-    assert b"tools/call other" in stdio.raw
-    assert b"prompts/get other" in stdio.raw
+    names = {span["name"] for span in stdio.spans}
+    assert names >= {"tools/call other", "prompts/get other", "other", "chat other"}
     assert b"planted" not in stdio.raw
     assert b"deployment-apikey" not in stdio.raw
     assert SERVICE.encode() not in stdio.raw
@@ -322,7 +333,7 @@ def http() -> Scraped:
 
 
 def test_the_header_of_a_request_is_its_trace_and_its_meta_comes_first(http: Scraped) -> None:
-    of_header, of_both = http.spans[f"tools/call {CHAT}"], http.spans["tools/call list_lora_models"]
+    of_header, of_both = http.last(f"tools/call {CHAT}"), http.last("tools/call list_lora_models")
 
     assert (of_header["trace"], of_header["parent"], of_header["links"]) == (OTHER_TRACE, OTHER_PARENT, [])
     assert (of_both["trace"], of_both["parent"], of_both["links"]) == (TRACE, PARENT, [OTHER_PARENT])
@@ -330,10 +341,10 @@ def test_the_header_of_a_request_is_its_trace_and_its_meta_comes_first(http: Scr
 
 
 def test_a_reply_that_outlives_its_call_is_told_at_its_own_end(http: Scraped) -> None:
-    chat = http.spans["chat base-alias"]
+    chat = http.last("chat base-alias")
 
     assert (chat["trace"], chat["error.type"]) == (OTHER_TRACE, "server_lost")
-    assert chat["parent"] == http.spans[f"tools/call {CHAT}"]["id"]
+    assert chat["parent"] == http.last(f"tools/call {CHAT}")["id"]
 
 
 def test_the_page_for_prometheus_is_the_metrics_and_nothing_else(http: Scraped) -> None:
