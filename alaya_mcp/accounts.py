@@ -18,6 +18,7 @@ from alaya_mcp.chat.structured import SchemaChecks
 from alaya_mcp.clock import Clock
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.errors import RateLimited
+from alaya_mcp.observer import NOBODY, Observer
 from alaya_mcp.upstream.client import AlayaClient
 from alaya_mcp.upstream.deployment_lookup import DeploymentCache, DeploymentNames
 from alaya_mcp.upstream.routes import Routes
@@ -71,10 +72,15 @@ class Shared:
         self.transport = transport
         self.clock = clock
         self.generations = Generations()
-        replies = ReplyStore(now=clock.now)
+        places, replies = Places(max_concurrency, share), ReplyStore(now=clock.now)
         self._shared_replies = join(replies) if join else None
-        self._resources = ChatResources(
-            Places(max_concurrency, share), SchemaChecks(), replies, self.generations, self._shared_replies
+        self._resources = ChatResources(places, SchemaChecks(), replies, self.generations, self._shared_replies)
+        transport.observer.watch(
+            places=lambda: places.total,
+            running=lambda: places.running,
+            queued=lambda: places.queued,
+            generations=self.generations.__len__,
+            kept=lambda: replies.kept_bytes,
         )
         self._owned = AsyncExitStack()
 
@@ -145,6 +151,7 @@ class Accounts:
         self._most = most
         self._idle_seconds = idle_seconds
         self._held: OrderedDict[str, _Held] = OrderedDict()
+        shared.transport.observer.watch(accounts=self.__len__)
 
     def __len__(self) -> int:
         return len(self._held)
@@ -190,14 +197,17 @@ class Accounts:
 
 
 @asynccontextmanager
-async def open_account(settings: Settings, environ: Mapping[str, str] = os.environ) -> AsyncGenerator[Account]:
+async def open_account(
+    settings: Settings, environ: Mapping[str, str] = os.environ, observer: Observer = NOBODY
+) -> AsyncGenerator[Account]:
     """Yield a single account, closed with the block.
 
     Args:
         settings: Its settings.
         environ: Variables that set proxies and certificate files.
+        observer: Follows requests and chats.
     """
-    async with Shared(settings.max_concurrency, Transport(Routes(environ))) as shared:
+    async with Shared(settings.max_concurrency, Transport(Routes(environ), observer)) as shared:
         shared.transport.routes.warm_up(settings.control_plane)
         with Accounts(shared).using(settings) as account:
             yield account

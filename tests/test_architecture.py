@@ -27,6 +27,7 @@ SHARED = frozenset(
         "errors",
         "first_answers",
         "logs",
+        "observer",
         "origins",
         "printable",
         "progress",
@@ -44,12 +45,24 @@ ROOMS: dict[str, frozenset[str]] = {
     "chat": frozenset({"deployment", "upstream"}),
     "accounts": frozenset({"chat", "config", "upstream"}),
     "store": frozenset({"chat"}),
+    "observability": frozenset({"upstream"}),
     "serving": frozenset({"accounts", "chat", "config", "deployment", "store", "upstream"}),
     "terminal": frozenset({"accounts", "chat", "config", "deployment", "upstream"}),
     "hosts": frozenset({"config"}),
     "doctor": frozenset({"accounts", "chat", "config", "deployment", "hosts", "upstream"}),
     "cli": frozenset(
-        {"accounts", "config", "deployment", "doctor", "hosts", "sandbox", "serving", "terminal", "upstream"}
+        {
+            "accounts",
+            "config",
+            "deployment",
+            "doctor",
+            "hosts",
+            "observability",
+            "sandbox",
+            "serving",
+            "terminal",
+            "upstream",
+        }
     ),
     "sandbox": frozenset(),
 }
@@ -62,6 +75,7 @@ INNER_ROOMS: dict[str, frozenset[str]] = {
 
 MCP_ONLY_IN = ("serving.", "cli.demo")
 HTTP_ONLY_IN = ("upstream.", "chat.stream.decoder", "doctor.network", "doctor.probe", "sandbox.")
+TELEMETRY_ONLY_IN = ("observability.", "serving.server")
 RICH_ONLY_IN = ("cli.chat", "cli.demo", "doctor.report", "terminal.console", "terminal.screen", "terminal.wrapping")
 PROMPT_TOOLKIT_ONLY_IN = ("terminal.prompt",)
 
@@ -143,6 +157,7 @@ def test_each_library_is_used_where_it_belongs(path: Path) -> None:
 
     assert not libraries & {"mcp", "mcp_types"} or name_of(path).startswith(MCP_ONLY_IN)
     assert "httpx2" not in libraries or name_of(path).startswith(HTTP_ONLY_IN)
+    assert not libraries & {"opentelemetry", "prometheus_client"} or name_of(path).startswith(TELEMETRY_ONLY_IN)
     assert "rich" not in libraries or name_of(path).startswith(RICH_ONLY_IN)
     assert "prompt_toolkit" not in libraries or name_of(path).startswith(PROMPT_TOOLKIT_ONLY_IN)
 
@@ -184,8 +199,18 @@ def test_importing_one_module_does_not_load_the_others() -> None:
 def test_the_stdio_server_loads_nothing_that_it_does_not_use() -> None:
     loaded = loaded_after("import alaya_mcp.cli.serve")
 
-    others = tuple(f"alaya_mcp.{name}" for name in ("sandbox", "doctor", "hosts", "terminal"))
-    unused = (*others, "rich", "prompt_toolkit", "jsonschema", "socksio", "httpcore2", "h11")
+    others = tuple(f"alaya_mcp.{name}" for name in ("sandbox", "doctor", "hosts", "observability", "terminal"))
+    unused = (
+        *others,
+        "opentelemetry.sdk",
+        "opentelemetry.exporter",
+        "rich",
+        "prompt_toolkit",
+        "jsonschema",
+        "socksio",
+        "httpcore2",
+        "h11",
+    )
     assert not [name for name in loaded if name.startswith(unused)]
     assert not [name for name in loaded if name.startswith("alaya_mcp.cli.") and not name.endswith("serve")]
 

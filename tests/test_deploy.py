@@ -38,7 +38,6 @@ KUBERNETES: Final = DEPLOY / "kubernetes"
 FILES: Final = sorted(path for folder in (DEPLOY, KUBERNETES) for path in folder.iterdir() if path.is_file())
 OTHER_SETTINGS: Final = {
     "ALAYA_CONFIG",
-    "ALAYA_HTTP_METRICS_PORT",
 }
 """Variables that are not fields of the settings here."""
 OF_OTHERS: Final = {"HTTPRoute", "Kustomization"}
@@ -130,6 +129,7 @@ def test_the_configuration_file_is_accepted_as_the_pod_has_it() -> None:
     assert settings.mode == "tokens"
     assert not settings.is_on_loopback
     assert settings.port == PORTS["http"]
+    assert settings.metrics_host == settings.host, "Prometheus is elsewhere"
     assert settings.grace_seconds < POD["terminationGracePeriodSeconds"]
     for name in tomllib.loads((KUBERNETES / "config.toml").read_text())["profiles"].values():
         assert set(name) == {"access_key_env", "secret_key_env"}, "keys are secrets"

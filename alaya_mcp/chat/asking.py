@@ -26,6 +26,7 @@ from alaya_mcp.deployment.readiness import not_ready, readiness
 from alaya_mcp.deployment.waiting import wait_until_ready
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import UpstreamTimeout
+from alaya_mcp.observer import ChatFacts
 from alaya_mcp.progress import Notes
 from alaya_mcp.upstream.client import AlayaClient, Engine
 from alaya_mcp.upstream.deployment_lookup import DeploymentCache
@@ -209,9 +210,17 @@ class Asking:
             request.features,
             streams_usage=choice.names.engine in _STREAM_USAGE,
         )
+
+        def so_far() -> ChatFacts:
+            return ChatFacts(times.sent, decoder.reply.usage, decoder.reply.finish_reason, generation.reason)
+
         sending = self._client.chat(engine, body, deadline, partial_adapter=0 < loaded < ready, tell=tell, sent=sent)
-        async with sending as response:
-            ending = await read_answer(response, decoder, idle_seconds=self._limits.idle_seconds, on_delta=take)
+        with self._client.observer.chat(choice.known_name, engine.url, so_far) as watch:
+            async with sending as response:
+                ending = await read_answer(
+                    response, decoder, idle_seconds=self._limits.idle_seconds, on_delta=watch.timed(take)
+                )
+            watch.ended(ending.cut)
         generation.answered()
         return answered(ending)
 

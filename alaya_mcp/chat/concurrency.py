@@ -21,14 +21,24 @@ class Places:
         total: How many there are.
         share: How many one account may have, and half of how many of its chats may wait; by default it may have all,
             and any number may wait.
+
+    Attributes:
+        total: How many there are.
+        queued: How many chats wait for one.
     """
 
     def __init__(self, total: int, share: int | None = None) -> None:
-        self._free = total
+        self.total = self._free = total
         self._share = share or total
         self._most_waiting = 2 * share if share else sys.maxsize
         self._taken = Counter[str]()
         self._waiting: OrderedDict[str, deque[anyio.Event]] = OrderedDict()
+        self.queued = 0
+
+    @property
+    def running(self) -> int:
+        """How many are taken."""
+        return self.total - self._free
 
     def taken(self, account: str) -> int:
         """Return how many places an account has."""
@@ -53,6 +63,7 @@ class Places:
             raise RateLimited("places_full", count=self._share, retry_after=_RETRY_SECONDS)
         turn = anyio.Event()
         self._waiting.setdefault(account, deque()).append(turn)
+        self.queued += 1
         try:
             await turn.wait()
         except BaseException:
@@ -62,6 +73,8 @@ class Places:
                 self._waiting[account].remove(turn)
                 self._forget_if_done(account)
             raise
+        finally:
+            self.queued -= 1
 
     def give_back(self, account: str) -> None:
         """Return a place, to the next waiting chat if there is one."""

@@ -44,6 +44,11 @@ class Generation:
         self._scope = anyio.CancelScope()
         self._cut_off: Callable[[StopReason], Exchange] | None = None
 
+    @property
+    def reason(self) -> StopReason:
+        """Why it is stopped, if it is."""
+        return self._reason if self._scope.cancel_called else "server_lost"
+
     def stop(self, reason: StopReason) -> None:
         """Stop at once, and end the reply with what has come."""
         self._reason = reason
@@ -114,6 +119,9 @@ class Generations:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
 
     def start(self, generation: Generation, write: Write, end_of: EndOf, store: ReplyStore) -> None:
         """Start a generation."""

@@ -16,6 +16,7 @@ from alaya_mcp.deployment.model_names import (
 )
 from alaya_mcp.deployment.wire import Deployment
 from alaya_mcp.errors import AlayaError, ModelNotServed, UnexpectedResponse
+from alaya_mcp.observer import OTHER
 from alaya_mcp.printable import printable
 from alaya_mcp.upstream.client import AlayaClient, Engine
 from alaya_mcp.upstream.failures import Failure
@@ -42,6 +43,11 @@ class Choice:
     model: Model
     names: Names
     remarks: tuple[Remark, ...] = ()
+
+    @property
+    def known_name(self) -> str:
+        """The name that is sent, if either side reports it: another is the caller's own words."""
+        return self.model.sent if self.names.find(self.model.asked) else OTHER
 
 
 class ServedNames:

@@ -44,6 +44,11 @@ class ReplyStore:
         self._ended: dict[str, int] = {}
         """The sizes of those that have ended, the oldest first."""
 
+    @property
+    def kept_bytes(self) -> int:
+        """The size of the replies that have ended."""
+        return sum(self._ended.values())
+
     def put(self, account: str, writer: Writer, abandon_seconds: float) -> StoredReply:
         """Return a new reply."""
         reply_id = f"{self._mark}{secrets.token_urlsafe(12)}"
@@ -127,7 +132,7 @@ class ReplyStore:
 
     def _drop_oldest(self) -> None:
         """Drop the oldest until all are within the budget."""
-        while sum(self._ended.values()) > self._budget:
+        while self.kept_bytes > self._budget:
             self._drop(next(iter(self._ended)))
 
     def _drop_old(self) -> None:

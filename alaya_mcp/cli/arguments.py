@@ -166,6 +166,8 @@ def _http(add: Add) -> None:
     )
     http.add_argument("--allow-origin", action="append", metavar="ORIGIN", help="an origin of web pages that may call")
     http.add_argument("--grace-seconds", metavar="N", help="how long it goes on after SIGTERM at most, default 60")
+    http.add_argument("--metrics-port", metavar="N", help="a port on which Prometheus reads /metrics")
+    http.add_argument("--metrics-host", metavar="ADDRESS", help="the address of that port, default 127.0.0.1")
     http.add_argument("--sandbox", dest="over_sandbox", action="store_true", help="serve the embedded sandbox")
 
 

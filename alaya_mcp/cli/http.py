@@ -13,6 +13,8 @@ from alaya_mcp.config.http import PATH, HttpSettings, load_http_settings
 from alaya_mcp.config.settings import load_settings, log_format, log_level
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.logs import start_logging
+from alaya_mcp.observability.start import observing
+from alaya_mcp.observer import Observer
 from alaya_mcp.serving.http.server import HttpServer, http_server
 from alaya_mcp.terminal.error_steps import error_lines
 
@@ -29,6 +31,8 @@ _GIVEN: Final = (
     "oauth_jwks_url",
     "oauth_algorithms",
     "oauth_groups_claim",
+    "metrics_host",
+    "metrics_port",
 )
 _KUBERNETES: Final = "KUBERNETES_SERVICE_HOST"
 _LATE_CALLS_SECONDS: Final = 5.0
@@ -42,7 +46,8 @@ async def run(arguments: argparse.Namespace) -> int:
     async with AsyncExitStack() as owned:
         try:
             http = load_http_settings(given, os.environ)
-            server = await _server(http, arguments, owned)
+            observer = owned.enter_context(observing(os.environ, scraped=http.metrics_port is not None))
+            server = await _server(http, arguments, owned, observer)
         except NotConfigured as problem:
             sys.stderr.write(f"alayanew-mcp http: {error_lines(problem)}\n")
             return _WRONG_SETTINGS
@@ -54,6 +59,8 @@ async def run(arguments: argparse.Namespace) -> int:
             return _FAILED
         at = http.public_url or f"http://{_shown(http.host)}:{server.port}{PATH}"
         sys.stderr.write(f"Serving MCP at {at} (mode {http.mode}); Ctrl-C ends it.\n")
+        if server.metrics_port is not None:
+            sys.stderr.write(f"Metrics are at http://{_shown(http.metrics_host)}:{server.metrics_port}/metrics.\n")
         await stopped.wait()
         stopped.clear()
         draining = asyncio.ensure_future(server.drain(_LATE_CALLS_SECONDS if _KUBERNETES in os.environ else 0))
@@ -64,19 +71,22 @@ async def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _server(http: HttpSettings, arguments: argparse.Namespace, owned: AsyncExitStack) -> HttpServer:
+async def _server(
+    http: HttpSettings, arguments: argparse.Namespace, owned: AsyncExitStack, observer: Observer
+) -> HttpServer:
     """Return the server, not listening yet.
 
     Raises:
         NotConfigured: a setting is unusable.
     """
     if not arguments.over_sandbox:
-        return http_server(http, os.environ, load_settings(os.environ) if http.mode == "environment" else None)
+        own = load_settings(os.environ) if http.mode == "environment" else None
+        return http_server(http, os.environ, own, observer)
     from alaya_mcp.cli.embedded_sandbox import sandbox_settings  # noqa: PLC0415 loaded for --sandbox only
 
     own = await sandbox_settings(owned, arguments.sandbox_fault)
     http = http.model_copy(update={"allow_engine_host": (*http.allow_engine_host, own.control_plane.host)})
-    return http_server(http, {**os.environ, "ALAYA_BASE_URL": own.base_url}, own)
+    return http_server(http, {**os.environ, "ALAYA_BASE_URL": own.base_url}, own, observer)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from alaya_mcp.config.settings import Settings, load_settings, log_format, log_l
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.first_answers import FirstAnswers
 from alaya_mcp.logs import start_logging
+from alaya_mcp.observer import NOBODY
 from alaya_mcp.serving.errors import error_text
 from alaya_mcp.serving.server import create_server
 from alaya_mcp.serving.stdio.recording import Recording
@@ -47,6 +48,11 @@ async def run(arguments: argparse.Namespace) -> int:
     answers = opening.answers if opening else FirstAnswers(os.environ, sys.argv[1:])
     file = answers.file(str(config_path(os.environ)))  # before it is read: a change while it is must be noticed
     async with AsyncExitStack() as owned:
+        observer = NOBODY
+        if any(name.startswith("OTEL_") for name in os.environ):
+            from alaya_mcp.observability.start import observing  # noqa: PLC0415 loaded where it may be asked for only
+
+            observer = owned.enter_context(observing(os.environ))
         settings: Settings | NotConfigured
         try:
             settings = await _settings(arguments, environ, owned)
@@ -54,7 +60,7 @@ async def run(arguments: argparse.Namespace) -> int:
             _log.warning("%s", error_text(problem))
             settings = problem
         recording = Recording(answers, file, environ.names)
-        await serve_stdio(create_server(settings), recording, opening.hand_over() if opening else None)
+        await serve_stdio(create_server(settings, observer), recording, opening.hand_over() if opening else None)
     return 0
 
 

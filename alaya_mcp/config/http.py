@@ -3,6 +3,7 @@
 import ipaddress
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -89,8 +90,24 @@ def _checked_key(key: SecretStr) -> SecretStr:
     return key
 
 
+def _with(module: str, extra: str) -> AfterValidator:
+    """Return a check that what an extra installs is there."""
+
+    def checked(value: Any) -> Any:  # noqa: ANN401 of any setting
+        try:
+            is_there = find_spec(module) is not None
+        except ModuleNotFoundError:  # not even its parents are
+            is_there = False
+        if not is_there:
+            raise ValueError(f"needs what the extra {extra} installs; in the checkout: pip install '.[{extra}]'")
+        return value
+
+    return AfterValidator(checked)
+
+
 Host = Annotated[str, AfterValidator(_checked_host)]
 Hosts = Annotated[tuple[Host, ...], BeforeValidator(_listed)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
 Text = Annotated[str, Field(min_length=1, max_length=255)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_checked_origin)], ...], BeforeValidator(_listed)]
 
@@ -116,18 +133,20 @@ class HttpSettings(BaseModel):
         oauth_subjects: Profiles by subject.
         oauth_groups: Profiles by group, for subjects that have none of their own.
         oauth_groups_claim: The claim of a token that lists its subject's groups.
+        metrics_host: The address on which Prometheus reads metrics.
+        metrics_port: The port for that; 0 takes a free one. None: there are none.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, allow_inf_nan=False, extra="forbid")
 
     host: Host = "127.0.0.1"
-    port: int = Field(8000, ge=0, le=65_535)
+    port: Port = 8000
     public_url: Annotated[str, _checked_by(base_url)] | None = None
     mode: Mode = "environment"
     allow_engine_host: Hosts = ()
     allow_origin: Origins = ()
     grace_seconds: float = Field(60, ge=1, le=3600)
-    store_url: Annotated[SecretStr, AfterValidator(_checked_store)] | None = None
+    store_url: Annotated[SecretStr, AfterValidator(_checked_store), _with("redis", "store")] | None = None
     store_key: Annotated[SecretStr, AfterValidator(_checked_key)] | None = None
     tokens_file: Path = Field(default_factory=lambda: default_config_path().with_name(TOKENS_FILE))
     oauth_issuer: Annotated[str, _checked_by(_issuer)] = ""
@@ -140,6 +159,10 @@ class HttpSettings(BaseModel):
     oauth_subjects: dict[Text, Text] = Field(default_factory=dict)
     oauth_groups: dict[Text, Text] = Field(default_factory=dict)
     oauth_groups_claim: Text = "groups"
+    metrics_host: Host = "127.0.0.1"
+    metrics_port: Annotated[int, Field(ge=0, le=65_535), _with("opentelemetry.exporter.prometheus", "otel")] | None = (
+        None
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> "HttpSettings":

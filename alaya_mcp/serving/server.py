@@ -16,6 +16,7 @@ from alaya_mcp import __version__
 from alaya_mcp.accounts import Account, open_account
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.errors import InvalidArguments, NotConfigured
+from alaya_mcp.observer import NOBODY, Observer
 from alaya_mcp.printable import printable
 from alaya_mcp.serving.access import AccountSource, OneAccount
 from alaya_mcp.serving.caller import caller_of
@@ -79,11 +80,15 @@ def instructions(settings: Settings | NotConfigured, *, is_shared: bool = False)
     return "\n".join(lines)
 
 
-def create_server(settings: Settings | NotConfigured) -> Server[AccountSource]:
+def create_server(settings: Settings | NotConfigured, observer: Observer = NOBODY) -> Server[AccountSource]:
     """Return a server for one account, ready to run on any transport.
 
     With `NotConfigured` it still starts and lists its tools, and each call returns that error: a host shows an agent
     nothing about a server that does not start.
+
+    Args:
+        settings: Of the account.
+        observer: Follows what happens.
     """
 
     @asynccontextmanager
@@ -91,10 +96,10 @@ def create_server(settings: Settings | NotConfigured) -> Server[AccountSource]:
         if isinstance(settings, NotConfigured):
             yield OneAccount(settings)
             return
-        async with open_account(settings) as account:
+        async with open_account(settings, observer=observer) as account:
             yield OneAccount(account)
 
-    return server_of(one_account, instructions(settings))
+    return server_of(one_account, instructions(settings), observer=observer)
 
 
 def server_of(
@@ -102,6 +107,7 @@ def server_of(
     instructions: str,
     *,
     scope: Literal["public", "private"] = "public",
+    observer: Observer = NOBODY,
 ) -> Server[AccountSource]:
     """Return a server for the accounts that are opened with it.
 
@@ -109,6 +115,7 @@ def server_of(
         accounts: Opens them.
         instructions: For a host's model.
         scope: Who may be given a kept answer about the server; private if its instructions are one account's.
+        observer: Follows each message, in place of the SDK's spans, which quote callers and exceptions.
     """
 
     @asynccontextmanager
@@ -142,7 +149,12 @@ def server_of(
     server.add_notification_handler(
         "notifications/cancelled", types.CancelledNotificationParams, partial(_cancelled, handed)
     )
-    if isinstance(get_tracer_provider(), ProxyTracerProvider):  # OpenTelemetry is not set up
+    if observer.is_on:
+        from alaya_mcp.serving.observation import Observation  # noqa: PLC0415 loaded where somebody observes only
+
+        tools, prompts = (tool.name for tool in TOOLS), (prompt.name for prompt in PROMPTS)
+        server.middleware[:] = [Observation(observer, frozenset(tools), frozenset(prompts))]
+    elif isinstance(get_tracer_provider(), ProxyTracerProvider):  # OpenTelemetry is not set up
         server.middleware.clear()  # it holds nothing but the making of spans: a fifth of a read's time
     return server
 

@@ -26,6 +26,7 @@ from alaya_mcp.deployment.wire import (
     parse_page,
 )
 from alaya_mcp.errors import AlayaError, CredentialsRejected, UnexpectedResponse
+from alaya_mcp.observer import Observer
 from alaya_mcp.origins import Credential, Origin, UrlRefused, service_endpoint
 from alaya_mcp.upstream.error_text import is_about_stream_options
 from alaya_mcp.upstream.explain import explain_answer
@@ -106,6 +107,11 @@ class AlayaClient:
         self._clock = clock
         self._last: OrderedDict[str, tuple[bytes, Deployment]] = OrderedDict()
         self._credential = Credential.of_key_pair(self._control_plane, settings.access_key, settings.secret_key)
+
+    @property
+    def observer(self) -> Observer:
+        """What follows its requests."""
+        return self._transport.observer
 
     async def deployment(self, service_id: str, deadline: Deadline) -> Deployment:
         """Return one deployment, including its secrets.

@@ -14,6 +14,7 @@ from alaya_mcp import __version__
 from alaya_mcp.clock import now
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.error_causes import Plane
+from alaya_mcp.observer import NOBODY, Observer
 from alaya_mcp.origins import Credential, Origin
 from alaya_mcp.telemetry import UpstreamRequest, count_request, current_call
 from alaya_mcp.upstream.failures import Failure, distrust_in, kind_of
@@ -47,10 +48,15 @@ class Transport:
     """Sends requests and returns responses; an async context manager that owns its routes.
 
     There are no redirects, cookies, `.netrc` or other authentication: those are a client's, and there is none.
+
+    Args:
+        routes: The ways to origins.
+        observer: Follows each request, and what the requests are for.
     """
 
-    def __init__(self, routes: Routes) -> None:
+    def __init__(self, routes: Routes, observer: Observer = NOBODY) -> None:
         self.routes = routes
+        self.observer = observer
 
     async def __aenter__(self) -> Self:
         await self.routes.__aenter__()
@@ -88,25 +94,29 @@ class Transport:
         )
         count_request()
         began = now()
-        with _logged(plane, method, began), _as_failures(plane, proxy.source if proxy else "", origin.host):
-            extensions: dict[str, Any] = {"timeout": timeout.as_dict()}
-            if on_connected and getattr(transport, "tells_connected", False):
-                extensions["connected"] = on_connected
-            elif on_connected:
-                on_connected()
-            request = httpx2.Request(method, _parsed(url), headers=_HEADERS, json=json, extensions=extensions)
-            if credential:
-                request.headers.update(credential.headers_for(str(request.url)))
-            response = await transport.handle_async_request(request)
-        if _log.isEnabledFor(logging.DEBUG):
-            seconds = now() - began
-            _log.debug(UpstreamRequest(plane, method, seconds, status=response.status_code, call=current_call()))
-        if not _OK <= response.status_code < _MULTIPLE_CHOICES or response.status_code in _WITHOUT_BODY:
-            try:
-                failure = await _status_failure(plane, response)
-            finally:
-                await response.aclose()
-            raise failure
+        with self.observer.request(plane, method, url) as watch:
+            with _logged(plane, method, began), _as_failures(plane, proxy.source if proxy else "", origin.host):
+                extensions: dict[str, Any] = {"timeout": timeout.as_dict()}
+                if on_connected and getattr(transport, "tells_connected", False):
+                    extensions["connected"] = on_connected
+                elif on_connected:
+                    on_connected()
+                request = httpx2.Request(method, _parsed(url), headers=_HEADERS, json=json, extensions=extensions)
+                if credential:
+                    request.headers.update(credential.headers_for(str(request.url)))
+                if watch.headers:
+                    request.headers.update(watch.headers)
+                response = await transport.handle_async_request(request)
+            watch.answered(response.status_code)
+            if _log.isEnabledFor(logging.DEBUG):
+                seconds = now() - began
+                _log.debug(UpstreamRequest(plane, method, seconds, status=response.status_code, call=current_call()))
+            if not _OK <= response.status_code < _MULTIPLE_CHOICES or response.status_code in _WITHOUT_BODY:
+                try:
+                    failure = await _status_failure(plane, response)
+                finally:
+                    await response.aclose()
+                raise failure
         return response
 
     async def json_body(

@@ -17,12 +17,14 @@ from alaya_mcp.config.http import HttpSettings
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.config.tokens import TokenFile
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.errors import NotConfigured, Setting
+from alaya_mcp.observer import NOBODY, Observer
 from alaya_mcp.serving.access import AccountSource
 from alaya_mcp.serving.http.authentication import Authentication, CallersKeys, EnvironmentAccount, IssuedTokens
 from alaya_mcp.serving.http.callers import CallersAccounts
 from alaya_mcp.serving.http.gate import BODY_CAP, Gate
 from alaya_mcp.serving.http.listener import Listener
+from alaya_mcp.serving.http.metrics_page import MetricsPage
+from alaya_mcp.serving.http.trace_context import Joined
 from alaya_mcp.serving.server import instructions, server_of
 from alaya_mcp.upstream.routes import Routes
 from alaya_mcp.upstream.transport import Transport
@@ -69,7 +71,10 @@ class HttpServer:
                 yield CallersAccounts(held, lists_replies=not is_shared)
 
         self._mcp = server_of(
-            accounts, instructions(common, is_shared=is_shared), scope="public" if is_shared else "private"
+            accounts,
+            instructions(common, is_shared=is_shared),
+            scope="public" if is_shared else "private",
+            observer=transport.observer,
         )
         application = self._mcp.streamable_http_app(
             stateless_http=True,
@@ -77,8 +82,13 @@ class HttpServer:
             # The gate checks Host and Origin.
             transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         )
-        self._gate = Gate(application, settings, authentication, documents)
+        self._gate = Gate(Joined(application, transport.observer), settings, authentication, documents)
         self._listener = Listener(self._gate, settings.host, settings.port)
+        self._metrics = (
+            None
+            if settings.metrics_port is None
+            else Listener(MetricsPage(transport.observer), settings.metrics_host, settings.metrics_port)
+        )
         self._beside = beside
         self._owned = AsyncExitStack()
 
@@ -92,6 +102,8 @@ class HttpServer:
             await owned.enter_async_context(self._mcp.session_manager.run())
             await owned.enter_async_context(self._beside)
             await owned.enter_async_context(self._listener)
+            if self._metrics:
+                await owned.enter_async_context(self._metrics)
             self._owned = owned.pop_all()
         return self
 
@@ -104,6 +116,11 @@ class HttpServer:
     def port(self) -> int:
         """The port that it listens on."""
         return self._listener.port
+
+    @property
+    def metrics_port(self) -> int | None:
+        """The port on which Prometheus reads the metrics, if there is one."""
+        return self._metrics.port if self._metrics else None
 
     async def drain(self, delay: float) -> bool:
         """Let the running calls end within the grace period; return whether all did.
@@ -124,40 +141,35 @@ class HttpServer:
 
 
 def joining(settings: HttpSettings) -> Callable[[ReplyStore], SharedReplies] | None:
-    """Return what joins a server's replies to those of its group; None for a server alone.
-
-    Raises:
-        NotConfigured: the libraries are not installed.
-    """
+    """Return what joins a server's replies to those of its group; None for a server alone."""
     if not (settings.store_url and settings.store_key):
         return None
-    try:
-        from alaya_mcp.store.connection import Store  # noqa: PLC0415 an extra
-        from alaya_mcp.store.replies import StoredReplies  # noqa: PLC0415 an extra
-    except ImportError:
-        missing = Setting(
-            "ALAYA_STORE_URL", "unusable", "ALAYA_STORE_URL", "needs the extra store: pip install '.[store]'"
-        )
-        raise NotConfigured("setting_unusable", settings=(missing,)) from None
+    from alaya_mcp.store.connection import Store  # noqa: PLC0415 an extra
+    from alaya_mcp.store.replies import StoredReplies  # noqa: PLC0415 an extra
+
     url, key = settings.store_url.get_secret_value(), b64decode(settings.store_key.get_secret_value())
     return lambda replies: StoredReplies(Store(url), key, replies)
 
 
-def http_server(settings: HttpSettings, environ: Mapping[str, str], own: Settings | None) -> HttpServer:
+def http_server(
+    settings: HttpSettings, environ: Mapping[str, str], own: Settings | None, observer: Observer = NOBODY
+) -> HttpServer:
     """Return a server for the mode that the settings choose.
 
     Args:
         settings: Of the HTTP server.
         environ: This server's environment.
         own: Its own account, for the mode `environment`.
+        observer: Follows what happens.
 
     Raises:
         NotConfigured: a setting that is the same for all callers is unusable.
     """
     if settings.mode == "environment" and own:
-        return HttpServer(settings, EnvironmentAccount(own), own, Transport(Routes(environ)))
+        return HttpServer(settings, EnvironmentAccount(own), own, Transport(Routes(environ), observer))
     hosts = frozenset(settings.allow_engine_host)
-    callers, transport = CallersSettings(environ, hosts), Transport(Routes(environ, private_hosts=hosts))
+    callers = CallersSettings(environ, hosts)
+    transport = Transport(Routes(environ, private_hosts=hosts), observer)
     if settings.mode == "oauth":
         from alaya_mcp.serving.http.oauth import AuthorizedUsers, published  # noqa: PLC0415 loads a library for JWTs
         from alaya_mcp.serving.http.signing_keys import SigningKeys  # noqa: PLC0415 the same

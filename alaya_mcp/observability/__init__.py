@@ -1,0 +1,1 @@
+"""Traces and metrics by OpenTelemetry, loaded where they are asked for."""
