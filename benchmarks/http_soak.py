@@ -78,7 +78,7 @@ class Caller:
 
 
 @asynccontextmanager
-async def _server(environ: dict[str, str]) -> AsyncGenerator[tuple[int, int]]:
+async def server(environ: dict[str, str]) -> AsyncGenerator[tuple[int, int]]:
     """Yield the process id and port of a server in the mode `keys`."""
     command = ["http", "--port", "0", "--mode", "keys", "--allow-engine-host", "127.0.0.1"]
     environ = {**environ, "ALAYA_MAX_CONCURRENCY": "1024"}
@@ -179,7 +179,7 @@ class Soak:
 
 
 async def _main(calls: int) -> bool:
-    async with upstream() as environ, _server(environ) as (pid, port):
+    async with upstream() as environ, server(environ) as (pid, port):
         engine_port = int(environ["ALAYA_BASE_URL"].split(":")[2].split("/")[0])
         return await Soak(pid, port, engine_port, calls).run()
 
