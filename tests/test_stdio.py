@@ -338,4 +338,5 @@ async def test_a_cancellation_that_crosses_the_result_on_its_way_stops_the_reply
         await server.call(2, CHAT, modern=modern, read_on=read_on)
         result = (await server.answer(2))["result"]["structuredContent"]
 
-    assert (result["content"], result["truncated_reason"]) == ("text", "cancelled")
+    assert result["truncated_reason"] == "cancelled"
+    assert result["content"] in {"", "text"}, "the reply is stopped before or after its first text"
