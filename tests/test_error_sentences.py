@@ -14,7 +14,7 @@ from alaya_mcp.chat.remark import WORDS, CutKind, Kind, PlainKind, Remark, ToolK
 from alaya_mcp.error_causes import ArgumentCause, Cause, UnexpectedCause
 from alaya_mcp.error_sentences import SENTENCES, Row, what_happened
 from alaya_mcp.errors import AlayaError, Setting
-from alaya_mcp.serving.error_steps import ARGUMENTS
+from alaya_mcp.serving.error_steps import ARGUMENTS, next_step
 from alaya_mcp.serving.error_steps import STEPS as AGENTS_STEPS
 from alaya_mcp.serving.errors import error_text, told
 from alaya_mcp.serving.reply_warnings import warning
@@ -207,6 +207,15 @@ def test_an_agent_reads_of_arguments_and_tools_and_ends_with_one_thing_to_do(cau
         assert VERBS.match(last_sentence(text))
         assert text.endswith(".")
         assert not text.endswith("..")
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_a_guest_over_http_is_not_told_to_change_what_its_operator_sets(cause: Cause) -> None:
+    for error in variants(cause):
+        step = next_step(replace(error, is_guests=True))
+
+        assert not re.search(r"ALAYA_[A-Z]|_PROXY|SSL_CERT|env block|restart this server|this machine|--sandbox", step)
+        assert VERBS.match(last_sentence(step))
 
 
 @pytest.mark.parametrize("steps", [PERSONS_STEPS, STEPS_IN_A_PIPE, STEPS_OF_ONE_LINE], ids=["terminal", "pipe", "line"])

@@ -147,7 +147,8 @@ class Asking:
         """Yield one of the places for chats in flight, and whether it had to be waited for."""
         has_queued = not self._places.take_nowait(self._account)
         if has_queued:
-            notes.status("queued", "queued: as many chats as ALAYA_MAX_CONCURRENCY allows are running")
+            limit = "your share" if self._places.are_shared else "ALAYA_MAX_CONCURRENCY"
+            notes.status("queued", f"queued: as many chats as {limit} allows are running")
             with anyio.CancelScope(deadline=deadline.at) as scope:
                 await self._places.take(self._account)
             if scope.cancelled_caught:

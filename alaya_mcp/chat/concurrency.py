@@ -40,6 +40,11 @@ class Places:
         """How many are taken."""
         return self.total - self._free
 
+    @property
+    def are_shared(self) -> bool:
+        """Whether one account may have a part of them only."""
+        return self._share < self.total
+
     def taken(self, account: str) -> int:
         """Return how many places an account has."""
         return self._taken[account]

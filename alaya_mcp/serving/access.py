@@ -1,13 +1,19 @@
 """The account that a request may use, or why it may use none."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from alaya_mcp.accounts import Account
 from alaya_mcp.errors import AlayaError
 
 Access = Account | AlayaError
+
+
+def of_guest(error: AlayaError, access: Access) -> AlayaError:
+    """Return an error, marked if its reader is a guest over HTTP."""
+    is_guests = isinstance(access, Account) and access.settings.guest is not None
+    return replace(error, is_guests=True) if is_guests else error
 
 
 class AccountSource(Protocol):

@@ -21,12 +21,18 @@ _UNRESOLVED: Final = (
     "Have the user check the host name in ALAYA_BASE_URL, and this machine's DNS or proxy.",
     "Have the user check the endpoint that get_deployment shows, and this machine's DNS or proxy.",
 )
+_OPERATOR: Final = "Have the user tell this server's operator."
+_COPY_KEYS: Final = (
+    "Have the user copy both halves of the Open API Key from the Alaya NeW console into the host's entry again."
+)
+_NO_CONNECTION: Final[tuple[Cause, ...]] = ("connection_refused", "connection_timed_out", "connection_closed")
 _UNREACHED: Final = ("Check ALAYA_BASE_URL and the network, then call again.", f"{_LOOK} Then call again.")
 
 
 def next_step(error: AlayaError) -> str:
     """Return what to do, ending with one action."""
-    step = said(STEPS[error.cause], error)
+    own = _GUESTS.get(error.cause) if error.is_guests else None
+    step = said(own or STEPS[error.cause], error)
     if error.is_of_reply and error.retryable_by_default:
         return "Ask the model again, without read_on."
     return f"{step} Have the user correct the default deployment." if error.default else step
@@ -117,7 +123,7 @@ STEPS: Final[dict[Cause, Row]] = {
     "deployment_none_running": "Ask the user to start one in the Alaya NeW console.",
     "name_ambiguous": "Ask the user which is meant, and pass its id as service_id.",
     "key_pair_rejected": lambda error: (
-        "Have the user tell this server's operator."
+        _OPERATOR
         if error.source == KEYS_OF_SERVER
         else f"Copy both halves of the Open API Key from the Alaya NeW console there again, {_RESTART}"
     ),
@@ -163,14 +169,14 @@ STEPS: Final[dict[Cause, Row]] = {
     "places_full": "Wait, then call again with fewer chats at a time.",
     "key_headers_missing": "Have the user set them in the host's entry for this server: both halves of the Open API "
     "Key from the Alaya NeW console.",
-    **dict.fromkeys(("tokens_unusable", "profile_unusable"), "Have the user tell this server's operator."),
+    **dict.fromkeys(("tokens_unusable", "profile_unusable"), _OPERATOR),
     "rate_limited": "Wait, then call again with fewer calls at a time.",
     "no_answer": _by_plane(_NO_ANSWER),
     "gave_up_waiting": _by_plane(("Call again later.", "Call again; for a long answer, pass a smaller max_tokens.")),
     "answer_stalled": f"ALAYA_IDLE_SECONDS limits the silence. {_LOOK} Then call again.",
     "queued_too_long": "Call again with fewer chats at a time, or raise ALAYA_MAX_CONCURRENCY.",
     "dns_failed": _by_plane(_UNRESOLVED),
-    **dict.fromkeys(("connection_refused", "connection_timed_out", "connection_closed"), _by_plane(_UNREACHED)),
+    **dict.fromkeys(_NO_CONNECTION, _by_plane(_UNREACHED)),
     "tls_distrusted": "Check this machine's clock. If the server, or a proxy in between, has a certificate of a "
     "private authority, set SSL_CERT_FILE to a PEM file with that authority's certificate.",
     "upstream_failing": _by_plane(("Call again later.", f"{_LOOK} Then call again.")),
@@ -186,6 +192,22 @@ STEPS: Final[dict[Cause, Row]] = {
     **SAME_STEPS,
 }
 """By cause."""
+
+_GUESTS: Final[dict[Cause, Row]] = {
+    **dict.fromkeys((*get_args(SettingCause), *get_args(FileCause), "profile_unknown"), _OPERATOR),
+    **dict.fromkeys(("certificates_unusable", "proxy_unusable", "proxy_refused", "tls_distrusted", "bug"), _OPERATOR),
+    **{cause: _by_plane((_OPERATOR, _BASE[1])) for cause in get_args(UnexpectedCause) if cause not in SAME_STEPS},
+    **dict.fromkeys(_NO_CONNECTION, _by_plane((_OPERATOR, _UNREACHED[1]))),
+    "dns_failed": _by_plane((_OPERATOR, "Have the user check the endpoint that get_deployment shows.")),
+    "key_pair_rejected": lambda error: _OPERATOR if error.source == KEYS_OF_SERVER else _COPY_KEYS,
+    "background_unavailable": "Leave background out.",
+    "deployment_not_named": "Call list_deployments for all. Ask the user which deployment is meant, and pass its name "
+    "or id as service_id.",
+    **dict.fromkeys(("deployment_unknown", "name_unknown"), "Call list_deployments and pass a name or id from it."),
+    "answer_stalled": f"{_LOOK} Then call again.",
+    "queued_too_long": "Call again with fewer chats at a time.",
+}
+"""By cause, for a guest over HTTP, where what a user of an own server does is not for it to do."""
 
 ARGUMENTS: Final[dict[Cause, Row]] = {
     "arguments_unusable": lambda error: f"{error.detail}.",

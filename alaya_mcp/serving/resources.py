@@ -17,7 +17,7 @@ from alaya_mcp.deployment.spelling import checked_reference
 from alaya_mcp.deployment.views import deployment_result
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, InvalidArguments, NotConfigured
 from alaya_mcp.results import ResultModel
-from alaya_mcp.serving.access import Access
+from alaya_mcp.serving.access import Access, of_guest
 from alaya_mcp.serving.errors import error_detail, error_text
 from alaya_mcp.serving.tools.list_deployments import first_deployments
 from alaya_mcp.telemetry import logged_call
@@ -103,7 +103,7 @@ async def read_resource(account: Access, uri: str) -> types.ReadResourceResult:
             facts.outcome = error.code
             is_callers = isinstance(error, DeploymentNotFound | InvalidArguments | NotConfigured)
             code = types.INVALID_PARAMS if is_callers else types.INTERNAL_ERROR
-            message = error_text(error, _other_uris(error))
+            message = error_text(of_guest(error, account), _other_uris(error))
             raise MCPError(code=code, message=message, data={"uri": uri, **error_detail(error)}) from None
     return types.ReadResourceResult(contents=[types.TextResourceContents(uri=uri, mime_type=mime_type, text=text)])
 

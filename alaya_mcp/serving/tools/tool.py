@@ -13,7 +13,7 @@ from alaya_mcp.deployment.spelling import REFERENCE_LENGTH, checked_reference
 from alaya_mcp.errors import AlayaError, DeploymentNotFound, InternalError
 from alaya_mcp.progress import ProgressNotes
 from alaya_mcp.results import ResultModel
-from alaya_mcp.serving.access import Access
+from alaya_mcp.serving.access import Access, of_guest
 from alaya_mcp.serving.caller import Caller
 from alaya_mcp.serving.elicitation import AnswerAwaited, chosen
 from alaya_mcp.serving.errors import error_result, internal_error, invalid_arguments
@@ -149,10 +149,10 @@ class Tool(Generic[ArgumentsT]):
                 facts.outcome = error.code
                 named = (raw or {}).get("service_id") or (raw or {}).get("read_on")
                 default = account.settings.service_id if isinstance(account, Account) and not named else None
-                return error_result(_of_the_default(error, default) if default else error)
+                return error_result(of_guest(_of_the_default(error, default) if default else error, account))
             except Exception as bug:  # noqa: BLE001 the boundary: a bug costs one call, not the process
                 facts.outcome = InternalError.code
-                return error_result(internal_error(self.name, bug))
+                return error_result(of_guest(internal_error(self.name, bug), account))
             facts.service_id, facts.truncated = facts.service_id or answer.service_id, answer.truncated
             return answer.forms
 
