@@ -93,7 +93,7 @@ oauth_algorithms = ["ES256"]
         ({"public_url": None}, "--mode", "public_url"),
         ({"oauth_issuer": None}, "--mode", "oauth_issuer"),
         ({"oauth_subjects": None}, "--mode", "[http.oauth_groups]"),
-        ({"mode": None}, "mode in the table [http]", "must be oauth if oauth_issuer is set"),
+        ({"mode": None}, "ALAYA_HTTP_MODE", "must be oauth if oauth_issuer is set"),
         ({"mode": "keys"}, "--mode", "must be oauth if oauth_issuer is set"),
         ({"oauth_issuer": "http://login.example.com"}, "--oauth-issuer", "https"),
         ({"oauth_issuer": "https://login.example.com/?a=b"}, "--oauth-issuer", "query"),
@@ -101,7 +101,7 @@ oauth_algorithms = ["ES256"]
         ({"oauth_algorithms": "none"}, "--oauth-algorithms", "RS256"),
         ({"oauth_algorithms": "RS256,HS256"}, "--oauth-algorithms", "RS256"),
         ({"oauth_algorithms": ","}, "--oauth-algorithms", "at least 1"),
-        ({"oauth_subjects": {"8d3f": "suport"}}, "oauth_subjects", "'suport'"),
+        ({"oauth_subjects": {"8d3f": "suport"}}, "oauth-subjects", "'suport'"),
         ({"oauth_groups": {"": "support"}}, "oauth-groups", "at least 1"),
     ],
 )

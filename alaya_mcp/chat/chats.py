@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
+import anyio
+
 from alaya_mcp.chat.asking import Asking, Call, ChatLimits
 from alaya_mcp.chat.concurrency import Places
 from alaya_mcp.chat.exchange import Exchange
@@ -112,7 +114,7 @@ class Chats:
         try:
             reply, start = self._replies.find(self._account, uri)
         except InvalidArguments as unknown:
-            remote = await self._elsewhere(uri, unknown)
+            remote = await self._elsewhere(uri, unknown, deadline)
             _tell_deployment(remote.reply)
             follower = reading(start=remote.start)
             async with remote.followed(follower, deadline.at):
@@ -161,12 +163,16 @@ class Chats:
                 return not_stored(outcome)
             return outcome
 
-    async def _elsewhere(self, uri: str, unknown: InvalidArguments) -> RemoteReply:
+    async def _elsewhere(self, uri: str, unknown: InvalidArguments, deadline: Deadline) -> RemoteReply:
         """Return the reply of another server that a URI names."""
         if unknown.cause == "read_on_unknown" or not self._shared:
             raise unknown
-        remote = await self._shared.find(self._account, *named_in(uri))
-        if not remote:
+        remote = None
+        with anyio.CancelScope(deadline=deadline.at) as scope:
+            remote = await self._shared.find(self._account, *named_in(uri))
+        if scope.cancelled_caught:
+            raise UpstreamUnavailable("store_unavailable")
+        if remote is None:
             raise self._not_kept(unknown)
         return remote
 

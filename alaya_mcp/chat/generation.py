@@ -95,6 +95,9 @@ class Generation:
                 end = stopped(self._reason)
             else:
                 end = End(error=UpstreamUnavailable("server_stopping"))
+        except asyncio.CancelledError:  # this server ends
+            end = stopped("server_lost", "writing" if self.reply.size else "nothing")
+            raise
         except AlayaError as error:
             end = End(error=replace(error))  # without what led to it, which holds the request
         except Exception as bug:  # noqa: BLE001 raised again by each call that reads the reply

@@ -16,6 +16,8 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -60,6 +62,13 @@ def _checked_by(check: Callable[[str], str]) -> AfterValidator:
             raise ValueError(str(refusal)) from None
 
     return AfterValidator(checked)
+
+
+def _public_url(text: str) -> str:
+    url = base_url(text)
+    if not urlsplit(url).path.strip("/"):
+        raise UrlRefused(f"has no path; hosts use the whole address, such as {url}{PATH}")
+    return url
 
 
 def _issuer(text: str) -> str:
@@ -141,13 +150,13 @@ class HttpSettings(BaseModel):
 
     host: Host = "127.0.0.1"
     port: Port = 8000
-    public_url: Annotated[str, _checked_by(base_url)] | None = None
+    public_url: Annotated[str, _checked_by(_public_url)] | None = None
     mode: Mode = "environment"
     allow_engine_host: Hosts = ()
     allow_origin: Origins = ()
     grace_seconds: float = Field(60, ge=1, le=3600)
     store_url: Annotated[SecretStr, AfterValidator(_checked_store), _with("redis", "store")] | None = None
-    store_key: Annotated[SecretStr, AfterValidator(_checked_key)] | None = None
+    store_key: Annotated[SecretStr, AfterValidator(_checked_key)] | None = Field(None, validate_default=True)
     tokens_file: Path = Field(default_factory=lambda: default_config_path().with_name(TOKENS_FILE))
     oauth_issuer: Annotated[str, _checked_by(_issuer)] = ""
     oauth_jwks_url: Annotated[str, _checked_by(secure_url)] | None = None
@@ -164,10 +173,15 @@ class HttpSettings(BaseModel):
         None
     )
 
+    @field_validator("store_key")
+    @classmethod
+    def _is_with_its_store(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if key is None and info.data.get("store_url"):
+            raise ValueError("must be 32 random bytes in base64, the same at each server, since there is a store_url")
+        return key
+
     @model_validator(mode="after")
     def _fits_together(self) -> "HttpSettings":
-        if self.store_url and not self.store_key:
-            raise ValueError("needs store_key with store_url: 32 random bytes in base64, the same at each server")
         if self.mode == "oauth":
             self._has_what_oauth_needs()
         elif given := sorted(name for name in self.model_fields_set if name.startswith(_OAUTH)):
@@ -230,48 +244,52 @@ class HttpSettings(BaseModel):
         return frozenset({*own, *self.allow_origin})
 
 
+def variable_of(field: str) -> str:
+    """Return the environment variable of a field."""
+    return f"ALAYA_{field.upper()}" if field.startswith("store_") else f"ALAYA_HTTP_{field.upper()}"
+
+
+HTTP_VARIABLES: Final = {variable_of(field): field for field in HttpSettings.model_fields if field not in _FILE_ONLY}
+"""Fields by their environment variables."""
+
+
 def load_http_settings(given: Mapping[str, Any], environ: Mapping[str, str]) -> HttpSettings:
     """Return the settings: what the command line gives, then the environment, then the configuration file.
 
     Raises:
         NotConfigured: the file cannot be used, or a setting is unusable; names each.
     """
-    variables = {variable_of(field): field for field in HttpSettings.model_fields if field not in _FILE_ONLY}
-    own = {field: text for variable, field in variables.items() if (text := value_of(environ, variable))}
+    own = {field: text for variable, field in HTTP_VARIABLES.items() if (text := value_of(environ, variable))}
     text, path = config_bytes(environ), config_path(environ)
     file = parsed(text, path) if text is not None else ConfigFile()
     chosen = {field: value for field, value in given.items() if value not in (None, [])}
     values = {**file.http, **own, **chosen}
+    sources = {
+        **{field: f"{field} in the table [http]" for field in file.http},
+        **{field: variable_of(field) for field in own},
+        **{field: f"--{field.replace('_', '-')}" for field in chosen},
+    }
     values.setdefault("tokens_file", path.with_name(TOKENS_FILE))
     try:
         settings = HttpSettings.model_validate(values)
-        wrong = tuple(_without_profile(settings, file))
+        wrong = tuple(_without_profile(settings, file, sources))
         if not wrong:
             return settings
     except ValidationError as invalid:
         wrong = tuple(
-            _wrong(str((error["loc"] or ("mode",))[0]), why_refused(error), own, chosen)
+            _wrong(str((error["loc"] or ("mode",))[0]), why_refused(error), sources)
             for error in invalid.errors(include_input=False, include_url=False)
         )
     raise NotConfigured("setting_unusable", settings=wrong)
 
 
-def variable_of(field: str) -> str:
-    """Return the environment variable of a field."""
-    return f"ALAYA_{field.upper()}" if field.startswith("store_") else f"ALAYA_HTTP_{field.upper()}"
-
-
-def _without_profile(settings: HttpSettings, file: ConfigFile) -> Iterator[Setting]:
+def _without_profile(settings: HttpSettings, file: ConfigFile, sources: Mapping[str, str]) -> Iterator[Setting]:
     for field in sorted(_FILE_ONLY):
         named: dict[str, str] = getattr(settings, field)
         for profile in sorted(set(named.values()) - set(file.profiles)):
-            yield _wrong(field, f"names the profile {profile[:60]!r}, which is not in the file", {}, {})
+            yield _wrong(field, f"names the profile {profile[:60]!r}, which is not in the file", sources)
 
 
-def _wrong(field: str, why: str, own: Mapping[str, object], chosen: Mapping[str, object]) -> Setting:
+def _wrong(field: str, why: str, sources: Mapping[str, str]) -> Setting:
     variable = variable_of(field)
-    if field in chosen:
-        source = f"--{field.replace('_', '-')}"
-    else:
-        source = variable if field in own else f"{field} in the table [http]"
-    return Setting(source, "unusable", variable, why)
+    return Setting(sources.get(field, variable), "unusable", variable, why)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from alaya_mcp.config.environment import is_unexpanded, value_of
 from alaya_mcp.config.file import ConfigFile, Profile, parsed, profile_of
+from alaya_mcp.config.http import HTTP_VARIABLES
 from alaya_mcp.config.place import CONFIG_VARIABLE, PROFILE_VARIABLE, config_bytes, config_path
 from alaya_mcp.config.precedence import KEYS, Sources, Value, gather
 from alaya_mcp.config.settings import DEFAULT_BASE_URL, VARIABLES, Settings, settings_from
@@ -69,7 +70,7 @@ class Configuration:
 def read_configuration(environ: Mapping[str, str], passed: Passed = BY_SHELL) -> Configuration:
     """Check an environment, which the shell or a host passed, and the configuration file that it names."""
     about_file, file, profile = _read_file(environ)
-    known = {*VARIABLES, CONFIG_VARIABLE, PROFILE_VARIABLE}
+    known = {*VARIABLES, *HTTP_VARIABLES, CONFIG_VARIABLE, PROFILE_VARIABLE}
     if file is None:  # which variables it names is unknown, so only misspelt ones are reported
         variables = about_variables(environ, known, only_misspelt=True)
         checks = (about_file, left_out("configuration", about_file), variables)

@@ -24,7 +24,21 @@ _LATE_SECONDS: Final = 2.0
 _FIELD: Final = b"r"
 _OLDER: Final = "equal or smaller"
 """What the store says to a record whose id it has already: a first try got through, and its answer did not."""
+_OTHER_TYPE: Final = "WRONGTYPE"
 _SCHEMES: Final = {"valkey": "redis", "valkeys": "rediss"}
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of streams that records were appended to.
+
+    Attributes:
+        lost: Those that are not there any more: nothing was appended.
+        refused: Those under whose names the store has something else.
+    """
+
+    lost: frozenset[str]
+    refused: frozenset[str]
 
 
 class StoreUnavailable(Exception):
@@ -41,6 +55,7 @@ class Record:
         data: What it holds.
         replaces: The id of one that it makes needless.
         creates: Whether it may be a stream's first.
+        most: How many the stream may have, or some more; 0: any number.
     """
 
     stream: str
@@ -48,6 +63,7 @@ class Record:
     data: bytes
     replaces: str = ""
     creates: bool = True
+    most: int = 0
 
 
 class Store:
@@ -73,8 +89,8 @@ class Store:
         for client in (self._asked, self._waiting):
             await client.aclose()
 
-    async def append(self, records: Sequence[Record], seconds: float) -> frozenset[str]:
-        """Append records, keep their streams for some seconds, and return the streams that are not there any more.
+    async def append(self, records: Sequence[Record], seconds: float) -> Appended:
+        """Append records, and keep their streams for some seconds from now.
 
         Raises:
             StoreUnavailable: some may not be stored; the same may be appended again.
@@ -82,11 +98,16 @@ class Store:
         commands: list[tuple[Any, ...]] = []
         for record in records:
             only_there = () if record.creates else ("NOMKSTREAM",)
-            commands.append(("XADD", record.stream, *only_there, record.id, _FIELD, record.data))
+            trimmed = ("MAXLEN", "~", record.most) if record.most else ()
+            commands.append(("XADD", record.stream, *only_there, *trimmed, record.id, _FIELD, record.data))
         commands += [("XDEL", record.stream, record.replaces) for record in records if record.replaces]
         commands += [("EXPIRE", stream, round(seconds)) for stream in {record.stream for record in records}]
         answers = await self._answers(commands)
-        return frozenset(record.stream for record, answer in zip(records, answers, strict=False) if answer is None)
+        of = list(zip(records, answers, strict=False))
+        return Appended(
+            lost=frozenset(record.stream for record, answer in of if answer is None),
+            refused=frozenset(record.stream for record, answer in of if _is_other(answer)),
+        )
 
     async def records(self, stream: str, after: str, *, count: int, waits: bool = False) -> list[tuple[str, bytes]]:
         """Return ids and data of records after an id, at most `count`; `waits`: for a second, if there is none yet.
@@ -97,7 +118,7 @@ class Store:
         block = ("BLOCK", round(_WAIT_SECONDS * 1000)) if waits else ()
         client = self._waiting if waits else self._asked
         (answer,) = await self._answers([("XREAD", "COUNT", count, *block, "STREAMS", stream, after)], client)
-        return _read(answer[0][1]) if answer else []
+        return [] if not answer or _is_other(answer) else _read(answer[0][1])
 
     async def ends(self, stream: str) -> tuple[tuple[str, bytes], tuple[str, bytes]] | None:
         """Return the first and the last record of a stream; None if there is no such stream.
@@ -108,7 +129,9 @@ class Store:
         first, last = await self._answers(
             [("XRANGE", stream, "-", "+", "COUNT", 1), ("XREVRANGE", stream, "+", "-", "COUNT", 1)]
         )
-        return (_read(first)[0], _read(last)[0]) if first and last else None
+        if _is_other(first) or not (first and last):
+            return None
+        return _read(first)[0], _read(last)[0]
 
     async def mark(self, name: str, seconds: float) -> None:
         """Have a name exist for some seconds from now.
@@ -133,13 +156,11 @@ class Store:
             pipeline.execute_command(*command)
         try:
             answers = await pipeline.execute(raise_on_error=False)
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, ValueError, RecursionError) as error:  # the last two: it speaks something else
             self._tell(error)
             raise StoreUnavailable from None
         for answer in answers:
-            if isinstance(answer, ResponseError) and _OLDER in str(answer):
-                continue
-            if isinstance(answer, Exception):
+            if isinstance(answer, Exception) and not (_OLDER in str(answer) or _is_other(answer)):
                 self._tell(answer)
                 raise StoreUnavailable
         self._tell(None)
@@ -166,4 +187,9 @@ def _client(url: str, seconds: float) -> "redis.Redis":
 
 
 def _read(records: Any) -> list[tuple[str, bytes]]:  # noqa: ANN401 as redis-py types answers
-    return [(id_.decode(), cast("dict[bytes, bytes]", fields)[_FIELD]) for id_, fields in records]
+    """Return the ids and data of records; a record of somebody else has no data."""
+    return [(id_.decode(), cast("dict[bytes, bytes]", fields).get(_FIELD, b"")) for id_, fields in records]
+
+
+def _is_other(answer: object) -> bool:
+    return isinstance(answer, ResponseError) and str(answer).startswith(_OTHER_TYPE)

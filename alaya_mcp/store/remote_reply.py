@@ -3,12 +3,10 @@
 import asyncio
 import math
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Final
-
-import anyio
+from typing import Any, Final
 
 from alaya_mcp.chat.outcome import stopped
 from alaya_mcp.chat.replies import REPLIES, continued, id_of
@@ -26,8 +24,7 @@ _PAGE: Final = 8
 _AGAIN_SECONDS: Final = 1.0
 _MOST_MISSED: Final = 3
 """Looks, each after a second without a record, at which the writer was missed: then it is lost."""
-_LAST_SECONDS: Final = 1.0
-"""For the message that a call has ended."""
+_AGAIN_CANCELLED_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +36,14 @@ class Source:
         encryption: Decrypts them.
         times: To understand times.
         say: Sends a message to a writer.
+        start: Starts what no call waits for.
     """
 
     store: Store
     encryption: Encryption
     times: Times
     say: Callable[[str, Message], Awaitable[None]]
+    start: Callable[[Coroutine[Any, Any, None]], object]
 
 
 class StoredRemoteReply:
@@ -94,12 +93,12 @@ class StoredRemoteReply:
             act = "cancel"
             raise
         finally:
-            for task in tasks:
-                task.cancel()
-            with anyio.move_on_after(_LAST_SECONDS, shield=True):
-                await asyncio.gather(*tasks, return_exceptions=True)
-                if not self.reply.end:
-                    await self._say(act, reader)
+            self._source.start(self._leave(tasks, act, reader))  # the call does not wait for it
+
+    async def _leave(self, tasks: Iterable[asyncio.Task[None]], act: Act, reader: str) -> None:
+        await ended(tasks)
+        if not self.reply.end:
+            await self._say(act, reader)
 
     async def look(self) -> None:
         """Tell the writer that somebody was shown it."""
@@ -152,6 +151,8 @@ class StoredRemoteReply:
         elif kind == STATE:
             take_state(self.reply, data, self._source.times)
         elif kind == END:
+            if size > self.reply.size:
+                raise Unreadable  # text before it is gone
             self.reply.finish(read_end(data))
 
     def _write(self, size: int, text: bytes) -> None:
@@ -164,6 +165,15 @@ class StoredRemoteReply:
             rest = continued(new, 0)
             reply.start, new = reply.start + rest, new[rest:]
         reply.write(new.decode())
+
+
+async def ended(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended: under Python 3.11 the client of the store can lose a cancellation."""
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_AGAIN_CANCELLED_SECONDS)
 
 
 async def found(source: Source, account: str, reply_id: str, start: int) -> StoredRemoteReply | None:
@@ -183,7 +193,9 @@ async def found(source: Source, account: str, reply_id: str, start: int) -> Stor
         heading, writer = read_heading(first, source.times)
         size = int(ends[1][0].partition("-")[0])
         begin = min(start, size)
-        reply = StoredReply(account, f"{REPLIES}{reply_id}", None, 0, start=begin if last[:1] == END else start)
+        if last[:1] == END:
+            start = begin = min(max(start, read_end(last).begins), size)
+        reply = StoredReply(account, f"{REPLIES}{reply_id}", None, 0, start=start)
         reply.begin(heading)
         remote = StoredRemoteReply(source, stream, reply, writer, f"{begin}-0")
         if begin < size:

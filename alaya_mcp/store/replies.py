@@ -14,13 +14,13 @@ from alaya_mcp.chat.replies import KEPT_SECONDS, ReplyStore, id_of
 from alaya_mcp.chat.stored_reply import StoredReply
 from alaya_mcp.clock import now
 from alaya_mcp.errors import UpstreamUnavailable
-from alaya_mcp.store.connection import Record, Store, StoreUnavailable
+from alaya_mcp.store.connection import Appended, Record, Store, StoreUnavailable
 from alaya_mcp.store.control import Message, control_stream, presence
 from alaya_mcp.store.copy import Copy
 from alaya_mcp.store.encryption import Encryption, Unreadable
 from alaya_mcp.store.records import Times
 from alaya_mcp.store.remote_readers import RemoteReaders
-from alaya_mcp.store.remote_reply import Source, StoredRemoteReply, found
+from alaya_mcp.store.remote_reply import Source, StoredRemoteReply, ended, found
 
 _COPY_SECONDS: Final = 0.1
 """Between two times that what has come is copied, of all replies together."""
@@ -33,6 +33,9 @@ _LAST_SECONDS: Final = 2.0
 """For the last copies, at this server's end."""
 _BATCH_BYTES: Final = 2**20
 _MESSAGES: Final = 100
+_MOST_MESSAGES: Final = 1_000
+"""That wait; a server hears them within a second."""
+_NOTHING: Final = Appended(frozenset(), frozenset())
 
 
 class StoredReplies:
@@ -52,12 +55,12 @@ class StoredReplies:
         self._readers = RemoteReaders(replies)
         self._copies: dict[str, Copy] = {}
         self._changed = asyncio.Event()
-        self._copying = asyncio.Lock()
+        self._publishing: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         times = Times(datetime.now(UTC).timestamp() - now())
-        self._source = Source(self._store, self._encryption, times, self._say)
+        self._source = Source(self._store, self._encryption, times, self._say, self._start)
         for work in (self._tell_presence, self._listen, self._copy_changes):
             self._start(work())
         return self
@@ -65,9 +68,7 @@ class StoredReplies:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(self._tasks)
         self._readers.close()
         with anyio.move_on_after(_LAST_SECONDS, shield=True), suppress(StoreUnavailable):
             await self._copy()
@@ -83,21 +84,27 @@ class StoredReplies:
 
     async def publish(self, reply: StoredReply) -> bool:
         """Let all servers read a reply of this one from now on; return whether they can."""
-        async with self._copying:
-            if reply.is_shared:
-                return True
-            stream = self._encryption.stream(reply.account, id_of(reply))
-            copy = Copy(reply, self._writer, stream, self._encryption, self._source.times)
-            try:
-                await self._write([copy])
-            except StoreUnavailable:
-                return False
-            reply.is_shared = True
-            if not copy.is_whole:
-                self._copies[stream] = copy
-                reply.on_change = self._changed.set
-                self._changed.set()
-        return True
+        if reply.is_shared:
+            return True
+        stream = self._encryption.stream(reply.account, id_of(reply))
+        publishing = self._publishing.get(stream)
+        if publishing is None:  # it goes on if a call that waits for it is cancelled: another may wait too
+            publishing = self._publishing[stream] = self._start(self._publish(reply, stream))
+            publishing.add_done_callback(lambda _: self._publishing.pop(stream, None))
+        await asyncio.wait([publishing])
+        return reply.is_shared
+
+    async def _publish(self, reply: StoredReply, stream: str) -> None:
+        copy = Copy(reply, self._writer, stream, self._encryption, self._source.times)
+        try:
+            await self._write([copy])
+        except StoreUnavailable:
+            return
+        reply.is_shared = True
+        if not copy.is_whole:
+            self._copies[stream] = copy
+            reply.on_change = self._changed.set
+            self._changed.set()
 
     async def find(self, account: str, reply_id: str, start: int) -> StoredRemoteReply | None:
         """Return a reply of an account, to be read from a byte on; None if there is none.
@@ -137,10 +144,11 @@ class StoredReplies:
             if remote := await self.find(account, reply_id, 0):
                 await remote.cancel()
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _tell_presence(self) -> None:
         """Tell again and again that this server runs."""
@@ -150,7 +158,7 @@ class StoredReplies:
 
     async def _say(self, writer: str, message: Message) -> None:
         stream = control_stream(writer)
-        record = Record(stream, "*", self._encryption.encrypted(message.encoded(), stream))
+        record = Record(stream, "*", self._encryption.encrypted(message.encoded(), stream), most=_MOST_MESSAGES)
         await self._store.append([record], _MESSAGES_SECONDS)
 
     async def _listen(self) -> None:
@@ -179,10 +187,9 @@ class StoredReplies:
                 await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _copy(self) -> None:
-        async with self._copying:
-            await self._write(list(self._copies.values()))
-            for stream in [stream for stream, copy in self._copies.items() if copy.is_whole]:
-                del self._copies[stream]
+        await self._write(list(self._copies.values()))
+        for stream in [stream for stream, copy in self._copies.items() if copy.is_whole]:
+            del self._copies[stream]
 
     async def _write(self, copies: Sequence[Copy]) -> None:
         """Store what copies lack, many in one request.
@@ -200,9 +207,11 @@ class StoredReplies:
                 lacking = batch[-1].records()
                 records += lacking
                 size += sum(len(record.data) for record in lacking)
-            lost = await self._store.append(records, KEPT_SECONDS) if records else frozenset[str]()
+            done = await self._store.append(records, KEPT_SECONDS) if records else _NOTHING
             for copy in batch:
-                if copy.stream in lost:
+                if copy.stream in done.refused:
+                    self._copies.pop(copy.stream, None)
+                elif copy.stream in done.lost:
                     copy.lost()
                     self._changed.set()
                 else:

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from pydantic import SecretStr
 
+from alaya_mcp.config.environment import is_unexpanded
 from alaya_mcp.config.settings import Settings
 from alaya_mcp.config.tokens import TokenFile
 from alaya_mcp.error_sentences import what_happened
@@ -51,7 +52,7 @@ class Authentication(Protocol):
 
 
 def bearer_token(headers: Headers) -> str:
-    """Return the token of `Authorization: Bearer TOKEN`; empty if there is none.
+    """Return the token of `Authorization: Bearer TOKEN`; empty if there is none, or a reference that was not replaced.
 
     Raises:
         Refusal: the header is given more than once.
@@ -60,7 +61,8 @@ def bearer_token(headers: Headers) -> str:
     if len(values) > 1:
         raise Refusal(_BAD_REQUEST, "Authorization is given more than once.")
     scheme, _, text = (values or [""])[0].partition(" ")
-    return text.strip() if scheme.casefold() == "bearer" else ""
+    token = text.strip()
+    return token if scheme.casefold() == "bearer" and not is_unexpanded(token) else ""
 
 
 @dataclass(frozen=True, slots=True)

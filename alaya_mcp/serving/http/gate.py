@@ -24,6 +24,7 @@ _ALLOWED_HEADERS: Final = (
     b"x-alaya-access-key, x-alaya-secret-key"
 )
 _PREFLIGHT_SECONDS: Final = b"600"
+_LAST: Final = (b"connection", b"close")
 _DOCUMENT_CACHE: Final = b"public, max-age=3600"
 
 
@@ -95,7 +96,8 @@ class Gate:
             "headers": [header for header in headers if header[0] not in _CREDENTIALS],  # needed by nobody from here on
             "state": {**scope.get("state", {}), GRANT: permission.grant},
         }
-        await self._app(inner, receive, _Answer(send, cors).send)
+        more = cors if self.is_ready else [*cors, _LAST]  # so that a proxy does not use the connection again
+        await self._app(inner, receive, _Answer(send, more).send)
 
     def _admitted(self, path: str, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """Return the CORS headers for a request that may be handled.
@@ -204,7 +206,7 @@ def _host_in(header: str) -> str:
 
 
 class _Answer:
-    """The SDK's answer, with further headers; an error that is plain text becomes JSON like all others."""
+    """The SDK's answer, with further headers; an error that is plain text, or long, becomes one like all others."""
 
     def __init__(self, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
         self._send = send
@@ -216,14 +218,22 @@ class _Answer:
         """Send a part of the answer."""
         if message["type"] == "http.response.start":
             message = {**message, "headers": [*message.get("headers", ()), *self._headers]}
-            is_json = any(value.startswith(_JSON) for name, value in message["headers"] if name == b"content-type")
-            if message["status"] >= _BAD_REQUEST and not is_json:
+            if message["status"] >= _BAD_REQUEST:
                 self._status = message["status"]
                 return
         elif self._status:
             self._text += message.get("body", b"")
             if not message.get("more_body"):
-                refusal = Refusal(self._status, f"{self._text.decode(errors='replace')}.")
-                await answer(self._send, refusal.status, refusal.body, self._headers)
+                await answer(self._send, self._status, self._error(), self._headers)
             return
         await self._send(message)
+
+    def _error(self) -> bytes:
+        """Return the body of an error."""
+        try:
+            error = json.loads(self._text)["error"]
+            if "\n" not in error["message"]:
+                return self._text
+        except (ValueError, LookupError, TypeError):
+            return Refusal(self._status, f"{self._text.decode(errors='replace')}.").body
+        return Refusal(self._status, "The request is no message of JSON-RPC.", code=error["code"]).body

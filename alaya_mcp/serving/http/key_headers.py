@@ -55,7 +55,8 @@ def key_pair_in(headers: Iterable[tuple[bytes, bytes]]) -> KeyPair | tuple[str, 
         match = _PLAIN.fullmatch(authorization)
         if match is None:
             raise HeadersRefused(f'{AUTHORIZATION} must be "plain Credential=ACCESS_KEY,Signature=SECRET_KEY".')
-        values = {ACCESS_KEY_HEADER: match[1], SECRET_KEY_HEADER: match[2]}
+        both = {ACCESS_KEY_HEADER: match[1], SECRET_KEY_HEADER: match[2]}
+        values = {name: value for name, value in both.items() if not is_unexpanded(value)}
     if missing := tuple(name for name in (ACCESS_KEY_HEADER, SECRET_KEY_HEADER) if name not in values):
         return missing
     return KeyPair(SecretStr(values[ACCESS_KEY_HEADER]), SecretStr(values[SECRET_KEY_HEADER]))

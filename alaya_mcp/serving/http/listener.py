@@ -4,7 +4,7 @@ import asyncio
 import os
 from email.utils import formatdate
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 import anyio
 import uvicorn
@@ -15,6 +15,7 @@ from uvicorn.server import ServerState
 _KEEP_ALIVE_SECONDS: Final = 75
 """Longer than proxies keep idle connections (60 s), which do not send a POST again on one that is being closed."""
 _LOOK_SECONDS: Final = 0.05
+_IDLE_SECONDS: Final = 2.0
 
 
 class Listener:
@@ -79,17 +80,30 @@ class Listener:
             await asyncio.gather(*self._state.tasks, return_exceptions=True)
 
     def close(self) -> None:
-        """Stop listening, close the idle connections, and the others once their answers are sent."""
+        """Stop listening, and close the connections under way once their answers are sent."""
         self._server.close()
         for connection in list(self._state.connections):
-            connection.shutdown()
+            cycle = cast("HttpToolsProtocol", connection).cycle
+            if cycle and not cycle.response_complete:
+                connection.shutdown()
 
     async def finished(self, seconds: float) -> bool:
-        """Wait until all answers are sent, so long at most; return whether they are."""
+        """Wait until all answers are sent, so long at most; return whether they are.
+
+        Idle connections are closed a little later than `close`: a proxy may be sending a request on one, which it does
+        not send again elsewhere.
+        """
         with anyio.move_on_after(seconds):
-            while self._state.connections or self._state.tasks:  # noqa: ASYNC110 uvicorn tells nobody
-                await asyncio.sleep(_LOOK_SECONDS)
+            with anyio.move_on_after(_IDLE_SECONDS):
+                await self._none_left()
+            for connection in list(self._state.connections):
+                connection.shutdown()
+            await self._none_left()
         return not (self._state.connections or self._state.tasks)
+
+    async def _none_left(self) -> None:
+        while self._state.connections or self._state.tasks:  # noqa: ASYNC110 uvicorn tells nobody
+            await asyncio.sleep(_LOOK_SECONDS)
 
     def _tell_date(self) -> None:
         """Keep the Date header, each second."""

@@ -20,17 +20,19 @@ class Refusal(Exception):
         status: Of HTTP.
         message: For the caller, as a sentence.
         headers: Further ones of the answer.
+        code: Of JSON-RPC.
     """
 
     status: int
     message: str
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    code: int = INVALID_REQUEST
 
     @property
     def body(self) -> bytes:
         """The answer's body."""
         return json.dumps(
-            {"jsonrpc": "2.0", "id": None, "error": {"code": INVALID_REQUEST, "message": self.message}}
+            {"jsonrpc": "2.0", "id": None, "error": {"code": self.code, "message": self.message}}
         ).encode()
 
 

@@ -98,13 +98,19 @@ class HttpServer:
         Raises:
             OSError: the port is taken, or the address is not this machine's.
         """
+        taken: OSError | None = None
         async with AsyncExitStack() as owned:
             await owned.enter_async_context(self._mcp.session_manager.run())
             await owned.enter_async_context(self._beside)
-            await owned.enter_async_context(self._listener)
-            if self._metrics:
-                await owned.enter_async_context(self._metrics)
-            self._owned = owned.pop_all()
+            try:
+                await owned.enter_async_context(self._listener)
+                if self._metrics:
+                    await owned.enter_async_context(self._metrics)
+                self._owned = owned.pop_all()
+            except OSError as error:
+                taken = error  # raised below: the SDK's task group would wrap it
+        if taken:
+            raise taken
         return self
 
     async def __aexit__(
