@@ -113,4 +113,4 @@ async def test_the_process_ends_well_after_a_signal(number: signal.Signals) -> N
                 await process.wait()
 
     assert listed.status_code == 200
-    assert said == b""
+    assert re.fullmatch(rb"Stopping within 60 s; .*\n", said)

@@ -58,10 +58,11 @@ async def run(arguments: argparse.Namespace) -> int:
             sys.stderr.write(f"alayanew-mcp http: cannot listen on {error.strerror}\n")
             return _FAILED
         at = http.public_url or f"http://{_shown(http.host)}:{server.port}{PATH}"
-        sys.stderr.write(f"Serving MCP at {at} (mode {http.mode}); Ctrl-C ends it.\n")
+        sys.stderr.write(f"Serving MCP at {at} (mode {http.mode}{_shared(http)}); Ctrl-C ends it.\n")
         if server.metrics_port is not None:
             sys.stderr.write(f"Metrics are at http://{_shown(http.metrics_host)}:{server.metrics_port}/metrics.\n")
         await stopped.wait()
+        sys.stderr.write(f"Stopping within {http.grace_seconds:g} s; Ctrl-C again ends at once.\n")
         stopped.clear()
         draining = asyncio.ensure_future(server.drain(_LATE_CALLS_SECONDS if _KUBERNETES in os.environ else 0))
         again = asyncio.ensure_future(stopped.wait())
@@ -103,6 +104,10 @@ def _signals() -> Generator[asyncio.Event]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+def _shared(http: HttpSettings) -> str:
+    return ", replies shared with other servers" if http.store_url else ""
 
 
 def _shown(host: str) -> str:

@@ -201,6 +201,7 @@ _GUESTS: Final[dict[Cause, Row]] = {
     "dns_failed": _by_plane((_OPERATOR, "Have the user check the endpoint that get_deployment shows.")),
     "key_pair_rejected": lambda error: _OPERATOR if error.source == KEYS_OF_SERVER else _COPY_KEYS,
     "background_unavailable": "Leave background out.",
+    "service_url_refused": "If it is right, have the user tell this server's operator, who can allow its host.",
     "deployment_not_named": "Call list_deployments for all. Ask the user which deployment is meant, and pass its name "
     "or id as service_id.",
     **dict.fromkeys(("deployment_unknown", "name_unknown"), "Call list_deployments and pass a name or id from it."),

@@ -12,10 +12,14 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from alaya_mcp.clock import now
+
 _KEEP_ALIVE_SECONDS: Final = 75
 """Longer than proxies keep idle connections (60 s), which do not send a POST again on one that is being closed."""
 _LOOK_SECONDS: Final = 0.05
-_IDLE_SECONDS: Final = 2.0
+_IDLE_SECONDS: Final = 1.0
+_TURNS: Final = 3
+"""Of the event loop, in which it takes the connections that wait at the port: closing that resets them."""
 
 
 class Listener:
@@ -79,31 +83,28 @@ class Listener:
                 task.cancel()
             await asyncio.gather(*self._state.tasks, return_exceptions=True)
 
-    def close(self) -> None:
-        """Stop listening, and close the connections under way once their answers are sent."""
+    async def close(self) -> None:
+        """Stop listening; open connections go on."""
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         self._server.close()
-        for connection in list(self._state.connections):
-            cycle = cast("HttpToolsProtocol", connection).cycle
-            if cycle and not cycle.response_complete:
-                connection.shutdown()
 
     async def finished(self, seconds: float) -> bool:
-        """Wait until all answers are sent, so long at most; return whether they are.
+        """Wait until all answers are sent and all connections closed, so long at most; return whether they are.
 
-        Idle connections are closed a little later than `close`: a proxy may be sending a request on one, which it does
-        not send again elsewhere.
+        A connection is closed once it has been idle for a while, not after its answer: where the answer did not
+        announce that, a proxy sends the next request on it, and not again elsewhere.
         """
+        idle: dict[HttpToolsProtocol, float] = {}
         with anyio.move_on_after(seconds):
-            with anyio.move_on_after(_IDLE_SECONDS):
-                await self._none_left()
-            for connection in list(self._state.connections):
-                connection.shutdown()
-            await self._none_left()
+            while self._state.connections or self._state.tasks:
+                for connection in cast("list[HttpToolsProtocol]", list(self._state.connections)):
+                    if connection.cycle and not connection.cycle.response_complete:
+                        idle.pop(connection, None)
+                    elif now() - idle.setdefault(connection, now()) >= _IDLE_SECONDS:
+                        connection.shutdown()
+                await asyncio.sleep(_LOOK_SECONDS)  # uvicorn tells nobody
         return not (self._state.connections or self._state.tasks)
-
-    async def _none_left(self) -> None:
-        while self._state.connections or self._state.tasks:  # noqa: ASYNC110 uvicorn tells nobody
-            await asyncio.sleep(_LOOK_SECONDS)
 
     def _tell_date(self) -> None:
         """Keep the Date header, each second."""

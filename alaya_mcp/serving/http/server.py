@@ -136,7 +136,7 @@ class HttpServer:
         """
         self._gate.is_ready = False
         await anyio.sleep(delay)
-        self._listener.close()
+        await self._listener.close()
         until = Deadline.after(max(self._settings.grace_seconds - _LAST_SECONDS - delay, 0))
         is_done = await self._listener.finished(until.remaining())
         if self._settings.store_url:  # callers of other servers read on what is written here
