@@ -161,6 +161,7 @@ async def test_health_and_readiness_need_nobody_and_no_host() -> None:
         ({"headers": {"origin": "http://[::1"}}, 403, "--allow-origin"),
         ({"json": None, "content": b"x" * (BODY_CAP + 1)}, 413, "24 MiB"),
         ({"headers": {"content-type": "text/plain"}}, 400, "Content-Type"),
+        ({"json": {}}, 400, "no message of JSON-RPC"),
     ],
 )
 async def test_what_is_no_call_is_refused_in_json(options: dict[str, Any], status: int, words: str) -> None:
@@ -280,6 +281,15 @@ async def test_a_header_that_the_host_did_not_fill_is_missing(empty: str) -> Non
         refused = await host.call_tool("list_deployments", {})
 
     assert "without X-Alaya-Access-Key." in text_of(refused)
+
+
+async def test_alayas_own_scheme_that_the_host_did_not_fill_is_missing_too() -> None:
+    headers = {"Authorization": "plain Credential=${env:ALAYA_ACCESS_KEY},Signature=${env:ALAYA_SECRET_KEY}"}
+    async with Upstream() as upstream, serving(upstream, KEYED) as server, client_of(server, headers=headers) as host:
+        refused = await host.call_tool("list_deployments", {})
+
+    assert "without X-Alaya-Access-Key and X-Alaya-Secret-Key." in text_of(refused)
+    assert not upstream.requests
 
 
 async def test_a_pair_that_alaya_refuses_is_no_http_error_and_is_not_tried_again_at_once() -> None:

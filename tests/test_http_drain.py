@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from tests.calls import CHAT, ERAS, Era, content_of
-from tests.http_host import RAW, asked, body_of, client_of, http_settings, serving
+from tests.http_host import RAW, asked, body_of, client_of, http_settings, serving, url_of
 from tests.patience import PATIENCE
 from tests.upstream import Exchange, Request, Upstream, text_chunk
 
@@ -114,3 +114,30 @@ async def test_the_process_ends_well_after_a_signal(number: signal.Signals) -> N
 
     assert listed.status_code == 200
     assert re.fullmatch(rb"Stopping within 60 s; .*\n", said)
+
+
+async def test_a_connection_that_a_proxy_keeps_is_answered_once_more_and_then_closed() -> None:
+    last = None
+    async with Upstream() as upstream, serving(upstream) as server, httpx2.AsyncClient(timeout=PATIENCE) as proxy:
+
+        async def ask() -> httpx2.Response:
+            return await proxy.post(url_of(server), headers=RAW, json=body_of("tools/list"))
+
+        before = await ask()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(server.drain, 0)
+            await anyio.wait_all_tasks_blocked()
+            last = await ask()
+            with pytest.raises(httpx2.ConnectError):
+                await ask()
+
+    assert before.headers["connection"] == "keep-alive"
+    assert last
+    assert (last.status_code, last.headers["connection"]) == (200, "close")
+
+
+async def test_a_port_that_is_taken_is_one_error() -> None:
+    async with Upstream() as upstream, serving(upstream) as server:
+        with pytest.raises(OSError, match=f":{server.port}: "):
+            async with serving(upstream, http_settings(port=server.port)):
+                pass

@@ -29,6 +29,19 @@ def test_a_variable_lists_by_commas() -> None:
     assert settings.origins == {"https://a.example", "https://b.example"}
 
 
+KEY = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+
+def test_a_store_is_set_by_its_own_variables_and_told_to_nobody() -> None:
+    environ = {"ALAYA_STORE_URL": "valkeys://user:planted@127.0.0.1:6379", "ALAYA_STORE_KEY": KEY}
+    settings = load_http_settings({}, environ)
+
+    assert settings.store_url is not None
+    assert settings.store_url.get_secret_value() == environ["ALAYA_STORE_URL"]
+    assert "planted" not in repr(settings)
+    assert KEY not in repr(settings)
+
+
 @pytest.mark.parametrize(
     ("given", "source", "words"),
     [
@@ -42,6 +55,11 @@ def test_a_variable_lists_by_commas() -> None:
         ({"public_url": "http://mcp.example.com/mcp"}, "--public-url", "https"),
         ({"allow_origin": ["mcp.example.com"]}, "--allow-origin", "origin such as"),
         ({"grace_seconds": "0"}, "--grace-seconds", "at least 1"),
+        ({"public_url": "https://mcp.example.com"}, "--public-url", "has no path"),
+        ({"store_url": "valkey://127.0.0.1"}, "ALAYA_STORE_KEY", "32 random bytes"),
+        ({"store_url": "http://127.0.0.1", "store_key": KEY}, "", "valkey://"),
+        ({"store_url": "valkey://127.0.0.1", "store_key": "c2hvcnQ="}, "", "32 random bytes"),
+        ({"store_url": "valkey://127.0.0.1", "store_key": "?"}, "", "32 random bytes"),
     ],
 )
 def test_what_cannot_be_used_is_named_with_its_reason(given: dict[str, Any], source: str, words: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.calls import CHAT, ERAS, Era, content_of, error_of
 from tests.http_host import KEYS, client_of, http_settings, serving
 from tests.server_group import Told, begun, call, group, part, says_all, server_of
-from tests.upstream import Exchange, Request, Upstream
+from tests.upstream import DONE, Exchange, Request, Upstream, text_chunk
 from tests.valkey import Valkey, needs_valkey
 
 pytestmark = [pytest.mark.anyio, needs_valkey]
@@ -247,3 +247,62 @@ async def test_within_its_grace_a_server_ends_what_is_read_at_another() -> None:
         async with client_of(second, headers=KEYS) as there:
             found = await part(there, read_on)
     assert (found["content"], found["finish_reason"]) == ("a", "stop")
+
+
+async def test_records_of_somebody_else_are_passed_over() -> None:
+    engine, other = Told(), Told()
+    async with Upstream(chat=engine) as upstream, group(upstream) as (store, (first, second)):
+        read_on = await begun(first)
+        await part(second, read_on, seconds=1)
+        for stream in await store.ask("KEYS", "alaya:control:*"):
+            await store.ask("XADD", stream, "*", "x", "y")
+        (taken,) = await store.ask("KEYS", "alaya:reply:*")
+        await store.ask("DEL", taken)
+        await store.ask("SET", taken, "x")
+        engine.say("a")
+        here = await part(first, read_on, seconds=1)
+        there = await second.call_tool(CHAT, {"read_on": read_on})
+
+        upstream.chat = other
+        read_on = await begun(first)
+        heard = anyio.Event()
+
+        async def keep(progress: float, total: float | None, message: str | None) -> None:
+            del progress, total
+            if message == "b":
+                heard.set()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: second.call_tool(CHAT, {"read_on": read_on}, progress_callback=keep))
+            other.say("b")
+            await heard.wait()
+            tasks.cancel_scope.cancel()
+        await other.left.wait()
+    assert here["content"] == "a"
+    assert error_of(there)["code"] == "invalid_arguments"
+
+
+async def test_a_reply_of_which_the_store_has_lost_a_part_is_not_told_as_whole() -> None:
+    text = "x" * 100_000
+    async with Upstream(chat=says_all(text)) as upstream, group(upstream) as (store, (first, second)):
+        uri = str((await call(first, prompt="x"))["read_on"]).partition("?")[0]
+        (stream,) = await store.ask("KEYS", "alaya:reply:*")
+        await store.ask("XDEL", stream, "100000-0", "98304-0")
+        lost = await second.call_tool(CHAT, {"read_on": f"{uri}?from=65536"})
+    assert error_of(lost)["code"] == "invalid_arguments"
+
+
+async def test_thinking_that_its_end_shows_is_left_out_at_another_server_too() -> None:
+    async def thinks(_: Request, exchange: Exchange) -> None:
+        thoughts = [text_chunk("a secret thought. " * 100) for _ in range(200)]
+        await exchange.events(*thoughts, text_chunk("\n</think>\n\n"), text_chunk("The answer."))
+        await exchange.event(text_chunk(finish_reason="stop"))
+        await exchange.event(DONE)
+
+    async with Upstream(chat=thinks) as upstream, group(upstream) as (_, (first, second)):
+        beginning = f"{(await begun(first)).partition('?')[0]}?from=0"
+        here = await part(first, beginning)
+        while "read_on" in here:
+            here = await part(first, beginning)
+        there = await part(second, beginning)
+    assert there["content"].strip() == here["content"].strip() == "The answer."

@@ -76,6 +76,11 @@ class Valkey:
         with anyio.CancelScope(shield=True), anyio.fail_after(PATIENCE):
             await self._process.wait()
 
+    async def ask(self, *command: object) -> Any:  # noqa: ANN401 whatever is answered
+        """One command, as somebody sends it who can reach the store and has no key."""
+        async with redis.Redis(port=self.port) as client:
+            return await _asked(client, *command)
+
     async def dump(self) -> bytes:
         """All that it holds, names and values."""
         found: list[bytes] = []

@@ -217,7 +217,9 @@ class _Answer:
     async def send(self, message: Message) -> None:
         """Send a part of the answer."""
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), *self._headers]}
+            ours = {name for name, _ in self._headers}
+            others = [header for header in message.get("headers", ()) if header[0] not in ours]
+            message = {**message, "headers": [*others, *self._headers]}
             if message["status"] >= _BAD_REQUEST:
                 self._status = message["status"]
                 return
