@@ -2,10 +2,12 @@
 
 import base64
 from contextlib import AsyncExitStack
+from typing import Any
 
 import anyio
 import mcp_types as types
 import pytest
+from mcp import Client
 
 from tests.calls import CHAT, ERAS, Era, content_of, error_of
 from tests.http_host import KEYS, client_of, http_settings, serving
@@ -292,6 +294,13 @@ async def test_a_reply_of_which_the_store_has_lost_a_part_is_not_told_as_whole()
     assert error_of(lost)["code"] == "invalid_arguments"
 
 
+async def whole(client: Client, beginning: str) -> dict[str, Any]:
+    """The first part once the reply has ended, also for this client's server."""
+    while "read_on" in (found := await part(client, beginning)):
+        pass
+    return found
+
+
 async def test_thinking_that_its_end_shows_is_left_out_at_another_server_too() -> None:
     async def thinks(_: Request, exchange: Exchange) -> None:
         thoughts = [text_chunk("a secret thought. " * 100) for _ in range(200)]
@@ -301,8 +310,5 @@ async def test_thinking_that_its_end_shows_is_left_out_at_another_server_too() -
 
     async with Upstream(chat=thinks) as upstream, group(upstream) as (_, (first, second)):
         beginning = f"{(await begun(first)).partition('?')[0]}?from=0"
-        here = await part(first, beginning)
-        while "read_on" in here:
-            here = await part(first, beginning)
-        there = await part(second, beginning)
+        here, there = [await whole(client, beginning) for client in (first, second)]
     assert there["content"].strip() == here["content"].strip() == "The answer."
