@@ -1,7 +1,6 @@
 """What the doctor tells of hosts' files, and checking with what a host passes on."""
 
 import json
-import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,10 @@ def entry(desk: Desk, **other: object) -> dict[str, Any]:
     return {"command": str(desk.command), "args": [], "env": dict(KEYS), **other}
 
 
+def without_account(desk: Desk) -> dict[str, Any]:
+    return {"command": str(desk.command), "args": ["--sandbox"]}
+
+
 def write(desk: Desk, place: str, found: dict[str, Any], key: str = "mcpServers") -> Path:
     path = desk.write(place, {key: {"alaya": found}})
     path.chmod(0o600)
@@ -42,11 +45,11 @@ def test_a_machine_without_hosts_files_has_nothing_to_look_at(desk: Desk) -> Non
     (check,) = about_host_files(desk.machine, None, has_profile=False)
 
     assert (check.level, check.verdict) == ("skipped", "no_host_file")
-    assert "Claude Desktop, Claude Code, VS Code, Cursor" in check.found
+    assert "Claude Desktop, Claude Code, VS Code, Cursor, Codex, Gemini CLI" in check.found
 
 
 def test_each_file_that_is_there_is_told(desk: Desk) -> None:
-    path = write(desk, FILE, entry(desk))
+    path = write(desk, FILE, without_account(desk))
     other = desk.write(".claude.json", {"mcpServers": {"another": {"command": "x"}}})
     checks = about_host_files(desk.machine, None, has_profile=False)
 
@@ -65,6 +68,7 @@ def test_each_finding_is_a_check_of_its_own_with_its_next_step(desk: Desk) -> No
     assert [(check.level, check.verdict) for check in checks] == [
         ("warning", "relative_command"),
         ("failed", "unexpanded_variable"),
+        ("warning", "keys_in_file"),
     ]
     assert all(check.next_step for check in checks)
     assert {(fact.name, fact.value) for fact in checks[0].facts} == {("host", "cursor"), ("path", f"{path}")}
@@ -217,29 +221,8 @@ async def test_beside_another_server_of_our_name_the_entry_that_is_ours_is_the_o
 
 
 @pytest.mark.anyio
-async def test_keys_that_another_server_of_our_name_exposes_are_told_all_the_same(desk: Desk) -> None:
-    sandbox = {"command": str(desk.command), "args": ["--sandbox"]}
-    shared = desk.machine.directory / FILE
-    shared.parent.mkdir()
-    shared.write_text(json.dumps({"mcpServers": {"alaya": entry(desk, command="/bin/true"), "mine": sandbox}}))
-    ours, (level, found) = await of_host(desk, CURSOR)
-    (check,) = about_host_files(desk.machine, CURSOR, has_profile=False)
-
-    assert ours == ("skipped", "Cursor's entry mine starts the embedded sandbox, which needs no account")
-    assert (level, "the key itself is in a file that is shared" in found) == ("failed", True)
-    assert check.next_step.startswith("Remove them from that entry.")
-    if os.name == "posix":
-        own = desk.write(FILE, shared.read_text())
-        own.chmod(0o644)
-        shared.unlink()
-        assert [check.verdict for check in about_host_files(desk.machine, CURSOR, has_profile=False)] == [
-            "readable_by_others"
-        ]
-
-
-@pytest.mark.anyio
 async def test_a_project_that_gives_our_name_to_another_server_hides_ours(desk: Desk) -> None:
-    write(desk, FILE, entry(desk))
+    write(desk, FILE, without_account(desk))
     shared = desk.machine.directory / FILE
     shared.parent.mkdir()
     shared.write_text(json.dumps({"mcpServers": {"alaya": {"command": "other"}}}))
@@ -251,7 +234,7 @@ async def test_a_project_that_gives_our_name_to_another_server_hides_ours(desk: 
 
 @pytest.mark.anyio
 async def test_an_entry_for_another_folder_is_told_as_that(desk: Desk) -> None:
-    local = {"projects": {"/src/p": {"mcpServers": {"alaya": entry(desk)}}}}
+    local = {"projects": {"/src/p": {"mcpServers": {"alaya": without_account(desk)}}}}
     path = desk.write(".claude.json", local)
     path.chmod(0o600)
     (alone,) = about_host_files(desk.machine, None, has_profile=False)
@@ -341,4 +324,4 @@ async def test_a_host_without_keys_is_not_told_to_ask_for_that_host(desk: Desk) 
 
     step = examined.check("configuration").next_step
     assert "doctor --host" not in step
-    assert "`alayanew-mcp install cursor`" in step
+    assert "`alayanew-mcp login`" in step

@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from alaya_mcp.cli import arguments
-from alaya_mcp.hosts.catalogue import HOSTS, VSCODE, project_file, user_file, user_files
+from alaya_mcp.hosts.catalogue import HOSTS, VSCODE, project_file
 from alaya_mcp.hosts.changes import unfit
 from alaya_mcp.hosts.documents import read_document
+from alaya_mcp.hosts.places import user_file, user_files
 from tests.host_machine import desk_in, posix_only
+
+PLACE_OF_CLINE = ".cline/data/settings/cline_mcp_settings.json"
 
 
 @pytest.mark.parametrize(
@@ -24,6 +27,12 @@ from tests.host_machine import desk_in, posix_only
         ("darwin", "vscode", "Library/Application Support/Code/User/mcp.json"),
         ("win32", "vscode", "AppData/Roaming/Code/User/mcp.json"),
         ("darwin", "cursor", ".cursor/mcp.json"),
+        ("win32", "codex", ".codex/config.toml"),
+        ("darwin", "gemini", ".gemini/settings.json"),
+        ("linux", "qwen", ".qwen/settings.json"),
+        ("win32", "copilot", ".copilot/mcp-config.json"),
+        ("darwin", "opencode", ".config/opencode/opencode.json"),
+        ("linux", "cline", ".cline/data/settings/cline_mcp_settings.json"),
     ],
 )
 def test_each_host_has_its_file_on_each_platform(tmp_path: Path, platform: str, host: str, place: str) -> None:
@@ -38,9 +47,28 @@ def test_variables_move_the_files(tmp_path: Path) -> None:
 
     assert user_file(HOSTS["vscode"], desk.machine) == tmp_path / "xdg/Code/User/mcp.json"
     assert user_file(HOSTS["claude-code"], desk.machine) == tmp_path / "claude/.claude.json"
+    assert user_file(HOSTS["opencode"], desk.machine) == tmp_path / "xdg/opencode/opencode.json"
+    desk.environ |= {"CODEX_HOME": f"{tmp_path}/codex", "COPILOT_HOME": f"{tmp_path}/copilot"}
+    assert user_file(HOSTS["codex"], desk.machine) == tmp_path / "codex/config.toml"
+    assert user_file(HOSTS["copilot"], desk.machine) == tmp_path / "copilot/mcp-config.json"
     desk.platform = "win32"
     desk.environ["APPDATA"] = f"{tmp_path}/roaming"
     assert user_file(HOSTS["vscode"], desk.machine) == tmp_path / "roaming/Code/User/mcp.json"
+
+
+def test_of_two_places_the_one_that_is_there_counts(tmp_path: Path) -> None:
+    desk = desk_in(tmp_path)
+    extension = ".config/Code/User/globalStorage/saoudrizwan.claude-dev"
+    (desk.machine.home / extension).mkdir(parents=True)
+    commented = desk.write(".config/opencode/opencode.jsonc", "{}")
+
+    assert user_file(HOSTS["opencode"], desk.machine) == commented
+    place = f"{extension}/settings/cline_mcp_settings.json"
+    assert user_file(HOSTS["cline"], desk.machine) == desk.machine.home / place
+    (desk.machine.home / ".cline/data").mkdir(parents=True)
+    assert user_file(HOSTS["cline"], desk.machine) == desk.machine.home / PLACE_OF_CLINE
+    both = desk.write(".config/opencode/opencode.json", "{}")
+    assert user_file(HOSTS["opencode"], desk.machine) == both
 
 
 def test_claude_desktop_as_a_windows_package_has_a_folder_of_its_own(tmp_path: Path) -> None:
@@ -68,6 +96,12 @@ def test_project_files_are_in_the_project() -> None:
         "claude-code": Path("p/.mcp.json"),
         "vscode": Path("p/.vscode/mcp.json"),
         "cursor": Path("p/.cursor/mcp.json"),
+        "codex": Path("p/.codex/config.toml"),
+        "gemini": Path("p/.gemini/settings.json"),
+        "qwen": Path("p/.qwen/settings.json"),
+        "copilot": None,
+        "opencode": Path("p/opencode.json"),
+        "cline": None,
     }
 
 
@@ -146,7 +180,7 @@ def test_a_pipe_or_a_loop_of_links_is_no_file_and_does_not_block(tmp_path: Path)
         ('{"servers": []}', 'has a "servers" that is not an object'),
         ('{"servers": null}', 'has a "servers" that is not an object'),
         ('{"inputs": {}}', 'has an "inputs" that is not an array'),
-        ('{"servers": {},}', "has comments or trailing commas, which would be lost"),
+        ('{"servers": {},}', None),
         ("{", "is not valid JSON: expecting property name enclosed in double quotes at line 1, column 2"),
         ('{"servers": {}, "inputs": []}', None),
         ("", None),

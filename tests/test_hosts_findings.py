@@ -10,7 +10,7 @@ from alaya_mcp.hosts.catalogue import HOSTS, Host, Machine
 from alaya_mcp.hosts.entries import launcher
 from alaya_mcp.hosts.files import environment_of, server_of
 from alaya_mcp.hosts.findings import Finding, host_findings
-from tests.host_machine import KEYS, SECRET, STRANGER, Desk, desk_in, posix_only
+from tests.host_machine import KEYS, SECRET, STRANGER, Desk, desk_in
 
 DESKTOP = ".config/Claude/claude_desktop_config.json"
 VSCODE = ".config/Code/User/mcp.json"
@@ -25,14 +25,14 @@ def desk(tmp_path: Path) -> Desk:
 
 def entry(desk: Desk, **other: object) -> dict[str, Any]:
     """One that works."""
-    return {"command": str(desk.command), "args": [], "env": dict(KEYS), **other}
+    return {"command": str(desk.command), "args": [], **other}
 
 
 def told(desk: Desk, place: str, found: dict[str, Any], **others: object) -> list[Finding]:
-    """The findings of a file with one entry, closed to others."""
+    """The findings of a file with one entry, where somebody has logged in."""
     key = "servers" if place == VSCODE else "mcpServers"
-    desk.write(place, {key: {"alaya": found}, **others}).chmod(0o600)
-    return host_findings(desk.machine)
+    desk.write(place, {key: {"alaya": found}, **others})
+    return host_findings(desk.machine, has_profile=True)
 
 
 def problems(findings: list[Finding]) -> list[tuple[str, str]]:
@@ -54,24 +54,23 @@ def test_an_entry_that_works_is_not_mentioned(desk: Desk, place: str) -> None:
 @pytest.mark.parametrize(
     ("place", "found", "problem", "severity"),
     [
-        (DESKTOP, {"env": {**KEYS, "ALAYA_SECRET_KEY": "${ALAYA_SECRET_KEY}"}}, "unexpanded_variable", "error"),
-        (DESKTOP, {"env": {**KEYS, "ALAYA_TIMEOUT_SECONDS": "a ${env:X} b"}}, "unexpanded_variable", "error"),
-        (CODE, {"env": {**KEYS, "ALAYA_SECRET_KEY": "${UNSET}"}}, "unexpanded_variable", "warning"),
-        (CODE, {"env": {**KEYS, "ALAYA_SECRET_KEY": "${env:PATH}"}}, "unexpanded_variable", "error"),
-        (VSCODE, {"env": {**KEYS, "ALAYA_SECRET_KEY": "${ALAYA_SECRET_KEY}"}}, "unexpanded_variable", "error"),
-        (VSCODE, {"env": {**KEYS, "ALAYA_SECRET_KEY": "${input:nobody-asks}"}}, "unexpanded_variable", "error"),
-        (VSCODE, {"env": {**KEYS, "ALAYA_SECRET_KEY": "${env:UNSET}"}}, "unexpanded_variable", "warning"),
-        (CURSOR, {"env": {**KEYS, "ALAYA_SECRET_KEY": "${input:alaya}"}}, "unexpanded_variable", "error"),
-        (CURSOR, {"env": {**KEYS, "ALAYA_SECRET_KEY": "${env:UNSET}"}}, "unexpanded_variable", "warning"),
+        (DESKTOP, {"env": {"ALAYA_SERVICE_ID": "${ALAYA_SECRET_KEY}"}}, "unexpanded_variable", "error"),
+        (DESKTOP, {"env": {"ALAYA_TIMEOUT_SECONDS": "a ${env:X} b"}}, "unexpanded_variable", "error"),
+        (CODE, {"env": {"ALAYA_SERVICE_ID": "${UNSET}"}}, "unexpanded_variable", "warning"),
+        (CODE, {"env": {"ALAYA_SERVICE_ID": "${env:PATH}"}}, "unexpanded_variable", "error"),
+        (VSCODE, {"env": {"ALAYA_SERVICE_ID": "${ALAYA_SECRET_KEY}"}}, "unexpanded_variable", "error"),
+        (VSCODE, {"env": {"ALAYA_SERVICE_ID": "${input:nobody-asks}"}}, "unexpanded_variable", "error"),
+        (VSCODE, {"env": {"ALAYA_SERVICE_ID": "${env:UNSET}"}}, "unexpanded_variable", "warning"),
+        (CURSOR, {"env": {"ALAYA_SERVICE_ID": "${input:alaya}"}}, "unexpanded_variable", "error"),
+        (CURSOR, {"env": {"ALAYA_SERVICE_ID": "${env:UNSET}"}}, "unexpanded_variable", "warning"),
         (DESKTOP, {"command": "alayanew-mcp"}, "relative_command", "warning"),
         (VSCODE, {"command": ".venv/bin/alayanew-mcp"}, "relative_command", "warning"),
         (CODE, {"command": "/nowhere/alayanew-mcp"}, "command_missing", "error"),
         (DESKTOP, {"command": "/"}, "command_missing", "error"),
-        (DESKTOP, {"env": {}}, "keys_missing", "error"),
-        (DESKTOP, {"env": {**KEYS, "ALAYA_ACCESS_KEY": ""}}, "keys_missing", "error"),
-        (DESKTOP, {"env": {"ALAYA_ACCESS_KEY": "a", "ALAYA_PROFILE": "work"}}, "keys_missing", "error"),
-        (DESKTOP, {"env": {**KEYS, "ALAYA_ACCESS_KEY": "your access key"}}, "placeholder_key", "error"),
-        (CODE, {"env": {**KEYS, "ALAYA_SECRET_KEY": "<SECRET KEY>"}}, "placeholder_key", "error"),
+        (CURSOR, {"env": {"ALAYA_ACCESS_KEY": "${env:PATH}", "ALAYA_SECRET_KEY": ""}}, "keys_missing", "error"),
+        (CURSOR, {"env": {"ALAYA_ACCESS_KEY": "${env:PATH}", "ALAYA_PROFILE": "work"}}, "keys_missing", "error"),
+        (DESKTOP, {"env": KEYS}, "keys_in_file", "warning"),
+        (CODE, {"env": {"ALAYA_ACCESS_KEY": "${PATH}", "ALAYA_SECRET_KEY": "sk"}}, "keys_in_file", "warning"),
         (CODE, {"command": "uvx", "args": [STRANGER]}, "strangers_package", "error"),
         (DESKTOP, {"command": "uvx", "args": [f"{STRANGER}@0.1.0"]}, "strangers_package", "error"),
         (DESKTOP, {"command": "uvx", "args": ["--from", "Alaya_MCP", "x"]}, "strangers_package", "error"),
@@ -97,7 +96,7 @@ def test_each_fault_is_told_by_its_own_name(
     ("place", "step"), [(VSCODE, "Add an input with that id"), (CURSOR, "Write the value itself.")]
 )
 def test_an_input_that_there_is_not_is_to_be_added_where_the_host_has_inputs(desk: Desk, place: str, step: str) -> None:
-    (finding,) = told(desk, place, entry(desk, env={**KEYS, "ALAYA_SECRET_KEY": "${input:sk}"}))
+    (finding,) = told(desk, place, entry(desk, env={"ALAYA_SERVICE_ID": "${input:sk}"}))
 
     assert finding.next_step.startswith(step)
 
@@ -105,8 +104,8 @@ def test_an_input_that_there_is_not_is_to_be_added_where_the_host_has_inputs(des
 @pytest.mark.parametrize(
     ("place", "env", "others"),
     [
-        (CODE, {"ALAYA_ACCESS_KEY": "${PATH}", "ALAYA_SECRET_KEY": "${UNSET:-x}"}, {}),
-        (CURSOR, {"ALAYA_ACCESS_KEY": "${env:PATH}", "ALAYA_SECRET_KEY": "s", "X": "${userHome}"}, {}),
+        (CODE, {"ALAYA_ACCESS_KEY": "${PATH}", "ALAYA_SECRET_KEY": "${PATH}", "X": "${UNSET:-x}"}, {}),
+        (CURSOR, {"ALAYA_ACCESS_KEY": "${env:PATH}", "ALAYA_SECRET_KEY": "${env:PATH}", "X": "${userHome}"}, {}),
         (
             VSCODE,
             {"ALAYA_ACCESS_KEY": "${env:PATH}", "ALAYA_SECRET_KEY": "${input:sk}", "X": "${workspaceFolder}"},
@@ -142,9 +141,9 @@ def test_references_that_a_host_replaces_are_not_mentioned(
         ),
         ({"command": "/K=planted/alayanew-mcp"}, "command_missing", "the command does not exist"),
         ({"command": "/nowhere/my venv/x"}, "command_missing", "the command '/nowhere/my venv/x' does not exist"),
-        ({"env": {**KEYS, "ALAYA_ACCESS_KEY": "${AK-planted-1}"}}, "unexpanded_variable", "holds ${...}, which"),
-        ({"env": {**KEYS, "X": "${env:AK planted}"}}, "unexpanded_variable", "holds ${...}, which"),
-        ({"env": {**KEYS, "X": "${env:MY_KEY}"}}, "unexpanded_variable", "holds ${env:MY_KEY}, which"),
+        ({"env": {"ALAYA_SERVICE_ID": "${AK-planted-1}"}}, "unexpanded_variable", "holds ${...}, which"),
+        ({"env": {"X": "${env:AK planted}"}}, "unexpanded_variable", "holds ${...}, which"),
+        ({"env": {"X": "${env:MY_KEY}"}}, "unexpanded_variable", "holds ${env:MY_KEY}, which"),
     ],
 )
 def test_what_may_be_a_secret_is_not_quoted(desk: Desk, found: dict[str, Any], problem: str, named: str) -> None:
@@ -156,7 +155,7 @@ def test_what_may_be_a_secret_is_not_quoted(desk: Desk, found: dict[str, Any], p
 
 
 def test_a_variable_that_may_be_a_secret_is_not_quoted(desk: Desk) -> None:
-    (finding,) = told(desk, VSCODE, entry(desk, env={**KEYS, "X": "${env:AK-planted-1}"}))
+    (finding,) = told(desk, VSCODE, entry(desk, env={"X": "${env:AK-planted-1}"}))
 
     assert "X refers to ${...}, but what it names is not set in this shell." in finding.message
     assert "planted" not in repr(finding)
@@ -164,18 +163,21 @@ def test_a_variable_that_may_be_a_secret_is_not_quoted(desk: Desk) -> None:
 
 @pytest.mark.parametrize("key", [f"{SECRET}${{X}}", f"${{PATH:-{SECRET}}}", f"${{{SECRET}}}"])
 def test_a_key_beside_or_inside_a_reference_is_a_literal_one(desk: Desk, key: str) -> None:
-    path = desk.machine.directory / ".mcp.json"
-    env = {"ALAYA_ACCESS_KEY": "${PATH}", "ALAYA_SECRET_KEY": key}
-    path.write_text(json.dumps({"mcpServers": {"alaya": entry(desk, env=env)}}))
+    findings = told(desk, CODE, entry(desk, env={"ALAYA_ACCESS_KEY": "${PATH}", "ALAYA_SECRET_KEY": key}))
 
-    findings = host_findings(desk.machine)
-
-    assert ("keys_in_project_file", "error") in problems(findings)
+    assert ("keys_in_file", "warning") in problems(findings)
     assert SECRET not in repr(findings)
 
 
+@pytest.mark.parametrize("key", ["your access key", "<SECRET KEY>"])
+def test_a_placeholder_is_told_as_one(desk: Desk, key: str) -> None:
+    findings = told(desk, DESKTOP, entry(desk, env={**KEYS, "ALAYA_ACCESS_KEY": key}))
+
+    assert problems(findings) == [("placeholder_key", "error"), ("keys_in_file", "warning")]
+
+
 def test_the_default_of_a_reference_is_not_quoted(desk: Desk) -> None:
-    findings = told(desk, DESKTOP, entry(desk, env={**KEYS, "ALAYA_SECRET_KEY": f"${{X:-{SECRET}}}"}))
+    findings = told(desk, DESKTOP, entry(desk, env={"ALAYA_SERVICE_ID": f"${{X:-{SECRET}}}"}))
 
     assert problems(findings) == [("unexpanded_variable", "error")]
     assert SECRET not in repr(findings)
@@ -193,9 +195,14 @@ def test_our_own_module_and_folders_of_that_name_are_no_strangers(desk: Desk, pr
 
 def test_keys_that_the_shell_of_claude_code_has_are_a_warning_only(desk: Desk) -> None:
     desk.environ |= KEYS
+    desk.write(CODE, {"mcpServers": {"alaya": entry(desk)}})
+    desk.write(CURSOR, {"mcpServers": {"alaya": entry(desk)}})
 
-    assert problems(told(desk, CODE, entry(desk, env={}))) == [("keys_missing", "warning")]
-    assert problems(told(desk, CURSOR, entry(desk, env={})))[-1] == ("keys_missing", "error")
+    findings = {finding.host: finding for finding in host_findings(desk.machine)}
+
+    assert problems([findings["claude-code"]]) == [("keys_missing", "warning")]
+    assert problems([findings["cursor"]]) == [("keys_missing", "error")]
+    assert findings["cursor"].next_step == "Run `alayanew-mcp login`."
 
 
 def test_a_profile_of_our_own_file_does_for_both_keys(desk: Desk) -> None:
@@ -205,30 +212,14 @@ def test_a_profile_of_our_own_file_does_for_both_keys(desk: Desk) -> None:
     assert host_findings(desk.machine, has_profile=True) == []
 
 
-@posix_only
-def test_keys_that_others_can_read_are_told(desk: Desk) -> None:
-    path = desk.write(DESKTOP, {"mcpServers": {"alaya": entry(desk)}})
-    path.chmod(0o644)
-    (finding,) = host_findings(desk.machine)
-    path.chmod(0o640)
-    (for_the_group,) = host_findings(desk.machine)
-    desk.write(DESKTOP, {"mcpServers": {"alaya": entry(desk, args=["--sandbox"], env={})}})
+def test_keys_in_a_file_are_told_with_the_way_out(desk: Desk) -> None:
+    (finding,) = told(desk, DESKTOP, entry(desk, env=KEYS))
 
-    assert (finding.problem, for_the_group.problem) == ("readable_by_others", "readable_by_others")
-    assert finding.next_step == f"Run `chmod 600 {path}`."
-    assert host_findings(desk.machine) == []
-
-
-def test_keys_in_a_projects_file_are_told_and_references_are_not(desk: Desk) -> None:
-    shared = desk.machine.directory / ".mcp.json"
-    shared.write_text(json.dumps({"mcpServers": {"alaya": entry(desk)}}))
-    (finding,) = host_findings(desk.machine)
-    desk.environ |= KEYS
-    references = {name: f"${{{name}}}" for name in KEYS}
-    shared.write_text(json.dumps({"mcpServers": {"alaya": entry(desk, env=references)}}))
-
-    assert (finding.problem, finding.severity, finding.path) == ("keys_in_project_file", "error", shared)
-    assert host_findings(desk.machine) == []
+    assert f"the key itself is in {desk.machine.home / DESKTOP}" in finding.message
+    assert finding.next_step == (
+        "`alayanew-mcp login` keeps it in one place; then `alayanew-mcp install claude-desktop` takes it out."
+    )
+    assert SECRET not in repr(finding)
 
 
 @pytest.mark.parametrize("content", ["{", '{"mcpServers": []}', "[]"])
@@ -261,10 +252,11 @@ def test_only_our_entries_are_looked_at_and_by_whatever_name(desk: Desk) -> None
         "alaya": {"command": "something"},
         "odd": ["alaya_mcp"],
         "odder": {"command": ["alaya_mcp"], "args": {"alaya_mcp": 1}, "env": ["alaya_mcp"]},
+        "oddest": {"command": {"alaya_mcp": 1}, "args": {"alaya_mcp": 1}, "env": ["alaya_mcp"]},
     }
     desk.write(CURSOR, {"mcpServers": servers})
 
-    assert {finding.server for finding in host_findings(desk.machine)} == {"mine", "alaya"}
+    assert {finding.server for finding in host_findings(desk.machine)} == {"mine", "alaya", "odder"}
 
 
 def test_entries_for_one_project_in_claude_codes_own_file_are_found(desk: Desk) -> None:
@@ -314,11 +306,11 @@ def test_the_nearer_entry_is_the_one_that_a_host_uses(desk: Desk) -> None:
     host = HOSTS["claude-code"]
 
     def named(value: str) -> dict[str, Any]:
-        return {"mcpServers": {"mine": entry(desk), "alaya": entry(desk, env={"N": value})}}
+        return {"mcpServers": {"mine": entry(desk, env={"M": "m"}), "alaya": entry(desk, env={"N": value})}}
 
     desk.write(CODE, named("user"))
     assert passes(desk, host) == {"N": "user"}
-    assert passes(desk, host, "mine") == KEYS
+    assert passes(desk, host, "mine") == {"M": "m"}
     (desk.machine.directory / ".mcp.json").write_text(json.dumps(named("project")))
     assert passes(desk, host) == {"N": "project"}
     elsewhere = {"/elsewhere": named("other"), str(desk.machine.directory): named("local")}
@@ -343,6 +335,6 @@ def test_a_byte_order_mark_is_told(desk: Desk, place: str, severity: str) -> Non
     path = desk.root / "home" / place
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
 
-    (finding,) = host_findings(desk.machine)
+    (finding,) = host_findings(desk.machine, has_profile=True)
     assert (finding.problem, finding.severity) == ("file_has_byte_order_mark", severity)
     assert "alayanew-mcp install" in finding.next_step

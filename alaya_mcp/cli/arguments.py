@@ -30,18 +30,34 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     for parser in (top, *commands.values()):
         parser.given = arguments
     found, unknown = top.parse_known_args(arguments)
-    commands.get(found.command, top).refuse_unknown(unknown)
+    command = commands.get(found.command, top)
+    command.refuse_unknown(unknown)
     if found.sandbox_fault and (not found.sandbox or found.command not in {"serve", "http"}):
         top.error("--fault needs --sandbox without a command, or the command sandbox")
-    if found.command == "doctor" and found.url is None and found.header:
-        commands["doctor"].error("--header needs --url")
-    if found.command == "doctor" and found.url is not None and found.host:
-        commands["doctor"].error("--host and --url exclude each other")
+    if wrong := _contradiction(found):
+        command.error(wrong)
     if found.sandbox and found.command != "serve":
         if not hasattr(found, "over_sandbox"):
             top.error(f"{found.command} takes no --sandbox; chat, install and the server do")
         found.over_sandbox = True
     return found
+
+
+def _contradiction(found: argparse.Namespace) -> str | None:
+    """Return why the options of a command do not go together, None if they do."""
+    match found.command:
+        case "doctor" if found.url is None and found.header:
+            return "--header needs --url"
+        case "doctor" if found.url is not None and found.host:
+            return "--host and --url exclude each other"
+        case "install" | "uninstall" if found.all and (found.host or found.project):
+            return "--all excludes HOST and --project"
+        case "install" | "uninstall" if found.project and not found.host:
+            return "--project needs HOST"
+        case "install" if found.url and not found.print:
+            return "--url needs --print"
+        case _:
+            return None
 
 
 def parsers() -> tuple[Parser, dict[str, Parser]]:
@@ -189,30 +205,41 @@ def _token(add: Add) -> None:
 def _install(add: Add) -> None:
     install = add(
         "install",
-        help="add the server to an MCP host's configuration",
-        description="Add this server to a host's configuration file, after showing what changes. The rest of the file "
-        "stays as it is, and a backup is made. Keys come from ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY, or are asked for; "
-        "they are written into your own files only, never into a project's.",
+        help="add the server to MCP hosts",
+        description="Add this server to a host's configuration file, after showing the entry. The rest of the file "
+        "stays as it is, comments too, and a backup is made. Entries hold no keys: the server finds those that "
+        "`alayanew-mcp login` keeps. Without HOST, each host that is found here is offered.",
     )
     install.set_defaults(command="install")
-    _changes_a_host(install)
+    _changes_hosts(install)
     install.add_argument(
         "--sandbox", dest="over_sandbox", action="store_true", help="install it over the embedded sandbox, without keys"
     )
+    install.add_argument(
+        "--env-keys",
+        action="store_true",
+        help="refer to ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY in the host's environment; VS Code asks for the keys",
+    )
+    install.add_argument(
+        "--print", action="store_true", help="print the entry and change nothing; without HOST, for any other host"
+    )
+    install.add_argument("--url", metavar="URL", help="with --print: the entry of the HTTP server at this address")
 
 
 def _uninstall(add: Add) -> None:
     uninstall = add(
         "uninstall",
-        help="remove the server from an MCP host's configuration",
-        description="Remove this server from a host's configuration file, after showing what changes.",
+        help="remove the server from MCP hosts",
+        description="Remove this server from a host's configuration file. A file that nobody changed since the install "
+        "is put back byte for byte. Without HOST, each host that has the server is offered.",
     )
     uninstall.set_defaults(command="uninstall")
-    _changes_a_host(uninstall)
+    _changes_hosts(uninstall)
 
 
-def _changes_a_host(command: argparse.ArgumentParser) -> None:
-    command.add_argument("host", type=str.casefold, choices=HOSTS, metavar="HOST", help=", ".join(HOSTS))
+def _changes_hosts(command: argparse.ArgumentParser) -> None:
+    command.add_argument("host", nargs="?", type=str.casefold, choices=HOSTS, metavar="HOST", help=", ".join(HOSTS))
+    command.add_argument("--all", action="store_true", help="do it for every host found, without asking for each")
     command.add_argument("--project", metavar="DIR", help="change the file of the project in this folder, not your own")
     command.add_argument("--name", default="alaya", metavar="NAME", help="the server's name in the host, default alaya")
     command.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")

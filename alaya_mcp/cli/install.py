@@ -1,294 +1,244 @@
-"""Add this server to a host's configuration, with the host's own command if it has one, else in its file."""
+"""Add this server to hosts' configuration files."""
 
 import argparse
-import getpass
+import os
 import shutil
-import signal
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from alaya_mcp.config.environment import value_of
-from alaya_mcp.config.file import parsed, profile_of
-from alaya_mcp.config.place import CONFIG_VARIABLE, PROFILE_VARIABLE, config_bytes, config_path
-from alaya_mcp.config.precedence import gather
-from alaya_mcp.config.settings import VARIABLES, Settings, settings_from
+from alaya_mcp.cli.entry_settings import carried, key_source
+from alaya_mcp.cli.host_choice import agreed, chosen, open_terminal, requested
+from alaya_mcp.cli.verdict import judge
 from alaya_mcp.error_sentences import what_happened
 from alaya_mcp.errors import NotConfigured
-from alaya_mcp.hosts.catalogue import Machine
-from alaya_mcp.hosts.changes import held_keys, holds, installed, is_installed, snippet, unfit, wrong_kind
-from alaya_mcp.hosts.differences import printable
+from alaya_mcp.hosts.catalogue import HOSTS, OTHER, Host, Machine
+from alaya_mcp.hosts.changes import installed, is_installed, unfit
+from alaya_mcp.hosts.display import shown, snippet
 from alaya_mcp.hosts.documents import members
 from alaya_mcp.hosts.entries import (
     KEY_VARIABLES,
-    OUR_VARIABLES,
-    PLACEHOLDERS,
-    KeyPair,
+    Launcher,
     Wanted,
     launcher,
     literal_keys,
     merged,
-    takes_literal_keys,
+    variables_of,
     wanted_sandbox,
     wanted_server,
+    wanted_with_references,
 )
-from alaya_mcp.hosts.own_commands import Call, adding, can_be_passed, not_taken, removing
+from alaya_mcp.hosts.places import present_hosts
 from alaya_mcp.hosts.references import unreplaced
-from alaya_mcp.hosts.transaction import Refused, Request, Terminal, Transaction
-from alaya_mcp.terminal.console import open_console
+from alaya_mcp.hosts.remote_entries import remote_entry, token_input
+from alaya_mcp.hosts.transaction import Declined, Refused, Request, Terminal, Transaction
+from alaya_mcp.origins import UrlRefused, base_url
 from alaya_mcp.terminal.error_steps import next_step
 
-Which = Callable[[str], str | None]
-"""`shutil.which`."""
+LogIn = Callable[[], Awaitable[bool]]
+"""Ask for a key pair, check it and keep it; return whether somebody is logged in now."""
+Judge = Callable[[Host, Machine], Awaitable[None]]
+"""Show the doctor's verdict on the entry of a host."""
 
-_KEYS_ARE_NEEDED: Final = """\
-install needs both halves of your Open API Key from the Alaya NeW console (--sandbox needs none): set \
-ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY in the environment, or run it on a terminal, where it asks for them."""
+_NOBODY: Final = """\
+Nobody is logged in: run `alayanew-mcp login` first, which keeps your key pair in one place for all hosts. Without an \
+account: --sandbox."""
+_KEYS_STAY: Final = """\
+The entry keeps the keys that are in it. To have them in one place, run `alayanew-mcp login` and install again."""
+_FILE_STAYS: Final = "The entry keeps its envFile, which this command does not read."
 
-_FILE_STAYS: Final = """\
-The entry keeps its envFile, which this command does not read: ALAYA_ variables in it apply beside the new keys."""
 
-_OF_A_PROFILE: Final = (CONFIG_VARIABLE, PROFILE_VARIABLE)
-_URL_STAYS: Final = "The entry keeps its ALAYA_BASE_URL, where the new keys are sent."
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an installation works with.
+
+    Attributes:
+        machine: Where to install.
+        terminal: Asks the person, if one is there.
+        executable: The Python interpreter.
+        log_in: Called if nobody is logged in.
+        judge: Called for each new entry.
+    """
+
+    machine: Machine
+    terminal: Terminal
+    executable: str
+    log_in: LogIn
+    judge: Judge
 
 
 async def run(arguments: argparse.Namespace) -> int:
     """Install as the command line says; return the exit status."""
-    return install(
-        requested(arguments), Machine.present(), open_terminal("install"), which=shutil.which, executable=sys.executable
-    )
+    terminal, machine = open_terminal("install"), Machine.present()
+    if arguments.print:
+        return print_entry(arguments, machine, terminal, sys.executable)
 
+    async def log_in() -> bool:
+        from alaya_mcp.cli.login import log_in  # noqa: PLC0415 loaded if nobody is logged in only
 
-def requested(arguments: argparse.Namespace) -> Request:
-    """Return the request of a command line of `install` or `uninstall`."""
-    project: str | None = arguments.project
-    return Request(
-        host=arguments.host,
-        name=arguments.name,
-        project=None if project is None else Path(project),
-        is_sandbox=getattr(arguments, "over_sandbox", False),
-        is_dry=arguments.dry_run,
-        is_agreed=arguments.yes,
-    )
+        return await log_in(terminal.say, terminal.ask_secret, os.environ)
 
-
-def open_terminal(command: str) -> Terminal:
-    """Return this process's terminal; it cannot ask if stdin or stdout is not a terminal."""
-    console = open_console()
-    # The event loop's handler would not interrupt a question.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def write(text: str, style: str) -> None:
-        console.print(printable(text), style=style or None, markup=False, soft_wrap=True)
-
-    def warn(text: str) -> None:
-        sys.stderr.write(f"alayanew-mcp {command}: {printable(text)}\n")
-
-    def answer(read: Callable[[str], str], question: str) -> str:
-        try:
-            return read(question)
-        except EOFError:  # Ctrl-D, which leaves the cursor behind the question
-            console.print()
-            raise Refused("Nothing was changed.") from None
-
-    is_terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
-    asks = (partial(answer, input), partial(answer, getpass.getpass)) if is_terminal else ()
-    return Terminal(write, warn, *asks)
-
-
-def install(request: Request, machine: Machine, terminal: Terminal, *, which: Which, executable: str) -> int:
-    """Install and return the exit status.
-
-    Args:
-        request: What the command line asks for.
-        machine: Where to install.
-        terminal: Asks the person, if one is there.
-        which: Finds a host's own command on the PATH.
-        executable: The Python interpreter.
-    """
+    around = Surroundings(machine, terminal, sys.executable, log_in, judge(terminal))
     try:
-        transaction = Transaction.begin(request, machine, terminal)
-        return _install(transaction, which, executable)
+        hosts = chosen(arguments, present_hosts(machine, shutil.which))
+        request = (
+            agreed(requested(arguments), hosts, "Install into", terminal) if arguments.all else requested(arguments)
+        )
     except Refused as refusal:
         terminal.warn(str(refusal))
-    except NotConfigured as problem:
-        terminal.warn(f"{what_happened(problem)} {next_step(problem)}")
-    return 1
+        return 1
+    return await install(request, hosts, around)
 
 
-def _install(transaction: Transaction, which: Which, executable: str) -> int:
-    terminal, host, document = transaction.terminal, transaction.host, transaction.document
-    transaction.spare_another("Pass --name alaya-2 to install this one beside it. Nothing was changed.")
-    program = which(host.command) if host.command and transaction.level == "user" else None
-    is_for_command = host.reads_comments and document.state == "commented"
-    why = wrong_kind(document, host) if program and is_for_command else unfit(document, host)
-    if why:
-        return _left_alone(transaction, why, executable)
+async def install(request: Request, hosts: list[Host], around: Surroundings) -> int:
+    """Install into each host and return the exit status; a no, or a refusal, is for one host only."""
+    terminal, is_refused = around.terminal, False
+    done: list[Transaction] = []
+    for host in hosts:
+        where = f"{host.title}: " if len(hosts) > 1 else ""
+        try:
+            transaction = Transaction.begin(request, host, around.machine, terminal)
+            if await _install(transaction, around):
+                done.append(transaction)
+        except Declined as refusal:
+            is_refused |= len(hosts) == 1
+            terminal.warn(f"{where}{refusal}")
+        except Refused as refusal:
+            is_refused = True
+            terminal.warn(f"{where}{refusal}")
+        except NotConfigured as problem:
+            terminal.warn(f"{what_happened(problem)} {next_step(problem)}")
+            return 1
+    for transaction in done:
+        await around.judge(transaction.host, replace(around.machine, directory=transaction.directory))
+    return int(is_refused)
 
-    held = held_keys(document, host, transaction.level, transaction.request.name)
-    wanted = _wanted(transaction, executable, lambda: _keys(transaction), held=held)
-    if is_installed(document, host, wanted) and not document.has_mark:
-        terminal.say(f"{host.title} has the same entry {wanted.name} already. Nothing was changed.")
-        return 0
-    entry = merged(wanted, transaction.present)
-    addition = adding(host, wanted, entry)
-    program = _usable(program, transaction, entry, addition)
-    if not program and is_for_command:
-        return _left_alone(transaction, unfit(document, host), executable)
-    if "envFile" in entry:
-        terminal.say(_FILE_STAYS)
-    before, env = (members(members(each).get("env")) for each in (transaction.present, entry))
-    has_other_keys = any(name in before and before[name] != env.get(name) for name in KEY_VARIABLES)
-    if has_other_keys and "ALAYA_BASE_URL" in env.keys() - members(wanted.entry.get("env")).keys():
-        terminal.say(_URL_STAYS)
-    if program:
-        removal = removing(host, wanted.name) if transaction.present is not None else None
-        calls = [removal, addition] if removal else [addition]
-        is_done = transaction.command(program, calls, entry=entry, is_right=lambda now: holds(now, host, wanted, entry))
-    else:
-        is_done = transaction.edit(installed(document, host, wanted), is_private=bool(literal_keys(entry)))
-    if is_done:
-        for line in _next_steps(transaction, wanted):
-            terminal.say(line)
+
+def print_entry(arguments: argparse.Namespace, machine: Machine, terminal: Terminal, executable: str) -> int:
+    """Print the entry for a host, or for any host, and nothing else; return the exit status."""
+    host = HOSTS[arguments.host] if arguments.host else OTHER
+    request = requested(arguments)
+    try:
+        if arguments.url:
+            inputs = (token_input(),) if host.has_inputs else ()
+            entry = remote_entry(host, base_url(arguments.url))
+            if entry is None:
+                terminal.warn(f"{host.title} takes an address in its window only: Settings, Connectors.")
+                return 1
+            print(snippet(host, request.name, entry, inputs))  # noqa: T201 as it is, to be pasted
+            return 0
+        wanted = _new(host, request, launcher(Path(executable), machine.platform))
+        print(snippet(host, request.name, wanted.entry, wanted.inputs))  # noqa: T201 as above
+    except (Refused, UrlRefused) as refusal:
+        terminal.warn(f"--url {refusal}." if isinstance(refusal, UrlRefused) else str(refusal))
+        return 1
     return 0
 
 
-def _usable(program: str | None, transaction: Transaction, entry: Mapping[str, object], addition: Call) -> str | None:
-    """Return the host's own command; None, after saying why, if the file must be edited."""
-    why = ""
-    if transaction.document.has_mark:
-        mark = "begins with a byte order mark, which is removed, because hosts may refuse it"
-        transaction.terminal.say(f"{transaction.document.path} {mark}.")
-        return None
-    if program and (others := not_taken(transaction.host, entry)):
-        why = f"{program} would lose the entry's {', '.join(others)}"
-    elif program and not can_be_passed(program, addition.arguments):
-        why = f"{program} cannot pass a character of one value"
-    if why:
-        transaction.terminal.say(f"{why}, so the file is edited.")
-    return None if why else program
+async def _install(transaction: Transaction, around: Surroundings) -> bool:
+    """Install into one host; return whether an entry is there now."""
+    terminal, host, document = transaction.terminal, transaction.host, transaction.document
+    transaction.spare_another("Pass --name alaya-2 to install this one beside it. Nothing was changed.")
+    start = launcher(Path(around.executable), around.machine.platform)
+    if why := unfit(document, host):
+        return _left_alone(transaction, why, start)
+    wanted = await _wanted(transaction, start, around.log_in)
+    if is_installed(document, host, wanted) and not document.has_mark:
+        terminal.say(f"{host.title} has the same entry {wanted.name} already. Nothing was changed.")
+        return not transaction.request.is_dry
+    try:
+        text = installed(document, host, wanted)
+    except ValueError as cannot:
+        return _left_alone(transaction, str(cannot), start)
+    _show(transaction, wanted)
+    if not transaction.write(text):
+        return False
+    for line in _next_steps(transaction, wanted):
+        terminal.say(line)
+    return True
 
 
-def _left_alone(transaction: Transaction, why: str | None, executable: str) -> int:
-    """Say why the file is not changed, and what to add to it; return the exit status."""
-    preview = _wanted(transaction, executable, lambda: PLACEHOLDERS)  # it is printed, so it holds no keys
-    is_whole = transaction.document.state == "commented" and not wrong_kind(transaction.document, transaction.host)
-    step = "Add this to it:" if is_whole else "Repair it, then run this again or add this to it:"
-    transaction.terminal.warn(f"{transaction.document.path} {why}. It is left alone. {step}")
-    transaction.terminal.say(snippet(transaction.host, preview))
-    return 1
-
-
-def _wanted(
-    transaction: Transaction, executable: str, keys: Callable[[], KeyPair], *, held: KeyPair | None = None
-) -> Wanted:
-    """Return the entry to install.
-
-    `keys` returns the keys, if they are needed; `held`, the present entry's, stay unless the shell has others.
+def _new(host: Host, request: Request, start: Launcher) -> Wanted:
+    """Return the entry of a request without regard to what is there.
 
     Raises:
-        Refused: there are no keys, or a setting is unusable.
-        NotConfigured: the configuration file is unusable.
+        Refused: the host cannot refer to variables.
     """
-    request, host, level = transaction.request, transaction.host, transaction.level
-    environ = transaction.machine.environ
-    start = launcher(Path(executable), transaction.machine.platform)
     if request.is_sandbox:
         return wanted_sandbox(host, request.name, start)
-    pair: KeyPair | None = PLACEHOLDERS
-    if level == "user" and _has_key_variables(environ):
-        held = None
-    elif level == "user":
-        is_chosen = any(value_of(environ, name) for name in _OF_A_PROFILE)
-        env = members(members(transaction.present).get("env"))
-        if not held and not is_chosen:  # the entry may choose a profile
-            environ = {name: str(env[name]) for name in _OF_A_PROFILE if name in env} | dict(environ)
-        if (is_chosen or not held) and _has_profile_with_keys(environ):
-            pair = held = None
-    if pair and not held and takes_literal_keys(host, level):
-        pair = keys()
-    settings = _carried_settings(environ, pair)
-    # A profile is chosen by both of its variables together.
-    displaced = {name for name in OUR_VARIABLES if value_of(environ, name) or (pair is None and name in _OF_A_PROFILE)}
-    if level == "project":  # each person has their own profile and file
-        settings = {name: value for name, value in settings.items() if name not in _OF_A_PROFILE}
-        displaced -= {*_OF_A_PROFILE}
-    if held:
-        pair, settings = None, dict(zip(KEY_VARIABLES, (held.access_key, held.secret_key), strict=True)) | settings
-    wanted = wanted_server(host, level, request.name, start, pair=pair, settings=settings)
-    return replace(wanted, displaced=wanted.displaced | displaced)
+    if request.has_env_keys:
+        return _with_references(host, request, start, {}, frozenset())
+    return wanted_server(host, request.name, start, {}, displaced=frozenset())
 
 
-def _has_key_variables(environ: Mapping[str, str]) -> bool:
-    return any(value_of(environ, name) for name in KEY_VARIABLES)
-
-
-def _keys(transaction: Transaction) -> KeyPair:
-    """Return the keys from the environment or the person; a dry run does not ask.
-
-    Raises:
-        Refused: there is no terminal to ask on, or Ctrl-D.
-    """
-    environ, terminal = transaction.machine.environ, transaction.terminal
-    if _has_key_variables(environ):
-        return KeyPair(*(value_of(environ, name) for name in KEY_VARIABLES))
-    if transaction.request.is_dry:
-        return PLACEHOLDERS
-    if terminal.ask_secret is None:
-        raise Refused(_KEYS_ARE_NEEDED)
-    return KeyPair(*(terminal.ask_secret(f"{half}: ").strip() for half in ("Access key", "Secret key")))
-
-
-def _has_profile_with_keys(environ: Mapping[str, str]) -> bool:
-    """Return whether the chosen profile of our own configuration file has both halves of a key.
-
-    Raises:
-        NotConfigured: the file is unusable, or has no such profile.
-    """
-    text, path = config_bytes(environ), config_path(environ)
-    chosen = profile_of(parsed(text or b"", path), value_of(environ, PROFILE_VARIABLE), path)
-    return chosen is not None and bool(chosen[1].access_key and chosen[1].secret_key)
-
-
-def _carried_settings(environ: Mapping[str, str], pair: KeyPair | None) -> dict[str, str]:
-    """Return the other variables of this shell that change the server's settings.
-
-    Raises:
-        Refused: one of them, or a key, is unusable.
-    """
-    names = [name for name in VARIABLES if name not in KEY_VARIABLES]
-    given = {name: value for name in (*names, PROFILE_VARIABLE) if (value := value_of(environ, name))}
-    if value_of(environ, CONFIG_VARIABLE):
-        given[CONFIG_VARIABLE] = str(config_path(environ).absolute())
-    keys = dict(zip(KEY_VARIABLES, (pair.access_key, pair.secret_key), strict=True)) if pair else {}
-    if pair == PLACEHOLDERS:
-        keys = dict.fromkeys(KEY_VARIABLES, "placeholder")
-    given_here = {**given, **keys}
+def _with_references(
+    host: Host, request: Request, start: Launcher, settings: Mapping[str, str], displaced: frozenset[str]
+) -> Wanted:
     try:
-        sources = gather(given_here, VARIABLES)
-        # The environment's values say why a key is missing.
-        settings = settings_from(sources, environ if _has_key_variables(environ) else given_here)
-    except NotConfigured as problem:
-        told = f"{what_happened(problem)} Nothing was changed. {next_step(problem)}"
-        raise Refused(f"The server would not work: {told}") from None
-    if sources.profile:  # a default may override the profile
-        return given
-    fields = Settings.model_fields
-    return {
-        name: value
-        for name, value in given.items()
-        if name not in VARIABLES or getattr(settings, VARIABLES[name]) != fields[VARIABLES[name]].default
-    }
+        return wanted_with_references(host, request.name, start, settings, displaced=displaced)
+    except ValueError as cannot:
+        raise Refused(f"{cannot}. Leave --env-keys out and run `alayanew-mcp login`.") from None
+
+
+async def _wanted(transaction: Transaction, start: Launcher, log_in: LogIn) -> Wanted:
+    """Return the entry to install.
+
+    Raises:
+        Refused: nobody is logged in, or a setting is unusable.
+        NotConfigured: the configuration file is unusable.
+    """
+    request, host = transaction.request, transaction.host
+    if request.is_sandbox:
+        return wanted_sandbox(host, request.name, start)
+    if request.has_env_keys:
+        settings, displaced = carried(transaction, "entry")
+        return _with_references(host, request, start, settings, displaced | {*KEY_VARIABLES})
+    source = key_source(transaction)
+    if source == "nobody":
+        if transaction.level == "user" and not request.is_dry and not await log_in():
+            raise Refused(_NOBODY)
+        source = "nobody" if request.is_dry or transaction.level == "project" else "profile"
+    if source == "entry" and literal_keys(transaction.present):
+        transaction.terminal.say(_KEYS_STAY)
+    settings, displaced = carried(transaction, source)
+    return wanted_server(host, request.name, start, settings, displaced=displaced)
+
+
+def _left_alone(transaction: Transaction, why: str, start: Launcher) -> bool:
+    """Show what to add to a file that is not edited.
+
+    Raises:
+        Refused: always.
+    """
+    wanted = _new(transaction.host, transaction.request, start)
+    transaction.terminal.say(snippet(transaction.host, wanted.name, wanted.entry, wanted.inputs))
+    raise Refused(f"{transaction.document.path} {why}. It is left alone. Repair it and run this again, or add this.")
+
+
+def _show(transaction: Transaction, wanted: Wanted) -> None:
+    """Show the entry as it will be, and what goes."""
+    terminal, host, document = transaction.terminal, transaction.host, transaction.document
+    entry, before = merged(host, wanted, transaction.present), transaction.present
+    what = "changes" if before is not None else "adds"
+    terminal.say(f"{host.title}: {what} the server {wanted.name} in {document.path}")
+    terminal.say(snippet(host, wanted.name, shown(host, wanted, entry), wanted.inputs), "green")
+    if gone := sorted(variables_of(before).keys() - variables_of(entry).keys()):
+        terminal.say(f"Taken out of its variables: {', '.join(gone)}")
+    if "envFile" in entry:
+        terminal.say(_FILE_STAYS)
+    if document.has_mark:
+        terminal.say(f"{document.path} begins with a byte order mark, which is removed, because hosts may refuse it.")
 
 
 def _next_steps(transaction: Transaction, wanted: Wanted) -> list[str]:
-    host, env = transaction.host, members(wanted.entry.get("env"))
+    host = transaction.host
+    env = members(wanted.entry.get(host.env_key))
     needed = [
-        each.named for key in KEY_VARIABLES for each in unreplaced(host, str(env.get(key)), {}, ()) if each.variable
+        each.named for key in KEY_VARIABLES for each in unreplaced(host, str(env.get(key, "")), {}, ()) if each.variable
     ]
+    needed = needed or [*KEY_VARIABLES] * ("env_vars" in wanted.entry)
     lines = [f"Next: {host.restart} {host.start}".rstrip()]
     if wanted.inputs:
         lines.append(f"{host.title} asks for both halves of the key when it first starts the server, and stores them.")

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, NoReturn
 
-HOSTS: Final = ("claude-desktop", "claude-code", "vscode", "cursor")
+HOSTS: Final = (
+    *("claude-desktop", "claude-code", "vscode", "cursor", "codex"),
+    *("gemini", "qwen", "copilot", "opencode", "cline"),
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -22,7 +25,7 @@ class Parser(argparse.ArgumentParser):
             known = _CHOICE.findall(wrong[2])
             if tuple(known) == HOSTS:  # other programs' names are similar: codex and vscode
                 known = [host for host in HOSTS if host[0] == wrong[1][:1]]
-                message += _guess(wrong[1], known) or "; docs/hosts.md says how to set up another host"
+                message += _guess(wrong[1], known) or "; `alayanew-mcp install --print` shows what any other host needs"
             else:
                 message += _guess(wrong[1], known)
         super().error(message)

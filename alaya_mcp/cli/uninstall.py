@@ -1,54 +1,68 @@
-"""Remove this server from a host's configuration."""
+"""Remove this server from hosts' configuration files."""
 
 import argparse
-import shutil
 
-from alaya_mcp.cli.install import Which, open_terminal, requested
-from alaya_mcp.hosts.catalogue import Machine
+from alaya_mcp.cli.host_choice import agreed, open_terminal, requested
+from alaya_mcp.hosts.catalogue import HOSTS, Host, Machine
 from alaya_mcp.hosts.changes import present_entry, unfit, uninstalled
-from alaya_mcp.hosts.own_commands import can_be_passed, removing
-from alaya_mcp.hosts.transaction import Refused, Request, Terminal, Transaction
+from alaya_mcp.hosts.documents import read_document
+from alaya_mcp.hosts.places import user_file
+from alaya_mcp.hosts.transaction import Declined, Refused, Request, Terminal, Transaction
 
 
 async def run(arguments: argparse.Namespace) -> int:
     """Uninstall as the command line says; return the exit status."""
-    return uninstall(requested(arguments), Machine.present(), open_terminal("uninstall"), which=shutil.which)
-
-
-def uninstall(request: Request, machine: Machine, terminal: Terminal, *, which: Which) -> int:
-    """Uninstall and return the exit status.
-
-    Args:
-        request: What the command line asks for.
-        machine: Where to uninstall.
-        terminal: Asks the person, if one is there.
-        which: Finds a host's own command on the PATH.
-    """
+    machine, request, terminal = Machine.present(), requested(arguments), open_terminal("uninstall")
+    hosts = [HOSTS[arguments.host]] if arguments.host else with_entry(request.name, machine)
     try:
-        return _uninstall(Transaction.begin(request, machine, terminal), which)
+        request = agreed(request, hosts, "Uninstall from", terminal) if arguments.all and hosts else request
     except Refused as refusal:
         terminal.warn(str(refusal))
-    return 1
+        return 1
+    return uninstall(request, hosts, machine, terminal)
 
 
-def _uninstall(transaction: Transaction, which: Which) -> int:
+def with_entry(name: str, machine: Machine) -> list[Host]:
+    """Return the hosts whose user's own file has a server of this name."""
+    return [
+        host
+        for host in HOSTS.values()
+        if present_entry(read_document(user_file(host, machine)), host, name) is not None
+    ]
+
+
+def uninstall(request: Request, hosts: list[Host], machine: Machine, terminal: Terminal) -> int:
+    """Uninstall from each host and return the exit status; a no, or a refusal, is for one host only."""
+    is_refused = False
+    if not hosts:
+        terminal.say(f"No host here has a server called {request.name}. Nothing was changed.")
+    for host in hosts:
+        where = f"{host.title}: " if len(hosts) > 1 else ""
+        try:
+            _uninstall(Transaction.begin(request, host, machine, terminal))
+        except Declined as refusal:
+            is_refused |= len(hosts) == 1
+            terminal.warn(f"{where}{refusal}")
+        except Refused as refusal:
+            is_refused = True
+            terminal.warn(f"{where}{refusal}")
+    return int(is_refused)
+
+
+def _uninstall(transaction: Transaction) -> None:
     terminal, host, document = transaction.terminal, transaction.host, transaction.document
     name = transaction.request.name
     if document.state != "broken" and transaction.present is None:
         terminal.say(f"{document.path} has no server called {name}. Nothing was changed.")
-        return 0
+        return
     transaction.spare_another("Pass --name NAME to remove one of another name; nothing was removed.")
-    if why := unfit(document, host):
-        terminal.warn(f'{document.path} {why}. It is left alone. Remove "{name}" from "{host.servers_key}" by hand.')
-        return 1
-    removal = removing(host, name) if transaction.level == "user" else None
-    program = which(host.command) if removal and host.command else None
-    if program and removal and can_be_passed(program, removal.arguments):
-        is_done = transaction.command(
-            program, [removal], entry=None, is_right=lambda now: present_entry(now, host, name) is None
-        )
-    else:
-        is_done = transaction.edit(uninstalled(document, host, name), is_private=False)
-    if is_done:
+    try:
+        if why := unfit(document, host):
+            raise ValueError(why)  # noqa: TRY301 one sentence for both
+        text = uninstalled(document, host, name)
+    except ValueError as cannot:
+        by_hand = f'Remove "{name}" from "{host.servers_key}" by hand.'
+        raise Refused(f"{document.path} {cannot}. It is left alone. {by_hand}") from None
+    terminal.say(f"{host.title}: removes the server {name} from {document.path}")
+    if transaction.take_out(text):
         terminal.say(f"Next: {host.restart}")
-    return 0

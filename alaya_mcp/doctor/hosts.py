@@ -9,7 +9,7 @@ from typing import Final
 from alaya_mcp.doctor.check import Check, Fact, Level
 from alaya_mcp.hosts.catalogue import HOSTS, Host, Machine
 from alaya_mcp.hosts.files import HostFile, Server, environment_of, host_files, our_servers, server_of
-from alaya_mcp.hosts.findings import EXPOSED_KEYS, host_findings
+from alaya_mcp.hosts.findings import host_findings
 from alaya_mcp.hosts.references import unreplaced
 from alaya_mcp.printable import encodable, printable
 
@@ -39,8 +39,8 @@ class Passed:
 BY_SHELL: Final = Passed(
     Check("host", "skipped", "no_host", "no host is named"),
     {},
-    keys_by="`alayanew-mcp install HOST` asks for them and writes them where that host reads them. If they are in a "
-    "host's file already: `alayanew-mcp doctor --host HOST`. Without an account: `alayanew-mcp demo`.",
+    keys_by="Run `alayanew-mcp login`. If they are in a host's file: `alayanew-mcp doctor --host HOST`. Without an "
+    "account: `alayanew-mcp demo`.",
 )
 """What the shell passes."""
 
@@ -53,9 +53,8 @@ def nothing_passed(host: Host, environ: Mapping[str, str]) -> Passed:
 
 def passed_by(host: Host, machine: Machine) -> Passed:
     """Return what a host passes to the server: its own environment and the `env` block of its entry."""
-    own = {
-        name: value for name, value in machine.environ.items() if not (host.has_window and _SHELLS_OWN.fullmatch(name))
-    }
+    is_bare = host.has_window or not host.passes_shell
+    own = {name: value for name, value in machine.environ.items() if not (is_bare and _SHELLS_OWN.fullmatch(name))}
 
     def unknown(level: Level, verdict: str, what: str, step: str = "") -> Passed:
         return Passed(Check("host", level, verdict, what, step), own)
@@ -79,12 +78,12 @@ def passed_by(host: Host, machine: Machine) -> Passed:
         step = f"Set {' and '.join(missing)} in this shell to check the rest."
         return unknown("skipped", "host_asks", what, step)
     taken = f"; {', '.join(asked)}, which it asks for, from this shell" if asked else ""
-    aside = "; this shell's ALAYA_ and proxy variables are ignored" if host.has_window else ""
+    aside = "; this shell's ALAYA_ and proxy variables are ignored" if is_bare else ""
     what = f"the settings come from {host.title}'s entry {server.name}{aside}{taken}"
     check = Check("host", "ok", "host_entry", what, "", tuple(Fact("passes", name) for name in block))
-    install = f"`alayanew-mcp install {host.name}` asks for them and writes them into that entry."
+    keys_by = "Run `alayanew-mcp login`."
     places = {name: f"{host.title}'s entry {server.name}" for name in block if name not in shells}
-    return Passed(check, own | block | shells, _unset(host, machine, block), install, places)
+    return Passed(check, own | block | shells, _unset(host, machine, block), keys_by, places)
 
 
 def _without_entry(host: Host, machine: Machine, other: Server | None) -> Check:
@@ -145,8 +144,7 @@ def about_host_files(
             )
             for found in findings
             # Another server of our name may be a wrapper of ours, if there is no other entry.
-            if found.host == each.name
-            and (found.problem in EXPOSED_KEYS or not (found.is_another and (has_ours or known)))
+            if found.host == each.name and not (found.is_another and (has_ours or known))
         ]
         checks += about or ([_without_problems(each, files)] if files else [])
     if known and known.level == "failed":

@@ -36,16 +36,21 @@ def show_check(console: Console, check: Check) -> None:
         _print(console, Text.assemble(" " * (_INDENT - 1), ("→", style)), Text(check.next_step))
 
 
-def show_end(console: Console, checks: Sequence[Check]) -> None:
-    """Print the result of all checks, with what could not be checked."""
+def verdict(checks: Sequence[Check]) -> str:
+    """Return the result of all checks, with what could not be checked."""
     failed = sum(check.level == "failed" for check in checks)
     warnings = sum(check.level == "warning" for check in checks)
     counted = [f"{failed} failed"] * bool(failed) + [f"{warnings} warning{'s' * (warnings > 1)}"] * bool(warnings)
-    text = f"{', '.join(counted)}." if counted else "All is well."
-    if not counted and (left := unchecked(checks)):
-        text = f"No problem found. Not checked: {', '.join(left)}."
+    if counted:
+        return f"{', '.join(counted)}."
+    left = unchecked(checks)
+    return f"No problem found. Not checked: {', '.join(left)}." if left else "All is well."
+
+
+def show_end(console: Console, checks: Sequence[Check]) -> None:
+    """Print the result of all checks."""
     console.print()
-    console.print(Text(text, style=_MARKS[worst(checks)][1]), soft_wrap=not console.is_terminal)
+    console.print(Text(verdict(checks), style=_MARKS[worst(checks)][1]), soft_wrap=not console.is_terminal)
 
 
 def as_json(checks: Sequence[Check]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from alaya_mcp.doctor.check import Check, Fact, left_out
-from alaya_mcp.hosts.differences import MASK, printable
+from alaya_mcp.hosts.display import MASK, printable
 
 _SECRET_MINIMUM: Final = 4
 """Shorter values are ordinary words, which masking would only garble."""

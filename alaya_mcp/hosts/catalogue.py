@@ -22,7 +22,12 @@ class Machine:
 
     @classmethod
     def present(cls) -> "Machine":
-        """Return the machine that this process runs on."""
+        """Return the machine that this process runs on.
+
+        Raises:
+            RuntimeError: there is no home folder.
+            OSError: there is no working directory.
+        """
         return cls(sys.platform, Path.home(), os.environ, Path.cwd())
 
 
@@ -36,12 +41,13 @@ class Host:
         restart: How to make it read its file again.
         start: What to know about a newly added server; may be empty.
         servers_key: The member of its file that holds the servers.
+        env_key: The member of an entry that holds its variables.
         project_file: Its file inside a project, or None.
         command: Its own command, or None.
-        names_transport: Whether its entries say `"type": "stdio"`.
-        has_inputs: Whether it asks for secrets itself, by `inputs` in the file.
-        has_window: Whether it is started from a desktop, without a shell's PATH.
-        reads_comments: Whether it is known to accept comments and trailing commas in its file.
+        reference: How an entry refers to an environment variable, with `{}` for its name; None if it cannot.
+        has_window: Whether it is started from a desktop, without a shell's environment.
+        passes_shell: Whether it passes all of its own environment on to servers; Gemini leaves out what looks secret.
+        reads_comments: Whether it accepts comments and trailing commas in its file.
     """
 
     name: str
@@ -49,19 +55,26 @@ class Host:
     restart: str
     start: str = ""
     servers_key: str = "mcpServers"
+    env_key: str = "env"
     project_file: str | None = None
     command: str | None = None
-    names_transport: bool = True
-    has_inputs: bool = False
-    has_window: bool = True
+    reference: str | None = None
+    has_window: bool = False
+    passes_shell: bool = True
     reads_comments: bool = False
+
+    @property
+    def has_inputs(self) -> bool:
+        """Whether it asks for secrets itself, by `inputs` in the file."""
+        return self.name == "vscode"
 
 
 CLAUDE_DESKTOP: Final = Host(
     name="claude-desktop",
     title="Claude Desktop",
     restart="Quit Claude Desktop, from its menu rather than by closing the window, and start it again.",
-    names_transport=False,
+    has_window=True,
+    passes_shell=False,
 )
 CLAUDE_CODE: Final = Host(
     name="claude-code",
@@ -70,7 +83,7 @@ CLAUDE_CODE: Final = Host(
     start="`claude mcp list` shows whether it connects.",
     project_file=".mcp.json",
     command="claude",
-    has_window=False,
+    reference="${{{}}}",
 )
 VSCODE: Final = Host(
     name="vscode",
@@ -80,57 +93,81 @@ VSCODE: Final = Host(
     servers_key="servers",
     project_file=".vscode/mcp.json",
     command="code",
-    has_inputs=True,
+    reference="${{env:{}}}",
+    has_window=True,
     reads_comments=True,
 )
-CURSOR: Final = Host(name="cursor", title="Cursor", restart="Restart Cursor.", project_file=".cursor/mcp.json")
+CURSOR: Final = Host(
+    name="cursor",
+    title="Cursor",
+    restart="Restart Cursor.",
+    project_file=".cursor/mcp.json",
+    reference="${{env:{}}}",
+    has_window=True,
+)
+CODEX: Final = Host(
+    name="codex",
+    title="Codex",
+    restart="Start a new session of Codex.",
+    start="`codex mcp list` shows the entry, `/mcp` in a session whether it connects.",
+    servers_key="mcp_servers",
+    project_file=".codex/config.toml",
+    command="codex",
+    passes_shell=False,
+)
+GEMINI: Final = Host(
+    name="gemini",
+    title="Gemini CLI",
+    restart="Start a new session of Gemini CLI.",
+    start="`gemini mcp list` shows whether it connects; it starts servers in trusted folders only.",
+    project_file=".gemini/settings.json",
+    command="gemini",
+    reference="${{{}}}",
+    passes_shell=False,
+    reads_comments=True,
+)
+QWEN: Final = Host(
+    name="qwen",
+    title="Qwen Code",
+    restart="Start a new session of Qwen Code.",
+    start="`qwen mcp list` shows whether it connects.",
+    project_file=".qwen/settings.json",
+    command="qwen",
+    reference="${{{}}}",
+    reads_comments=True,
+)
+COPILOT: Final = Host(
+    name="copilot",
+    title="Copilot CLI",
+    restart="Start a new session of Copilot CLI.",
+    start="`/mcp show` in a session shows whether it connects.",
+    command="copilot",
+    reference="${{{}}}",
+)
+OPENCODE: Final = Host(
+    name="opencode",
+    title="opencode",
+    restart="Start opencode again.",
+    start="`opencode mcp list` shows whether it connects.",
+    servers_key="mcp",
+    env_key="environment",
+    project_file="opencode.json",
+    command="opencode",
+    reference="{{env:{}}}",
+    reads_comments=True,
+)
+CLINE: Final = Host(name="cline", title="Cline", restart="Start Cline again.", command="cline")
 
-HOSTS: Final = {host.name: host for host in (CLAUDE_DESKTOP, CLAUDE_CODE, VSCODE, CURSOR)}
+OTHER: Final = Host(name="other", title="Another host", restart="Restart the host.")
+"""A host of the form that most have, to print an entry for."""
+
+HOSTS: Final = {
+    host.name: host
+    for host in (CLAUDE_DESKTOP, CLAUDE_CODE, VSCODE, CURSOR, CODEX, GEMINI, QWEN, COPILOT, OPENCODE, CLINE)
+}
 """By name."""
 
 
 def project_file(host: Host, directory: Path) -> Path | None:
     """Return the path of a project's file, whether it exists or not; None if the host has no such file."""
     return directory / host.project_file if host.project_file else None
-
-
-def user_file(host: Host, machine: Machine) -> Path:
-    """Return the path of the user's own file that the host reads, whether it exists or not."""
-    return user_files(host, machine)[0]
-
-
-def user_files(host: Host, machine: Machine) -> list[Path]:
-    """Return every place where the user's own file may be, the one that the host reads first."""
-    match host.name:
-        case "claude-desktop":
-            folders = [*_packaged_claude_folders(machine), _application_data(machine) / "Claude"]
-            return [folder / "claude_desktop_config.json" for folder in folders]
-        case "claude-code":
-            moved = machine.environ.get("CLAUDE_CONFIG_DIR")
-            return [(Path(moved).expanduser() if moved else machine.home) / ".claude.json"]
-        case "vscode":
-            return [_application_data(machine) / "Code" / "User" / "mcp.json"]
-        case _:
-            return [machine.home / ".cursor" / "mcp.json"]
-
-
-def _application_data(machine: Machine) -> Path:
-    """Return the folder that Electron calls appData."""
-    if machine.platform == "win32":
-        return Path(machine.environ.get("APPDATA") or machine.home / "AppData" / "Roaming")
-    if machine.platform == "darwin":
-        return machine.home / "Library" / "Application Support"
-    return Path(machine.environ.get("XDG_CONFIG_HOME") or machine.home / ".config")
-
-
-def _packaged_claude_folders(machine: Machine) -> list[Path]:
-    """Return where Windows redirects Claude Desktop's folder if it is installed as a package (MSIX).
-
-    The package reads only that folder; its own menu opens the other one (anthropics/claude-code#26073).
-    """
-    if machine.platform != "win32":
-        return []
-    local = Path(machine.environ.get("LOCALAPPDATA") or machine.home / "AppData" / "Local")
-    packages = sorted((local / "Packages").glob("Claude_*"))
-    folders = [package / "LocalCache" / "Roaming" / "Claude" for package in packages]
-    return sorted(folders, key=lambda folder: not folder.is_dir())

@@ -3,32 +3,29 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Final
 
-from alaya_mcp.hosts.catalogue import Host, Level
-from alaya_mcp.hosts.documents import Document, elements, members
-from alaya_mcp.hosts.entries import KEY_VARIABLES, PLACEHOLDER, KeyPair, Wanted, is_same, merged
+from alaya_mcp.hosts.catalogue import Host
+from alaya_mcp.hosts.documents import Document, elements, is_toml, members, parsed
+from alaya_mcp.hosts.entries import KEY_VARIABLES, Wanted, is_same, merged, variables_of
 from alaya_mcp.hosts.files import Server
-from alaya_mcp.hosts.json_text import with_element, with_member, without, without_empty
-from alaya_mcp.hosts.references import is_reference, unreplaced
+from alaya_mcp.hosts.json_comments import blanked
+from alaya_mcp.hosts.json_text import with_element, with_value, without, without_empty
+from alaya_mcp.hosts.toml_text import with_table, without_table
 
 INPUTS: Final = "inputs"
-_KEY: Final = re.compile(r"(?!.*\$\{)[\x21-\x7e]+")
-"""Visible ASCII without a reference."""
+PLACEHOLDER: Final = re.compile(r"(?:your|my)[ _-].*|<.*>|\.{3}|…|x{3,}|changeme", re.IGNORECASE | re.DOTALL)
 _INPUT_REFERENCE: Final = re.compile(r"\$\{input:([^{}]+)\}")
 
 
 def unfit(document: Document, host: Host) -> str | None:
     """Return why a file is not edited, as a clause; None if it can be."""
-    if document.state == "broken":
-        return document.problem
-    if document.state == "commented":
-        return "has comments or trailing commas, which would be lost"
-    return wrong_kind(document, host)
+    return document.problem if document.state == "broken" else wrong_kind(document, host)
 
 
 def wrong_kind(document: Document, host: Host) -> str | None:
-    """Return which member of a file has the wrong JSON type for the host, as a clause."""
+    """Return which member of a file has the wrong type for the host, as a clause."""
     if not isinstance(document.data.get(host.servers_key, {}), dict):
         return f'has a "{host.servers_key}" that is not an object'
     if host.has_inputs and not isinstance(document.data.get(INPUTS, []), list):
@@ -42,66 +39,98 @@ def present_entry(document: Document, host: Host, name: str) -> object:
 
 
 def installed(document: Document, host: Host, wanted: Wanted) -> str:
-    """Return the text with the entry and its inputs added or updated; unchanged if they are there."""
+    """Return the text with the entry and its inputs added or updated; unchanged if they are there.
+
+    Raises:
+        ValueError: the file has its servers in a form that cannot be edited.
+    """
     present = present_entry(document, host, wanted.name)
-    entry = merged(wanted, present)
-    text = document.text
+    entry, text, path = merged(host, wanted, present), document.text, (host.servers_key, wanted.name)
     for given in _missing_inputs(document, wanted):
         text = with_element(text, (INPUTS,), given)
-    if not is_same(entry, present):
-        text = with_member(text, (host.servers_key, wanted.name), entry)
+    if is_same(host, entry, present):
+        pass
+    elif is_toml(document.path):
+        text = with_table(text, path, entry, present)
+    else:
+        text = with_value(text, path, entry, present)
+    servers = {**members(document.data.get(host.servers_key)), wanted.name: present if text == document.text else entry}
+    _check(document.path, text, {**document.data, host.servers_key: servers}, but=INPUTS)
     return _without_inputs(text, input_references(present) - input_references(entry)) if host.has_inputs else text
 
 
 def is_installed(document: Document, host: Host, wanted: Wanted) -> bool:
     """Return whether the entry and its inputs are already there."""
     present = present_entry(document, host, wanted.name)
-    return is_same(merged(wanted, present), present) and not _missing_inputs(document, wanted)
+    return is_same(host, merged(host, wanted, present), present) and not _missing_inputs(document, wanted)
 
 
-def holds(document: Document, host: Host, wanted: Wanted, entry: Mapping[str, object]) -> bool:
-    """Return whether a file has the entry as written, and its inputs; further members are allowed."""
-    present = members(present_entry(document, host, wanted.name))
-    of_ours = {name: value for name, value in present.items() if name in entry or name in {"type", "args", "env"}}
-    return is_same(entry, of_ours) and not _missing_inputs(document, wanted)
+def has_keys(document: Document, host: Host, name: str) -> bool:
+    """Return whether the server can have a key pair from its entry as it is: keys, references, or a file of variables.
 
-
-def held_keys(document: Document, host: Host, level: Level, name: str) -> KeyPair | None:
-    """Return the keys or references of an entry if both can stay; a project's file keeps references only.
-
-    The keys in an entry of another project's package do not stay: that package may have read them.
+    The keys in an entry of another project's package do not count: that package may have read them.
     """
-    inputs = [str(members(given).get("id")) for given in elements(document.data.get(INPUTS))]
-    server = Server(name, members(present_entry(document, host, name)))
-
-    def can_stay(text: str) -> bool:
-        if is_reference(text):
-            return all(each.variable for each in unreplaced(host, text, {}, inputs))
-        return level == "user" and bool(_KEY.fullmatch(text)) and not PLACEHOLDER.fullmatch(text)
-
-    access_key, secret_key = (str(server.env.get(variable, "")).strip() for variable in KEY_VARIABLES)
-    is_good = can_stay(access_key) and can_stay(secret_key) and not server.is_strangers
-    return KeyPair(access_key, secret_key) if is_good else None
+    entry = present_entry(document, host, name)
+    server = Server(name, members(entry))
+    env = variables_of(entry)
+    values = [str(env.get(variable, "")).strip() for variable in KEY_VARIABLES]
+    return not server.is_strangers and (
+        all(value and not PLACEHOLDER.fullmatch(value) for value in values)
+        or {*KEY_VARIABLES} <= {*map(str, elements(server.entry.get("env_vars")))}
+    )
 
 
 def uninstalled(document: Document, host: Host, name: str) -> str:
-    """Return the text without the entry, its unused inputs and containers that became empty; "" if nothing is left."""
-    asked_for = input_references(present_entry(document, host, name))
-    text = without_empty(without(document.text, (host.servers_key, name)), host.servers_key)
-    if host.has_inputs:
-        text = _without_inputs(text, asked_for)
-    return text if members(json.loads(text)) else ""
+    """Return the text without the entry, its unused inputs and containers that became empty; "" if nothing is left.
+
+    Raises:
+        ValueError: the file has its servers in a form that cannot be edited.
+    """
+    present = present_entry(document, host, name)
+    path = (host.servers_key, name)
+    if is_toml(document.path):
+        text = without_table(document.text, path) if present is not None else document.text
+    else:
+        text = without_empty(without(document.text, path), host.servers_key)
+        if host.has_inputs:
+            text = _without_inputs(text, input_references(present))
+    left = members(document.data.get(host.servers_key)).keys() - {name}
+    if members(parsed(document.path, blanked_of(document.path, text)).get(host.servers_key)).keys() != left:
+        raise ValueError("has its servers in a form that cannot be edited")
+    return text if _says_something(document.path, text) else ""
+
+
+def is_left_by(document: Document, host: Host, text: str) -> bool:
+    """Return whether a text, but for its white space, is what is left of a document without what install adds."""
+    if is_toml(document.path):
+        bare = document.text
+    else:
+        bare = without_empty(document.text, host.servers_key)
+        bare = without_empty(bare, INPUTS) if host.has_inputs else bare
+    bare = bare if _says_something(document.path, bare) else ""
+    return "".join(bare.split()) == "".join(text.split())
+
+
+def blanked_of(path: Path, text: str) -> str:
+    """Return a file's text as its parser reads it."""
+    return text if is_toml(path) else blanked(text)
 
 
 def input_references(value: object) -> set[str]:
     """Return the ids of the inputs that a value refers to."""
-    return set(_INPUT_REFERENCE.findall(json.dumps(value, ensure_ascii=False)))
+    return set(_INPUT_REFERENCE.findall(json.dumps(value, ensure_ascii=False, default=str)))
 
 
-def snippet(host: Host, wanted: Wanted) -> str:
-    """Return what to paste into a file that is not edited."""
-    whole: dict[str, object] = {INPUTS: list(wanted.inputs)} if wanted.inputs else {}
-    return json.dumps({**whole, host.servers_key: {wanted.name: wanted.entry}}, indent=2, ensure_ascii=False)
+def _says_something(path: Path, text: str) -> bool:
+    """Return whether a text has a member, or a comment."""
+    return bool(text.strip() if is_toml(path) else "".join(text.split()) not in {"", "{}"})
+
+
+def _check(path: Path, text: str, expected: Mapping[str, object], *, but: str) -> None:
+    """Raise ValueError if a text does not say what it should: what an editor of text cannot do is not written."""
+    found = parsed(path, blanked_of(path, text))
+    if {**found, but: None} != {**expected, but: None}:
+        raise ValueError("has its servers in a form that cannot be edited")
 
 
 def _missing_inputs(document: Document, wanted: Wanted) -> list[Mapping[str, object]]:
@@ -111,7 +140,7 @@ def _missing_inputs(document: Document, wanted: Wanted) -> list[Mapping[str, obj
 
 def _without_inputs(text: str, ids: Iterable[str]) -> str:
     """Return the text without those inputs that nothing in it refers to any more."""
-    data = members(json.loads(text))
+    data = members(json.loads(blanked(text))) if text.strip() else {}
     unused = set(ids) - input_references({name: value for name, value in data.items() if name != INPUTS})
     indices = [at for at, given in enumerate(elements(data.get(INPUTS))) if members(given).get("id") in unused]
     for index in reversed(indices):

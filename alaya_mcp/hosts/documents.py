@@ -4,17 +4,19 @@ import codecs
 import json
 import re
 import stat
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, NoReturn, cast
 
+from alaya_mcp.hosts.json_comments import blanked
+
 BOM: Final = b"\xef\xbb\xbf"
 
 _BYTES: Final = 64 * 2**20
 """The largest file that is read. Claude Code's file also holds its history."""
-_COMMENT: Final = re.compile(r'("[^"\\\n]*(?:\\.[^"\\\n]*)*")|//[^\r\n]*|/\*.*?\*/', re.DOTALL)
-_TRAILING_COMMA: Final = re.compile(r'("[^"\\\n]*(?:\\.[^"\\\n]*)*")|,(?=\s*[}\]])')
+_TOML_PLACE: Final = re.compile(r"line \d+, column \d+|end of document")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Document:
 
     Attributes:
         path: Where it is, or would be.
-        state: `commented`: it parses without its comments and trailing commas.
+        state: `commented`: JSON that parses without its comments and trailing commas.
         data: The parsed object; empty if the file is missing or broken.
         text: Its text, without a byte order mark.
         content: Its bytes; None if it is missing or was not read.
@@ -46,7 +48,7 @@ class Document:
 
 
 def read_document(path: Path) -> Document:
-    """Return the file as it is now."""
+    """Return the file as it is now: TOML by its name, else JSON."""
     mode, content, text = None, None, ""
 
     def broken(problem: str) -> Document:
@@ -70,24 +72,23 @@ def read_document(path: Path) -> Document:
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a name that cannot be one
         return broken(f"cannot be read: {reason(error)}")
     try:
-        return Document(path, "parsed", _parsed(text), text, content, mode)
+        return Document(path, "parsed", parsed(path, text), text, content, mode)
     except ValueError as error:
         why = _why(error)
     try:
-        return Document(path, "commented", _parsed(without_comments(text)), text, content, mode)
+        return Document(path, "commented", parsed(path, blanked(text)), text, content, mode)
     except ValueError:
         return broken(why)
+
+
+def is_toml(path: Path) -> bool:
+    """Return whether a file, or the one that it is a backup of, is TOML."""
+    return ".toml" in path.suffixes
 
 
 def reason(error: Exception) -> str:
     """Return the system's words for an error, or else its type."""
     return getattr(error, "strerror", None) or type(error).__name__
-
-
-def without_comments(text: str) -> str:
-    """Return JSON without its comments and trailing commas."""
-    plain = _COMMENT.sub(lambda found: found[1] or " ", text)
-    return _TRAILING_COMMA.sub(lambda found: found[1] or " ", plain)
 
 
 def members(value: object) -> dict[str, object]:
@@ -100,16 +101,16 @@ def elements(value: object) -> list[object]:
     return cast("list[object]", value) if isinstance(value, list) else []
 
 
-def _parsed(text: str) -> dict[str, object]:
-    """Return the object in a text; an empty one for a blank text.
+def parsed(path: Path, text: str) -> dict[str, object]:
+    """Return the object in a file's text; an empty one for a blank text.
 
     Raises:
-        ValueError: it is not a JSON object.
+        ValueError: it is not valid in the file's format.
     """
     if not text.strip():
         return {}
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = tomllib.loads(text) if is_toml(path) else json.loads(text, parse_constant=_no_constant)
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     if not isinstance(value, dict):
@@ -122,6 +123,9 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _why(error: ValueError) -> str:
+    if isinstance(error, tomllib.TOMLDecodeError):
+        place = _TOML_PLACE.search(str(error))
+        return f"is not valid TOML{f': at {place[0]}' if place else ''}"
     if isinstance(error, json.JSONDecodeError):
         what = error.msg[:1].lower() + error.msg[1:]
         return f"is not valid JSON: {what} at line {error.lineno}, column {error.colno}"

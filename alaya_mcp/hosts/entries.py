@@ -1,15 +1,15 @@
-"""The entry of this server in a host's file: the command that starts it, its keys or references, its settings."""
+"""The entry of this server in a host's file: the command that starts it, and its settings; never a key."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from alaya_mcp.config.place import CONFIG_VARIABLE, PROFILE_VARIABLE
 from alaya_mcp.config.settings import VARIABLES
-from alaya_mcp.hosts.catalogue import Host, Level
-from alaya_mcp.hosts.documents import members
+from alaya_mcp.hosts.catalogue import Host
+from alaya_mcp.hosts.documents import elements, members
 from alaya_mcp.hosts.references import is_reference
 
 KEY_VARIABLES: Final = ("ALAYA_ACCESS_KEY", "ALAYA_SECRET_KEY")
@@ -18,18 +18,6 @@ _OF_AN_ACCOUNT: Final = frozenset({*KEY_VARIABLES, "ALAYA_BASE_URL", "ALAYA_SERV
 
 SERVER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 """Names that every host accepts; Cursor limits server and tool name together to 60 characters."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyPair:
-    """The two halves of an Open API Key."""
-
-    access_key: str = field(repr=False)
-    secret_key: str = field(repr=False)
-
-
-PLACEHOLDER: Final = re.compile(r"(?:your|my)[ _-].*|<.*>|\.{3}|…|x{3,}|changeme", re.IGNORECASE | re.DOTALL)
-PLACEHOLDERS: Final = KeyPair("your access key", "your secret key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +36,9 @@ class Wanted:
     """
 
     name: str
-    entry: Mapping[str, object] = field(repr=False)
+    entry: Mapping[str, object]
     inputs: tuple[Mapping[str, object], ...] = ()
-    displaced: frozenset[str] = frozenset(KEY_VARIABLES)
+    displaced: frozenset[str] = frozenset()
 
 
 def launcher(executable: Path, platform: str) -> Launcher:
@@ -62,11 +50,6 @@ def launcher(executable: Path, platform: str) -> Launcher:
     return Launcher(str(installed)) if installed.exists() else Launcher(str(executable), ("-m", "alaya_mcp"))
 
 
-def takes_literal_keys(host: Host, level: Level) -> bool:
-    """Return whether the file gets the keys themselves: only a user's own file, and not if the host asks for them."""
-    return level == "user" and not host.has_inputs
-
-
 def wanted_sandbox(host: Host, name: str, start: Launcher) -> Wanted:
     """Return the entry of a server over the embedded sandbox, which needs no keys."""
     entry = _entry(host, Launcher(start.command, (*start.args, "--sandbox")), {})
@@ -74,60 +57,91 @@ def wanted_sandbox(host: Host, name: str, start: Launcher) -> Wanted:
 
 
 def wanted_server(
-    host: Host, level: Level, name: str, start: Launcher, *, pair: KeyPair | None, settings: Mapping[str, str]
+    host: Host, name: str, start: Launcher, settings: Mapping[str, str], *, displaced: frozenset[str]
 ) -> Wanted:
-    """Return the entry of a server over a real account.
+    """Return the entry of a server over the account of a profile; `settings` are further variables."""
+    return Wanted(name, _entry(host, start, settings), displaced=displaced)
 
-    A project's file, and VS Code, get references instead of the keys in `pair`; `pair` is None if a profile of our own
-    configuration file holds the keys. `settings` are further variables.
+
+def wanted_with_references(
+    host: Host, name: str, start: Launcher, settings: Mapping[str, str], *, displaced: frozenset[str]
+) -> Wanted:
+    """Return the entry of a server whose keys are in the environment of the host, or asked for by it.
+
+    Raises:
+        ValueError: the host can do neither.
     """
-    if pair is None:
-        return Wanted(name, _entry(host, start, settings))
-    inputs: tuple[Mapping[str, object], ...] = ()
     if host.has_inputs:
         inputs = (_input(f"{name}-access-key", "Alaya access key"), _input(f"{name}-secret-key", "Alaya secret key"))
-        keys = [f"${{input:{name}-access-key}}", f"${{input:{name}-secret-key}}"]
-    elif level == "project":
-        keys = [f"${{{'' if host.name == 'claude-code' else 'env:'}{variable}}}" for variable in KEY_VARIABLES]
-    else:
-        keys = [pair.access_key, pair.secret_key]
-    return Wanted(name, _entry(host, start, {**dict(zip(KEY_VARIABLES, keys, strict=True)), **settings}), inputs)
+        keys = {key: f"${{input:{given['id']}}}" for key, given in zip(KEY_VARIABLES, inputs, strict=True)}
+        return Wanted(name, _entry(host, start, {**keys, **settings}), inputs, displaced)
+    if host.name == "codex":
+        return Wanted(name, {**_entry(host, start, settings), "env_vars": list(KEY_VARIABLES)}, displaced=displaced)
+    if host.reference is None:
+        raise ValueError(f"{host.title} has no way to refer to environment variables")
+    keys = {key: host.reference.format(key) for key in KEY_VARIABLES}
+    return Wanted(name, _entry(host, start, {**keys, **settings}), displaced=displaced)
 
 
-def merged(wanted: Wanted, present: object) -> dict[str, object]:
+def merged(host: Host, wanted: Wanted, present: object) -> dict[str, object]:
     """Return the wanted entry with the present one's variables and members that it does not set.
 
     If the present entry has no command, its members (`url`, `headers`) go.
     """
-    there, ours = members(present), members(wanted.entry)
-    gone = wanted.displaced | members(ours.get("env")).keys()
+    there, ours, key = members(present), members(wanted.entry), host.env_key
+    gone = wanted.displaced | members(ours.get(key)).keys()
     # Windows ignores the case of variables' names.
-    kept = {name: value for name, value in members(there.get("env")).items() if name.upper() not in gone}
-    env = {**members(ours.get("env")), **kept}
+    kept = {name: value for name, value in members(there.get(key)).items() if name.upper() not in gone}
+    env = {**members(ours.get(key)), **kept}
     others = {name: value for name, value in there.items() if name not in ours} if "command" in there else {}
-    return {name: value for name, value in {**ours, **others, "env": env}.items() if value is not env or env}
+    return {name: value for name, value in {**ours, **others, key: env}.items() if value is not env or env}
 
 
-def is_same(entry: Mapping[str, object], present: object) -> bool:
+def is_same(host: Host, entry: Mapping[str, object], present: object) -> bool:
     """Return whether two entries mean the same; the type defaults to stdio."""
 
     def plain(of: object) -> dict[str, object]:
-        given: dict[str, object] = {"type": "stdio", "args": None, "env": None, **members(of)}
-        return {name: value or None if name in {"args", "env"} else value for name, value in given.items()}
+        given: dict[str, object] = {"type": "stdio", "args": None, host.env_key: None, **members(of)}
+        return {name: value or None if name in {"args", host.env_key} else value for name, value in given.items()}
 
     return "command" in members(present) and plain(entry) == plain(present)
 
 
+def variables_of(entry: object) -> dict[str, object]:
+    """Return the variables of an entry, whatever its host calls them."""
+    there = members(entry)
+    return members(there.get("env")) | members(there.get("environment"))
+
+
+def words_of(entry: object) -> list[str]:
+    """Return the command and the arguments of an entry."""
+    there = members(entry)
+    command = there.get("command")
+    words = [*(elements(command) or [command]), *elements(there.get("args"))]
+    return [word for word in words if isinstance(word, str)]
+
+
 def literal_keys(entry: object) -> list[str]:
     """Return the variables of an entry that hold a key itself, not a reference to one."""
-    env = members(members(entry).get("env"))
+    env = variables_of(entry)
     return [name for name in KEY_VARIABLES if (value := env.get(name)) and not is_reference(str(value).strip())]
 
 
 def _entry(host: Host, start: Launcher, env: Mapping[str, str]) -> dict[str, object]:
-    entry: dict[str, object] = {"type": "stdio"} if host.names_transport else {}
-    entry |= {"command": start.command, "args": list(start.args)}
-    return {**entry, "env": dict(env)} if env else entry
+    command: dict[str, object] = {"command": start.command, "args": list(start.args)}
+    more: dict[str, object] = {}
+    match host.name:
+        case "claude-code" | "vscode" | "cursor":
+            command = {"type": "stdio", **command}
+        case "opencode":
+            command = {"type": "local", "command": [start.command, *start.args]}
+            more = {"enabled": True}
+        case "copilot":
+            command = {"type": "local", **command}
+            more = {"tools": ["*"]}
+        case _:
+            pass
+    return {**command, **({host.env_key: dict(env)} if env else {}), **more}
 
 
 def _input(of: str, description: str) -> dict[str, object]:

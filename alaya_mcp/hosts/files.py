@@ -7,8 +7,10 @@ from itertools import pairwise
 from pathlib import Path, PureWindowsPath
 from typing import Final
 
-from alaya_mcp.hosts.catalogue import HOSTS, Host, Level, Machine, project_file, user_files
-from alaya_mcp.hosts.documents import Document, elements, members, read_document
+from alaya_mcp.hosts.catalogue import HOSTS, Host, Level, Machine, project_file
+from alaya_mcp.hosts.documents import Document, members, read_document
+from alaya_mcp.hosts.entries import variables_of, words_of
+from alaya_mcp.hosts.places import user_files
 from alaya_mcp.hosts.references import replaced
 
 SERVER: Final = "alaya"
@@ -45,13 +47,12 @@ class Server:
     @property
     def words(self) -> list[str]:
         """The entry's command and its arguments."""
-        words = (self.entry.get("command"), *elements(self.entry.get("args")))
-        return [word for word in words if isinstance(word, str)]
+        return words_of(self.entry)
 
     @property
     def env(self) -> dict[str, object]:
-        """The entry's `env` block."""
-        return members(self.entry.get("env"))
+        """The entry's variables."""
+        return variables_of(self.entry)
 
     @property
     def is_named_ours(self) -> bool:
@@ -75,7 +76,9 @@ class Server:
     @property
     def is_another(self) -> bool:
         """Whether the entry starts or connects to another server than ours."""
-        return not self.is_named_ours and any(isinstance(self.entry.get(member), str) for member in ("command", "url"))
+        return not self.is_named_ours and bool(
+            self.words or any(isinstance(self.entry.get(member), str) for member in ("url", "httpUrl"))
+        )
 
 
 def host_files(machine: Machine, hosts: Mapping[str, Host] = HOSTS) -> list[HostFile]:

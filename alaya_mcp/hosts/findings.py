@@ -4,16 +4,15 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PureWindowsPath
-from typing import Final, Literal
+from typing import Literal
 
 from alaya_mcp.hosts.catalogue import Machine
-from alaya_mcp.hosts.changes import INPUTS, unfit, wrong_kind
-from alaya_mcp.hosts.differences import printable, shown_command
+from alaya_mcp.hosts.changes import INPUTS, PLACEHOLDER, unfit, wrong_kind
+from alaya_mcp.hosts.display import printable, shown_command
 from alaya_mcp.hosts.documents import elements, members
-from alaya_mcp.hosts.entries import KEY_VARIABLES, PLACEHOLDER, literal_keys
+from alaya_mcp.hosts.entries import KEY_VARIABLES, literal_keys
 from alaya_mcp.hosts.files import HostFile, Server, host_files, our_servers
 from alaya_mcp.hosts.references import unreplaced
-from alaya_mcp.hosts.writing import is_readable_by_others
 
 Problem = Literal[
     "file_does_not_parse",
@@ -25,11 +24,8 @@ Problem = Literal[
     "unexpanded_variable",
     "keys_missing",
     "placeholder_key",
-    "keys_in_project_file",
-    "readable_by_others",
+    "keys_in_file",
 ]
-EXPOSED_KEYS: Final[frozenset[Problem]] = frozenset({"keys_in_project_file", "readable_by_others"})
-"""The problems that matter whatever the entry starts."""
 Severity = Literal["error", "warning"]
 
 
@@ -102,16 +98,16 @@ def _of_server(file: HostFile, server: Server, machine: Machine, *, has_profile:
 def _install(file: HostFile, server: Server) -> str:
     """Return what the command `install` does about an entry, as a sentence."""
     command = f"alayanew-mcp install {file.host.name}"
-    if unfit(file.document, file.host) and not (file.host.command and file.host.reads_comments):
-        return f"`{command}` prints what belongs in the file; it does not edit a file that has comments."
+    if unfit(file.document, file.host):
+        return f"`{command} --print` prints what belongs in the file."
     if server.is_another:
         return f"`{command} --name alaya-2` adds a working entry beside it."
     return f"`{command}` writes a working entry."
 
 
 def _of_command(file: HostFile, server: Server, machine: Machine, install: str) -> Iterator[_Told]:
-    command = server.entry.get("command")
-    if not isinstance(command, str) or "${" in command:
+    (command,) = server.words[:1] or [""]
+    if not command or "${" in command:
         return
     shown = shown_command(command)
     named = f"the command '{shown}'" if shown else "the command"
@@ -148,22 +144,23 @@ def _of_keys(file: HostFile, server: Server, machine: Machine, install: str, *, 
     env, literal = server.env, literal_keys(server.entry)
     absent = [name for name in KEY_VARIABLES if not env.get(name)]
     has_profile = has_profile or any(env.get(name) for name in ("ALAYA_PROFILE", "ALAYA_CONFIG"))
-    is_enough = "--sandbox" in server.words or "envFile" in server.entry or (has_profile and len(absent) > 1)
+    passed = {str(name) for name in elements(server.entry.get("env_vars"))}
+    is_enough = (
+        "--sandbox" in server.words
+        or "envFile" in server.entry
+        or {*absent} <= passed
+        or (has_profile and len(absent) > 1)
+    )
     if absent and not is_enough:
-        # A host without a window passes its shell's variables on.
-        is_inherited = not file.host.has_window and all(name in machine.environ for name in absent)
-        message = f"its env block does not set {' and '.join(absent)}."
-        yield "keys_missing", message, install, "warning" if is_inherited else "error"
+        is_inherited = (
+            file.host.passes_shell and not file.host.has_window and all(name in machine.environ for name in absent)
+        )
+        message = f"nobody is logged in, and its variables do not set {' and '.join(absent)}."
+        yield "keys_missing", message, "Run `alayanew-mcp login`.", "warning" if is_inherited else "error"
     for name in literal:
         if PLACEHOLDER.fullmatch(str(env[name]).strip()):
             yield "placeholder_key", f"{name} is still a placeholder.", f"Write your own key. {install}", "error"
-    if literal and file.level == "project":
-        message = f"{' and '.join(literal)}: the key itself is in a file that is shared with the project."
-        step = f"Run `alayanew-mcp install {file.host.name} --project .`, which writes references."
-        if server.is_another:  # install leaves it alone
-            step = "Remove them from that entry."
-        renew = "Create a new Open API Key if the file was ever committed."
-        yield "keys_in_project_file", message, f"{step} {renew}", "error"
-    elif literal and is_readable_by_others(file.document.mode):
-        message = f"{file.document.path} holds keys, and its mode {file.document.mode:04o} lets others read it."
-        yield "readable_by_others", message, f"Run `chmod 600 {file.document.path}`.", "warning"
+    if literal and not server.is_another:
+        message = f"{' and '.join(literal)}: the key itself is in {file.document.path}."
+        step = f"`alayanew-mcp login` keeps it in one place; then `alayanew-mcp install {file.host.name}` takes it out."
+        yield "keys_in_file", message, step, "warning"

@@ -1,6 +1,6 @@
-"""Edits of JSON as text: one member is set or removed, every other character stays. Pure.
+"""Edits of JSON as text: one member is set or removed, every other character stays, comments too. Pure.
 
-The text given is valid JSON without comments, or blank.
+The text given is valid JSON, with or without comments and trailing commas, or blank.
 """
 
 import json
@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, cast
+
+from alaya_mcp.hosts.json_comments import blanked, without_comments
 
 JsonPath = tuple[str | int, ...]
 """Names of members and indices of elements, from the root."""
@@ -17,6 +19,11 @@ BLANK: Final = "{}\n"
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _DECODER: Final = json.JSONDecoder()
 _EMPTY: Final = re.compile(r"\s*(?:\{\s*\}|\[\s*\])\s*")
+_BLOCK: Final = r"/\*(?:[^*]|\*(?!/))*\*/"
+_BETWEEN: Final = re.compile(rf"(?:[ \t\r\n]|//[^\r\n]*|{_BLOCK})*")
+_REST_OF_LINE: Final = re.compile(rf"[ \t]*,?(?:[ \t]*{_BLOCK})*[ \t]*(?://[^\r\n]*)?(?=\r?\n)")
+"""What belongs to the value before it: its comma, and comments on its line."""
+_LINE_START: Final = re.compile(r"\r?\n[ \t]*\Z")
 _FIRST_INDENT: Final = re.compile(r'\s*\{[ \t]*\r?\n([ \t]+)"')
 
 
@@ -41,10 +48,10 @@ class Tree:
     """The positions of the values in a text. Only requested containers are parsed: a file may be very large."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        self.plain = blanked(text)
         self._children: dict[int, list[Node]] = {}
-        start = _after_space(text, 0)
-        self.root = Node((), start, start, len(text.rstrip()))
+        start = _after_space(self.plain, 0)
+        self.root = Node((), start, start, len(self.plain.rstrip()))
 
     @property
     def looked_into(self) -> int:
@@ -67,17 +74,8 @@ class Tree:
             node = inside[-1]
         return node
 
-    def nodes(self, start: int = 0, end: int | None = None) -> Iterator[Node]:
-        """Yield every value that overlaps a part of the text, containers before their contents."""
-        waiting = [self.root]
-        while waiting:
-            node = waiting.pop()
-            if node.end > start and (end is None or node.start < end):
-                yield node
-                waiting += reversed(self.children(node))
-
     def _found(self, parent: Node) -> Iterator[Node]:
-        text, is_object = self._text, self._text[parent.value] == "{"
+        text, is_object = self.plain, self.plain[parent.value] == "{"
         if not (is_object or text[parent.value] == "["):
             return
         at, index = _after_space(text, parent.value + 1), 0
@@ -91,6 +89,25 @@ class Tree:
             at, index = _after_space(text, end), index + 1
             if text[at] == ",":
                 at = _after_space(text, at + 1)
+
+
+def with_value(text: str, path: JsonPath, value: object, present: object) -> str:
+    """Return the text with the value at a path changed into another one, where they differ.
+
+    Args:
+        text: The whole text.
+        path: Where it is.
+        value: The value wanted.
+        present: The value there now; None if there is none.
+    """
+    if not (isinstance(value, dict) and isinstance(present, dict)):
+        return text if value == present else with_member(text, path, cast("object", value))
+    wanted, there = cast("dict[str, object]", value), cast("dict[str, object]", present)
+    for name in there.keys() - wanted.keys():
+        text = without(text, (*path, name))
+    for name, part in wanted.items():
+        text = with_value(text, (*path, name), part, there.get(name))
+    return text
 
 
 def with_member(text: str, path: JsonPath, value: object) -> str:
@@ -116,18 +133,11 @@ def with_element(text: str, path: JsonPath, value: object) -> str:
 
 def without(text: str, path: JsonPath) -> str:
     """Return the text without a member or an element; unchanged if there is none."""
-    while there := (tree := Tree(text)).find(path):  # the name may occur more than once
+    while text.strip() and (there := (tree := Tree(text)).find(path)):  # the name may occur more than once
         parent = tree.find(path[:-1])
         if parent is None:
             break
-        siblings = tree.children(parent)
-        index = siblings.index(there)
-        if len(siblings) == 1:
-            text = text[: parent.value + 1] + text[parent.end - 1 :]
-        elif index == 0:
-            text = text[: there.start] + text[siblings[1].start :]
-        else:
-            text = text[: siblings[index - 1].end] + text[there.end :]
+        text = _removed(text, tree, parent, there)
         if isinstance(path[-1], int):
             break
     return text
@@ -135,9 +145,11 @@ def without(text: str, path: JsonPath) -> str:
 
 def without_empty(text: str, name: str) -> str:
     """Return the text without a member of the root that is an empty object or array; unchanged otherwise."""
+    if not text.strip():
+        return text
     tree = Tree(text)
     found = [node for node in tree.children(tree.root) if node.path == (name,)]
-    # A second member of the same name would take its place.
+    # A second member of the same name would take its place. One that holds a comment is not empty.
     is_empty = len(found) == 1 and _EMPTY.fullmatch(text, found[0].value, found[0].end)
     return without(text, (name,)) if is_empty else text
 
@@ -150,17 +162,56 @@ def _after_space(text: str, at: int) -> int:
 def _inserted(text: str, tree: Tree, parent: Node, value: object, *, name: str | None = None) -> str:
     siblings, newline, indent = tree.children(parent), _newline(text), _indent(text)
     prefix = "" if name is None else f"{_json(name)}{_colon(text)}"
-    if siblings:
-        gap = text[parent.value + 1 : siblings[0].start]
-        margin = _indentation(text, siblings[0].start)
-        dumped = prefix + _dumped(text, value, margin)
-        between = f",{newline}{margin}" if "\n" in gap else ", "
-        return text[: siblings[-1].end] + between + dumped + text[siblings[-1].end :]
-    margin = _indentation(text, parent.start)
-    dumped = prefix + _dumped(text, value, margin + (indent or ""))
-    if indent is not None:
-        dumped = f"{newline}{margin}{indent}{dumped}{newline}{margin}"
-    return text[: parent.value + 1] + dumped + text[parent.end - 1 :]
+    if not siblings:
+        margin = _indentation(text, parent.start)
+        dumped = prefix + _dumped(text, value, margin + (indent or ""))
+        comments = text[parent.value + 1 : parent.end - 1].rstrip()
+        if indent is not None or comments:
+            dumped = f"{comments}{newline}{margin}{indent or ''}{dumped}{newline}{margin}"
+        return text[: parent.value + 1] + dumped + text[parent.end - 1 :]
+    last = siblings[-1].end
+    margin = _indentation(text, siblings[0].start)
+    dumped = prefix + _dumped(text, value, margin)
+    if "\n" not in text[parent.value + 1 : siblings[0].start]:
+        return f"{text[:last]}, {dumped}{text[last:]}"
+    line = _REST_OF_LINE.match(text, last)
+    at = line.end() if line else last
+    is_trailing = _comma_after(text, last) is not None
+    between = text[last:at] if is_trailing else f",{text[last:at]}"
+    return f"{text[:last]}{between}{newline}{margin}{dumped}{',' * is_trailing}{text[at:]}"
+
+
+def _removed(text: str, tree: Tree, parent: Node, there: Node) -> str:
+    """Return the text without a value of its parent: the inverse of adding it."""
+    siblings = tree.children(parent)
+    index = siblings.index(there)
+    comma = _comma_after(text, there.end)
+    end = there.end if comma is None else comma + 1
+    newline = _LINE_START.search(text[parent.value : there.start])
+    if newline:
+        start = parent.value + newline.start()
+        line = _REST_OF_LINE.match(text, there.end)
+        end = line.end() if line else end
+    else:
+        start = there.start
+        end = end if there is siblings[-1] else _after_space(text, end)
+    kept = text[:start]
+    if index and there is siblings[-1] and comma is None:  # the one before is the last one now
+        before = siblings[index - 1].end
+        its = before if (found := _comma_after(text, before)) is None else found
+        kept = text[:before] + text[before:its] + text[its + 1 : start]
+        kept = kept if newline else kept.rstrip(" ")
+    inside = kept[parent.value + 1 :] + text[end : parent.end - 1]
+    if len(siblings) == 1 and not inside.strip():
+        return text[: parent.value + 1] + text[parent.end - 1 :]
+    return kept + text[end:]
+
+
+def _comma_after(text: str, at: int) -> int | None:
+    """Return the offset of the comma that follows a value, behind comments too; None if none does."""
+    between = _BETWEEN.match(text, at)
+    after = between.end() if between else at
+    return after if text[after : after + 1] == "," else None
 
 
 def _dumped(text: str, value: object, margin: str) -> str:
@@ -186,7 +237,7 @@ def _colon(text: str) -> str:
 
 def _indent(text: str) -> str | None:
     """Return the indentation of one level; None if everything is on one line."""
-    if first := _FIRST_INDENT.match(text):
+    if first := _FIRST_INDENT.match(without_comments(text)):
         return first[1]
     return None if "\n" not in text.strip() and not _EMPTY.fullmatch(text) else "  "
 

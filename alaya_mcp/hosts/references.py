@@ -9,8 +9,11 @@ from alaya_mcp.hosts.catalogue import Host
 
 HIDDEN: Final = "${...}"
 
-_REFERENCE: Final = re.compile(r"\$\{([^{}]*)\}")
-_PLAIN: Final = re.compile(r"\$\{(?:input:[\w.-]+|(?:[a-z]+:)?[a-z_]\w*(?::-)?)\}", re.ASCII | re.IGNORECASE)
+_USUAL: Final = re.compile(r"\$\{([^{}]*)\}")
+_OF_OPENCODE: Final = re.compile(r"\{((?:env|file):[^{}]*)\}")
+_PLAIN: Final = re.compile(
+    r"\$\{(?:input:[\w.-]+|(?:[a-z]+:)?[a-z_]\w*(?::-)?)\}|\{env:[a-z_]\w*\}", re.ASCII | re.IGNORECASE
+)
 _VARIABLE: Final = re.compile(r"([A-Za-z_]\w*)(?::-(.*))?", re.DOTALL)
 
 _FOLDERS: Final = frozenset({"userHome", "workspaceFolder", "workspaceFolderBasename", "pathSeparator", "/"})
@@ -23,7 +26,11 @@ _FILES: Final = frozenset(
 )
 _OTHERS: Final[Mapping[str, frozenset[str]]] = {"vscode": _FOLDERS | _FILES, "cursor": _FOLDERS}
 """Other references that a host replaces."""
-_PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {"vscode": ("config:", "command:", "workspaceFolder:")}
+_KEEP_UNSET: Final = frozenset({"claude-code", "qwen", "copilot"})
+_PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
+    "vscode": ("config:", "command:", "workspaceFolder:"),
+    "opencode": ("file:",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +62,9 @@ def unreplaced(host: Host, text: str, environ: Mapping[str, str], inputs: Collec
     `environ` is the environment that the host would have, `inputs` are the ids of the inputs in its file.
     """
     found: list[Unreplaced] = []
-    for reference in _REFERENCE.finditer(text):
+    for reference in _pattern(host).finditer(text):
         inside = reference[1]
-        named = f"${{{inside.partition(':-')[0]}}}"
+        named = reference[0].partition(":-")[0].removesuffix("}") + "}"
         shown = named if is_reference(named) else HIDDEN
         variable, default = _variable(host, inside)
         if variable:
@@ -75,23 +82,30 @@ def replaced(host: Host, text: str, environ: Mapping[str, str]) -> str:
         variable, default = _variable(host, reference[1])
         if not variable:
             return reference[0]
-        # Claude Code keeps a reference to an unset variable, editors replace it with nothing.
-        missing = reference[0] if host.name == "claude-code" else ""
+        # Others replace a reference to an unset variable with nothing.
+        missing = reference[0] if host.name in _KEEP_UNSET else ""
         return environ.get(variable, missing if default is None else default)
 
-    return _REFERENCE.sub(value, text)
+    return _pattern(host).sub(value, text)
 
 
 def _variable(host: Host, inside: str) -> tuple[str | None, str | None]:
     """Return the environment variable that a reference names, and its default."""
     match host.name:
-        case "claude-code":
+        case "claude-code" | "gemini" | "copilot":
             found = _VARIABLE.fullmatch(inside)
             return (found[1], found[2]) if found else (None, None)
-        case "vscode" | "cursor":
+        case "qwen":
+            found = _VARIABLE.fullmatch(inside)
+            return (found[1], None) if found and found[2] is None else (None, None)
+        case "vscode" | "cursor" | "opencode":
             return (inside.removeprefix("env:"), None) if inside.startswith("env:") else (None, None)
         case _:
             return None, None
+
+
+def _pattern(host: Host) -> re.Pattern[str]:
+    return _OF_OPENCODE if host.name == "opencode" else _USUAL
 
 
 def _is_known(host: Host, inside: str, inputs: Collection[str]) -> bool:

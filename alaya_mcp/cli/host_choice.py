@@ -1,0 +1,77 @@
+"""Which hosts `install` and `uninstall` are about, and the terminal that they ask on."""
+
+import argparse
+import getpass
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from alaya_mcp.hosts.catalogue import HOSTS, Host
+from alaya_mcp.hosts.display import printable
+from alaya_mcp.hosts.transaction import Refused, Request, Terminal, confirm
+from alaya_mcp.terminal.console import open_console
+
+
+def requested(arguments: argparse.Namespace) -> Request:
+    """Return the request of a command line of `install` or `uninstall`."""
+    project: str | None = arguments.project
+    return Request(
+        name=arguments.name,
+        project=None if project is None else Path(project),
+        is_sandbox=getattr(arguments, "over_sandbox", False),
+        has_env_keys=getattr(arguments, "env_keys", False),
+        is_dry=arguments.dry_run,
+        is_agreed=arguments.yes,
+    )
+
+
+def chosen(arguments: argparse.Namespace, found: Sequence[Host]) -> list[Host]:
+    """Return the host of a command line, or the ones found on this machine.
+
+    Raises:
+        Refused: none is named and none was found.
+    """
+    if arguments.host:
+        return [HOSTS[arguments.host]]
+    if not found:
+        raise Refused(f"No host was found here. Name one: {', '.join(HOSTS)}.")
+    return list(found)
+
+
+def agreed(request: Request, hosts: Sequence[Host], what: str, terminal: Terminal) -> Request:
+    """Ask once for all hosts, and return a request that does not ask for each.
+
+    Raises:
+        Refused: the answer was no, or nobody can answer.
+    """
+    named = ", ".join(host.title for host in hosts)
+    if not (request.is_agreed or request.is_dry):
+        confirm(f"{what} {named}?", terminal)
+    return replace(request, is_agreed=True)
+
+
+def open_terminal(command: str) -> Terminal:
+    """Return this process's terminal; it cannot ask if stdin or stdout is not a terminal."""
+    console = open_console()
+    # The event loop's handler would not interrupt a question.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def write(text: str, style: str) -> None:
+        console.print(printable(text), style=style or None, markup=False, soft_wrap=True)
+
+    def warn(text: str) -> None:
+        sys.stderr.write(f"alayanew-mcp {command}: {printable(text)}\n")
+
+    def answer(read: Callable[[str], str], question: str) -> str:
+        try:
+            return read(question)
+        except EOFError:  # Ctrl-D, which leaves the cursor behind the question
+            console.print()
+            raise Refused("Nothing was changed.") from None
+
+    is_terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+    asks = (partial(answer, input), partial(answer, getpass.getpass)) if is_terminal else ()
+    return Terminal(write, warn, *asks)

@@ -1,0 +1,31 @@
+"""The doctor's verdict on an entry that was just installed."""
+
+from collections.abc import Awaitable, Callable
+
+from alaya_mcp.doctor.connection import Network
+from alaya_mcp.doctor.examination import Question, World, examine
+from alaya_mcp.doctor.hosts import passed_by
+from alaya_mcp.doctor.network import system_addresses
+from alaya_mcp.doctor.report import verdict
+from alaya_mcp.hosts.catalogue import Host, Machine
+from alaya_mcp.hosts.transaction import Terminal
+
+
+def judge(terminal: Terminal) -> Callable[[Host, Machine], Awaitable[None]]:
+    """Return a function that examines the server as a host would start it, and shows what is wrong with it."""
+
+    async def judged(host: Host, machine: Machine) -> None:
+        passed = passed_by(host, machine)
+        if passed.check.verdict == "host_over_sandbox":
+            terminal.say(f"Nothing to check: {passed.check.found}.")
+            return
+        environ = dict(passed.environ)
+        world = World(environ, Network(environ, system_addresses), machine, host, passed)
+        checks = await examine(Question(chats=False), world, lambda _check: None)
+        for check in checks:
+            if check.level in {"warning", "failed"}:
+                terminal.say(f"! {check.title}: {check.found}")
+                terminal.say(f"  → {check.next_step}" if check.next_step else "")
+        terminal.say(f"The doctor on {host.title}'s entry: {verdict(checks)}")
+
+    return judged
