@@ -12,9 +12,9 @@ def add_login(add: Add) -> None:
     login = add(
         "login",
         help="keep your key pair where every server of yours finds it",
-        description="Ask for an Open API Key (an access key and a secret key, made in the Alaya NeW console), check it with "
-        "one request, and keep it in a profile of the configuration file, which only you can read. In a pipe the two are "
-        "read from ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY, or from two lines of stdin.",
+        description="Ask for an Open API Key (an access key and a secret key, made in the Alaya NeW console), check it "
+        "with one request, and keep it in a profile of the configuration file, which only you can read. In a pipe the "
+        "two are read from ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY, or from two lines of stdin.",
     )
     login.set_defaults(command="login")
     _chooses_a_profile(login)
@@ -38,8 +38,8 @@ def add_status(add: Add) -> None:
     status = add(
         "status",
         help="say who is logged in, and whether the key pair works",
-        description="Say which account is in use, where its key pair comes from, and whether it works (one request). No "
-        "secret is shown. Exit status: 0 it works, 1 not logged in, 3 it does not work.",
+        description="Say which account is in use, where its key pair comes from, and whether it works (one request). "
+        "No secret is shown. Exit status: 0 it works, 1 not logged in, 3 it does not work.",
     )
     status.set_defaults(command="status")
     _chooses_a_profile(status)

@@ -5,19 +5,19 @@ import getpass
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from alaya_mcp.cli.account_check import refusal_of
+from alaya_mcp.cli.login_questions import VARIABLES, AskSecret, NotLoggedIn, Say, key_pair, line_of_stdin
 from alaya_mcp.config.environment import value_of
 from alaya_mcp.config.file import DEFAULT_PROFILE
 from alaya_mcp.config.keychain import Entry, Pair
-from alaya_mcp.config.pasted import fault_of
 from alaya_mcp.config.place import CONFIG_VARIABLE, PROFILE_VARIABLE
-from alaya_mcp.config.precedence import KEY_PAIR_VARIABLES, KEYS, Sources, Value
+from alaya_mcp.config.precedence import KEYS, Sources, Value
 from alaya_mcp.config.profile_file import ProfileFile
 from alaya_mcp.config.settings import DEFAULT_BASE_URL, Settings, settings_from
 from alaya_mcp.error_sentences import what_happened
@@ -27,21 +27,8 @@ from alaya_mcp.printable import printable
 from alaya_mcp.terminal.console import open_console
 from alaya_mcp.terminal.error_steps import error_lines, next_step
 
-Say = Callable[[str], None]
-AskSecret = Callable[[str], str]
-
-_VARIABLES: Final = ("ALAYA_ACCESS_KEY", "ALAYA_SECRET_KEY")
-_HALVES: Final = ("Access key", "Secret key")
 _LONGEST_PROFILE: Final = 60
-_WHERE: Final = (
-    "The key pair is an Open API Key: create one in the Alaya NeW console, and paste its two halves here. What you paste "
-    "is not shown."
-)
 _BASE_URL: Final = "ALAYA_BASE_URL"
-
-
-class NotLoggedIn(Exception):
-    """Nothing was written; the text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +60,7 @@ async def run(arguments: argparse.Namespace) -> int:
         console.print(printable(text), markup=False, soft_wrap=True)
 
     is_terminal = sys.stdin is not None and sys.stdin.isatty()
-    ask = getpass.getpass if is_terminal else _line_of_stdin
+    ask = getpass.getpass if is_terminal else line_of_stdin
     manner = Manner(arguments.keyring, not arguments.no_check, tries=3 if is_terminal else 1)
     try:
         await logged_in(say, ask, os.environ, arguments.profile, manner)
@@ -127,7 +114,7 @@ async def _logged_in(
     file = ProfileFile.read(environ)
     base_url, origin = _base_url(environ, file, name)
     _settings(Pair("unread", "unread"), base_url, origin)  # before anything is asked
-    pair = _pair(say, ask_secret, environ, manner.tries)
+    pair = key_pair(say, ask_secret, environ, manner.tries)
     settings = _settings(pair, base_url, origin)
     if manner.checked:
         await _check(settings, environ, origin)
@@ -200,49 +187,6 @@ def _settings(pair: Pair, base_url: str, origin: str) -> Settings:
     return settings_from(Sources({**keys, "base_url": Value(base_url, origin)}, {}, None, Path(), "the answer"), {})
 
 
-def _pair(say: Say, ask_secret: AskSecret | None, environ: Mapping[str, str], tries: int) -> Pair:
-    """Return the pair from the environment, if both halves are there, or from the person.
-
-    Raises:
-        NotLoggedIn: there is none.
-    """
-    held = [value_of(environ, name) for name in _VARIABLES]
-    if all(held):
-        say(f"Taking the key pair from {KEY_PAIR_VARIABLES}.")
-        for name, half in zip(_VARIABLES, held, strict=True):
-            if fault := fault_of(half):
-                raise NotLoggedIn(f"{name} cannot be used: it {fault}. Nothing was written. Correct it, or unset both.")
-        return Pair(*held)
-    if ask_secret is None:
-        raise NotLoggedIn(f"There is no terminal to ask for the keys on. Set {KEY_PAIR_VARIABLES}.")
-    if tries > 1:
-        say(_WHERE)
-    access_key, secret_key = (_half(say, ask_secret, of, tries) for of in _HALVES)
-    if access_key == secret_key:
-        raise NotLoggedIn(
-            "Both halves are the same. Nothing was written. Run this again, and paste one after the other."
-        )
-    return Pair(access_key, secret_key)
-
-
-def _half(say: Say, ask_secret: AskSecret, of: str, tries: int) -> str:
-    """Ask for one half until it can be one.
-
-    Raises:
-        NotLoggedIn: no answer could.
-    """
-    for left in reversed(range(tries)):
-        half = ask_secret(f"{of}: ").strip()
-        fault = fault_of(half)
-        if not fault:
-            return half
-        if left:
-            say(f"That cannot be the {of.lower()}: it {fault}. Paste it again.")
-        else:
-            raise NotLoggedIn(f"That cannot be the {of.lower()}: it {fault}. Nothing was written. Run this again.")
-    raise AssertionError("there is a last try")
-
-
 async def _check(settings: Settings, environ: Mapping[str, str], origin: str) -> None:
     error = await refusal_of(settings, environ)
     if error is None:
@@ -250,17 +194,14 @@ async def _check(settings: Settings, environ: Mapping[str, str], origin: str) ->
     where = "" if origin == "the default" else f" (from {origin})"
     if isinstance(error, CredentialsRejected):
         raise NotLoggedIn(
-            f"{settings.base_url}{where} refused the key pair of account {settings.account}. Nothing was written. Copy both "
-            "halves of one Open API Key from the Alaya NeW console, and run this again."
+            f"{settings.base_url}{where} refused the key pair of account {settings.account}. Nothing was written. Copy "
+            "both halves of one Open API Key from the Alaya NeW console, and run this again."
         )
-    step = (
-        next_step(error)
-        if isinstance(error, NotConfigured)
-        else "Run this again, or with --no-check to keep it unchecked."
-    )
-    raise NotLoggedIn(
-        f"The key pair could not be checked at {settings.base_url}{where}: {what_happened(error)} Nothing was written. {step}"
-    )
+    step = "Run this again, or with --no-check to keep it unchecked."
+    if isinstance(error, NotConfigured):
+        step = next_step(error)
+    what = f"The key pair could not be checked at {settings.base_url}{where}: {what_happened(error)}"
+    raise NotLoggedIn(f"{what} Nothing was written. {step}")
 
 
 def _remarks(environ: Mapping[str, str], file: ProfileFile, profile: str, base_url: str) -> list[str]:
@@ -271,7 +212,7 @@ def _remarks(environ: Mapping[str, str], file: ProfileFile, profile: str, base_u
         lines.append(f"The profile's base_url was {before.base_url.strip()} until now.")
     if before and before.keyring and before.keyring != own_entry(file, profile).name:
         lines.append(f"The keychain's entry {before.keyring}, which it named, is still there.")
-    held = [name for name in _VARIABLES if value_of(environ, name)]
+    held = [name for name in VARIABLES if value_of(environ, name)]
     if held:
         lines.append(f"This shell's {' and '.join(held)} come before the profile: `unset {' '.join(held)}`.")
     if value_of(environ, CONFIG_VARIABLE):
@@ -281,15 +222,3 @@ def _remarks(environ: Mapping[str, str], file: ProfileFile, profile: str, base_u
     if profile != DEFAULT_PROFILE:
         lines.append(f"To use it: `export {PROFILE_VARIABLE}={profile}`, or set that in the host's entry.")
     return lines
-
-
-def _line_of_stdin(_: str) -> str:
-    """Return a line of stdin, which is not a terminal.
-
-    Raises:
-        EOFError: there is none.
-    """
-    line = sys.stdin.buffer.readline() if sys.stdin is not None else b""
-    if not line:
-        raise EOFError
-    return line.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""Key pairs in the system's keychain, by the library `keyring`, which is loaded for a profile that names an entry only."""
+"""Key pairs in the system's keychain, by the library `keyring`, loaded for a profile that names an entry only."""
 
 import asyncio
 import json
