@@ -49,7 +49,7 @@ FACTS: dict[Cause, Facts] = {
     "config_entry_unusable": FILE | {"source": "profiles.x.url", "detail": "unknown entry"},
     "config_file_unwritable": FILE | {"detail": "it is read-only"},
     "config_file_changed": FILE,
-    **dict.fromkeys(get_args(KeychainCause), {"source": "keychain entry x of profile work", "detail": "OSError"}),
+    **{cause: {"source": "keychain entry x of profile work", "detail": "OSError"} for cause in get_args(KeychainCause)},
     "profile_unknown": FILE | {"source": "work"},
     "proxy_unusable": {"source": "HTTPS_PROXY"},
     "proxy_refused": {"proxy": "HTTPS_PROXY"},

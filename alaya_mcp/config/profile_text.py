@@ -105,6 +105,8 @@ def logged_out(text: str, profile: str) -> LoggedOut:
         candidates[2:] = [lambda: _cut(left, re.search(_header(profile), left)), lambda: _without_table(left, profile)]
     result = _first_right(wanted, candidates)
     is_ours = ours is not None and _NEW_FILE in ours[0]
+    if is_ours and (rest := result.lstrip("\n")).startswith(_NEW_TABLE):  # another profile's, which is the first now
+        result = rest.replace(_NEW_TABLE, _NEW_FILE, 1)
     return LoggedOut(result, is_empty=is_ours and not result.strip())
 
 

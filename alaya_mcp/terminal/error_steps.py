@@ -95,7 +95,10 @@ STEPS: Final[dict[Cause, Row]] = {
     ),
     "tokens_unusable": lambda error: f"Correct {error.file}, or remove it and make the tokens again.",
     **dict.fromkeys(("key_headers_missing", "profile_unusable"), DOCTOR),
-    "profile_unknown": "Choose one of them with `export ALAYA_PROFILE=NAME`, or add the profile.",
+    "profile_unknown": lambda error: (
+        "Choose one of them with `export ALAYA_PROFILE=NAME`, or add it: "
+        f"`alayanew-mcp login --profile {shlex.quote(error.source)}`."
+    ),
     "certificates_unusable": "Correct both variables (a file and a folder of PEM certificates), or run `unset "
     "SSL_CERT_FILE SSL_CERT_DIR`.",
     "proxy_unusable": lambda error: f"Set {error.source} to an http, https, socks5 or socks5h URL, or unset it.",
