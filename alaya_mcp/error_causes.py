@@ -19,11 +19,31 @@ FileCause = Literal[
     "config_file_not_utf8",
     "config_file_not_toml",
     "config_entry_unusable",
+    "config_file_unwritable",
+    "config_file_changed",
 ]
+KeychainCause = Literal[
+    "keychain_extra_missing",
+    "keychain_missing",
+    "keychain_locked",
+    "keychain_silent",
+    "keychain_failed",
+    "keychain_entry_missing",
+    "keychain_entry_unusable",
+]
+"""What can be wrong with a key pair that a profile keeps in the system's keychain."""
 CallerCause = Literal["key_headers_missing", "tokens_unusable", "profile_unusable"]
 """What can be wrong with a caller over HTTP, or with the account that this server has for it."""
 ConfigurationCause = Literal[
-    CallerCause, SettingCause, FileCause, "profile_unknown", "certificates_unusable", "proxy_unusable", "proxy_refused"
+    CallerCause,
+    SettingCause,
+    FileCause,
+    KeychainCause,
+    "home_missing",
+    "profile_unknown",
+    "certificates_unusable",
+    "proxy_unusable",
+    "proxy_refused",
 ]
 ArgumentCause = Literal[
     "arguments_unusable",

@@ -5,6 +5,9 @@ from typing import Final
 from alaya_mcp.error_causes import Cause
 from alaya_mcp.error_sentences import Row
 
+OF_LOGIN: Final = ("profile ", "keychain ")
+"""How the place of a key pair begins that `alayanew-mcp login` can replace."""
+
 SAME_STEPS: Final[dict[Cause, Row]] = {
     "apikey_missing": "Check in the Alaya NeW console whether the deployment has an apikey; create one if it has none.",
     "apikey_unusable": "Renew the deployment's apikey in the Alaya NeW console.",

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final, cast, get_args
 
 from alaya_mcp.error_causes import Cause, NotReadyCause, UnexpectedCause
+from alaya_mcp.error_file_sentences import FILE_SENTENCES
 from alaya_mcp.errors import AlayaError, Setting
 from alaya_mcp.printable import shortened
 
@@ -90,10 +91,6 @@ def _listed(error: AlayaError) -> str:
     """Return the known values, and how many more there are."""
     left = error.count - len(error.known)
     return f"{', '.join(error.known)}{f', and {left} more' if left > 0 else ''}"
-
-
-def _file(problem: str) -> Row:
-    return lambda error: f"The configuration file {error.file} {problem.format(error)}."
 
 
 def _engine_that(does: str) -> Row:
@@ -193,16 +190,7 @@ _ODD_ANSWERS: Final[dict[UnexpectedCause, str]] = {
 
 SENTENCES: Final[dict[Cause, Row]] = {
     **dict.fromkeys(("key_missing", "key_unusable", "base_url_unusable", "setting_unusable"), _settings),
-    "config_file_missing": _file("is named by ALAYA_CONFIG and is not there"),
-    "config_file_unreadable": _file("cannot be read: {0.detail}"),
-    "config_file_too_large": _file("is larger than {0.limit}"),
-    "config_file_not_utf8": _file("is not UTF-8"),
-    "config_file_not_toml": _file("is not valid TOML: {0.detail}"),
-    "config_entry_unusable": _file("has a wrong entry, {0.source}: {0.detail}"),
-    "profile_unknown": lambda error: (
-        f"ALAYA_PROFILE chooses the profile {error.source!r}, which is not in {error.file}. "
-        f"Its profiles: {', '.join(error.known) or 'none'}."
-    ),
+    **FILE_SENTENCES,
     "certificates_unusable": "The certificates to check servers by (SSL_CERT_FILE, SSL_CERT_DIR) cannot be read.",
     "proxy_unusable": lambda error: f"The proxy in {error.source} cannot be used: it is not a proxy's URL.",
     "proxy_refused": lambda error: f"The proxy in {error.proxy} refused the connection or cannot be used.",

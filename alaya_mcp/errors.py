@@ -108,6 +108,12 @@ class AlayaError(Exception):
     is_guests: bool = False
 
     @property
+    def lacks_key_pair(self) -> bool:
+        """Whether neither half of a key pair is set anywhere, so that logging in is what helps."""
+        halves = {setting.variable for setting in self.settings if setting.source == setting.variable}
+        return self.cause == "key_missing" and halves >= {"ALAYA_ACCESS_KEY", "ALAYA_SECRET_KEY"}
+
+    @property
     def retryable(self) -> bool:
         """Whether the same call can succeed later."""
         return not self.is_of_reply and (self.retryable_by_default or self.passes_once_loaded)

@@ -22,6 +22,7 @@ SHARED = frozenset(
         "clock",
         "deadline",
         "error_causes",
+        "error_file_sentences",
         "error_same_steps",
         "error_sentences",
         "errors",

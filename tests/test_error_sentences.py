@@ -11,7 +11,7 @@ import pytest
 import alaya_mcp
 from alaya_mcp import errors
 from alaya_mcp.chat.remark import WORDS, CutKind, Kind, PlainKind, Remark, ToolKind
-from alaya_mcp.error_causes import ArgumentCause, Cause, UnexpectedCause
+from alaya_mcp.error_causes import ArgumentCause, Cause, KeychainCause, UnexpectedCause
 from alaya_mcp.error_sentences import SENTENCES, Row, what_happened
 from alaya_mcp.errors import AlayaError, Setting
 from alaya_mcp.serving.error_steps import ARGUMENTS, next_step
@@ -47,6 +47,9 @@ FACTS: dict[Cause, Facts] = {
     "config_file_not_utf8": FILE,
     "config_file_not_toml": FILE | {"detail": "line 3"},
     "config_entry_unusable": FILE | {"source": "profiles.x.url", "detail": "unknown entry"},
+    "config_file_unwritable": FILE | {"detail": "it is read-only"},
+    "config_file_changed": FILE,
+    **{cause: {"source": "keychain entry x of profile work", "detail": "OSError"} for cause in get_args(KeychainCause)},
     "profile_unknown": FILE | {"source": "work"},
     "proxy_unusable": {"source": "HTTPS_PROXY"},
     "proxy_refused": {"proxy": "HTTPS_PROXY"},
@@ -91,6 +94,8 @@ ABOUT: dict[Cause, str] = {
     "key_unusable": "ALAYA_ACCESS_KEY",
     "base_url_unusable": "base_url of profile x",
     "setting_unusable": "ALAYA_IDLE_SECONDS",
+    "home_missing": "no home folder",
+    **dict.fromkeys(get_args(KeychainCause), "keychain entry x of profile work"),
     "profile_unknown": "'work'",
     "certificates_unusable": "SSL_CERT_FILE",
     "proxy_unusable": "HTTPS_PROXY",
@@ -144,9 +149,11 @@ TOOL_WORDS = re.compile(
     re.IGNORECASE,
 )
 SHELL_WORDS = re.compile(r"`|\bexport\b|alayanew-mcp|/model\b|/clear\b|/retry\b|--timeout|--model\b|\bthis shell\b")
+LOG_IN = "`alayanew-mcp login`"
+"""The one command that an agent asks a person to run."""
 VERBS = re.compile(
-    r"(?:Ask|Begin|Call|Change|Check|Choose|Copy|Correct|Give|Have|If|Leave|Look|Make|Name|Pass|Put|Read|Renew|Report|Run"
-    r"|Say|Set|Shorten|Simplify|Start|Take|Then|Type|Wait|Where)\b"
+    r"(?:Answer|Ask|Begin|Call|Change|Check|Choose|Copy|Correct|Give|Have|If|Install|Leave|Look|Make|Name|Pass|Put|Read|Renew|Report|Run"
+    r"|Say|Set|Shorten|Simplify|Start|Take|Then|Type|Unlock|Wait|Where)\b"
 )
 """How the last sentence of an error begins."""
 
@@ -201,7 +208,7 @@ def test_an_agent_reads_of_arguments_and_tools_and_ends_with_one_thing_to_do(cau
     for error in variants(cause):
         text = error_text(error)
 
-        assert not SHELL_WORDS.search(text)
+        assert not SHELL_WORDS.search(text.replace(LOG_IN, ""))
         assert ("Trying again unchanged will not help." in text) is not error.retryable
         assert error.retryable or not re.search(r"(?:call|try|ask) again (?:in|later)", text, re.IGNORECASE)
         assert VERBS.match(last_sentence(text))
@@ -251,12 +258,19 @@ def test_an_alias_and_a_default_are_told_with_what_they_stand_for() -> None:
     assert error_text(error).endswith("Have the user correct the default deployment.")
 
 
-def test_a_person_who_lacks_the_keys_is_told_the_lines_to_type() -> None:
+def test_a_person_who_lacks_the_keys_is_told_to_log_in() -> None:
     access = Setting("ALAYA_ACCESS_KEY", "missing", "ALAYA_ACCESS_KEY")
     text = error_lines(errors.NotConfigured("key_missing", settings=(access, KEY)))
 
     assert text.startswith("ALAYA_ACCESS_KEY is not set; ALAYA_SECRET_KEY is not set.\n")
-    assert text.endswith("Set them in this shell: `export ALAYA_ACCESS_KEY=...` and `export ALAYA_SECRET_KEY=...`.")
+    assert text.endswith("Run `alayanew-mcp login`, which asks for the Open API Key from the Alaya NeW console.")
+
+
+def test_half_a_pair_in_the_shell_is_completed_there_and_not_by_logging_in() -> None:
+    text = error_lines(errors.NotConfigured("key_missing", settings=(KEY,)))
+
+    assert text.endswith("Set it in this shell: `export ALAYA_SECRET_KEY=...`.")
+    assert "login" not in error_text(errors.NotConfigured("key_missing", settings=(KEY,)))
 
 
 def raised() -> list[tuple[str, str, str]]:

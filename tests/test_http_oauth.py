@@ -432,6 +432,9 @@ async def test_what_is_behind_the_gate_sees_no_credential() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
         await send({"type": "http.response.body", "body": json.dumps(names).encode()})
 
+    async def unusable(_: str, __: str) -> NotConfigured:
+        return NotConfigured("profile_unusable")
+
     async with issuing() as issuer, Transport(Routes({})) as transport:
         settings = http_settings(
             mode="oauth", public_url=PUBLIC_URL, oauth_issuer=issuer.url, oauth_subjects={"ana": "support"}
@@ -443,7 +446,7 @@ async def test_what_is_behind_the_gate_sees_no_credential() -> None:
                 Gate(
                     shows_headers,
                     settings,
-                    AuthorizedUsers(settings, keys, lambda _, __: NotConfigured("profile_unusable")),
+                    AuthorizedUsers(settings, keys, unusable),
                     {},
                 ),
                 "127.0.0.1",

@@ -1,14 +1,11 @@
 """The arguments of each command; the module of the command's name runs it."""
 
 import argparse
-from collections.abc import Callable
 from typing import Any, Final
 
 from alaya_mcp import __version__
+from alaya_mcp.cli.account_arguments import Add, add_login, add_logout, add_status
 from alaya_mcp.cli.parser import HOSTS, Parser
-
-Add = Callable[..., argparse.ArgumentParser]
-"""Adds a command's parser."""
 
 _DESCRIPTION: Final = """\
 MCP server for language models deployed on Alaya NeW serverless inference.
@@ -83,7 +80,19 @@ def parsers() -> tuple[Parser, dict[str, Parser]]:
         by_name[name] = commands.add_parser(name, **options)
         return by_name[name]
 
-    for command in (_demo, _doctor, _chat, _http, _token, _install, _uninstall, _sandbox):
+    for command in (
+        add_login,
+        add_logout,
+        add_status,
+        _demo,
+        _doctor,
+        _chat,
+        _http,
+        _token,
+        _install,
+        _uninstall,
+        _sandbox,
+    ):
         command(add)
     return top, by_name
 

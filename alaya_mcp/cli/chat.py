@@ -13,7 +13,7 @@ from typing import Final
 from rich.console import Console
 
 from alaya_mcp.accounts import Account, open_account
-from alaya_mcp.config.settings import Settings, load_settings, log_format, log_level
+from alaya_mcp.config.settings import Settings, load_settings_aside, log_format, log_level
 from alaya_mcp.deployment.spelling import checked_reference
 from alaya_mcp.errors import AlayaError, InvalidArguments
 from alaya_mcp.logs import start_logging
@@ -64,7 +64,7 @@ async def _settings(arguments: argparse.Namespace, owned: AsyncExitStack) -> Set
 
         settings = await sandbox_settings(owned)
     else:
-        settings = load_settings(os.environ)
+        settings = await load_settings_aside(os.environ)
     return settings.model_copy(update={"max_reply_bytes": _REPLY_BYTES})
 
 

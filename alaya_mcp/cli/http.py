@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, contextmanager
 from typing import Final
 
 from alaya_mcp.config.http import PATH, HttpSettings, load_http_settings
-from alaya_mcp.config.settings import load_settings, log_format, log_level
+from alaya_mcp.config.settings import load_settings_aside, log_format, log_level
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.logs import start_logging
 from alaya_mcp.observability.start import observing
@@ -81,7 +81,7 @@ async def _server(
         NotConfigured: a setting is unusable.
     """
     if not arguments.over_sandbox:
-        own = load_settings(os.environ) if http.mode == "environment" else None
+        own = await load_settings_aside(os.environ) if http.mode == "environment" else None
         return http_server(http, os.environ, own, observer)
     from alaya_mcp.cli.embedded_sandbox import sandbox_settings  # noqa: PLC0415 loaded for --sandbox only
 

@@ -10,13 +10,14 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final, cast
 
 from alaya_mcp.config.place import config_path
-from alaya_mcp.config.settings import Settings, load_settings, log_format, log_level
+from alaya_mcp.config.precedence import gather
+from alaya_mcp.config.settings import VARIABLES, log_format, log_level, settings_from
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.first_answers import FirstAnswers
 from alaya_mcp.logs import start_logging
-from alaya_mcp.observer import NOBODY
+from alaya_mcp.observer import NOBODY, Observer
 from alaya_mcp.serving.errors import error_text
-from alaya_mcp.serving.server import create_server
+from alaya_mcp.serving.server import McpServer, create_server
 from alaya_mcp.serving.stdio.recording import Recording
 from alaya_mcp.serving.stdio.transport import serve_stdio
 
@@ -53,14 +54,13 @@ async def run(arguments: argparse.Namespace) -> int:
             from alaya_mcp.observability.start import observing  # noqa: PLC0415 loaded where it may be asked for only
 
             observer = owned.enter_context(observing(os.environ))
-        settings: Settings | NotConfigured
         try:
-            settings = await _settings(arguments, environ, owned)
+            server = await _server(arguments, environ, owned, observer)
         except NotConfigured as problem:
             _log.warning("%s", error_text(problem))
-            settings = problem
+            server = create_server(problem, observer)
         recording = Recording(answers, file, environ.names)
-        await serve_stdio(create_server(settings, observer), recording, opening.hand_over() if opening else None)
+        await serve_stdio(server, recording, opening.hand_over() if opening else None)
     return 0
 
 
@@ -82,9 +82,16 @@ class Watched(Mapping[str, str]):
         return len(self._environ)
 
 
-async def _settings(arguments: argparse.Namespace, environ: Mapping[str, str], owned: AsyncExitStack) -> Settings:
-    if not arguments.sandbox:
-        return load_settings(environ)
-    from alaya_mcp.cli.embedded_sandbox import sandbox_settings  # noqa: PLC0415 loaded for --sandbox only
+async def _server(
+    arguments: argparse.Namespace, environ: Mapping[str, str], owned: AsyncExitStack, observer: Observer
+) -> McpServer:
+    if arguments.sandbox:
+        from alaya_mcp.cli.embedded_sandbox import sandbox_settings  # noqa: PLC0415 loaded for --sandbox only
 
-    return await sandbox_settings(owned, arguments.sandbox_fault)
+        return create_server(await sandbox_settings(owned, arguments.sandbox_fault), observer)
+    sources = gather(environ, VARIABLES)
+    if sources.keychain:
+        from alaya_mcp.serving.keychain_account import keychain_server  # noqa: PLC0415 loaded for such a profile only
+
+        return keychain_server(sources, environ, observer)
+    return create_server(settings_from(sources, environ), observer)

@@ -22,9 +22,8 @@ async def run(arguments: argparse.Namespace) -> int:
         file = TokenFile(load_http_settings({}, os.environ).tokens_file)
         match arguments.action:
             case "add":
-                if isinstance(
-                    CallersSettings(os.environ, frozenset()).of_profile(arguments.profile, ""), NotConfigured
-                ):
+                account = await CallersSettings(os.environ, frozenset()).of_profile(arguments.profile, "")
+                if isinstance(account, NotConfigured):
                     return _fail(f"the profile {arguments.profile} cannot be used; the line above says why")
                 text = file.add(arguments.name, arguments.profile)
                 console.print(

@@ -6,8 +6,16 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from alaya_mcp.config.keychain import Readings
 from alaya_mcp.config.place import PROFILE_VARIABLE
-from alaya_mcp.config.settings import KEYS_IN_HEADERS, KEYS_OF_SERVER, Guest, Settings, load_settings
+from alaya_mcp.config.settings import (
+    KEYS_IN_HEADERS,
+    KEYS_OF_SERVER,
+    Guest,
+    Settings,
+    load_settings,
+    load_settings_aside,
+)
 from alaya_mcp.errors import NotConfigured
 
 _OWN: Final = frozenset({"ALAYA_ACCESS_KEY", "ALAYA_SECRET_KEY", "ALAYA_SERVICE_ID", PROFILE_VARIABLE})
@@ -33,6 +41,7 @@ class CallersSettings:
         unused = {"ALAYA_ACCESS_KEY": "unused", "ALAYA_SECRET_KEY": "unused"}
         self.common = load_settings({**self._environ, **unused}).model_copy(update={"aliases": {}, "service_id": None})
         self._profiles: dict[str, Settings] = {}
+        self._readings = Readings()
 
     def of_keys(self, access_key: SecretStr, secret_key: SecretStr) -> Settings:
         """Return the settings for a caller's own key pair."""
@@ -41,7 +50,7 @@ class CallersSettings:
             update={"access_key": access_key, "secret_key": secret_key, "key_pair": KEYS_IN_HEADERS, "guest": guest}
         )
 
-    def of_profile(self, profile: str, caller: str) -> Settings | NotConfigured:
+    async def of_profile(self, profile: str, caller: str) -> Settings | NotConfigured:
         """Return the settings of a profile, as the configuration file had it when it was asked for first.
 
         What is wrong with it is logged: it is the operator's to know.
@@ -52,7 +61,9 @@ class CallersSettings:
         """
         if profile not in self._profiles:
             try:
-                self._profiles[profile] = load_settings({**self._environ, PROFILE_VARIABLE: profile})
+                self._profiles[profile] = await load_settings_aside(
+                    {**self._environ, PROFILE_VARIABLE: profile}, self._readings
+                )
             except NotConfigured as unusable:
                 sources = ", ".join(setting.source for setting in unusable.settings)
                 _log.error("The profile %s cannot be used (%s): %s", profile, unusable.cause, sources or unusable.file)

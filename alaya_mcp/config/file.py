@@ -9,6 +9,9 @@ access_key_env = "WORK_ACCESS_KEY"  # or access_key = "..."
 secret_key_env = "WORK_SECRET_KEY"  # or secret_key = "..."
 service_id = "support"
 
+[profiles.home]
+keyring = "home 1a2b3c4d"  # an entry of the system's keychain
+
 [http]
 mode = "keys"
 public_url = "https://mcp.example.com/mcp"
@@ -46,13 +49,14 @@ class _Table(BaseModel):
 
 
 class Profile(_Table):
-    """One account. Each key is given literally, or as the name of an environment variable."""
+    """One account. Each key is given literally or as the name of a variable, or both are in the system's keychain."""
 
     base_url: str | None = None
     access_key: SecretStr | None = None
     access_key_env: str | None = None
     secret_key: SecretStr | None = None
     secret_key_env: str | None = None
+    keyring: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     service_id: str | None = None
     aliases: Aliases = Field(default_factory=dict)
 
@@ -61,12 +65,14 @@ class Profile(_Table):
         for key in ("access_key", "secret_key"):
             if getattr(self, key) and getattr(self, f"{key}_env"):
                 raise ValueError(f"{key} and {key}_env are both set; remove one")
+            if self.keyring and (getattr(self, key) or getattr(self, f"{key}_env")):
+                raise ValueError(f"keyring and {key} are both set; remove one")
         return self
 
     @property
     def has_keys(self) -> bool:
-        """Whether it sets any part of a key pair."""
-        return any((self.access_key, self.access_key_env, self.secret_key, self.secret_key_env))
+        """Whether it sets any part of a key pair, or says where one is."""
+        return any((self.keyring, self.access_key, self.access_key_env, self.secret_key, self.secret_key_env))
 
 
 class ConfigFile(_Table):

@@ -18,8 +18,15 @@ _BYTES: Final = 2**20
 
 
 def default_config_path() -> Path:
-    """Return the path in the platform's configuration folder."""
-    return user_config_path(FOLDER_NAME, appauthor=False) / FILE_NAME
+    """Return the path in the platform's configuration folder; a relative one, never read, without a home folder.
+
+    The system knows a user's home folder where no variable has it: some hosts start servers without any.
+    """
+    try:
+        folder = user_config_path(FOLDER_NAME, appauthor=False)
+    except (LookupError, ValueError, RuntimeError):  # Windows, without its folders and their variables
+        folder = Path("~") / FOLDER_NAME
+    return folder / FILE_NAME
 
 
 def config_path(environ: Mapping[str, str]) -> Path:
@@ -40,6 +47,8 @@ def config_bytes(environ: Mapping[str, str]) -> bytes | None:
         NotConfigured: the file named by ALAYA_CONFIG does not exist, or the file cannot be read.
     """
     path = config_path(environ)
+    if not path.is_absolute() and not value_of(environ, CONFIG_VARIABLE):
+        return None
     try:
         with path.open("rb") as file:
             text = file.read(_BYTES + 1)

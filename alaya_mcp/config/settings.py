@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from alaya_mcp.config.environment import problem_of, value_of
-from alaya_mcp.config.precedence import KEY_PAIR_VARIABLES, KEYS, Sources, gather
+from alaya_mcp.config.precedence import KEY_PAIR_VARIABLES, KEYS, Sources, gather, with_pair
 from alaya_mcp.deployment.spelling import checked_reference
 from alaya_mcp.error_causes import ConfigurationCause
 from alaya_mcp.errors import NotConfigured, Setting
@@ -18,6 +18,8 @@ from alaya_mcp.validation import why_refused
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+    from alaya_mcp.config.keychain import Readings
 
 DEFAULT_BASE_URL: Final = "https://api.alayanew.com/api/serverless-infer/v1"
 """API documentation, deployment detail: Base."""
@@ -135,10 +137,45 @@ def log_format(environ: Mapping[str, str]) -> LogFormat:
 def load_settings(environ: Mapping[str, str]) -> Settings:
     """Return the settings from `ALAYA_*` variables and the configuration file.
 
+    It blocks while a keychain that a profile names asks its owner; `load_settings_aside` does not.
+
     Raises:
         NotConfigured: names each missing or invalid variable or entry, and why.
     """
-    return settings_from(gather(environ, VARIABLES), environ)
+    sources = gather(environ, VARIABLES)
+    if sources.keychain:
+        from alaya_mcp.config.keychain import Entry  # noqa: PLC0415 loaded for a profile that names an entry only
+
+        pair = Entry(sources.keychain, sources.key_pair).read()
+        sources = with_pair(sources, pair.access_key, pair.secret_key)
+    return settings_from(sources, environ)
+
+
+async def load_settings_aside(environ: Mapping[str, str], readings: "Readings | None" = None) -> Settings:
+    """Return the settings as `load_settings`, without blocking the event loop for a keychain.
+
+    Args:
+        environ: The environment.
+        readings: Joins what is being read from the keychain already.
+
+    Raises:
+        NotConfigured: as `load_settings`, or the keychain did not answer in time.
+    """
+    return settings_from(await with_keychain(gather(environ, VARIABLES), readings), environ)
+
+
+async def with_keychain(sources: Sources, readings: "Readings | None" = None) -> Sources:
+    """Return the sources with the pair of the keychain's entry, if the profile names one; read in a thread.
+
+    Raises:
+        NotConfigured: it cannot be read, or not in time.
+    """
+    if not sources.keychain:
+        return sources
+    from alaya_mcp.config.keychain import Entry, Readings  # noqa: PLC0415 loaded for a profile that names an entry only
+
+    pair = await (readings or Readings()).pair(Entry(sources.keychain, sources.key_pair))
+    return with_pair(sources, pair.access_key, pair.secret_key)
 
 
 def settings_from(sources: Sources, environ: Mapping[str, str]) -> Settings:

@@ -14,11 +14,13 @@ from urllib.parse import urlsplit
 from alaya_mcp.config.environment import is_unexpanded, value_of
 from alaya_mcp.config.file import ConfigFile, Profile, parsed, profile_of
 from alaya_mcp.config.http import HTTP_VARIABLES
+from alaya_mcp.config.keychain import Pair
 from alaya_mcp.config.place import CONFIG_VARIABLE, PROFILE_VARIABLE, config_bytes, config_path
-from alaya_mcp.config.precedence import KEYS, Sources, Value, gather
+from alaya_mcp.config.precedence import KEYS, Sources, Value, gather, with_pair
 from alaya_mcp.config.settings import DEFAULT_BASE_URL, VARIABLES, Settings, settings_from
 from alaya_mcp.doctor.check import Check, Fact, left_out
 from alaya_mcp.doctor.hosts import BY_SHELL, Passed
+from alaya_mcp.doctor.keychain import about_keychain
 from alaya_mcp.error_sentences import about_setting, what_happened
 from alaya_mcp.errors import NotConfigured, Setting
 from alaya_mcp.hosts.documents import reason
@@ -32,14 +34,15 @@ _ALIKE: Final = 0.8
 _STEPS: Final = {
     "variable_unexpanded": "Write the value itself where the variable is set: the reference is not replaced there. "
     "Claude Desktop replaces none.",
-    "key_missing": "Create an Open API Key in the Alaya NeW console and set both halves, ALAYA_ACCESS_KEY and "
-    "ALAYA_SECRET_KEY.",
+    "key_missing": "Set both halves of the Open API Key, ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY, or unset both and run "
+    "`alayanew-mcp login`.",
     "key_unusable": "Copy that half of the Open API Key from the Alaya NeW console again, without spaces or quotes.",
     "base_url_plain_http": f"Use https://, or unset it for the default, {DEFAULT_BASE_URL}.",
     "base_url_unusable": f"Correct it, or unset it for the default, {DEFAULT_BASE_URL}.",
     "setting_unusable": "Correct it, or unset it for its default.",
 }
 """By verdict, the gravest first."""
+_LOG_IN: Final = "Run `alayanew-mcp login`, which asks for the Open API Key from the Alaya NeW console."
 _SET_THERE: Final = "Set what is missing there, and start the host again."
 
 
@@ -67,8 +70,13 @@ class Configuration:
         return next(check for check in self.checks if check.level == "failed" or check.id == "configuration")
 
 
-def read_configuration(environ: Mapping[str, str], passed: Passed = BY_SHELL) -> Configuration:
-    """Check an environment, which the shell or a host passed, and the configuration file that it names."""
+def read_configuration(
+    environ: Mapping[str, str], passed: Passed = BY_SHELL, keychain: Pair | NotConfigured | None = None
+) -> Configuration:
+    """Check an environment, which the shell or a host passed, and the configuration file that it names.
+
+    `keychain` is what a profile's entry of the keychain holds, or why it cannot be read.
+    """
     about_file, file, profile = _read_file(environ)
     known = {*VARIABLES, *HTTP_VARIABLES, CONFIG_VARIABLE, PROFILE_VARIABLE}
     if file is None:  # which variables it names is unknown, so only misspelt ones are reported
@@ -79,7 +87,11 @@ def read_configuration(environ: Mapping[str, str], passed: Passed = BY_SHELL) ->
     known |= {getattr(each, f"{key}_env") for each in file.profiles.values() for key in KEYS} - {None}
     try:
         sources = gather(environ, VARIABLES)
+        if isinstance(keychain, Pair):
+            sources = with_pair(sources, keychain.access_key, keychain.secret_key)
         about_settings, settings = _about_settings(environ, sources, passed)
+        if isinstance(keychain, NotConfigured):
+            about_settings, settings = about_keychain(keychain), None
         url = sources.values.get("base_url")
         if url and url.source != "ALAYA_BASE_URL" and value_of(environ, "ALAYA_BASE_URL"):
             ignored = f"; ALAYA_BASE_URL is set and not used, since the key pair goes with {url.source}"
@@ -90,7 +102,8 @@ def read_configuration(environ: Mapping[str, str], passed: Passed = BY_SHELL) ->
         settings = base_url = None
     checks = (about_file, about_settings, about_variables(environ, known, ignored))
     has_profile_keys = profile is not None and profile.has_keys
-    return Configuration(checks, settings, base_url, has_profile_keys, _secrets(environ, file))
+    secrets = (keychain.access_key, keychain.secret_key) if isinstance(keychain, Pair) else ()
+    return Configuration(checks, settings, base_url, has_profile_keys, (*_secrets(environ, file), *secrets))
 
 
 def fingerprint(secret: str) -> str:
@@ -134,6 +147,8 @@ def _read_file(environ: Mapping[str, str]) -> tuple[Check, ConfigFile | None, Pr
 
 
 def _file_step(error: NotConfigured) -> str:
+    if error.cause == "home_missing":
+        return f"Set HOME, or set {CONFIG_VARIABLE} to the file."
     if error.cause == "profile_unknown":
         return f"Correct {PROFILE_VARIABLE}, or add the profile."
     return f"Correct it, or set {CONFIG_VARIABLE} to another file."
@@ -163,7 +178,8 @@ def _about_settings(environ: Mapping[str, str], sources: Sources, passed: Passed
         for setting in others:
             verdict = _verdict(setting, sources)
             more = f" {passed.keys_by}".rstrip() if verdict == "key_missing" else ""
-            wrong.append((verdict, setting.variable, _step_in_file(setting, sources) or _STEPS[verdict] + more))
+            step = _LOG_IN if verdict == "key_missing" and error.lacks_key_pair else _STEPS[verdict]
+            wrong.append((verdict, setting.variable, _step_in_file(setting, sources) or step + more))
         clauses |= {setting.variable: about_setting(setting) for setting in others}
     if not clauses:
         return Check("configuration", "ok", "configured", f"usable; keys in {sources.key_pair}", "", facts), settings

@@ -8,6 +8,7 @@ from alaya_mcp.deployment.wire import Page
 from alaya_mcp.doctor.check import Check, Fact
 from alaya_mcp.doctor.connection import distrusted, unresolved
 from alaya_mcp.error_causes import Cause
+from alaya_mcp.error_same_steps import OF_LOGIN
 from alaya_mcp.error_sentences import what_happened
 from alaya_mcp.errors import AlayaError, UnexpectedResponse
 
@@ -96,6 +97,11 @@ def rejected(settings: Settings) -> Check:
         "Copy both halves of the Open API Key from the Alaya NeW console there again; the fingerprints above show "
         "which keys are in use. A key of another environment needs its own ALAYA_BASE_URL."
     )
+    if settings.key_pair.startswith(OF_LOGIN):
+        step = (
+            "Run `alayanew-mcp login` with an Open API Key from the Alaya NeW console, and with ALAYA_BASE_URL set if "
+            "it is of another environment; the fingerprints above show which keys are in use."
+        )
     return Check("key", "failed", "key_rejected", f"the pair in {settings.key_pair} was rejected (HTTP 401)", step)
 
 

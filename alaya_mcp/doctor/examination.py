@@ -19,6 +19,7 @@ from alaya_mcp.doctor.deployment import about_state, found, none_named, not_foun
 from alaya_mcp.doctor.engine import about_api_key, about_first_token, about_served_names, about_service_url
 from alaya_mcp.doctor.hosts import BY_SHELL, Passed, about_host_files
 from alaya_mcp.doctor.interview import interview
+from alaya_mcp.doctor.keychain import keychain_pair
 from alaya_mcp.doctor.quick_start import about_first_answers
 from alaya_mcp.doctor.transcript import Transcript
 from alaya_mcp.errors import AccessDenied, AlayaError, CredentialsRejected
@@ -67,7 +68,7 @@ class _GroundGone(Exception):
 async def examine(question: Question, world: World, tell: Callable[[Check], None]) -> list[Check]:
     """Make every check, pass each to `tell` as it is made, and return them."""
     transcript, passed = Transcript(tell), world.passed
-    configuration = read_configuration(world.environ, passed or BY_SHELL)
+    configuration = read_configuration(world.environ, passed or BY_SHELL, await keychain_pair(world.environ))
     transcript.hide(configuration.secrets)
     if passed and transcript.add(passed.check).level != "ok":
         transcript.leave_out([*(check.id for check in configuration.checks), *OVER_THE_NETWORK], passed.check)

@@ -3,13 +3,19 @@
 from typing import Final, get_args
 
 from alaya_mcp.config.settings import KEYS_OF_SERVER
-from alaya_mcp.error_causes import LOADING, Cause, FileCause, SettingCause, UnexpectedCause
-from alaya_mcp.error_same_steps import SAME_STEPS
+from alaya_mcp.error_causes import LOADING, Cause, FileCause, KeychainCause, SettingCause, UnexpectedCause
+from alaya_mcp.error_same_steps import OF_LOGIN, SAME_STEPS
 from alaya_mcp.error_sentences import Row, said
 from alaya_mcp.errors import AlayaError
 
 _RESTART: Final = "and have the host restart this server."
 _LOOK: Final = "Call get_deployment to see the deployment's state."
+_LOG_IN: Final = f"Ask the user to run `alayanew-mcp login` in a terminal, {_RESTART}"
+_LOG_IN_AGAIN: Final = (
+    "Ask the user to run `alayanew-mcp login` in a terminal with an Open API Key from the Alaya NeW console, "
+    f"{_RESTART}"
+)
+_REFERENCES: Final = "A host replaces references from its own environment, if at all (Claude Desktop does not)."
 _CONFIG_FILE: Final = f"Correct it, or have ALAYA_CONFIG name another file, {_RESTART}"
 _WHOSE: Final = "Check in the Alaya NeW console whose key pair it is, and check ALAYA_BASE_URL."
 _ONE_OF_THESE: Final = "Pass one of these as model, exactly as written"
@@ -44,15 +50,18 @@ def argument_words(error: AlayaError) -> str:
 
 
 def _settings(error: AlayaError) -> str:
+    is_unexpanded = any(setting.problem == "unexpanded" for setting in error.settings)
+    notes = [_REFERENCES] if is_unexpanded else []
+    if error.lacks_key_pair:
+        return " ".join([*notes, "Without an account, the server can be started with --sandbox.", _LOG_IN])
     held = [setting.source for setting in error.settings if setting.source != setting.variable]
     where = " and ".join(held) or "these in the env block of the MCP host's configuration"
-    steps = [f"Correct {where} {_RESTART}"]
     if error.cause in {"key_missing", "key_unusable"}:
-        pair = "The key pair is the Open API Key from the Alaya NeW console; without an account, the server can be "
-        steps.insert(0, f"{pair}started with --sandbox.")
-    if any(setting.problem == "unexpanded" for setting in error.settings):
-        steps.insert(0, "A host replaces references from its own environment, if at all (Claude Desktop does not).")
-    return " ".join(steps)
+        notes.append(
+            "The key pair is the Open API Key from the Alaya NeW console; without an account, the server can be "
+            "started with --sandbox."
+        )
+    return " ".join([*notes, f"Correct {where} {_RESTART}"])
 
 
 def _by_plane(steps: tuple[str, str]) -> Row:
@@ -89,6 +98,14 @@ _CONSOLE_NAME: Final = "Check the deployment's served name in the Alaya NeW cons
 STEPS: Final[dict[Cause, Row]] = {
     **dict.fromkeys(get_args(SettingCause), _settings),
     **dict.fromkeys(get_args(FileCause), _CONFIG_FILE),
+    "config_file_changed": "Run the command again.",
+    "home_missing": f"Have ALAYA_CONFIG name the file in the env block of the MCP host's configuration, {_RESTART}",
+    "keychain_extra_missing": f"Have the user install this server with the extra keyring, {_RESTART}",
+    "keychain_missing": "Ask the user to run `alayanew-mcp login` in a terminal, which keeps the keys in the "
+    f"configuration file instead, {_RESTART}",
+    "keychain_locked": f"Have the user unlock the keychain and allow the access, {_RESTART}",
+    "keychain_silent": "Have the user answer the keychain's question, then call again.",
+    **dict.fromkeys(("keychain_failed", "keychain_entry_missing", "keychain_entry_unusable"), _LOG_IN),
     "profile_unknown": "Correct ALAYA_PROFILE, or add the profile.",
     "certificates_unusable": f"Correct or remove both variables (a file and a folder of PEM certificates), {_RESTART}",
     "proxy_unusable": lambda error: (
@@ -125,6 +142,8 @@ STEPS: Final[dict[Cause, Row]] = {
     "key_pair_rejected": lambda error: (
         _OPERATOR
         if error.source == KEYS_OF_SERVER
+        else _LOG_IN_AGAIN
+        if error.source.startswith(OF_LOGIN)
         else f"Copy both halves of the Open API Key from the Alaya NeW console there again, {_RESTART}"
     ),
     "apikey_rejected": "Renew the deployment's apikey in the Alaya NeW console; a change there can take a minute to "
@@ -194,7 +213,10 @@ STEPS: Final[dict[Cause, Row]] = {
 """By cause."""
 
 _GUESTS: Final[dict[Cause, Row]] = {
-    **dict.fromkeys((*get_args(SettingCause), *get_args(FileCause), "profile_unknown"), _OPERATOR),
+    **dict.fromkeys(
+        (*get_args(SettingCause), *get_args(FileCause), *get_args(KeychainCause), "home_missing", "profile_unknown"),
+        _OPERATOR,
+    ),
     **dict.fromkeys(("certificates_unusable", "proxy_unusable", "proxy_refused", "tls_distrusted", "bug"), _OPERATOR),
     **{cause: _by_plane((_OPERATOR, _BASE[1])) for cause in get_args(UnexpectedCause) if cause not in SAME_STEPS},
     **dict.fromkeys(_NO_CONNECTION, _by_plane((_OPERATOR, _UNREACHED[1]))),

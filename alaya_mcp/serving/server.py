@@ -41,6 +41,9 @@ TOOLS: Final[tuple[Tool[Any], ...]] = (
     CHAT_WITH_DEPLOYMENT,
 )
 
+McpServer = Server[AccountSource]
+"""A server of this package, ready to run on any transport."""
+
 _NAME_SHOWN: Final = 64
 """Characters of an unknown tool's name in the error."""
 _LISTS_ARE_FRESH_MS: Final = 300_000

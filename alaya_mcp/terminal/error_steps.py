@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final, get_args
 
 from alaya_mcp.error_causes import LOADING, Cause, FileCause, SettingCause, UnexpectedCause
-from alaya_mcp.error_same_steps import SAME_STEPS
+from alaya_mcp.error_same_steps import OF_LOGIN, SAME_STEPS
 from alaya_mcp.error_sentences import Row, said, what_happened
 from alaya_mcp.errors import AlayaError, Setting
 
@@ -20,6 +20,7 @@ def doctor_step(deployment: str | None, *, over_sandbox: bool = False) -> str:
 
 
 DOCTOR: Final = doctor_step(None)
+LOG_IN: Final = "Run `alayanew-mcp login`, which asks for the Open API Key from the Alaya NeW console."
 _AGAIN: Final = "Ask again."
 _LATER: Final = "Ask again later."
 _CONFIG_FILE: Final = "Correct it, or name another one: `export ALAYA_CONFIG=FILE`."
@@ -35,6 +36,10 @@ def _settings(error: AlayaError) -> str:
     wrong = [setting.variable for setting in own if setting.problem == "unusable"]
     absent = [setting.variable for setting in own if setting.problem != "unusable"]
     steps: list[str] = []
+    if error.lacks_key_pair:
+        others = [name for name in wrong if name not in _KEY_VARIABLES]
+        fix = [f"Correct {_them(others)}, or unset {_them(others)}: `unset {' '.join(others)}`."] if others else []
+        return " ".join([*fix, "--sandbox needs no keys.", LOG_IN])
     if any(setting.variable in _KEY_VARIABLES for setting in own):
         steps.append("The key pair is the Open API Key from the Alaya NeW console; --sandbox needs none.")
     steps += [_held(setting) for setting in error.settings if setting not in own]
@@ -77,9 +82,23 @@ _CONSOLE_NAME: Final = "Check the deployment's served name in the Alaya NeW cons
 STEPS: Final[dict[Cause, Row]] = {
     **dict.fromkeys(get_args(SettingCause), _settings),
     **dict.fromkeys(get_args(FileCause), _CONFIG_FILE),
+    "config_file_unwritable": "Make it writable, or name another one: `export ALAYA_CONFIG=FILE`.",
+    "config_file_changed": "Run this again.",
+    "home_missing": "Name the file: `export ALAYA_CONFIG=FILE`.",
+    "keychain_extra_missing": "Install it beside this command: in the checkout, `pip install '.[keyring]'`.",
+    "keychain_missing": "Run `alayanew-mcp login`, which keeps the keys in the configuration file instead.",
+    "keychain_locked": "Unlock the keychain and allow the access, then run this again.",
+    "keychain_silent": "Answer the keychain's question, then run this again.",
+    **dict.fromkeys(
+        ("keychain_failed", "keychain_entry_missing", "keychain_entry_unusable"),
+        "Run `alayanew-mcp login --keyring` again.",
+    ),
     "tokens_unusable": lambda error: f"Correct {error.file}, or remove it and make the tokens again.",
     **dict.fromkeys(("key_headers_missing", "profile_unusable"), DOCTOR),
-    "profile_unknown": "Choose one of them with `export ALAYA_PROFILE=NAME`, or add the profile.",
+    "profile_unknown": lambda error: (
+        "Choose one of them with `export ALAYA_PROFILE=NAME`, or add it: "
+        f"`alayanew-mcp login --profile {shlex.quote(error.source)}`."
+    ),
     "certificates_unusable": "Correct both variables (a file and a folder of PEM certificates), or run `unset "
     "SSL_CERT_FILE SSL_CERT_DIR`.",
     "proxy_unusable": lambda error: f"Set {error.source} to an http, https, socks5 or socks5h URL, or unset it.",
@@ -92,7 +111,11 @@ STEPS: Final[dict[Cause, Row]] = {
         else _WHOSE
     ),
     "name_ambiguous": _NAME_ONE,
-    "key_pair_rejected": "Copy both halves of the Open API Key from the Alaya NeW console there again.",
+    "key_pair_rejected": lambda error: (
+        "Run `alayanew-mcp login` with an Open API Key from the Alaya NeW console."
+        if error.source.startswith(OF_LOGIN)
+        else "Copy both halves of the Open API Key from the Alaya NeW console there again."
+    ),
     "apikey_rejected": "Renew the deployment's apikey in the Alaya NeW console; it can take a minute to arrive.",
     "list_denied": "Name the deployment, which needs no list: `alayanew-mcp chat NAME`.",
     "deployment_unknown": lambda error: (

@@ -1,7 +1,7 @@
 """Whose account a request may use, from its headers: one way for each mode of the server."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -108,7 +108,7 @@ class IssuedTokens:
     """
 
     file: TokenFile
-    profile: Callable[[str, str], Grant]
+    profile: Callable[[str, str], Awaitable[Grant]]
 
     async def permission(self, headers: Headers) -> Permission:
         """Return the settings of the token's profile."""
@@ -123,4 +123,4 @@ class IssuedTokens:
             return Permission(NotConfigured("tokens_unusable"))
         if token is None:
             raise Refusal(_UNAUTHORIZED, "The token is not known to this server, or was removed.", challenge)
-        return Permission(self.profile(token.profile, token.name))
+        return Permission(await self.profile(token.profile, token.name))

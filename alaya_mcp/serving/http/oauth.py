@@ -1,7 +1,7 @@
 """OAuth: this server as a resource server (RFC 9728, RFC 6750), for users that an authorization server knows."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -31,7 +31,7 @@ class AuthorizedUsers:
         self,
         settings: HttpSettings,
         keys: SigningKeys,
-        profile: Callable[[str, str], Grant],
+        profile: Callable[[str, str], Awaitable[Grant]],
         clock: Clock = Clock(),  # noqa: B008 it is frozen
     ) -> None:
         self._settings = settings
@@ -53,7 +53,7 @@ class AuthorizedUsers:
         except NoKeys:
             message = "Access tokens cannot be checked now: the authorization server's keys cannot be fetched."
             raise Refusal(_UNAVAILABLE, message, {"Retry-After": f"{FIRST_AGAIN_SECONDS:.0f}"}) from None
-        grant = self._profile(profile_of(token, self._settings), f"{self._settings.oauth_issuer} {token.subject}")
+        grant = await self._profile(profile_of(token, self._settings), f"{self._settings.oauth_issuer} {token.subject}")
 
         def check(body: bytes) -> None:
             if not allows(token.scopes, needed := scopes_needed(body)):
