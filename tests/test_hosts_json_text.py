@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alaya_mcp.hosts.json_text import Tree, with_element, with_member, without
+from alaya_mcp.hosts.json_comments import blanked
+from alaya_mcp.hosts.json_text import Tree, with_element, with_member, with_value, without
 
 ENTRY: dict[str, Any] = {"command": "/x", "args": ["--sandbox"]}
 PATH = ("mcpServers", "alaya")
@@ -62,7 +63,11 @@ def test_a_member_that_is_set_and_removed_again_leaves_the_text_as_it_was(text: 
 
 @given(TEXTS)
 def test_every_value_is_found_where_it_is(text: str) -> None:
-    for node in Tree(text).nodes():
+    tree = Tree(text)
+    waiting = [tree.root]
+    while waiting:
+        node = waiting.pop()
+        waiting += tree.children(node)
         value = json.loads(text)
         for step in node.path:
             value = value[step]
@@ -141,6 +146,45 @@ def test_only_containers_on_the_way_are_looked_into() -> None:
     assert tree.find(("mcpServers", "alaya", "command")) is not None
     assert tree.find(("mcpServers", "other")) is None
     assert tree.looked_into == 3
-    around = tree.find(PATH)
-    assert around is not None
-    assert len([*Tree(text).nodes(around.start, around.end)]) == 4
+
+
+COMMENTED = [
+    ('{\n  // first\n  "mcpServers": {\n    "git": {"x":1}, // git\n  },\n}\n', True),
+    ('{\n  "mcpServers": {\n    "git": {"x":1} // git, {\n    /* more\n lines */\n  }\n}\n', True),
+    ('{\n  "mcpServers": {\n    "git": {"x":1} /* a */, /* b */ // c\n    "h": 2}\n}', True),
+    ('{\n  "mcpServers": {\n    // none yet\n  }\n}\n', True),
+    ('{"mcpServers": {"b": 1 /*,z*/ }}', True),
+    ('{"mcpServers": {"b": "// no, /* no */" ,},}', False),
+    ('{"mcpServers": { /* only */ }}', False),
+    ('// head\r\n{\r\n\t"a": [1, 2, /* x */ ],\r\n\t"mcpServers": {\r\n\t\t"b": 1,\r\n\t}\r\n}\r\n// tail\r\n', True),
+]
+
+
+@pytest.mark.parametrize(("text", "is_exact"), COMMENTED)
+def test_comments_and_trailing_commas_stay_where_they_are(text: str, *, is_exact: bool) -> None:
+    before = json.loads(blanked(text))
+
+    after = with_member(text, PATH, ENTRY)
+
+    assert json.loads(blanked(after)) == {**before, "mcpServers": {**before["mcpServers"], "alaya": ENTRY}}
+    back = without(after, PATH)
+    assert "".join(back.split()) == "".join(text.split())
+    assert (back == text) is is_exact
+
+
+def test_what_is_removed_takes_the_comment_on_its_line_and_no_other() -> None:
+    text = '{"mcpServers": {\n  "a": 1, // of a\n  // before\n  "alaya": 2, // of alaya\n  "c": 3 // of c\n}}'
+
+    assert without(text, PATH) == '{"mcpServers": {\n  "a": 1, // of a\n  // before\n  "c": 3 // of c\n}}'
+
+
+def test_only_what_differs_is_written() -> None:
+    text = '{"mcpServers": {"alaya": {\n  // why\n  "command": "old", // here\n  "n": [1,2],\n  "gone": {}\n}}}'
+    present = json.loads(blanked(text))["mcpServers"]["alaya"]
+
+    after = with_value(text, PATH, {"command": "new", "n": [1, 2], "env": {"A": "b"}}, present)
+
+    assert after == (
+        '{"mcpServers": {"alaya": {\n  // why\n  "command": "new", // here\n  "n": [1,2],\n  "env": {\n'
+        '    "A": "b"\n  }\n}}}'
+    )

@@ -143,7 +143,7 @@ def test_keys_in_an_entry_of_before_make_way_for_a_login_and_stay_without_one(
     if not is_logged_in:
         desk.config.unlink()
     others = {"HTTPS_PROXY": "http://u:planted@p.invalid", "ALAYA_SERVICE_ID": "qwen"}
-    old = {"command": "/old/alayanew-mcp", "args": [], "timeout": 600, "env": {**KEYS, **others}}
+    old: dict[str, Any] = {"command": "/old/alayanew-mcp", "args": [], "timeout": 600, "env": {**KEYS, **others}}
     desk.write(DESKTOP, {"mcpServers": {"alaya": old}})
     person = Person(["y"])
 

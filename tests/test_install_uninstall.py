@@ -266,7 +266,7 @@ def test_on_a_terminal_it_asks_for_a_yes(tmp_path: Path, answer: str | None) -> 
 
 @posix_only
 @pytest.mark.parametrize(
-    ("words", "question"), [(("install", "cursor"), b"Access key"), (("install", "cursor", "--sandbox"), b"[y/N] ")]
+    ("words", "question"), [(("install", "cursor"), b"Access key: "), (("install", "cursor", "--sandbox"), b"[y/N] ")]
 )
 def test_ctrl_d_at_a_question_changes_nothing_and_says_so(
     tmp_path: Path, words: tuple[str, ...], question: bytes

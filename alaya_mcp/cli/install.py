@@ -78,7 +78,7 @@ async def run(arguments: argparse.Namespace) -> int:
     async def log_in() -> bool:
         from alaya_mcp.cli.login import log_in  # noqa: PLC0415 loaded if nobody is logged in only
 
-        return await log_in(terminal.say, terminal.ask_secret, os.environ)
+        return await log_in(terminal.say, terminal.ask_secret, os.environ, None)
 
     around = Surroundings(machine, terminal, sys.executable, log_in, judge(terminal))
     try:

@@ -39,8 +39,7 @@ class Passed:
 BY_SHELL: Final = Passed(
     Check("host", "skipped", "no_host", "no host is named"),
     {},
-    keys_by="Run `alayanew-mcp login`. If they are in a host's file: `alayanew-mcp doctor --host HOST`. Without an "
-    "account: `alayanew-mcp demo`.",
+    keys_by="If they are in a host's file: `alayanew-mcp doctor --host HOST`. Without an account: `alayanew-mcp demo`.",
 )
 """What the shell passes."""
 
@@ -81,9 +80,8 @@ def passed_by(host: Host, machine: Machine) -> Passed:
     aside = "; this shell's ALAYA_ and proxy variables are ignored" if is_bare else ""
     what = f"the settings come from {host.title}'s entry {server.name}{aside}{taken}"
     check = Check("host", "ok", "host_entry", what, "", tuple(Fact("passes", name) for name in block))
-    keys_by = "Run `alayanew-mcp login`."
     places = {name: f"{host.title}'s entry {server.name}" for name in block if name not in shells}
-    return Passed(check, own | block | shells, _unset(host, machine, block), keys_by, places)
+    return Passed(check, own | block | shells, _unset(host, machine, block), places=places)
 
 
 def _without_entry(host: Host, machine: Machine, other: Server | None) -> Check:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from alaya_mcp.config.pasted import PLACEHOLDER
 from alaya_mcp.hosts.catalogue import Host
 from alaya_mcp.hosts.documents import Document, elements, is_toml, members, parsed
 from alaya_mcp.hosts.entries import KEY_VARIABLES, Wanted, is_same, merged, variables_of
@@ -15,7 +16,6 @@ from alaya_mcp.hosts.json_text import with_element, with_value, without, without
 from alaya_mcp.hosts.toml_text import with_table, without_table
 
 INPUTS: Final = "inputs"
-PLACEHOLDER: Final = re.compile(r"(?:your|my)[ _-].*|<.*>|\.{3}|…|x{3,}|changeme", re.IGNORECASE | re.DOTALL)
 _INPUT_REFERENCE: Final = re.compile(r"\$\{input:([^{}]+)\}")
 
 

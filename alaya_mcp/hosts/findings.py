@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import Literal
 
+from alaya_mcp.config.pasted import PLACEHOLDER
 from alaya_mcp.hosts.catalogue import Machine
-from alaya_mcp.hosts.changes import INPUTS, PLACEHOLDER, unfit, wrong_kind
+from alaya_mcp.hosts.changes import INPUTS, unfit, wrong_kind
 from alaya_mcp.hosts.display import printable, shown_command
 from alaya_mcp.hosts.documents import elements, members
 from alaya_mcp.hosts.entries import KEY_VARIABLES, literal_keys
