@@ -13,7 +13,7 @@ from alaya_mcp.errors import NotConfigured
 
 _LOG_IN: Final = "Run `alayanew-mcp login --keyring` again."
 _STEPS: Final[dict[Cause, str]] = {
-    "keychain_extra_missing": "Install the extra keyring beside this command; in the checkout: `pip install '.[keyring]'`.",
+    "keychain_extra_missing": "Install the extra keyring; in the checkout: `pip install '.[keyring]'`.",
     "keychain_missing": "Run `alayanew-mcp login`, which keeps the keys in the configuration file instead.",
     "keychain_locked": "Unlock the keychain and allow the access, then run the doctor again.",
     "keychain_silent": "Answer the keychain's question, then run the doctor again.",
