@@ -1,7 +1,8 @@
-"""A key pair in the system's keychain, by a real backend in a file, and servers that find a profile without any variable."""
+"""A key pair in the system's keychain (a real backend, in a file), and servers that find it without any variable."""
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -22,7 +23,7 @@ from tests.accounts_upstream import ACCESS, SECRET, account_upstream
 from tests.keyring_of_file import ROOT, FileKeyring, environ_of
 from tests.patience import PATIENCE
 from tests.stdio_host import Host, host
-from tests.test_login import PAIR, base_url, run, running, shown, text_of, write
+from tests.test_login import PAIR, base_url, is_there, run, running, shown, text_of, write
 
 pytestmark = pytest.mark.anyio
 
@@ -64,7 +65,7 @@ async def test_the_pair_is_in_the_keychain_and_the_profile_names_it(home: Path, 
     assert (status.returncode, told["kind"]) == (0, "keychain")
     assert told["keys_in"] == f"keychain entry {held[0].removeprefix('alayanew-mcp/')} of profile default"
     assert (out.returncode, entries_of(tmp_path)) == (0, {})
-    assert not any(path == config for path in home.rglob("*"))
+    assert not is_there(config)
 
 
 async def test_two_configuration_files_have_entries_of_their_own(tmp_path: Path) -> None:
@@ -200,8 +201,7 @@ async def test_a_keychain_that_waits_for_its_owner_blocks_nothing_and_is_asked_o
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(anyio.to_thread.run_sync, gate.write_bytes, b"yes")
             pair = await readings.pair(entry, seconds=PATIENCE)
-
-    assert (pair.access_key, pair.secret_key) == (ACCESS, SECRET)
+            assert (pair.access_key, pair.secret_key) == (ACCESS, SECRET)
 
 
 async def test_callers_over_http_use_a_profile_of_the_keychain(file_keyring: Path) -> None:
@@ -249,7 +249,7 @@ async def test_a_server_answers_at_once_while_the_keychain_waits_for_its_owner(h
     assert SECRET.encode() not in server.raw
 
 
-async def test_a_server_whose_keychain_fails_says_so_at_each_call(home: Path, config: Path, tmp_path: Path) -> None:
+async def test_a_server_whose_keychain_fails_says_so_at_each_call(config: Path, tmp_path: Path) -> None:
     write(config, '[profiles.default]\nkeyring = "x"\n')
     variables = environ_of(tmp_path, ALAYA_CONFIG=str(config))
     async with host(**variables) as server:
@@ -278,19 +278,17 @@ async def test_the_doctor_reads_the_keychain_and_hides_what_it_holds(home: Path,
     assert "keys in keychain entry default " in check(fine.stdout, "configuration")["found"]
     assert check(shown(gone), "configuration")["verdict"] == "keychain_entry_missing"
     assert check(gone.stdout, "configuration")["next_step"] == "Run `alayanew-mcp login --keyring` again."
-    assert config.exists()
+    assert is_there(config)
 
 
-def test_a_start_without_such_a_profile_loads_no_keychain(home: Path, config: Path) -> None:
+def test_a_start_without_such_a_profile_loads_no_keychain(config: Path) -> None:
     write(config, '[profiles.default]\naccess_key = "a"\nsecret_key = "b"\n')
     script = (
         "import sys, os\nfrom alaya_mcp.config.settings import load_settings\nimport alaya_mcp.cli.serve\n"
         "load_settings(os.environ)\nprint([name for name in sys.modules if name.split('.')[0] in {'keyring', 'tomlkit'}"
         " or 'keychain' in name])"
     )
-    from subprocess import run as start  # noqa: PLC0415
-
-    done = start(  # noqa: S603 our own words
+    done = subprocess.run(  # noqa: S603 our own words
         [sys.executable, "-c", script], capture_output=True, check=True, env={"ALAYA_CONFIG": str(config)}
     )
     assert done.stdout.strip() == b"[]"
@@ -298,14 +296,13 @@ def test_a_start_without_such_a_profile_loads_no_keychain(home: Path, config: Pa
 
 BARE = """
 import os, pwd, runpy, sys
+home = sys.argv.pop(1)
 of_system = pwd.getpwuid
 def entry(uid):
-    home = sys.argv[1]
     if not home:
         raise KeyError(uid)
     return pwd.struct_passwd((*of_system(uid)[:5], home, ""))
 pwd.getpwuid = entry
-sys.argv[1:] = []
 runpy.run_module("alaya_mcp", run_name="__main__", alter_sys=True)
 """
 """Starts the server on a machine whose list of users has this home folder, or none."""
@@ -335,11 +332,10 @@ async def test_a_server_without_any_variable_finds_the_profile(home: Path) -> No
 
 
 @posix_only
-async def test_a_server_without_a_home_folder_says_so(tmp_path: Path) -> None:
+async def test_a_server_without_a_home_folder_says_so() -> None:
     async with bare_host("") as server:
         await server.initialize()
         result = await called(server)
 
     assert result["_meta"]["com.alayanew.mcp/error"]["code"] == "not_configured"
     assert "there is no home folder to look for the configuration file in" in result["content"][0]["text"]
-    assert not list(tmp_path.iterdir())

@@ -121,8 +121,15 @@ def test_a_form_that_cannot_be_edited_safely_is_refused(text: str) -> None:
 
 NAMES = st.sampled_from(["a", "b c", "我", "default", "x.y"])
 LINES = st.sampled_from(["\n", "# c\n", "# [profiles.default]\n", 'v = """\n[profiles.default]\n"""\n'])
+
+
+def table(name: str, keys: list[str], lines: list[str]) -> str:
+    """A profile's table."""
+    return f'[profiles."{name}"]\n{"".join(keys)}{"".join(lines)}'
+
+
 TABLES = st.builds(
-    lambda name, keys, lines: f'[profiles."{name}"]\n{"".join(keys)}{"".join(lines)}',
+    table,
     NAMES,
     st.lists(st.sampled_from(['service_id = "s" # x\n', 'aliases = {q = "r"}\n']), unique=True),
     st.lists(LINES.filter(lambda line: not line.startswith("v")), max_size=3),
