@@ -92,8 +92,7 @@ async def _model_not_served() -> str:
 
 async def _install() -> str:
     with _home() as folder:
-        keys = {"ALAYA_ACCESS_KEY": "the-access-key", "ALAYA_SECRET_KEY": "the-secret-key"}
-        text = await command("alayanew-mcp install cursor --dry-run", **_places(folder), **keys)
+        text = await command("alayanew-mcp install cursor --dry-run", **_places(folder))
     installed = Path(sys.executable).with_name("alayanew-mcp")
     return settled(text, (folder, "~"), (installed, "/ABSOLUTE/PATH/TO/alaya_mcp/.venv/bin/alayanew-mcp"))
 

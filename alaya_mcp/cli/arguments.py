@@ -11,8 +11,8 @@ _DESCRIPTION: Final = """\
 MCP server for language models deployed on Alaya NeW serverless inference.
 
 Without a command it serves MCP on stdin and stdout; this is what a host (Claude Desktop, an IDE) starts.
-It reads ALAYA_ACCESS_KEY, ALAYA_SECRET_KEY and the other ALAYA_* variables from its environment,
-and aliases and profiles from its configuration file, if there is one."""
+It uses the key pair that `alayanew-mcp login` keeps, or ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY of its environment,
+the other ALAYA_* variables there, and aliases and profiles of its configuration file, if there is one."""
 
 _LAST_PORT: Final = 65535
 _MOST_DEPLOYMENTS: Final = 2_000
