@@ -52,6 +52,7 @@ def no_configuration_of_the_developers_own(tmp_path_factory: pytest.TempPathFact
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(folder))
         patch.setenv("LOCALAPPDATA", str(folder))
+        patch.setenv("WIN_PD_OVERRIDE_LOCAL_APPDATA", str(folder))  # platformdirs asks Windows, not LOCALAPPDATA
         patch.setenv("XDG_CACHE_HOME", os.devnull)  # no answers are kept, so that each start is a first one
         yield folder
 

@@ -27,7 +27,7 @@ from alaya_mcp.serving.stdio.opening import Handover
 from alaya_mcp.serving.stdio.pipes import Pipes
 from alaya_mcp.serving.stdio.recording import Recording
 from alaya_mcp.serving.stdio.stdout_guard import Descriptors, can_be_waited_for
-from alaya_mcp.serving.stdio.unreadable import Questions, unreadable, without_mark
+from alaya_mcp.serving.stdio.unreadable import Questions, unreadable
 
 _log = logging.getLogger(__name__)
 
@@ -145,8 +145,6 @@ class Relayed:
         while True:
             await self._outgoing.drained()
             item = self._ready.popleft() if self._ready else await self._source.receive()
-            if isinstance(item, Exception):
-                item = without_mark(item)
             if isinstance(item, Exception):
                 await self._handle(item)
                 continue
