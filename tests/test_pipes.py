@@ -128,6 +128,19 @@ async def test_a_line_ends_with_crlf_or_lf_and_a_lone_cr_is_white_space() -> Non
     assert b"\r" not in server.raw
 
 
+@pytest.mark.windows_rules_too
+async def test_the_wire_is_utf_8_whatever_the_systems_encoding_is() -> None:
+    """Applications start servers without LANG on macOS, and with a code page on Windows."""
+    rules = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "cp1252"}
+    async with Upstream(chat=replies("订单 1042 🙂")) as upstream, host(**upstream.environ, **rules) as server:
+        await server.initialize()
+        await server.call(1, CHAT, prompt="订单 1042 在哪里？")
+        answer = await server.answer(1)
+
+    assert answer["result"]["structuredContent"]["content"] == "订单 1042 🙂"
+    assert upstream.chats[0].json["messages"][0]["content"] == "订单 1042 在哪里？"
+
+
 async def test_a_shared_pipe_is_left_as_it_was() -> None:
     """`(alayanew-mcp; other) < pipe`: what comes after must find its stdin blocking, as ever."""
     stdin, to_server = os.pipe()

@@ -149,13 +149,18 @@ def test_a_reset_is_asked_for_in_the_platforms_own_words() -> None:
     assert no_linger("darwin") == no_linger("linux") == struct.pack("ii", 1, 0)
 
 
+def windows_words(_number: int) -> str:
+    """What `os.strerror` says there for the number of a socket's error."""
+    return "Unknown error"
+
+
 @pytest.mark.parametrize("reason", [listener.reason, sandbox_server.reason])
 def test_an_error_whose_number_has_no_words_is_told_in_its_own(reason: object) -> None:
     assert callable(reason)
     taken = OSError(10048, "error while attempting to bind on address ('127.0.0.1', 1): only one usage")
     nameless = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    assert reason(taken, lambda _: "Unknown error") == taken.strerror
+    assert reason(taken, windows_words) == taken.strerror
     assert reason(nameless) == nameless.strerror
     assert reason(OSError(errno.EADDRINUSE, "x")) == os.strerror(errno.EADDRINUSE)
 
@@ -225,9 +230,9 @@ def test_an_idle_connection_is_looked_at_without_poll_too(monkeypatch: pytest.Mo
     monkeypatch.delattr(select, "poll", raising=False)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        before = http_connection._is_readable(ours.fileno())
+        before = http_connection.is_readable(ours.fileno())
         theirs.close()
-        after = http_connection._is_readable(ours.fileno())
+        after = http_connection.is_readable(ours.fileno())
 
     assert (before, after) == (False, True)
 

@@ -41,5 +41,5 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore", DeprecationWarning)  # policies, from Python 3.14 on
     for module, name in ABSENT:
         delattr(module, name)
-    asyncio.set_event_loop_policy(Policy())
+    asyncio.set_event_loop_policy(Policy())  # type: ignore[reportDeprecated] # anyio.run takes no loop from here
     sys.exit(main("win32"))

@@ -20,6 +20,8 @@ class Descriptors:
         stdout: To write to.
     """
 
+    _is_waited_for = True
+
     def __init__(self, *, is_waited_for: bool = True) -> None:
         self.stdin = _moved(0, os.open(os.devnull, os.O_RDONLY))
         self.stdout = _moved(1, os.dup(2))
@@ -36,7 +38,9 @@ class Descriptors:
         self._were_blocking.clear()
 
     def restore_when_killed(self) -> None:
-        """Restore the blocking mode before a signal ends the process."""
+        """Restore the blocking mode, if it was changed, before a signal ends the process."""
+        if not self._is_waited_for:
+            return
 
         def end(number: int, _: object) -> None:
             self.restore()
