@@ -134,11 +134,11 @@ async def test_the_wire_is_utf_8_whatever_the_systems_encoding_is() -> None:
     rules = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "cp1252"}
     async with Upstream(chat=replies("订单 1042 🙂")) as upstream, host(**upstream.environ, **rules) as server:
         await server.initialize()
-        await server.call(1, CHAT, prompt="订单 1042 在哪里？")
+        await server.call(1, CHAT, prompt="订单 1042 在哪里")
         answer = await server.answer(1)
 
     assert answer["result"]["structuredContent"]["content"] == "订单 1042 🙂"
-    assert upstream.chats[0].json["messages"][0]["content"] == "订单 1042 在哪里？"
+    assert upstream.chats[0].json["messages"][0]["content"] == "订单 1042 在哪里"
 
 
 async def test_a_shared_pipe_is_left_as_it_was() -> None:

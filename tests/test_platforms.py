@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from platformdirs.macos import MacOS
@@ -19,8 +20,11 @@ from platformdirs.unix import Unix
 from platformdirs.windows import Windows
 
 from alaya_mcp.atomic_file import replace_file
+from alaya_mcp.cli.doctor import world_of
 from alaya_mcp.cli.http import stop_signals
 from alaya_mcp.config.place import FILE_NAME, FOLDER_NAME, default_config_path
+from alaya_mcp.config.settings import load_settings
+from alaya_mcp.doctor.configuration import read_configuration
 from alaya_mcp.errors import NotConfigured, Setting
 from alaya_mcp.first_answers import FirstAnswers, folder_of
 from alaya_mcp.sandbox import server as sandbox_server
@@ -112,6 +116,28 @@ async def test_the_doctor_speaks_of_first_answers_where_there_can_be_some(platfo
     examined = await Patient({}, platform=platform).examined(chats=False)
 
     assert any(check.id == "first_answers" for check in examined.checks) is is_there
+
+
+class WindowsEnviron(dict[str, str]):
+    """Variables as `os.environ` has them there: names in upper case, found in any."""
+
+    def __getitem__(self, name: str) -> str:
+        return super().__getitem__(name.upper())
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(str(name).upper())
+
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 as the one of a dict
+        return super().get(name.upper(), default)
+
+
+def test_a_variable_is_found_in_any_case_as_windows_finds_it(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[profiles.default]\naccess_key_env = "Work_Ak"\nsecret_key_env = "Work_Sk"\n')
+    environ = WindowsEnviron(ALAYA_CONFIG=str(file), WORK_AK="ak", WORK_SK="sk")
+
+    assert load_settings(environ).secret_key.get_secret_value() == "sk"
+    assert read_configuration(world_of(None, environ).environ).settings is not None
 
 
 SYSTEM = SimpleNamespace(
