@@ -1,17 +1,36 @@
 """Replace a file as a whole, or leave it unchanged."""
 
 import os
+import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
+
+_MOST_TRIES: Final = 20
+_PAUSE_SECONDS: Final = 0.05
 
 
-def replace_file(target: Path, content: bytes, mode: int) -> None:
+def replace_file(
+    target: Path,
+    content: bytes,
+    mode: int,
+    *,
+    platform: str = sys.platform,
+    replace: Callable[[Path, Path], object] = os.replace,
+    sleep: Callable[[float], object] = time.sleep,
+) -> None:
     """Replace a file, with these permissions; the target of a symbolic link is replaced, not the link.
 
     Args:
         target: The file, which need not be there.
         content: All of it.
         mode: Its permission bits, on systems that have them.
+        platform: As in `sys.platform`. On Windows a file that another program has open, which a virus scanner does with
+            any new one, cannot be replaced: it is tried again for a second.
+        replace: Moves a file over another.
+        sleep: Waits, in seconds.
 
     Raises:
         OSError: it cannot be written; what was there is as it was.
@@ -24,9 +43,16 @@ def replace_file(target: Path, content: bytes, mode: int) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        if os.name == "posix":
+        if platform != "win32":
             temporary.chmod(mode)
-        temporary.replace(target)
+        for tries_left in reversed(range(_MOST_TRIES if platform == "win32" else 1)):
+            try:
+                replace(temporary, target)
+                break
+            except PermissionError:
+                if not tries_left:
+                    raise
+                sleep(_PAUSE_SECONDS)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

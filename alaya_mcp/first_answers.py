@@ -20,7 +20,6 @@ _METHODS: Final = frozenset(
 _PLACES: Final = ("HOME", "XDG_CONFIG_HOME")
 """Variables that decide where the configuration file is."""
 _PACKAGE: Final = os.path.dirname(__file__)  # noqa: PTH120 pathlib is slow to load
-_CACHES: Final = ("Library", "Caches") if sys.platform == "darwin" else (".cache",)
 _BYTES: Final = 2**20
 _MOST_ANSWERS: Final = 64
 _MOST_FILES: Final = 32
@@ -74,10 +73,11 @@ def _fields(value: object) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def folder_of(environ: Mapping[str, str]) -> str:
+def folder_of(environ: Mapping[str, str], platform: str = sys.platform) -> str:
     """Return the folder for the answers of all configurations, whether it exists or not; it cannot, without a home."""
-    caches = environ.get("XDG_CACHE_HOME") or os.path.join(environ.get("HOME", ""), *_CACHES)  # noqa: PTH118 as above
-    is_usable = os.path.isabs(caches) and sys.platform != "win32"  # noqa: PTH117 as above
+    usual = ("Library", "Caches") if platform == "darwin" else (".cache",)
+    caches = environ.get("XDG_CACHE_HOME") or os.path.join(environ.get("HOME", ""), *usual)  # noqa: PTH118 as above
+    is_usable = os.path.isabs(caches) and platform != "win32"  # noqa: PTH117 as above
     return os.path.join(caches if is_usable else os.devnull, "alayanew-mcp")  # noqa: PTH118 as above
 
 
@@ -87,17 +87,18 @@ class FirstAnswers:
     Args:
         environ: The environment.
         arguments: The command line.
+        platform: As in `sys.platform`.
 
     Attributes:
         known: Results as JSON, by key.
     """
 
-    def __init__(self, environ: Mapping[str, str], arguments: Sequence[str]) -> None:
+    def __init__(self, environ: Mapping[str, str], arguments: Sequence[str], platform: str = sys.platform) -> None:
         self._environ = environ
         own = {name: environ[name] for name in environ if name.startswith("ALAYA_") or name in _PLACES}
         installed = [*_distributions(), *_modules(_PACKAGE)]
         self._stamp = _digest(json.dumps([sys.version, installed, list(arguments), own], sort_keys=True).encode())
-        self._folder = folder_of(environ)
+        self._folder = folder_of(environ, platform)
         self.path = os.path.join(self._folder, f"{self._stamp}.json")  # noqa: PTH118 as above
         self.known: dict[str, str] = {}
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from alaya_mcp.chat import structured
 from tests.patience import PATIENCE
 from tests.quick_loop import QUICK
+from tests.starts import STARTS, Start
 
 pytest.register_assert_rewrite("tests.calls", "tests.stdio_host", "tests.upstream", "tests.sandbox.caller")
 
@@ -28,11 +30,19 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what is marked so on both event loops."""
+    """Run what is marked so on both event loops, or with Windows' rules too."""
+    if metafunc.definition.get_closest_marker("windows_rules_too") and sys.platform != "win32":
+        metafunc.parametrize("start", STARTS, indirect=True)
     if metafunc.definition.get_closest_marker("both_loops"):
         loops = {"asyncio": False} | ({"uvloop": True} if find_spec("uvloop") else {})
         backends = [("asyncio", {"use_uvloop": use}) for use in loops.values()]
         metafunc.parametrize("anyio_backend", backends, ids=list(loops))
+
+
+@pytest.fixture(autouse=True)
+def start(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How servers on stdio are started."""
+    monkeypatch.setattr(Start, "words", STARTS[getattr(request, "param", "here")])
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -42,6 +52,7 @@ def no_configuration_of_the_developers_own(tmp_path_factory: pytest.TempPathFact
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(folder))
         patch.setenv("LOCALAPPDATA", str(folder))
+        patch.setenv("WIN_PD_OVERRIDE_LOCAL_APPDATA", str(folder))  # platformdirs asks Windows, not LOCALAPPDATA
         patch.setenv("XDG_CACHE_HOME", os.devnull)  # no answers are kept, so that each start is a first one
         yield folder
 

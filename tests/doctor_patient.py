@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,6 +78,7 @@ class Patient:
     host: Host | None = None
     passed: Passed | None = None
     resolve: Resolve = field(default=system_addresses)
+    platform: str = sys.platform
 
     async def examined(
         self, service: str | None = None, *, model: str | None = None, chats: bool = True, seconds: float = SECONDS
@@ -85,7 +87,7 @@ class Patient:
         output = io.StringIO()
         console = Console(file=output, width=100, soft_wrap=True)
         network = Network(self.environ, self.resolve)
-        world = World(self.environ, network, self.machine, self.host, self.passed)
+        world = World(self.environ, network, self.machine, self.host, self.passed, self.platform)
         with anyio.fail_after(_PATIENCE):
             checks = await examine(
                 Question(service, model, chats, seconds), world, lambda check: show_check(console, check)

@@ -13,6 +13,7 @@ from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from tests.patience import PATIENCE
+from tests.starts import Start
 
 MODERN = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -102,9 +103,9 @@ def own_environ(**environ: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def host(*arguments: str, **environ: str) -> AsyncGenerator[Host]:
-    """The server as a host starts it: `python -m alaya_mcp ...` with these variables."""
+    """The server as a host starts it: `python -m alaya_mcp ...` with these variables, or by Windows' rules."""
     with anyio.fail_after(PATIENCE):
-        command = [sys.executable, "-m", "alaya_mcp", *arguments]
+        command = [sys.executable, *Start.words, *arguments]
         process = await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=own_environ(**environ))
         async with process, anyio.create_task_group() as tasks:
             one = Host(process)

@@ -15,6 +15,7 @@ from alaya_mcp.first_answers import Beginning, FirstAnswers
 from alaya_mcp.serving.stdio.opening import Opening, Script
 from alaya_mcp.serving.stdio.stdout_guard import Descriptors
 from tests.patience import PATIENCE
+from tests.starts import STARTS, Start
 from tests.stdio_host import MODERN, Host, host, own_environ
 from tests.upstream import Upstream
 
@@ -127,6 +128,20 @@ async def answered(messages: list[object], *arguments: str, **environ: str) -> t
         found.setdefault(repr(line["id"]), []).append({key: line[key] for key in line if key in {"result", "error"}})
     assert b"differs" not in server.raw
     return found, WERE_GIVEN in server.raw
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there these rules are the only ones")
+@pytest.mark.parametrize("name", ["handshake", "stateless", "discover, then handshake", "not JSON first"])
+async def test_windows_rules_change_no_answer_and_keep_none(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Upstream() as upstream:
+        here, _ = await answered(CONVERSATIONS[name], **upstream.environ)
+        monkeypatch.setattr(Start, "words", STARTS["windows"])
+        there = await answered(CONVERSATIONS[name], **upstream.environ, XDG_CACHE_HOME=str(tmp_path))
+
+    assert there == (here, False)
+    assert not files_in(tmp_path)
 
 
 @pytest.mark.parametrize("messages", CONVERSATIONS.values(), ids=CONVERSATIONS)

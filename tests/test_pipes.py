@@ -24,10 +24,11 @@ from mcp.shared.message import SessionMessage
 from alaya_mcp.serving.stdio.pipes import Input, Output, Pipes
 from alaya_mcp.serving.stdio.stdout_guard import Descriptors
 from tests.patience import LONG_BUDGET, PATIENCE
+from tests.starts import Start
 from tests.stdio_host import Host, host, own_environ
 from tests.upstream import Exchange, Request, Upstream, replies, text_chunk
 
-pytestmark = [pytest.mark.anyio, pytest.mark.skipif(sys.platform == "win32", reason="the SDK's transport serves there")]
+pytestmark = [pytest.mark.anyio, pytest.mark.skipif(sys.platform == "win32", reason="POSIX' own pipes and sockets")]
 
 fcntl = pytest.importorskip("fcntl")
 CHAT = "chat_with_deployment"
@@ -45,7 +46,7 @@ def lines_of(*messages: dict[str, Any]) -> bytes:
 @asynccontextmanager
 async def started(stdin: int | IO[bytes], stdout: int | IO[bytes], **environ: str) -> AsyncGenerator[Process]:
     """The server with these as its stdin and stdout, for as long as a test has patience."""
-    command = [sys.executable, "-m", "alaya_mcp"]
+    command = [sys.executable, *Start.words]
     with anyio.fail_after(PATIENCE):
         process = await anyio.open_process(command, stdin=stdin, stdout=stdout, stderr=PIPE, env=own_environ(**environ))
         try:
@@ -57,6 +58,7 @@ async def started(stdin: int | IO[bytes], stdout: int | IO[bytes], **environ: st
                 await process.aclose()
 
 
+@pytest.mark.windows_rules_too
 @pytest.mark.parametrize("half_closed", [False, True])
 async def test_two_sockets_serve_as_two_pipes_do(half_closed: bool) -> None:
     """Node gives its children sockets; some hosts shut down the direction of each that nobody uses."""
@@ -103,7 +105,7 @@ async def test_one_socket_for_both_is_served_too() -> None:
     assert status == 0
 
 
-async def test_files_are_served_as_the_sdk_does_it(tmp_path: Path) -> None:
+async def test_files_are_served_too(tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(lines_of(*OPENING))
     with (tmp_path / "in").open("rb") as stdin, (tmp_path / "out").open("wb") as stdout:
         async with started(stdin, stdout, ALAYA_ACCESS_KEY="ak", ALAYA_SECRET_KEY="sk") as process:
@@ -111,6 +113,32 @@ async def test_files_are_served_as_the_sdk_does_it(tmp_path: Path) -> None:
 
     assert json.loads((tmp_path / "out").read_bytes())["id"] == 0
     assert status == 0
+
+
+@pytest.mark.windows_rules_too
+async def test_a_line_ends_with_crlf_or_lf_and_a_lone_cr_is_white_space() -> None:
+    """And what is answered ends with LF: some hosts refuse a CR before it."""
+    async with host("--sandbox") as server:
+        await server.initialize()
+        await server.send(b'{"jsonrpc":"2.0","id":1,\r"method":"ping"}\r')
+        await server.send(b'\r{"jsonrpc":"2.0","id":2,"method":"ping"}')
+        answers = [await server.answer(1), await server.answer(2)]
+
+    assert [answer["result"] for answer in answers] == [{}, {}]
+    assert b"\r" not in server.raw
+
+
+@pytest.mark.windows_rules_too
+async def test_the_wire_is_utf_8_whatever_the_systems_encoding_is() -> None:
+    """Applications start servers without LANG on macOS, and with a code page on Windows."""
+    rules = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "cp1252"}
+    async with Upstream(chat=replies("订单 1042 🙂")) as upstream, host(**upstream.environ, **rules) as server:
+        await server.initialize()
+        await server.call(1, CHAT, prompt="订单 1042 在哪里")
+        answer = await server.answer(1)
+
+    assert answer["result"]["structuredContent"]["content"] == "订单 1042 🙂"
+    assert upstream.chats[0].json["messages"][0]["content"] == "订单 1042 在哪里"
 
 
 async def test_a_shared_pipe_is_left_as_it_was() -> None:
@@ -132,6 +160,7 @@ async def test_a_shared_pipe_is_left_as_it_was() -> None:
     assert (meanwhile, afterwards, status) == ((False, False), (True, True), 0)
 
 
+@pytest.mark.windows_rules_too
 async def test_a_host_that_closes_stdin_and_never_reads_keeps_no_process() -> None:
     begun, closed = anyio.Event(), anyio.Event()
 
@@ -165,6 +194,7 @@ async def test_a_host_that_closes_stdin_and_never_reads_keeps_no_process() -> No
     assert status == 0
 
 
+@pytest.mark.windows_rules_too
 async def test_a_host_that_closes_stdout_ends_the_process_and_its_upstream_connection() -> None:
     begun, closed = anyio.Event(), anyio.Event()
 
@@ -289,6 +319,7 @@ async def test_what_is_cancelled_while_it_waits_is_not_kept() -> None:
     assert 100_000 < seen < 101_000, "one message, which was on its way, whole"
 
 
+@pytest.mark.windows_rules_too
 async def test_a_line_of_many_megabytes_is_taken_and_one_is_given() -> None:
     prompt = "word " * 500_000
     async with Upstream(chat=replies(prompt)) as upstream:

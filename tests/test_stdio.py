@@ -15,7 +15,7 @@ from tests.patience import LONG_BUDGET, PATIENCE
 from tests.stdio_host import MODERN, host, own_environ
 from tests.upstream import Exchange, Request, Upstream, text_chunk
 
-pytestmark = [pytest.mark.anyio]
+pytestmark = [pytest.mark.anyio, pytest.mark.windows_rules_too]
 
 CHAT = "chat_with_deployment"
 TOOLS = ["list_deployments", "get_deployment", "list_lora_models", CHAT]

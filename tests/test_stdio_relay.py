@@ -3,12 +3,10 @@
 import json
 from typing import Any
 
-import anyio
 import mcp_types as types
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,7 +14,6 @@ from alaya_mcp.config.settings import load_settings
 from alaya_mcp.serving.server import create_server
 from alaya_mcp.serving.stdio.transport import Relay
 from alaya_mcp.serving.stdio.unreadable import Unreadable, envelopes, unreadable
-from tests.patience import PATIENCE
 from tests.stdio_host import MODERN, host
 
 SETTINGS = load_settings({"ALAYA_ACCESS_KEY": "ak", "ALAYA_SECRET_KEY": "sk"})
@@ -107,20 +104,3 @@ def test_the_id_is_found_in_any_line_wherever_it_stands(
 
     assert message.id == of_a_batch.id == request_id
     assert {"id", *before, *after} <= message.fields
-
-
-@pytest.mark.anyio
-async def test_the_transport_yields_a_pair_of_streams(tmp_path: Any) -> None:  # noqa: ANN401 pytest's own type
-    (tmp_path / "in").write_text('not json\n{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
-    async with (
-        await anyio.open_file(tmp_path / "in", encoding="utf-8") as stdin,
-        await anyio.open_file(tmp_path / "out", "w", encoding="utf-8") as stdout,
-        stdio_server(stdin, stdout) as (incoming, outgoing),
-    ):
-        with anyio.fail_after(PATIENCE):
-            items = [item async for item in incoming]
-        await incoming.aclose()
-        await outgoing.aclose()
-
-    assert isinstance(items[0], ValidationError)
-    assert isinstance(items[1], SessionMessage)

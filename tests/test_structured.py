@@ -311,6 +311,26 @@ def test_a_check_whose_server_is_gone_ends_itself() -> None:
     assert run.returncode == -signal.SIGALRM
 
 
+def test_a_check_whose_server_is_gone_ends_itself_on_windows_too() -> None:
+    """Without an alarm, though the regular expression leaves no other thread of Python a turn."""
+    texts = (json.dumps(CATASTROPHE), json.dumps("a" * 60 + "b"))
+    script = f"from alaya_mcp.chat.structured import check; check('value', {texts!r}, 1, 'win32')"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=PATIENCE, check=False)  # noqa: S603 our own words
+
+    assert (run.returncode, run.stdout, run.stderr) == (1, b"", b"")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+def test_a_check_that_ended_leaves_nothing_that_ends_its_worker_on_windows() -> None:
+    script = (
+        "import os; from alaya_mcp.chat.structured import check; "
+        "print(check('value', ('{}', '3'), 900, 'win32').problem, len(os.listdir('/proc/self/task')))"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=PATIENCE, check=True)  # noqa: S603 our own words
+
+    assert run.stdout.split() == [b"None", b"1"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
 def test_a_worker_is_held_to_its_memory() -> None:
     script = (

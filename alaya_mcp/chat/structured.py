@@ -4,12 +4,14 @@ The checks run in a worker process, which is killed when its time is up: a patte
 end, and neither a thread nor a regular expression can be stopped. A `$ref` is resolved inside the schema only.
 """
 
+import faulthandler
 import json
+import os
 import re
 import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NoReturn, cast
 
@@ -129,26 +131,34 @@ class SchemaChecks:
         raise Unchecked("checking it took too long")
 
 
-def check(what: Literal["schema", "value"], texts: tuple[str, ...], seconds: int) -> Verdict:
+def check(
+    what: Literal["schema", "value"], texts: tuple[str, ...], seconds: int, platform: str = sys.platform
+) -> Verdict:
     """Return what is wrong with a schema, or with a value under a schema; runs in the worker.
 
     The worker ends itself after `seconds`, since a killed server cannot end it.
     """
     try:
-        _limit(seconds)
-        # Imported late: the validator is loaded in the worker only.
-        from alaya_mcp.chat.schema_check import schema_problem, value_problem  # noqa: PLC0415 see above
+        with _limited(seconds, platform):
+            # Imported late: the validator is loaded in the worker only.
+            from alaya_mcp.chat.schema_check import schema_problem, value_problem  # noqa: PLC0415 see above
 
-        return schema_problem(*texts) if what == "schema" else value_problem(*texts)
+            return schema_problem(*texts) if what == "schema" else value_problem(*texts)
     except Exception as bug:  # noqa: BLE001 the worker's boundary: a validator's bug must not cost a paid reply
         return Verdict(f"it cannot be evaluated ({type(bug).__name__})")
-    finally:
-        _limit(0)
 
 
-def _limit(seconds: int) -> None:
-    """Limit the worker to `seconds` and `_WORKER_BYTES` where the system can; 0 cancels the alarm."""
-    if sys.platform == "win32":  # it has no alarms or resource limits
+@contextmanager
+def _limited(seconds: int, platform: str) -> Generator[None]:
+    """Limit the worker to `seconds`, and to `_WORKER_BYTES` where the system can."""
+    if platform == "win32":  # it has no alarms or resource limits
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123 not a path
+            # Its thread does not wait for Python's lock, which a regular expression holds.
+            faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+            try:
+                yield
+            finally:
+                faulthandler.cancel_dump_traceback_later()
         return
     import resource  # noqa: PLC0415 not there on Windows
 
@@ -157,6 +167,10 @@ def _limit(seconds: int) -> None:
     room = _WORKER_BYTES if most == resource.RLIM_INFINITY else min(_WORKER_BYTES, most)
     with suppress(ValueError, OSError):  # macOS refuses this limit
         resource.setrlimit(resource.RLIMIT_AS, (room, most))
+    try:
+        yield
+    finally:
+        signal.alarm(0)
 
 
 def _parsed(text: str) -> Any:  # noqa: ANN401 any JSON value may come

@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -55,7 +55,7 @@ def _examining(arguments: argparse.Namespace) -> Callable[[Callable[[Check], Non
     """
     model, chats = encodable(arguments.model or "") or None, not arguments.no_chat
     if arguments.url is None:
-        world = _world(arguments.host)
+        world = world_of(arguments.host, os.environ)
         return partial(examine, Question(arguments.service, model, chats=chats), world)
     try:
         url = base_url(arguments.url)
@@ -66,13 +66,16 @@ def _examining(arguments: argparse.Namespace) -> Callable[[Callable[[Check], Non
     return partial(examine_address, address, Network(os.environ, system_addresses))
 
 
-def _world(host_name: str | None) -> World:
-    """Return what the doctor examines; with a host's name, as its server would see it."""
+def world_of(host_name: str | None, environ: Mapping[str, str]) -> World:
+    """Return what the doctor examines; with a host's name, as its server would see it.
+
+    The environment is not copied: Windows' own finds a variable in any case.
+    """
     machine = _machine()
     host = HOSTS[host_name] if host_name else None
-    passed = (passed_by(host, machine) if machine else nothing_passed(host, os.environ)) if host else None
-    environ = dict(passed.environ if passed else os.environ)
-    return World(environ, Network(environ, system_addresses), machine, host, passed)
+    passed = (passed_by(host, machine) if machine else nothing_passed(host, environ)) if host else None
+    seen = passed.environ if passed else environ
+    return World(seen, Network(seen, system_addresses), machine, host, passed)
 
 
 def _machine() -> Machine | None:

@@ -92,18 +92,26 @@ async def _server(
 
 @contextmanager
 def _signals() -> Generator[asyncio.Event]:
-    """Yield an event that SIGTERM and Ctrl-C set."""
+    """Yield an event that the signals set that end a server."""
     stopped, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def stop(_number: int, _frame: object) -> None:
         loop.call_soon_threadsafe(stopped.set)
 
-    before = {each: signal.signal(each, stop) for each in (signal.SIGTERM, signal.SIGINT)}
+    before = {each: signal.signal(each, stop) for each in stop_signals(signal)}
     try:
         yield stopped
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+def stop_signals(system: object) -> list[int]:
+    """Return the signals that end a server, of those that the module `signal` has.
+
+    SIGBREAK is Windows' for Ctrl-Break, a closed console and the end of a session. There nothing sends SIGTERM.
+    """
+    return [getattr(system, name) for name in ("SIGTERM", "SIGINT", "SIGBREAK") if hasattr(system, name)]
 
 
 def _shared(http: HttpSettings) -> str:

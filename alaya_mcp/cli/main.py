@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 Run = Callable[[argparse.Namespace], Awaitable[int]]
 
 
-def main() -> int:
-    """Run the command line and return the exit status."""
-    opening = _opening()
+def main(platform: str = sys.platform) -> int:
+    """Run the command line and return the exit status; `platform` decides how stdin and stdout are served."""
+    opening = _opening(platform)
     arguments = parsed(sys.argv[1:])
-    arguments.opening = opening
+    arguments.opening, arguments.platform = opening, platform
     try:
         return _run(arguments)
     except KeyboardInterrupt:
@@ -35,11 +35,11 @@ def main() -> int:
         return 1
 
 
-def _opening() -> "Opening | None":
+def _opening(platform: str) -> "Opening | None":
     """Begin the first answers to a host before anything else is loaded."""
     from alaya_mcp.serving.stdio.opening import begin  # noqa: PLC0415 loaded for this only
 
-    return begin(os.environ, sys.argv[1:])
+    return begin(os.environ, sys.argv[1:], platform)
 
 
 def _run(arguments: argparse.Namespace) -> int:

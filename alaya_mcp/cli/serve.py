@@ -46,7 +46,7 @@ async def run(arguments: argparse.Namespace) -> int:
             sys.stderr.write(f"alayanew-mcp --sandbox: {wrong}\n")
             return _WRONG_ARGUMENTS
     environ, opening = Watched(os.environ), cast("Opening | None", arguments.opening)
-    answers = opening.answers if opening else FirstAnswers(os.environ, sys.argv[1:])
+    answers = opening.answers if opening else FirstAnswers(os.environ, sys.argv[1:], arguments.platform)
     file = answers.file(str(config_path(os.environ)))  # before it is read: a change while it is must be noticed
     async with AsyncExitStack() as owned:
         observer = NOBODY
@@ -60,8 +60,8 @@ async def run(arguments: argparse.Namespace) -> int:
             _log.warning("%s", error_text(problem))
             server = create_server(problem, observer)
         recording = Recording(answers, file, environ.names)
-        await serve_stdio(server, recording, opening.hand_over() if opening else None)
-    return 0
+        handover = opening.hand_over() if opening else None
+        await serve_stdio(server    return 0
 
 
 class Watched(Mapping[str, str]):

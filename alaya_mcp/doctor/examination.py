@@ -47,7 +47,8 @@ class Question:
 class World:
     """The environment and network of the server to check, and the machine, None without a home folder.
 
-    If a host determines the environment, `host` is that host and `passed` what it passes on.
+    If a host determines the environment, `host` is that host and `passed` what it passes on. `platform` is as in
+    `sys.platform`.
     """
 
     environ: Mapping[str, str] = field(repr=False)
@@ -55,6 +56,7 @@ class World:
     machine: Machine | None
     host: Host | None = None
     passed: Passed | None = None
+    platform: str = sys.platform
 
 
 class _GroundGone(Exception):
@@ -79,7 +81,7 @@ async def examine(question: Question, world: World, tell: Callable[[Check], None
             await _Examination(question, world, transcript).go_through(configuration)
         if limit.cancelled_caught and (late := _out_of_time(question, transcript)):
             transcript.leave_out(OVER_THE_NETWORK, late)
-    if sys.platform != "win32":
+    if world.platform != "win32":
         transcript.add(about_first_answers(world.environ))
     if world.machine is None:
         transcript.add(Check("host_file", "skipped", "no_home", "there is no home folder"))

@@ -21,8 +21,10 @@ HTML = {"content-type": "text/html"}
 EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8"}
 DONE = b"data: [DONE]\n\n"
 
-# struct linger { on, seconds }: zero seconds make a close a reset.
-_LINGER_NOT = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+
+def no_linger(platform: str = sys.platform) -> bytes:
+    """Return the socket option that makes a close a reset: struct linger { on, seconds }, two shorts on Windows."""
+    return struct.pack("hh" if platform == "win32" else "ii", 1, 0)
 
 
 def encode(value: object) -> bytes:
@@ -111,7 +113,7 @@ class Exchange:
     async def reset(self) -> None:
         """Reset the connection (RST). What was sent just before may be lost on the way."""
         connection: socket.socket = self._transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger())
         self._transport.abort()
         await self.hang()
 

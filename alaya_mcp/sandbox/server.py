@@ -99,6 +99,12 @@ class Sandbox:
         return json_response(self.stats.snapshot())
 
 
+def reason(error: OSError, words: Callable[[int], str] = os.strerror) -> str:
+    """Return the words for an error; Windows has none for the numbers of its sockets, so that it is asyncio's."""
+    text = words(error.errno or 0)
+    return f"{error.strerror}" if text.startswith("Unknown error") else text
+
+
 @contextlib.asynccontextmanager
 async def _serving(build: Callable[[int], ASGIApp], port: int) -> AsyncGenerator[int]:
     """Listen on a port, serve the application that is built for it, and yield the port; leaving cuts every connection.
@@ -125,7 +131,7 @@ async def _serving(build: Callable[[int], ASGIApp], port: int) -> AsyncGenerator
         application = build(port)
         await server.start_serving()
     except OSError as error:
-        raise OSError(error.errno, f"cannot listen on {_HOST}:{port}: {os.strerror(error.errno or 0)}") from error
+        raise OSError(error.errno, f"cannot listen on {_HOST}:{port}: {reason(error)}") from error
     try:
         yield port
     finally:

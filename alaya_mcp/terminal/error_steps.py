@@ -1,7 +1,9 @@
 """A person's next step for each error, in commands and shell lines: one row per cause. Pure."""
 
 import math
+import re
 import shlex
+import sys
 from collections.abc import Mapping
 from typing import Any, Final, get_args
 
@@ -27,6 +29,8 @@ _CONFIG_FILE: Final = "Correct it, or name another one: `export ALAYA_CONFIG=FIL
 _WHOSE: Final = "Check ALAYA_BASE_URL, and in the Alaya NeW console which account the key pair belongs to."
 _NAME_ONE: Final = "Name the deployment by its name or id: `alayanew-mcp chat NAME`."
 _MAY_COST_TWICE: Final = "The engine may have begun to generate, so asking again may cost twice."
+_EXPORT: Final = re.compile(r"`export (\w+)=([^`]*)`")
+_UNSET: Final = re.compile(r"`unset ([\w ]+)`")
 _KEY_VARIABLES: Final = ("ALAYA_ACCESS_KEY", "ALAYA_SECRET_KEY")
 
 
@@ -179,9 +183,9 @@ STEPS_OF_ONE_LINE: Final[dict[Cause, Row]] = {**STEPS_IN_A_PIPE, "context_too_lo
 Steps = Mapping[Cause, Row]
 
 
-def error_lines(error: AlayaError, steps: Steps = STEPS, doctor: str = DOCTOR) -> str:
-    """Return an error for a person: what happened, and the next step on a line below."""
-    return f"{what_happened(error)}\n{next_step(error, steps, doctor)}"
+def error_lines(error: AlayaError, steps: Steps = STEPS, doctor: str = DOCTOR, *, platform: str = sys.platform) -> str:
+    """Return an error for a person: what happened, and the next step on a line below, in the platform's shell."""
+    return f"{what_happened(error)}\n{next_step(error, steps, doctor, platform=platform)}"
 
 
 def error_fields(error: AlayaError, steps: Steps = STEPS, doctor: str = DOCTOR) -> dict[str, Any]:
@@ -190,9 +194,17 @@ def error_fields(error: AlayaError, steps: Steps = STEPS, doctor: str = DOCTOR) 
     return {"code": error.code, "cause": error.cause, "message": message, "retryable": error.retryable}
 
 
-def next_step(error: AlayaError, steps: Steps = STEPS, doctor: str = DOCTOR) -> str:
+def next_step(error: AlayaError, steps: Steps = STEPS, doctor: str = DOCTOR, *, platform: str = sys.platform) -> str:
     """Return what to do, ending with one action; `doctor` is the step in place of `DOCTOR`."""
     step = said(steps.get(error.cause, DOCTOR), error).replace(DOCTOR, doctor)
     if error.retry_after is not None:
         step = f"Ask again in {math.ceil(error.retry_after)} s."
+    if platform == "win32":
+        step = _in_powershell(step)
     return f"{_MAY_COST_TWICE} {step}" if error.may_have_begun else step
+
+
+def _in_powershell(step: str) -> str:
+    """Return a step with its shell lines as PowerShell has them."""
+    step = _EXPORT.sub(r"`$env:\1 = '\2'`", step)
+    return _UNSET.sub(lambda line: f"`Remove-Item {', '.join(f'Env:{name}' for name in line[1].split())}`", step)

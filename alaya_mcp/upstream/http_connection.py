@@ -129,7 +129,7 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             return False
         socket = self._transport.get_extra_info("socket")  # none while TLS is being closed
-        return socket is not None and socket.fileno() >= 0 and not _is_readable(socket.fileno())
+        return socket is not None and socket.fileno() >= 0 and not is_readable(socket.fileno())
 
     def get_extra_info(self, name: str) -> Any:  # noqa: ANN401 the interface of httpx2's network streams
         """Return what asyncio's transport tells, such as `ssl_object`."""
@@ -241,7 +241,7 @@ class Connection(asyncio.Protocol):
             self._may_be_kept = self._parser.should_keep_alive()
 
 
-def _is_readable(descriptor: int) -> bool:
+def is_readable(descriptor: int) -> bool:
     """Return whether there is something to read, the end of the stream included."""
     if hasattr(select, "poll"):
         poll = select.poll()

@@ -76,14 +76,17 @@ def proxy_for(origin: Origin, proxies: Mapping[str, str], environ: Mapping[str, 
     return Proxy(source, kind, parts.hostname, port or _PORTS[kind], parts._replace(scheme=kind).geturl())
 
 
-def proxies_in(environ: Mapping[str, str]) -> dict[str, str]:
+def proxies_in(
+    environ: Mapping[str, str], platform: str = sys.platform, system: object = urllib.request
+) -> dict[str, str]:
     """Return proxies by scheme, and `no`, from the environment or, if it sets none, the system's settings.
 
-    Lower-case names win over upper-case ones, as in curl.
+    Lower-case names win over upper-case ones, as in curl. `platform` is as in `sys.platform`; `system` has the standard
+    library's functions.
     """
     names = sorted(name for name in environ if name.lower().endswith(_SUFFIX))  # upper case first
     found = {name.lower().removesuffix(_SUFFIX): environ[name] for name in names if environ[name]}
-    return found or getattr(urllib.request, _OF_THE_SYSTEM.get(sys.platform, ""), dict[str, str])()
+    return found or getattr(system, _OF_THE_SYSTEM.get(platform, ""), dict[str, str])()
 
 
 def sources(proxies: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:

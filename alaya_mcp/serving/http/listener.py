@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Callable
 from email.utils import formatdate
 from types import TracebackType
 from typing import Any, Final, Self, cast
@@ -20,6 +21,12 @@ _LOOK_SECONDS: Final = 0.05
 _IDLE_SECONDS: Final = 1.0
 _TURNS: Final = 3
 """Of the event loop, in which it takes the connections that wait at the port: closing that resets them."""
+
+
+def reason(error: OSError, words: Callable[[int], str] = os.strerror) -> str:
+    """Return the words for an error; a name's error and, on Windows, a socket's have a number without any."""
+    text = words(error.errno or 0)
+    return f"{error.strerror}" if text.startswith("Unknown error") else text
 
 
 class Listener:
@@ -64,7 +71,7 @@ class Listener:
                 lambda: HttpToolsProtocol(self._config, self._state, {}), self._host, self.port
             )
         except OSError as error:
-            raise OSError(error.errno, f"{self._host}:{self.port}: {os.strerror(error.errno or 0)}") from error
+            raise OSError(error.errno, f"{self._host}:{self.port}: {reason(error)}") from error
         self.port = self._server.sockets[0].getsockname()[1]
         self._tell_date()
         return self

@@ -163,14 +163,15 @@ class Opening:
             self._script.has_ended = True
 
 
-def begin(environ: Mapping[str, str], arguments: Sequence[str]) -> Opening | None:
+def begin(environ: Mapping[str, str], arguments: Sequence[str], platform: str) -> Opening | None:
     """Start answering and return the opening; None, with nothing changed, for a command line that may not serve.
 
-    Without arguments it serves, so stdout is protected from now on even if no answers are known.
+    Without arguments it serves, so stdout is protected from now on even if no answers are known. `platform` is
+    `sys.platform`.
     """
-    if not can_be_waited_for():
+    if not can_be_waited_for(platform):
         return None
-    answers = FirstAnswers(environ, arguments)
+    answers = FirstAnswers(environ, arguments, platform)
     if not answers.load() and arguments:
         return None
     descriptors = Descriptors()

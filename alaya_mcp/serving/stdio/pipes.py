@@ -1,7 +1,7 @@
 """Stdin and stdout on the event loop, without a thread or task between a line and the server.
 
 The SDK's transport runs every read, write and flush in a thread, which costs more than the rest of a call
-(docs/performance.md). This one replaces it wherever the event loop can wait for both ends.
+(docs/performance.md). This one replaces it; where the event loop cannot wait for both ends, see blocking.py.
 """
 
 import asyncio
@@ -73,7 +73,7 @@ class Input:
         """Resume reading."""
         if not (self._is_reading or self._has_ended):
             self._is_reading = True
-            asyncio.get_running_loop().add_reader(self._descriptor, self._read)
+            self._start_reading()
 
     def end(self) -> None:
         """End the input; messages already read are still returned."""
@@ -109,7 +109,13 @@ class Input:
     def _pause(self) -> None:
         if self._is_reading:
             self._is_reading = False
-            asyncio.get_running_loop().remove_reader(self._descriptor)
+            self._stop_reading()
+
+    def _start_reading(self) -> None:
+        asyncio.get_running_loop().add_reader(self._descriptor, self._read)
+
+    def _stop_reading(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._descriptor)
 
     def _read(self) -> None:
         try:
@@ -118,6 +124,9 @@ class Input:
             return
         except OSError:
             data = b""
+        self._take_read(data)
+
+    def _take_read(self, data: bytes) -> None:
         if data:
             self._take(data)
         else:

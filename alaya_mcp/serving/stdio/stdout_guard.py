@@ -3,7 +3,6 @@
 import os
 import signal
 import stat
-import sys
 
 _STANDARD = 3
 _FATAL = (signal.SIGINT, signal.SIGTERM)
@@ -12,17 +11,23 @@ _FATAL = (signal.SIGINT, signal.SIGTERM)
 class Descriptors:
     """The original descriptors 0 and 1 under other numbers; 0 becomes empty and 1 becomes stderr.
 
-    Both are non-blocking until they are restored, also for other processes on the same pipe.
+    Args:
+        is_waited_for: Whether the event loop waits for them. Then both are non-blocking until they are restored, also
+            for other processes on the same pipe.
 
     Attributes:
         stdin: To read from.
         stdout: To write to.
     """
 
-    def __init__(self) -> None:
+    _is_waited_for = True
+
+    def __init__(self, *, is_waited_for: bool = True) -> None:
         self.stdin = _moved(0, os.open(os.devnull, os.O_RDONLY))
         self.stdout = _moved(1, os.dup(2))
-        self._were_blocking = {number: os.get_blocking(number) for number in (self.stdin, self.stdout)}
+        self._is_waited_for = is_waited_for
+        waited_for = (self.stdin, self.stdout) if is_waited_for else ()
+        self._were_blocking = {number: os.get_blocking(number) for number in waited_for}
         for number in self._were_blocking:
             os.set_blocking(number, False)
 
@@ -33,7 +38,9 @@ class Descriptors:
         self._were_blocking.clear()
 
     def restore_when_killed(self) -> None:
-        """Restore the blocking mode before a signal ends the process."""
+        """Restore the blocking mode, if it was changed, before a signal ends the process."""
+        if not self._is_waited_for:
+            return
 
         def end(number: int, _: object) -> None:
             self.restore()
@@ -44,10 +51,11 @@ class Descriptors:
             signal.signal(number, end)
 
     def close(self) -> None:
-        """Restore and close them."""
+        """Restore and close them; a thread may still wait for others, which Windows does not close meanwhile."""
         self.restore()
-        os.close(self.stdin)
-        os.close(self.stdout)
+        if self._is_waited_for:
+            os.close(self.stdin)
+            os.close(self.stdout)
 
 
 def _moved(descriptor: int, diversion: int) -> int:
@@ -57,13 +65,13 @@ def _moved(descriptor: int, diversion: int) -> int:
     return private
 
 
-def can_be_waited_for() -> bool:
-    """Return whether stdin and stdout are two pipes or sockets, as hosts pass them.
+def can_be_waited_for(platform: str) -> bool:
+    """Return whether stdin and stdout are two pipes or sockets, as hosts pass them; `platform` is `sys.platform`.
 
     Other processes write to a terminal, or to a pipe that is also stderr, and would find it non-blocking; the event
     loop cannot wait for regular files or for pipes on Windows.
     """
-    if sys.platform == "win32":
+    if platform == "win32":
         return False
     try:
         stdin, stdout, stderr = (os.fstat(descriptor) for descriptor in range(_STANDARD))

@@ -27,16 +27,18 @@ from alaya_mcp.serving.stdio.opening import Handover
 from alaya_mcp.serving.stdio.pipes import Pipes
 from alaya_mcp.serving.stdio.recording import Recording
 from alaya_mcp.serving.stdio.stdout_guard import Descriptors, can_be_waited_for
-from alaya_mcp.serving.stdio.unreadable import Questions, unreadable, without_mark
+from alaya_mcp.serving.stdio.unreadable import Questions, unreadable
 
 _log = logging.getLogger(__name__)
 
 
-async def serve_stdio(server: Server[Any], recording: Recording, handover: Handover | None = None) -> None:
-    """Serve until stdin ends, from the start or from an opening's handover."""
+async def serve_stdio(
+    server: Server[Any], recording: Recording, platform: str, handover: Handover | None = None
+) -> None:
+    """Serve until stdin ends, from the start or from an opening's handover; `platform` is `sys.platform`."""
     if handover and handover.has_answered:
         _log.info("the first answers were given before the server was loaded; it takes over")
-    async with _standard_streams(handover) as (incoming, sink), recording:
+    async with _standard_streams(platform, handover) as (incoming, sink), recording:
         questions = Questions(Unrepeated(sink, handover.given if handover else {}, recording))
         outgoing = Outgoing(questions)
         relayed = Relayed(incoming, outgoing, Relay(server), questions, recording)
@@ -44,17 +46,18 @@ async def serve_stdio(server: Server[Any], recording: Recording, handover: Hando
 
 
 @asynccontextmanager
-async def _standard_streams(handover: Handover | None) -> AsyncGenerator[tuple["Source", Sink]]:
-    """Yield stdin and stdout as messages: on the event loop if it can wait for them, else by the SDK's transport."""
-    if handover or can_be_waited_for():
-        begun = Pipes(handover.descriptors, handover.unread, handover.unsent) if handover else Pipes(Descriptors())
-        async with begun as pipes:
-            yield pipes.input, pipes.output
+async def _standard_streams(platform: str, handover: Handover | None) -> AsyncGenerator[tuple["Source", Sink]]:
+    """Yield stdin and stdout as messages: on the event loop if it can wait for them, else by threads."""
+    if handover:
+        begun = Pipes(handover.descriptors, handover.unread, handover.unsent)
+    elif can_be_waited_for(platform):
+        begun = Pipes(Descriptors())
     else:
-        from mcp.server.stdio import stdio_server  # noqa: PLC0415 seldom needed
+        from alaya_mcp.serving.stdio.blocking import BlockingPipes  # noqa: PLC0415 seldom needed
 
-        async with stdio_server() as streams:
-            yield streams
+        begun = BlockingPipes(Descriptors(is_waited_for=False))
+    async with begun as pipes:
+        yield pipes.input, pipes.output
 
 
 class Source(Protocol):
@@ -142,8 +145,6 @@ class Relayed:
         while True:
             await self._outgoing.drained()
             item = self._ready.popleft() if self._ready else await self._source.receive()
-            if isinstance(item, Exception):
-                item = without_mark(item)
             if isinstance(item, Exception):
                 await self._handle(item)
                 continue

@@ -107,12 +107,6 @@ def decoded(text: str) -> SessionMessage | ValidationError:
         return failure
 
 
-def without_mark(failure: Exception) -> SessionMessage | Exception:
-    """Return the message of a line that only failed for its byte order mark, else the failure."""
-    line = _input(failure)
-    return decoded(line) if isinstance(line, str) and line.startswith(BYTE_ORDER_MARK) else failure
-
-
 def unreadable(failure: Exception, asked: set[object]) -> Unreadable:
     """Return the replies to a line that could not be decoded; empty without an id.
 
