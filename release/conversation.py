@@ -6,11 +6,13 @@ import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from release.commands import MINUTES
 from release.project import VERSION
 from release.steps import Failed, ended
+
+Said = tuple[dict[str, Any], list[dict[str, Any]], dict[str, Any]]
 
 _CLIENT: Final = {"name": "release", "version": VERSION}
 _PROCESSES: Final = Path("/proc")
@@ -18,7 +20,7 @@ _PROCESSES: Final = Path("/proc")
 
 def converse(
     command: Sequence[str], environ: Mapping[str, str], cwd: Path, tool: str, secrets: Sequence[str] = ()
-) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, Any]]:
+) -> Said:
     """Start a server, shake hands, list its tools, call one, and close its stdin.
 
     Returns:
@@ -27,7 +29,8 @@ def converse(
     Raises:
         Failed: it does not answer, ends with an error, or a secret is in some process's arguments while it runs.
     """
-    process = subprocess.Popen(
+    errors: list[str] = []
+    with subprocess.Popen(
         command,
         cwd=cwd,
         env=environ,
@@ -37,46 +40,52 @@ def converse(
         text=True,
         encoding="utf-8",
         start_new_session=True,
-    )
-    errors: list[str] = []
-    stderr = process.stderr
-    assert stderr is not None  # noqa: S101 it is a pipe
-    reader = threading.Thread(target=lambda: errors.extend(stderr), daemon=True)
-    reader.start()
-    limit = threading.Timer(MINUTES, process.kill)
-    limit.start()
-    try:
-        hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": _CLIENT}
-        opened = _ask(process, 1, "initialize", hello)
-        _say(process, {"jsonrpc": "2.0", "method": "notifications/initialized"})
-        listed = _ask(process, 2, "tools/list", {})["tools"]
-        called = _ask(process, 3, "tools/call", {"name": tool, "arguments": {}})
-        shown = sorted(secret[:4] for secret in secrets if in_arguments(secret, process.pid))
-        _, _ = process.communicate(timeout=MINUTES)
-    except (EOFError, OSError, ValueError, KeyError) as error:
-        process.kill()
-        process.wait()
-        reader.join()
-        raise Failed(f"{command[0]}: {error!r}\n{ended(''.join(errors))}") from error
-    finally:
-        limit.cancel()
+    ) as process:
+        reader = threading.Thread(target=errors.extend, args=(process.stderr,))
+        reader.start()
+        limit = threading.Timer(MINUTES, process.kill)
+        limit.start()
+        try:
+            said = _said(process, tool)
+            shown = sorted(secret[:4] for secret in secrets if in_arguments(secret, process.pid))
+        except (EOFError, OSError, ValueError, KeyError) as error:
+            process.kill()
+            reader.join()
+            raise Failed(f"{command[0]}: {error!r}\n{ended(''.join(errors))}") from error
+        finally:
+            _pipe(process.stdin).close()
+            reader.join()
+            process.wait()
+            limit.cancel()
     if shown:
         raise Failed(f"keys that begin with {', '.join(shown)} are in the arguments of a process")
     if process.returncode:
         raise Failed(f"the server ended with {process.returncode}: {ended(''.join(errors))}")
-    return opened, listed, called
+    return said
+
+
+def _said(process: subprocess.Popen[str], tool: str) -> Said:
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": _CLIENT}
+    opened = _ask(process, 1, "initialize", hello)
+    _say(process, {"jsonrpc": "2.0", "method": "notifications/initialized"})
+    listed = _ask(process, 2, "tools/list", {})["tools"]
+    return opened, listed, _ask(process, 3, "tools/call", {"name": tool, "arguments": {}})
+
+
+def _pipe(pipe: IO[str] | None) -> IO[str]:
+    if pipe is None:
+        raise ValueError("not a pipe")
+    return pipe
 
 
 def _say(process: subprocess.Popen[str], message: dict[str, Any]) -> None:
-    assert process.stdin is not None  # noqa: S101 it is a pipe
-    process.stdin.write(json.dumps(message) + "\n")
-    process.stdin.flush()
+    _pipe(process.stdin).write(json.dumps(message) + "\n")
+    _pipe(process.stdin).flush()
 
 
 def _ask(process: subprocess.Popen[str], request: int, method: str, params: dict[str, Any]) -> dict[str, Any]:
     _say(process, {"jsonrpc": "2.0", "id": request, "method": method, "params": params})
-    assert process.stdout is not None  # noqa: S101 it is a pipe
-    while line := process.stdout.readline():
+    while line := _pipe(process.stdout).readline():
         message = json.loads(line)
         if message.get("id") == request and "method" not in message:
             return message["result"]

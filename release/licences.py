@@ -122,9 +122,9 @@ def page(found: dict[str, dict[str, str]]) -> str:
     parts = [
         "# Licences",
         "",
-        "What the package needs at run time, and under which licence, as each states it. It is not part of the package,",
-        "but installed beside it. `python -m release licences` writes this page from the installed metadata. It fails on",
-        "a licence that is unknown or that asks for more than to be named. Two need a word:",
+        "What the package needs at run time, and under which licence, as each states it. It is installed beside the",
+        "package and is not part of it. `python -m release licences` writes this page from the installed metadata; it",
+        "fails on a licence that is unknown or that asks for more than to be named. Two need a word:",
         "",
         "- `certifi`, a file of certificates, is under the MPL; it is used unchanged.",
         "- `pywin32`, which `mcp` needs on Windows, contains `adodbapi`, which is under the LGPL and is not loaded.",
