@@ -1,6 +1,7 @@
 """Make what is released, and check it.
 
 python -m release build [FOLDER]    the wheel, the source archive and the bundle; into dist by default
+python -m release bundle [FOLDER]   the bundle alone, which needs nothing that is not installed
 python -m release check [--draft] [--schema FILE]
 python -m release licences          docs/licences.md again, from what is installed
 python -m release icon              the PNG again, from the SVG
@@ -13,14 +14,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import Final
 
 from release import archives, environments, mcpb, publication
 from release.bundle import write_bundle
-from release.commands import run
+from release.commands import for_uv, run, uv
 from release.icon import drawn, write_icon
 from release.licences import PAGE, page, tables
 from release.project import ICON, ROOT
 from release.steps import Failed, Skipped, Steps
+
+TWINE: Final = "twine@7.0.0"
+"""In an environment of its own: it brings a keychain, which the server would find beside it."""
 
 
 def main() -> int:
@@ -28,7 +33,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m release", description="Make what is released, and check it.")
     commands = parser.add_subparsers(dest="command", required=True)
     building = commands.add_parser("build", help="make the wheel, the source archive and the bundle")
-    building.add_argument("folder", nargs="?", type=Path, default=ROOT / "dist")
+    bundling = commands.add_parser("bundle", help="make the bundle alone")
+    for making in (building, bundling):
+        making.add_argument("folder", nargs="?", type=Path, default=ROOT / "dist")
     checking = commands.add_parser("check", help="make all of it in a temporary folder, and check it")
     checking.add_argument("--draft", action="store_true", help="go on where a person must still fill something in")
     checking.add_argument("--schema", type=Path, help="the registry's own schema of server.json")
@@ -39,6 +46,8 @@ def main() -> int:
         case "build":
             for path in (*archives.build(ROOT, arguments.folder.resolve()), write_bundle(arguments.folder)):
                 sys.stdout.write(f"{path}\n")
+        case "bundle":
+            sys.stdout.write(f"{write_bundle(arguments.folder)}\n")
         case "check":
             return check(arguments)
         case "licences":
@@ -85,7 +94,7 @@ def _archives(steps: Steps, folder: Path) -> None:
 
 
 def _metadata(built: tuple[Path, Path]) -> None:
-    run(sys.executable, "-m", "twine", "check", "--strict", *map(str, built), cwd=ROOT)
+    run(uv(), "tool", "run", "--quiet", TWINE, "check", "--strict", *map(str, built), cwd=ROOT, environ=for_uv())
 
 
 def _icon() -> str:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,9 @@ SERIES: Final = ("3.11", "3.12", "3.13", "3.14")
 
 
 def python_of(series: str) -> str | None:
-    """Return a Python of a series, from the path or from pyenv."""
+    """Return a Python of a series: this one, or one from the path or from pyenv."""
+    if series == "%d.%d" % sys.version_info[:2]:
+        return sys.executable
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     beside = sorted(pyenv.glob(f"versions/{series}.*/bin/python{series}"))
     for path in filter(None, (shutil.which(f"python{series}"), *map(str, beside))):
