@@ -9,7 +9,8 @@ from tests.readme_output import DOCUMENTS, ROOT, links
 
 DOCS = ROOT / "docs"
 _INSTALL_BY_NAME = re.compile(
-    r"(?:pip install|uvx|pipx (?:run|install)|uv tool install)[^\n`&;]*[ \"](?:alaya-mcp|alayanew-mcp)"
+    r"(?:pip install|uvx(?! --from \.)|pipx (?:run|install)(?! --no-cache --spec \.)|uv tool install)"
+    r"[^\n`&;]*[ \"](?:alaya-mcp|alayanew-mcp)"
 )
 _STRANGER = re.compile(r"(?<![\w/.-])alaya-mcp\b")
 """A package of that name belongs to somebody else."""

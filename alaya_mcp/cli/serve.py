@@ -61,7 +61,8 @@ async def run(arguments: argparse.Namespace) -> int:
             server = create_server(problem, observer)
         recording = Recording(answers, file, environ.names)
         handover = opening.hand_over() if opening else None
-        await serve_stdio(server    return 0
+        await serve_stdio(server, recording, arguments.platform, handover)
+    return 0
 
 
 class Watched(Mapping[str, str]):
