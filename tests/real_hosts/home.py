@@ -152,8 +152,7 @@ def _add_by_hand(host: RealHost, file: Path) -> None:
         "copilot": ("mcpServers", {"type": "local", **plain, "tools": ["*"]}),
         "opencode": ("mcp", {"type": "local", "command": [command, *arguments]}),
     }.get(host.name, ("mcpServers", plain))
+    head, _, rest = text.partition("{")
+    comma = "," if rest.strip() != "}" else ""
     servers = json.dumps({SERVER: value})
-    text = text.replace(f'"{key}": {{}}', f'"{key}": {servers}')
-    if SERVER not in text:
-        text = text.replace("{", f'{{"{key}": {servers}, ', 1)
-    file.write_text(text, encoding="utf-8")
+    file.write_text(f'{head}{{"{key}": {servers}{comma}{rest}', encoding="utf-8")

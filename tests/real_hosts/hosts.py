@@ -91,7 +91,7 @@ COPILOT: Final = RealHost(
     name="copilot",
     program="@github/copilot-linux-x64/copilot",
     file=".copilot/mcp-config.json",
-    settings='{"mcpServers": {}}\n',
+    settings="{}\n",
     listing=("mcp", "list"),
     listed=r"alaya \(local\)",
     run=("-p", PROMPT, "--allow-all-tools", "--no-auto-update"),
@@ -136,10 +136,9 @@ OPENCODE: Final = RealHost(
   "small_model": "scripted/scripted",
 }
 """,
-    # What is not pure gets its plugins from the package registry first.
-    listing=("--pure", "mcp", "list"),
+    listing=("mcp", "list"),
     listed=r"✓ alaya .*connected",
-    run=("--pure", "run", PROMPT),
+    run=("run", PROMPT),
     environ=(
         ("OPENCODE_DISABLE_AUTOUPDATE", "1"),
         ("OPENCODE_DISABLE_DEFAULT_PLUGINS", "1"),
