@@ -1,0 +1,1 @@
+"""The real server in real command-line hosts, over a scripted model."""
