@@ -22,10 +22,18 @@ def judge(terminal: Terminal) -> Callable[[Host, Machine], Awaitable[None]]:
         environ = dict(passed.environ)
         world = World(environ, Network(environ, system_addresses), machine, host, passed)
         checks = await examine(Question(chats=False), world, lambda _check: None)
-        for check in checks:
-            if check.level in {"warning", "failed"}:
-                terminal.say(f"! {check.title}: {check.found}")
-                terminal.say(f"  → {check.next_step}" if check.next_step else "")
-        terminal.say(f"The doctor on {host.title}'s entry: {verdict(checks)}")
+        # A server without a default deployment is a good one.
+        troubles = [
+            check for check in checks if check.level in {"warning", "failed"} and check.verdict != "no_deployment_named"
+        ]
+        for check in troubles:
+            terminal.say(f"! {check.title}: {check.found}")
+            terminal.say(f"  → {check.next_step}" if check.next_step else "")
+        if troubles:
+            terminal.say(f"The doctor on {host.title}'s entry: {verdict(troubles)}")
+        else:
+            key = next((check.found for check in checks if check.id == "key" and check.level == "ok"), "")
+            of_key = f": key pair {key}" if key else ""
+            terminal.say(f"The doctor finds no problem with {host.title}'s entry{of_key}.")
 
     return judged

@@ -1,19 +1,18 @@
 """A throw-away home with one host in it: its file, its commands, and the end of whatever it started."""
 
-import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from alaya_mcp.hosts.catalogue import HOSTS
 from tests.patience import PATIENCE
-from tests.real_hosts.hosts import SERVER, RealHost
+from tests.real_hosts.hosts import RealHost
 from tests.real_hosts.scripted_model import ScriptedModel
 
 ATTEMPTS = 5
@@ -47,15 +46,17 @@ class Home:
         self.file.write_text(self._filled(self.host.settings), encoding="utf-8")
         self._work.mkdir()
 
-    def add_server(self) -> None:
-        """Add our server over the sandbox, as a user does."""
-        if self.host.name not in HOSTS:
-            _add_by_hand(self.host, self.file)
-            return
-        status, said = self._started(
-            [sys.executable, "-m", "alaya_mcp", "install", self.host.name, "--sandbox", "--yes"]
-        )
+    def ours(self, *words: str, **environ: str) -> str:
+        """What a command of ours says in this home, which succeeds."""
+        status, said = self._started([sys.executable, "-m", "alaya_mcp", *words], environ)
         assert status == 0, said
+        return said
+
+    @property
+    def written(self) -> dict[Path, bytes]:
+        """Every file of the home, but for those that are links."""
+        files = (path for path in self.path.rglob("*") if path.is_file() and not path.is_symlink())
+        return {path: path.read_bytes() for path in files}
 
     def listing(self) -> str:
         """What the host says of its servers, when it has ours in the expected state or does not get there."""
@@ -112,13 +113,13 @@ class Home:
             command.symlink_to(self._program)
         return folder
 
-    def _started(self, command: list[str]) -> tuple[int, str]:
+    def _started(self, command: list[str], environ: Mapping[str, str] | None = None) -> tuple[int, str]:
         """The exit status and the output of a command run in this home; nothing that it started is left."""
         try:
             done = subprocess.run(  # noqa: S603 - a command of ours or a host's, with a literal list of arguments
                 command,
                 cwd=self._work,
-                env=self._environ(),
+                env={**self._environ(), **(environ or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -137,22 +138,3 @@ class Home:
                 with suppress(OSError):
                     if mark in (process / "environ").read_bytes().split(b"\0"):
                         os.kill(int(process.name), signal.SIGKILL)
-
-
-def _add_by_hand(host: RealHost, file: Path) -> None:
-    """Add the entry as `install` will: only for hosts that it does not know yet."""
-    command, arguments = sys.executable, ["-m", "alaya_mcp", "--sandbox"]
-    text = file.read_text(encoding="utf-8")
-    if host.name == "codex":
-        entry = f"\n[mcp_servers.{SERVER}]\ncommand = {json.dumps(command)}\nargs = {json.dumps(arguments)}\n"
-        file.write_text(text + entry, encoding="utf-8")
-        return
-    plain = {"command": command, "args": arguments}
-    key, value = {
-        "copilot": ("mcpServers", {"type": "local", **plain, "tools": ["*"]}),
-        "opencode": ("mcp", {"type": "local", "command": [command, *arguments]}),
-    }.get(host.name, ("mcpServers", plain))
-    head, _, rest = text.partition("{")
-    comma = "," if rest.strip() != "}" else ""
-    servers = json.dumps({SERVER: value})
-    file.write_text(f'{head}{{"{key}": {servers}{comma}{rest}', encoding="utf-8")

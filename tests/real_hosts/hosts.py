@@ -21,6 +21,7 @@ class RealHost:
         listed: What its listing then says of ours, a pattern.
         run: The arguments with which it answers PROMPT once, allowed to use the tool.
         environ: What keeps it at home and leads it to the scripted model.
+        rewrites_its_file: Whether it writes that file itself in a run or a listing.
     """
 
     name: str
@@ -31,6 +32,7 @@ class RealHost:
     listed: str
     run: tuple[str, ...]
     environ: tuple[tuple[str, str], ...] = ()
+    rewrites_its_file: bool = False
 
 
 def _quiet_gemini(**more: object) -> str:
@@ -56,6 +58,7 @@ CLAUDE_CODE: Final = RealHost(
         ("ENABLE_TOOL_SEARCH", "false"),
         ("MCP_CONNECTION_NONBLOCKING", "false"),
     ),
+    rewrites_its_file=True,
 )
 CODEX: Final = RealHost(
     name="codex",
@@ -145,6 +148,7 @@ OPENCODE: Final = RealHost(
         ("OPENCODE_DISABLE_LSP_DOWNLOAD", "1"),
         ("OPENCODE_DISABLE_MODELS_FETCH", "1"),
     ),
+    rewrites_its_file=True,
 )
 QWEN: Final = RealHost(
     name="qwen",
@@ -159,6 +163,7 @@ QWEN: Final = RealHost(
         ("OPENAI_BASE_URL", "@URL@/v1"),
         ("OPENAI_MODEL", "scripted"),
     ),
+    rewrites_its_file=True,
 )
 
 REAL_HOSTS: Final = (CLAUDE_CODE, CODEX, COPILOT, GEMINI, OPENCODE, QWEN)
