@@ -56,7 +56,7 @@ CLAUDE_CODE: Final = RealHost(
         ("DISABLE_AUTOUPDATER", "1"),
         ("DISABLE_TELEMETRY", "1"),
         ("ENABLE_TOOL_SEARCH", "false"),
-        ("MCP_CONNECTION_NONBLOCKING", "false"),
+        ("CLAUDE_CODE_MCP_STARTUP_WAIT_MS", "300000"),
     ),
     rewrites_its_file=True,
 )
