@@ -19,7 +19,7 @@ SERIES: Final = ("3.11", "3.12", "3.13", "3.14")
 
 def python_of(series: str) -> str | None:
     """Return a Python of a series: this one, or one from the path or from pyenv."""
-    if series == "%d.%d" % sys.version_info[:2]:
+    if series == f"{sys.version_info.major}.{sys.version_info.minor}":
         return sys.executable
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     beside = sorted(pyenv.glob(f"versions/{series}.*/bin/python{series}"))

@@ -37,11 +37,10 @@ class Steps:
     def __init__(self, *, is_draft: bool, write: Callable[[str], object] = sys.stdout.write) -> None:
         self.is_draft = is_draft
         self.stops: list[str] = []
-        self._write = write
+        self._write, self._began = write, time.monotonic()
 
     def run(self, title: str, step: Callable[[], str | None]) -> None:
         """Run a step and report it; its return value, if any, is shown beside the title."""
-        began = time.monotonic()
         try:
             said = step()
         except Skipped as why:
@@ -54,5 +53,5 @@ class Steps:
             self._write(f"FAILED   {title}: {why}\n")
             self.stops.append(title)
         else:
-            took = time.monotonic() - began
-            self._write(f"passed   {title}{f': {said}' if said else ''} ({took:.1f} s)\n")
+            after = time.monotonic() - self._began
+            self._write(f"passed   {title}{f': {said}' if said else ''} (after {after:.0f} s)\n")

@@ -98,10 +98,11 @@ def test_a_bundle_is_the_same_bytes_each_time() -> None:
 def test_the_server_starts_from_the_bundle(tmp_path: Path) -> None:
     for name, content in bundle_files().items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(content)
+        (tmp_path / name).write_bytes(content.replace(__version__.encode(), b"9.9.9"))
     command = [sys.executable, str(tmp_path / "server.py")]
-    _, tools, called = converse(command, own_environ(**UNFILLED), tmp_path, "list_deployments")
+    opened, tools, called = converse(command, own_environ(**UNFILLED), tmp_path, "list_deployments")
 
+    assert opened["serverInfo"]["version"] == "9.9.9", "it is not the bundle's package that was started"
     assert [tool["name"] for tool in tools] == [tool["name"] for tool in manifest()["tools"]]
     assert called["isError"]
     assert called["content"][0]["text"].startswith("not_configured: ")
