@@ -453,7 +453,7 @@ async def test_a_program_that_has_sent_nothing_yet_gets_what_keeps_it_from_begin
 
     assert found == {"line": None, "error": error}
     assert (status, error["code"], error["cause"]) == (1, "not_configured", "key_missing")
-    assert "`export ALAYA_ACCESS_KEY=...`" in error["message"]
+    assert "`alayanew-mcp login`" in error["message"]
     assert error["retryable"] is False
 
 
