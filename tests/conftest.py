@@ -1,5 +1,6 @@
 """What all tests share: the event loop's backend and its clock, and telling asserts in the modules that tests share."""
 
+import compileall
 import os
 import signal
 from collections.abc import Iterator
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+import alaya_mcp
 from alaya_mcp.chat import structured
+from tests import warm_start
 from tests.patience import PATIENCE
 from tests.quick_loop import QUICK
 
@@ -19,6 +22,12 @@ pytest.register_assert_rewrite("tests.calls", "tests.stdio_host", "tests.upstrea
 # Slowness is the machine's, and no finding.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the package, which hundreds of processes would do each again where Python writes no bytecode."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(Path(alaya_mcp.__file__).parent, quiet=2)
 
 
 @pytest.fixture
@@ -60,3 +69,10 @@ def signals_as_in_a_terminal() -> None:
     """SIGINT as it is by default: what a shell starts in the background ignores it, and so would subprocesses."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_process_is_left() -> Iterator[None]:
+    """The process that forks warm servers ends with the tests."""
+    yield
+    warm_start.end()

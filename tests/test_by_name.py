@@ -28,7 +28,7 @@ class Agent:
 
 @pytest.mark.parametrize("modern", [False, True], ids=["handshake", "stateless"])
 async def test_it_is_found_seen_and_asked_all_by_name(modern: bool) -> None:
-    async with host("--sandbox", ALAYA_SERVICE_ID="") as server:
+    async with host("--sandbox", ALAYA_SERVICE_ID="", is_warm=modern) as server:
         if not modern:
             await server.initialize()
         agent = Agent(server, modern=modern)

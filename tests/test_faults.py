@@ -22,7 +22,7 @@ from tests.stdio_host import host
 PAGE = (Path(__file__).parent.parent / "docs" / "faults.md").read_text(encoding="utf-8")
 BUDGET = 40.0
 """Seconds of a clock that moves on at once: no fault costs them, and a busy machine has them to spare."""
-AT_ONCE = 16
+AT_ONCE = 48
 """Faults shown at the same time: the server and the sandbox share one loop, and each chat has a budget."""
 
 HEAVY = ("huge-body", "huge-event", "huge-stream", "gzip-bomb", "control-huge", "control-gzip-bomb", "odd-events")
@@ -94,7 +94,9 @@ async def _one(client: Client, sandbox: Sandbox, name: str, seen: dict[str, Seen
 async def _all(names: Iterable[str], at_once: int) -> dict[str, Seen]:
     seen: dict[str, Seen] = {}
     async with Sandbox(token_delay=0, slow_seconds=2) as sandbox:
-        settings = load_settings({**environ_of(sandbox), "ALAYA_IDLE_SECONDS": "30"})
+        settings = load_settings(
+            {**environ_of(sandbox), "ALAYA_IDLE_SECONDS": "30", "ALAYA_MAX_CONCURRENCY": str(AT_ONCE)}
+        )
         async with Client(create_server(settings)) as client:
             places = anyio.CapacityLimiter(at_once)
 
@@ -170,7 +172,7 @@ def test_a_fault_is_told_so_that_a_caller_can_act_and_shows_no_secret(
 @pytest.mark.anyio
 @pytest.mark.parametrize("modern", [False, True])
 async def test_a_host_can_rehearse_a_fault(*, modern: bool) -> None:
-    async with host("--sandbox", "--fault", "engine-killed") as server:
+    async with host("--sandbox", "--fault", "engine-killed", is_warm=modern) as server:
         if not modern:
             await server.initialize()
         await server.call(1, CHAT, modern=modern, prompt="x")

@@ -25,6 +25,19 @@ SCHEMA: dict[str, Any] = {
     "required": ["city"],
     "additionalProperties": False,
 }
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """One loop for all of them: its worker processes, which take long to load the validator, are kept."""
+    return "asyncio", QUICK
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def one_loop(anyio_backend: object) -> None:  # noqa: ARG001 what the loop is made by
+    """Keep the loop from one test to the next."""
+
+
 REMOTE = "http://schemas.invalid/city.json"
 
 
