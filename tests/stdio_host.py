@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from subprocess import PIPE
 from typing import Any
 
@@ -194,32 +194,43 @@ class WarmProcess:
 
 
 @asynccontextmanager
-async def host(*arguments: str, is_warm: bool = False, **environ: str) -> AsyncGenerator[Host]:
-    """The server as a host starts it: `python -m alaya_mcp ...` with these variables.
-
-    A warm one has been loaded already (tests/warm_start.py), where that is possible.
-    """
+async def host(*arguments: str, **environ: str) -> AsyncGenerator[Host]:
+    """The server as a host starts it: `python -m alaya_mcp ...` with these variables."""
     with anyio.fail_after(PATIENCE):
-        async with AsyncExitStack() as owned:
-            process: Process | WarmProcess
-            variables = own_environ(**environ)
-            if is_warm and warm_start.IS_POSSIBLE:
-                process = WarmProcess(arguments, variables)
-                owned.push_async_callback(process.aclose)
-            else:
-                command = [sys.executable, "-m", "alaya_mcp", *arguments]
-                process = await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=variables)
-                await owned.enter_async_context(process)
-            tasks = await owned.enter_async_context(anyio.create_task_group())
-            one = Host(process)
-
-            async def keep_stderr() -> None:
-                assert process.stderr is not None
-                async for chunk in process.stderr:
-                    one.raw += chunk
-                    one.stderr += chunk
-
-            tasks.start_soon(keep_stderr)
+        command = [sys.executable, "-m", "alaya_mcp", *arguments]
+        process = await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=own_environ(**environ))
+        async with process, _used(process) as one:
             yield one
-            if process.returncode is None:
-                await one.leave()
+
+
+@asynccontextmanager
+async def warm_host(*arguments: str, **environ: str) -> AsyncGenerator[Host]:
+    """The same, loaded already (tests/warm_start.py) where that is possible."""
+    if not warm_start.IS_POSSIBLE:
+        async with host(*arguments, **environ) as one:
+            yield one
+        return
+    with anyio.fail_after(PATIENCE):
+        process = WarmProcess(arguments, own_environ(**environ))
+        try:
+            async with _used(process) as one:
+                yield one
+        finally:
+            await process.aclose()
+
+
+@asynccontextmanager
+async def _used(process: Process | WarmProcess) -> AsyncGenerator[Host]:
+    async with anyio.create_task_group() as tasks:
+        one = Host(process)
+
+        async def keep_stderr() -> None:
+            assert process.stderr is not None
+            async for chunk in process.stderr:
+                one.raw += chunk
+                one.stderr += chunk
+
+        tasks.start_soon(keep_stderr)
+        yield one
+        if process.returncode is None:
+            await one.leave()

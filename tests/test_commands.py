@@ -23,7 +23,7 @@ from alaya_mcp.upstream.routes import Routes
 from tests import warm_start
 from tests.calls import CHAT, call, content_of
 from tests.patience import PATIENCE
-from tests.stdio_host import host, own_environ
+from tests.stdio_host import host, own_environ, warm_host
 from tests.upstream import Exchange, Request, Upstream, replies
 
 
@@ -206,7 +206,7 @@ async def test_the_sandbox_command_shows_a_fault_everywhere() -> None:
 
 @pytest.mark.anyio
 async def test_the_embedded_sandbox_shows_a_fault_everywhere() -> None:
-    async with host("--sandbox", "--fault", "control-403", is_warm=True) as server:
+    async with warm_host("--sandbox", "--fault", "control-403") as server:
         await server.initialize()
         await server.call(1, "get_deployment")
         answer = await server.answer(1)
@@ -235,7 +235,7 @@ async def test_a_backend_answers_for_a_deployment_of_its_own() -> None:
         running("sandbox", "--backend", f"{engine.url}/v1", SANDBOX_BACKEND_KEY="backend-key") as said,
     ):
         exports = dict(re.findall(r"^export (\w+)=(\S+)$", said, re.MULTILINE))
-        async with host(**exports, is_warm=True) as server:
+        async with warm_host(**exports) as server:
             await server.initialize()
             await server.call(1, CHAT, prompt="hi")
             answer = await server.answer(1)
@@ -247,7 +247,7 @@ async def test_a_backend_answers_for_a_deployment_of_its_own() -> None:
 
 @pytest.mark.anyio
 async def test_the_sandbox_flag_leaves_a_real_account_aside() -> None:
-    async with Upstream() as account, host("--sandbox", **account.environ, is_warm=True) as server:
+    async with Upstream() as account, warm_host("--sandbox", **account.environ) as server:
         answered = await server.initialize()
         await server.call(1, "get_deployment")
         await server.call(2, "get_deployment", service_id="no-such-deployment")
@@ -262,7 +262,7 @@ async def test_the_sandbox_flag_leaves_a_real_account_aside() -> None:
 
 @pytest.mark.anyio
 async def test_settings_that_are_not_about_the_account_hold_in_the_sandbox_too() -> None:
-    async with host("--sandbox", ALAYA_TIMEOUT_SECONDS="soon", is_warm=True) as server:
+    async with warm_host("--sandbox", ALAYA_TIMEOUT_SECONDS="soon") as server:
         await server.initialize()
         await server.call(1, "get_deployment")
         answer = await server.answer(1)
@@ -272,9 +272,7 @@ async def test_settings_that_are_not_about_the_account_hold_in_the_sandbox_too()
 
 @pytest.mark.anyio
 async def test_what_is_not_configured_stands_in_the_log_before_any_call_without_its_value() -> None:
-    async with host(
-        ALAYA_ACCESS_KEY="two words", ALAYA_SECRET_KEY="sk", ALAYA_LOG_LEVEL="LOUD", is_warm=True
-    ) as server:
+    async with warm_host(ALAYA_ACCESS_KEY="two words", ALAYA_SECRET_KEY="sk", ALAYA_LOG_LEVEL="LOUD") as server:
         await server.initialize()
         await server.leave()
 
@@ -286,7 +284,7 @@ async def test_what_is_not_configured_stands_in_the_log_before_any_call_without_
 @pytest.mark.anyio
 async def test_a_proxy_that_cannot_be_used_is_not_configured() -> None:
     environ = {"ALAYA_ACCESS_KEY": "a", "ALAYA_SECRET_KEY": "b", "ALL_PROXY": "nonsense://proxy.invalid"}
-    async with host(**environ, is_warm=True) as server:
+    async with warm_host(**environ) as server:
         await server.initialize()
         await server.call(1, "get_deployment", service_id="x")
         answer = await server.answer(1)
@@ -298,7 +296,7 @@ async def test_a_proxy_that_cannot_be_used_is_not_configured() -> None:
 @pytest.mark.anyio
 async def test_certificates_that_cannot_be_read_are_not_configured_and_tell_nothing_before_a_call() -> None:
     environ = {"ALAYA_ACCESS_KEY": "a", "ALAYA_SECRET_KEY": "b", "SSL_CERT_FILE": "none.pem"}
-    async with host(**environ, ALAYA_BASE_URL="https://nowhere.invalid", is_warm=True) as server:
+    async with warm_host(**environ, ALAYA_BASE_URL="https://nowhere.invalid") as server:
         await server.initialize()
         await server.call(1, "get_deployment", service_id="x")
         answer = await server.answer(1)
@@ -346,7 +344,7 @@ async def test_an_http_proxy_is_used_for_other_hosts() -> None:
 
     async with (
         Upstream(chat=forwards, deployment={"serviceUrl": "http://engine.invalid/serve"}) as upstream,
-        host(**upstream.environ, HTTP_PROXY=upstream.url, is_warm=True) as server,
+        warm_host(**upstream.environ, HTTP_PROXY=upstream.url) as server,
     ):
         await server.initialize()
         await server.call(1, CHAT, prompt="x")

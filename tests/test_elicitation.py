@@ -21,7 +21,7 @@ from alaya_mcp.serving.server import create_server
 from tests.calls import CHAT, ERAS, Era, content_of, error_of, text_of
 from tests.patience import PATIENCE
 from tests.registry import Registry, row, uuid
-from tests.stdio_host import MODERN, Host, host
+from tests.stdio_host import MODERN, Host, host, warm_host
 from tests.upstream import Exchange, Request, Upstream, replies, says
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("era", ERAS)]
@@ -237,7 +237,7 @@ async def test_a_malformed_answer_ends_the_question_and_nothing_else(era: Era) -
     results: dict[str, dict[str, Any]] = {}
     async with Upstream() as upstream:
         fleet(upstream)
-        async with host(**upstream.environ | {"ALAYA_SERVICE_ID": ""}, is_warm=True) as server:
+        async with warm_host(**upstream.environ | {"ALAYA_SERVICE_ID": ""}) as server:
             await handshake(server, ABLE)
             for number, (name, malformed) in enumerate(MALFORMED.items(), start=1):
                 await server.request(number, "tools/call", {"name": "get_deployment", "arguments": {}})
@@ -324,7 +324,7 @@ async def test_a_host_that_only_opens_pages_is_not_asked(era: Era) -> None:
     able: dict[str, Any] = {"elicitation": {"url": {}}}
     async with Upstream() as upstream:
         fleet(upstream)
-        async with host(**upstream.environ | {"ALAYA_SERVICE_ID": ""}, is_warm=True) as server:
+        async with warm_host(**upstream.environ | {"ALAYA_SERVICE_ID": ""}) as server:
             meta: dict[str, Any] = {**MODERN, "io.modelcontextprotocol/clientCapabilities": able}
             if era == "legacy":
                 await handshake(server, able)
