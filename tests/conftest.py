@@ -19,6 +19,8 @@ from tests.quick_loop import QUICK
 
 pytest.register_assert_rewrite("tests.calls", "tests.stdio_host", "tests.upstream", "tests.sandbox.caller")
 
+LONGEST = {"test_replicas.py", "test_opening.py", "test_concurrency.py", "test_outliving.py"}
+
 # Slowness is the machine's, and no finding.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
@@ -28,6 +30,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Compile the package, which hundreds of processes would do each again where Python writes no bytecode."""
     if not hasattr(config, "workerinput"):
         compileall.compile_dir(Path(alaya_mcp.__file__).parent, quiet=2)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest, so that no worker has one of them left when the other has nothing."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture

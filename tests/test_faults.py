@@ -22,7 +22,7 @@ from tests.stdio_host import host, warm_host
 PAGE = (Path(__file__).parent.parent / "docs" / "faults.md").read_text(encoding="utf-8")
 BUDGET = 40.0
 """Seconds of a clock that moves on at once: no fault costs them, and a busy machine has them to spare."""
-AT_ONCE = 48
+AT_ONCE = 16
 """Faults shown at the same time: the server and the sandbox share one loop, and each chat has a budget."""
 
 HEAVY = ("huge-body", "huge-event", "huge-stream", "gzip-bomb", "control-huge", "control-gzip-bomb", "odd-events")
@@ -94,9 +94,7 @@ async def _one(client: Client, sandbox: Sandbox, name: str, seen: dict[str, Seen
 async def _all(names: Iterable[str], at_once: int) -> dict[str, Seen]:
     seen: dict[str, Seen] = {}
     async with Sandbox(token_delay=0, slow_seconds=2) as sandbox:
-        settings = load_settings(
-            {**environ_of(sandbox), "ALAYA_IDLE_SECONDS": "30", "ALAYA_MAX_CONCURRENCY": str(AT_ONCE)}
-        )
+        settings = load_settings({**environ_of(sandbox), "ALAYA_IDLE_SECONDS": "30"})
         async with Client(create_server(settings)) as client:
             places = anyio.CapacityLimiter(at_once)
 
