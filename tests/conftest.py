@@ -1,5 +1,6 @@
 """What all tests share: the event loop's backend and its clock, and telling asserts in the modules that tests share."""
 
+import compileall
 import os
 import signal
 import sys
@@ -11,16 +12,31 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+import alaya_mcp
 from alaya_mcp.chat import structured
+from tests import warm_start
 from tests.patience import PATIENCE
 from tests.quick_loop import QUICK
 from tests.starts import STARTS, Start
 
 pytest.register_assert_rewrite("tests.calls", "tests.stdio_host", "tests.upstream", "tests.sandbox.caller")
 
+LONGEST = {"test_replicas.py", "test_opening.py", "test_concurrency.py", "test_outliving.py"}
+
 # Slowness is the machine's, and no finding.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the package, which hundreds of processes would do each again where Python writes no bytecode."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(Path(alaya_mcp.__file__).parent, quiet=2)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest, so that no worker has one of them left when the other has nothing."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture
@@ -71,3 +87,10 @@ def signals_as_in_a_terminal() -> None:
     """SIGINT as it is by default: what a shell starts in the background ignores it, and so would subprocesses."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_process_is_left() -> Iterator[None]:
+    """The process that forks warm servers ends with the tests."""
+    yield
+    warm_start.end()

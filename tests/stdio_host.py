@@ -9,9 +9,10 @@ from subprocess import PIPE
 from typing import Any
 
 import anyio
-from anyio.abc import Process
+from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from tests import warm_start
 from tests.patience import PATIENCE
 from tests.starts import Start
 
@@ -32,7 +33,7 @@ class Host:
         stderr: Every byte of stderr.
     """
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: "Process | WarmProcess") -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         self.process = process
@@ -101,22 +102,136 @@ def own_environ(**environ: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("ALAYA_")} | environ
 
 
+class Reading(ByteReceiveStream):
+    """The end of a pipe that is read."""
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+
+    async def receive(self, max_bytes: int = 2**16) -> bytes:
+        """What comes next."""
+        while True:
+            await anyio.wait_readable(self._descriptor)
+            try:
+                if received := os.read(self._descriptor, max_bytes):
+                    return received
+            except BlockingIOError:
+                continue
+            raise anyio.EndOfStream
+
+    async def aclose(self) -> None:
+        """Close it, once."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+class Writing(ByteSendStream):
+    """The end of a pipe that is written."""
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+
+    async def send(self, item: bytes) -> None:
+        """Write all of it."""
+        left = memoryview(item)
+        while left:
+            await anyio.wait_writable(self._descriptor)
+            try:
+                left = left[os.write(self._descriptor, left) :]
+            except BlockingIOError:
+                continue
+            except BrokenPipeError as error:
+                raise anyio.BrokenResourceError from error
+
+    async def aclose(self) -> None:
+        """Close it, once."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+class WarmProcess:
+    """A process that was forked, and its pipes, as `anyio.abc.Process` has them."""
+
+    def __init__(self, arguments: tuple[str, ...], environ: dict[str, str]) -> None:
+        (stdin, ours), (read, stdout), (told, stderr) = os.pipe(), os.pipe(), os.pipe()
+        self._started = warm_start.start(arguments, environ, (stdin, stdout, stderr))
+        for theirs in (stdin, stdout, stderr):
+            os.close(theirs)
+        self.stdin, self.stdout, self.stderr = Writing(ours), Reading(read), Reading(told)
+        self.pid = self._started.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit status, where it has ended."""
+        return self._started.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._started.send_signal(number)
+
+    async def wait(self) -> int:
+        """Its exit status, when it ends."""
+        if self.returncode is None:
+            await anyio.wait_readable(self._started.connection)
+        return self._started.ended()
+
+    async def aclose(self) -> None:
+        """Close its pipes and wait for its end; kill it where nobody waits any more."""
+        with anyio.CancelScope(shield=True) as scope:
+            for stream in (self.stdin, self.stdout, self.stderr):
+                await stream.aclose()
+            scope.shield = False
+            try:
+                await self.wait()
+            except BaseException:
+                self.send_signal(9)
+                scope.shield = True
+                await self.wait()
+                raise
+
+
 @asynccontextmanager
 async def host(*arguments: str, **environ: str) -> AsyncGenerator[Host]:
     """The server as a host starts it: `python -m alaya_mcp ...` with these variables, or by Windows' rules."""
     with anyio.fail_after(PATIENCE):
         command = [sys.executable, *Start.words, *arguments]
         process = await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=own_environ(**environ))
-        async with process, anyio.create_task_group() as tasks:
-            one = Host(process)
-
-            async def keep_stderr() -> None:
-                assert process.stderr is not None
-                async for chunk in process.stderr:
-                    one.raw += chunk
-                    one.stderr += chunk
-
-            tasks.start_soon(keep_stderr)
+        async with process, _used(process) as one:
             yield one
-            if process.returncode is None:
-                await one.leave()
+
+
+@asynccontextmanager
+async def warm_host(*arguments: str, **environ: str) -> AsyncGenerator[Host]:
+    """The same, loaded already (tests/warm_start.py) where that is possible."""
+    if not warm_start.IS_POSSIBLE:
+        async with host(*arguments, **environ) as one:
+            yield one
+        return
+    with anyio.fail_after(PATIENCE):
+        process = WarmProcess(arguments, own_environ(**environ))
+        try:
+            async with _used(process) as one:
+                yield one
+        finally:
+            await process.aclose()
+
+
+@asynccontextmanager
+async def _used(process: Process | WarmProcess) -> AsyncGenerator[Host]:
+    async with anyio.create_task_group() as tasks:
+        one = Host(process)
+
+        async def keep_stderr() -> None:
+            assert process.stderr is not None
+            async for chunk in process.stderr:
+                one.raw += chunk
+                one.stderr += chunk
+
+        tasks.start_soon(keep_stderr)
+        yield one
+        if process.returncode is None:
+            await one.leave()

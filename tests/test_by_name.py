@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.calls import CHAT
-from tests.stdio_host import Host, host
+from tests.stdio_host import Host, host, warm_host
 
 pytestmark = [pytest.mark.anyio]
 
@@ -28,7 +28,7 @@ class Agent:
 
 @pytest.mark.parametrize("modern", [False, True], ids=["handshake", "stateless"])
 async def test_it_is_found_seen_and_asked_all_by_name(modern: bool) -> None:
-    async with host("--sandbox", ALAYA_SERVICE_ID="") as server:
+    async with (warm_host if modern else host)("--sandbox", ALAYA_SERVICE_ID="") as server:
         if not modern:
             await server.initialize()
         agent = Agent(server, modern=modern)

@@ -20,9 +20,10 @@ from alaya_mcp.errors import NotConfigured
 from alaya_mcp.origins import Origin
 from alaya_mcp.sandbox import CATALOGUE, FAULTS, Sandbox
 from alaya_mcp.upstream.routes import Routes
+from tests import warm_start
 from tests.calls import CHAT, call, content_of
 from tests.patience import PATIENCE
-from tests.stdio_host import host, own_environ
+from tests.stdio_host import host, own_environ, warm_host
 from tests.upstream import Exchange, Request, Upstream, replies
 
 
@@ -31,6 +32,12 @@ def run(*arguments: str, encoding: str = "utf-8", **environ: str) -> subprocess.
     command = [sys.executable, "-m", "alaya_mcp", *arguments]
     variables = own_environ(**{"PYTHONIOENCODING": encoding, **environ})
     return subprocess.run(command, capture_output=True, timeout=PATIENCE, env=variables, check=False)  # noqa: S603 our own command
+
+
+def run_warm(*arguments: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
+    """The same, loaded already where that is possible."""
+    variables = own_environ(**{"PYTHONIOENCODING": "utf-8", **environ})
+    return warm_start.run(arguments, variables) if warm_start.IS_POSSIBLE else run(*arguments, **environ)
 
 
 @asynccontextmanager
@@ -125,7 +132,7 @@ async def test_the_sandbox_command_prints_what_to_export_and_serves_it() -> None
 
 
 def test_the_sandbox_says_what_it_does_not_do() -> None:
-    limits = run("sandbox", "--limits").stdout.decode()
+    limits = run_warm("sandbox", "--limits").stdout.decode()
 
     assert "No language model runs in it" in limits
     assert "sandbox: repeat N WORD" in limits
@@ -164,7 +171,7 @@ def test_a_console_does_not_let_a_peer_that_leaves_end_the_program() -> None:
 
 @pytest.mark.parametrize("arguments", [["sandbox"], ["--sandbox"]])
 def test_an_unknown_fault_is_told_with_near_names(arguments: list[str]) -> None:
-    wrong = run(*arguments, "--fault", "rate-limit")
+    wrong = run_warm(*arguments, "--fault", "rate-limit")
 
     assert (wrong.returncode, wrong.stdout) == (2, b"")
     assert wrong.stderr.decode().count("\n") == 1
@@ -173,7 +180,7 @@ def test_an_unknown_fault_is_told_with_near_names(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("arguments", [["sandbox"], ["--sandbox"]])
 def test_a_fault_that_is_like_none_is_refused_with_where_they_are_listed(arguments: list[str]) -> None:
-    wrong = run(*arguments, "--fault", "nonsense")
+    wrong = run_warm(*arguments, "--fault", "nonsense")
 
     assert (wrong.returncode, wrong.stdout) == (2, b"")
     said = f"alayanew-mcp {arguments[0]}: there is no fault 'nonsense'. `alayanew-mcp sandbox --faults` lists them."
@@ -181,7 +188,7 @@ def test_a_fault_that_is_like_none_is_refused_with_where_they_are_listed(argumen
 
 
 def test_a_backend_that_is_not_a_url_is_a_wrong_argument() -> None:
-    wrong = run("sandbox", "--backend", "nonsense")
+    wrong = run_warm("sandbox", "--backend", "nonsense")
 
     assert (wrong.returncode, wrong.stdout) == (2, b"")
     assert wrong.stderr.decode().splitlines() == ["alayanew-mcp sandbox: the backend must be an http or https URL"]
@@ -199,7 +206,7 @@ async def test_the_sandbox_command_shows_a_fault_everywhere() -> None:
 
 @pytest.mark.anyio
 async def test_the_embedded_sandbox_shows_a_fault_everywhere() -> None:
-    async with host("--sandbox", "--fault", "control-403") as server:
+    async with warm_host("--sandbox", "--fault", "control-403") as server:
         await server.initialize()
         await server.call(1, "get_deployment")
         answer = await server.answer(1)
@@ -228,7 +235,7 @@ async def test_a_backend_answers_for_a_deployment_of_its_own() -> None:
         running("sandbox", "--backend", f"{engine.url}/v1", SANDBOX_BACKEND_KEY="backend-key") as said,
     ):
         exports = dict(re.findall(r"^export (\w+)=(\S+)$", said, re.MULTILINE))
-        async with host(**exports) as server:
+        async with warm_host(**exports) as server:
             await server.initialize()
             await server.call(1, CHAT, prompt="hi")
             answer = await server.answer(1)
@@ -240,7 +247,7 @@ async def test_a_backend_answers_for_a_deployment_of_its_own() -> None:
 
 @pytest.mark.anyio
 async def test_the_sandbox_flag_leaves_a_real_account_aside() -> None:
-    async with Upstream() as account, host("--sandbox", **account.environ) as server:
+    async with Upstream() as account, warm_host("--sandbox", **account.environ) as server:
         answered = await server.initialize()
         await server.call(1, "get_deployment")
         await server.call(2, "get_deployment", service_id="no-such-deployment")
@@ -255,7 +262,7 @@ async def test_the_sandbox_flag_leaves_a_real_account_aside() -> None:
 
 @pytest.mark.anyio
 async def test_settings_that_are_not_about_the_account_hold_in_the_sandbox_too() -> None:
-    async with host("--sandbox", ALAYA_TIMEOUT_SECONDS="soon") as server:
+    async with warm_host("--sandbox", ALAYA_TIMEOUT_SECONDS="soon") as server:
         await server.initialize()
         await server.call(1, "get_deployment")
         answer = await server.answer(1)
@@ -265,7 +272,7 @@ async def test_settings_that_are_not_about_the_account_hold_in_the_sandbox_too()
 
 @pytest.mark.anyio
 async def test_what_is_not_configured_stands_in_the_log_before_any_call_without_its_value() -> None:
-    async with host(ALAYA_ACCESS_KEY="two words", ALAYA_SECRET_KEY="sk", ALAYA_LOG_LEVEL="LOUD") as server:
+    async with warm_host(ALAYA_ACCESS_KEY="two words", ALAYA_SECRET_KEY="sk", ALAYA_LOG_LEVEL="LOUD") as server:
         await server.initialize()
         await server.leave()
 
@@ -277,7 +284,7 @@ async def test_what_is_not_configured_stands_in_the_log_before_any_call_without_
 @pytest.mark.anyio
 async def test_a_proxy_that_cannot_be_used_is_not_configured() -> None:
     environ = {"ALAYA_ACCESS_KEY": "a", "ALAYA_SECRET_KEY": "b", "ALL_PROXY": "nonsense://proxy.invalid"}
-    async with host(**environ) as server:
+    async with warm_host(**environ) as server:
         await server.initialize()
         await server.call(1, "get_deployment", service_id="x")
         answer = await server.answer(1)
@@ -289,7 +296,7 @@ async def test_a_proxy_that_cannot_be_used_is_not_configured() -> None:
 @pytest.mark.anyio
 async def test_certificates_that_cannot_be_read_are_not_configured_and_tell_nothing_before_a_call() -> None:
     environ = {"ALAYA_ACCESS_KEY": "a", "ALAYA_SECRET_KEY": "b", "SSL_CERT_FILE": "none.pem"}
-    async with host(**environ, ALAYA_BASE_URL="https://nowhere.invalid") as server:
+    async with warm_host(**environ, ALAYA_BASE_URL="https://nowhere.invalid") as server:
         await server.initialize()
         await server.call(1, "get_deployment", service_id="x")
         answer = await server.answer(1)
@@ -337,7 +344,7 @@ async def test_an_http_proxy_is_used_for_other_hosts() -> None:
 
     async with (
         Upstream(chat=forwards, deployment={"serviceUrl": "http://engine.invalid/serve"}) as upstream,
-        host(**upstream.environ, HTTP_PROXY=upstream.url) as server,
+        warm_host(**upstream.environ, HTTP_PROXY=upstream.url) as server,
     ):
         await server.initialize()
         await server.call(1, CHAT, prompt="x")
@@ -378,7 +385,7 @@ def test_a_slip_of_the_pen_is_told_what_may_have_been_meant(arguments: list[str]
     ],
 )
 def test_a_misspelt_option_is_named_rather_than_its_value(arguments: list[str], option: str) -> None:
-    wrong = run(*arguments)
+    wrong = run_warm(*arguments)
 
     assert wrong.returncode == 2
     assert f"unrecognized arguments: {option}; did you mean --" in wrong.stderr.decode()

@@ -13,12 +13,13 @@ from mcp.client.stdio import StdioServerParameters
 from alaya_mcp.sandbox import Sandbox
 from tests.calls import CHAT, ERAS, Era, connected, content_of, environ_of
 from tests.patience import LONG_BUDGET, PATIENCE
-from tests.stdio_host import Host, host
+from tests.stdio_host import Host, host, warm_host
 from tests.upstream import Exchange, Request, Upstream, replies, text_chunk
 
 pytestmark = [pytest.mark.anyio]
 
-MANY = 200
+MANY = 60
+"""More than may run at once by default."""
 FLOOD = 6_000
 
 
@@ -37,7 +38,7 @@ def text_notes(server: Host) -> dict[str, str]:
 async def test_many_chats_at_once_all_complete_each_with_its_own_text(*, modern: bool) -> None:
     async with (
         Sandbox(token_delay=0.001) as sandbox,
-        host(**environ_of(sandbox), **LONG_BUDGET, ALAYA_MAX_CONCURRENCY="200") as server,
+        warm_host(**environ_of(sandbox), **LONG_BUDGET, ALAYA_MAX_CONCURRENCY=str(MANY)) as server,
     ):
         if not modern:
             await server.initialize()
@@ -60,7 +61,10 @@ async def test_chats_over_the_limit_queue_in_turn_and_say_so() -> None:
         await release.wait()
         await replies(request.json["messages"][0]["content"])(request, exchange)
 
-    async with Upstream(chat=waits) as upstream, host(**upstream.environ, ALAYA_MAX_CONCURRENCY="4") as server:
+    async with (
+        Upstream(chat=waits) as upstream,
+        warm_host(**upstream.environ, ALAYA_MAX_CONCURRENCY="4") as server,
+    ):
         await server.initialize()
         for number in range(1, 41):
             await server.call(number, CHAT, prompt=f"w{number}")

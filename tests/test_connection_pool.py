@@ -19,6 +19,7 @@ from alaya_mcp.upstream.failures import kind_of
 from alaya_mcp.upstream.routes import Routes
 from alaya_mcp.upstream.transport import Transport
 from tests.certificates import certificate
+from tests.http_host import NO_CERTIFICATES
 from tests.patience import PATIENCE
 from tests.raw_server import Serve, always, serving
 from tests.upstream import SERVICE, Upstream
@@ -92,7 +93,7 @@ def pooled(tls: ssl.SSLContext | None = None) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(transport=ConnectionPool(tls, PATIENCE, MOST_IDLE), trust_env=False, timeout=PATIENCE)
 
 
-def plain(tls: ssl.SSLContext | bool = True) -> httpx2.AsyncClient:  # noqa: FBT002 as httpx2 has it
+def plain(tls: ssl.SSLContext = NO_CERTIFICATES) -> httpx2.AsyncClient:
     """A client with the HTTP library's connections."""
     return httpx2.AsyncClient(verify=tls, trust_env=False, timeout=PATIENCE)
 

@@ -7,7 +7,7 @@ import pytest
 
 from alaya_mcp.config.settings import load_settings
 from tests.calls import CHAT, connected
-from tests.stdio_host import host
+from tests.stdio_host import host, warm_host
 from tests.test_architecture import loaded_after
 from tests.test_sdk import LOAD
 from tests.upstream import DONE, Exchange, Request, Upstream, replies, says, text_chunk
@@ -83,7 +83,7 @@ async def test_chats_at_once_share_one_lookup() -> None:
 async def test_reads_at_once_share_their_requests() -> None:
     params = {"name": "get_deployment"}
     calls = [{"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params} for number in range(64)]
-    async with Upstream() as upstream, host(**upstream.environ) as server:
+    async with Upstream() as upstream, warm_host(**upstream.environ) as server:
         await server.initialize()
         await server.send("\n".join(map(json.dumps, calls)).encode())
         for number in range(64):

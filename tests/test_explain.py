@@ -279,7 +279,7 @@ def test_a_failure_tells_no_body() -> None:
 
 
 @given(st.sampled_from(PLANES), st.integers(100, 999), st.binary(max_size=60), st.none() | st.text(max_size=12))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_any_status_with_any_body_is_explained(plane: Plane, status: int, body: bytes, retry_after: str | None) -> None:
     error = explain(Failure(plane, "status", status=status, body=body, retry_after_header=retry_after), SUBJECT)
     assert error.http_status == status

@@ -17,7 +17,7 @@ from alaya_mcp.serving.server import create_server
 from tests.calls import CHAT, environ_of, text_of
 from tests.patience import PATIENCE
 from tests.quick_loop import QUICK
-from tests.stdio_host import host
+from tests.stdio_host import host, warm_host
 
 PAGE = (Path(__file__).parent.parent / "docs" / "faults.md").read_text(encoding="utf-8")
 BUDGET = 40.0
@@ -170,7 +170,7 @@ def test_a_fault_is_told_so_that_a_caller_can_act_and_shows_no_secret(
 @pytest.mark.anyio
 @pytest.mark.parametrize("modern", [False, True])
 async def test_a_host_can_rehearse_a_fault(*, modern: bool) -> None:
-    async with host("--sandbox", "--fault", "engine-killed") as server:
+    async with (warm_host if modern else host)("--sandbox", "--fault", "engine-killed") as server:
         if not modern:
             await server.initialize()
         await server.call(1, CHAT, modern=modern, prompt="x")

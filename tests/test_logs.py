@@ -10,7 +10,7 @@ import pytest
 
 from alaya_mcp.logs import JsonFormatter, TextFormatter, is_of_use
 from alaya_mcp.telemetry import Event, ToolCall, UpstreamRequest
-from tests.stdio_host import Host, host
+from tests.stdio_host import Host, host, warm_host
 from tests.upstream import SERVICE, Exchange, Request, Upstream, replies, says
 
 pytestmark = [pytest.mark.anyio]
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.anyio]
 
 async def lines_of(level: str, upstream: Upstream, *calls: tuple[str, dict[str, Any]], **environ: str) -> list[str]:
     """What the server writes to stderr for some calls, one after the other."""
-    async with host(**upstream.environ, ALAYA_LOG_LEVEL=level, **environ) as server:
+    async with warm_host(**upstream.environ, ALAYA_LOG_LEVEL=level, **environ) as server:
         await server.initialize()
         for number, (tool, arguments) in enumerate(calls, start=1):
             await server.call(number, tool, **arguments)
@@ -117,7 +117,7 @@ async def test_a_tool_that_does_not_exist_and_a_resource_have_their_lines_too() 
 
 
 async def test_a_warning_of_a_library_is_an_object_too() -> None:
-    async with Upstream() as upstream, host(**upstream.environ, ALAYA_LOG_FORMAT="json") as server:
+    async with Upstream() as upstream, warm_host(**upstream.environ, ALAYA_LOG_FORMAT="json") as server:
         await server.initialize()
         odd: dict[str, Any] = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": {}}}
         await server.send(odd)
@@ -170,7 +170,10 @@ async def test_a_call_that_is_cancelled_is_told_as_that() -> None:
     async def hangs(_: Request, exchange: Exchange) -> None:
         await exchange.hang()
 
-    async with Upstream(chat=hangs) as upstream, host(**upstream.environ, ALAYA_LOG_LEVEL="DEBUG") as server:
+    async with (
+        Upstream(chat=hangs) as upstream,
+        warm_host(**upstream.environ, ALAYA_LOG_LEVEL="DEBUG") as server,
+    ):
         await server.initialize()
         await server.call(1, CHAT[0], **CHAT[1])
         while "first token" not in str(await server.line()):

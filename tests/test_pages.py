@@ -88,7 +88,7 @@ async def walked(listed: Changing, size: int, limit: int, random: Random) -> tup
     has_filter=st.booleans(),
     random=st.randoms(use_true_random=False),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_nothing_that_stays_is_lost_and_nothing_comes_twice(
     number: int, largest: int, counting: Counting, limit: int, has_filter: bool, random: Random
 ) -> None:

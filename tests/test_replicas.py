@@ -24,6 +24,8 @@ from tests.valkey import Valkey, needs_valkey
 
 pytestmark = [pytest.mark.anyio, needs_nginx, needs_valkey]
 
+ASKERS = 4
+"""Clients that chat all the time: in the background and not, in both eras."""
 RETRIES = "proxy_next_upstream error timeout; proxy_next_upstream_tries 3;"
 
 
@@ -114,7 +116,7 @@ async def test_a_reply_survives_the_death_of_its_replica_as_far_as_it_came(tmp_p
     async with AsyncExitStack() as owned:
         upstream = await owned.enter_async_context(Upstream(chat=engine))
         store = await owned.enter_async_context(Valkey())
-        running = await owned.enter_async_context(replicas(upstream, store, 3))
+        running = await owned.enter_async_context(replicas(upstream, store, 2))
         port = await owned.enter_async_context(nginx([each.port for each in running], tmp_path, RETRIES))
         read_on = await begun(await at(owned, running[0].port))
         engine.say("as far ", "as it came")
@@ -158,11 +160,11 @@ async def test_all_replicas_are_replaced_under_load_and_no_call_fails(tmp_path: 
                     await answers.count()
 
         async with anyio.create_task_group() as tasks:
-            for number in range(8):
+            for number in range(ASKERS):
                 tasks.start_soon(ask, number)
             for place, replica in enumerate(list(running)):
-                await answers.more(8)
+                await answers.more(ASKERS)
                 assert await replica.end(signal.SIGTERM) == 0
                 running[place] = await started(upstream, store, replica.port)
-            await answers.more(8)
+            await answers.more(ASKERS)
             is_over = True

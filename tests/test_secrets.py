@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.stdio_host import host
+from tests.stdio_host import host, warm_host
 from tests.upstream import DONE, SERVICE, Exchange, Handler, Request, Upstream, text_chunk
 
 pytestmark = [pytest.mark.anyio]
@@ -98,7 +98,7 @@ async def test_no_secret_reaches_stdout_or_stderr(level: str, log_format: str, n
             "ALAYA_LOG_LEVEL": level,
             "ALAYA_LOG_FORMAT": log_format,
         }
-        async with host(**environ) as server:
+        async with warm_host(**environ) as server:
             await server.initialize()
             await server.call(1, "get_deployment")
             await server.call(2, "list_lora_models")
@@ -135,7 +135,7 @@ async def test_no_secret_reaches_stdout_or_stderr(level: str, log_format: str, n
 
 async def test_a_key_that_cannot_be_a_header_is_refused_without_being_shown() -> None:
     environ = {"ALAYA_ACCESS_KEY": ACCESS, "ALAYA_SECRET_KEY": f"{SECRET}\u00fc x", "ALAYA_SERVICE_ID": SERVICE}
-    async with host(**environ) as server:
+    async with warm_host(**environ) as server:
         await server.initialize()
         await server.call(1, "get_deployment")
         answer = await server.answer(1)

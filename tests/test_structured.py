@@ -15,6 +15,7 @@ from alaya_mcp.chat.structured import SchemaChecks, SchemaRefused, check
 from alaya_mcp.deadline import Deadline
 from tests.calls import CHAT, call, connected, content_of, error_of, text_of
 from tests.patience import PATIENCE
+from tests.quick_loop import QUICK
 from tests.upstream import DONE, Exchange, Handler, Request, Upstream, replies, says, text_chunk
 
 pytestmark = [pytest.mark.anyio]
@@ -25,6 +26,19 @@ SCHEMA: dict[str, Any] = {
     "required": ["city"],
     "additionalProperties": False,
 }
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """One loop for all of them: its worker processes, which take long to load the validator, are kept."""
+    return "asyncio", QUICK
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def one_loop(anyio_backend: object) -> None:
+    """Keep the loop from one test to the next."""
+
+
 REMOTE = "http://schemas.invalid/city.json"
 
 

@@ -8,10 +8,11 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from subprocess import PIPE, run
+from subprocess import PIPE, CompletedProcess
 from types import SimpleNamespace
 
 import anyio
+import anyio.to_thread
 import pytest
 from anyio.abc import Process
 
@@ -26,6 +27,7 @@ from alaya_mcp.terminal.error_steps import next_step
 from alaya_mcp.terminal.interruption import Interruption
 from alaya_mcp.terminal.lines import LineInterrupted, PipedLine, piped_lines
 from alaya_mcp.terminal.selection import reference
+from tests import warm_start
 from tests.calls import environ_of, over
 from tests.patience import PATIENCE
 from tests.stdio_host import own_environ
@@ -35,6 +37,14 @@ from tests.upstream import Exchange, Request, Upstream, replies, text_chunk
 pytestmark = pytest.mark.anyio
 
 COMMAND = [sys.executable, "-m", "alaya_mcp", "chat"]
+
+
+async def ran(given: bytes, environ: dict[str, str], *arguments: str) -> CompletedProcess[bytes]:
+    """The command to its end, loaded already where that is possible."""
+    if warm_start.IS_POSSIBLE:
+        return await anyio.to_thread.run_sync(warm_start.run, ("chat", *arguments), environ, given)
+    with anyio.fail_after(PATIENCE):
+        return await anyio.run_process([*COMMAND, *arguments], input=given, env=environ, check=False)
 
 
 async def answered(
@@ -231,8 +241,7 @@ async def test_text_of_no_known_encoding_is_refused_and_nothing_of_it_is_sent() 
     lines = "你好\n".encode("gbk") + b"hello\n"
     async with Upstream(chat=replies("x")) as upstream:
         environ = own_environ(**upstream.environ, PYTHONUTF8="1")
-        with anyio.fail_after(PATIENCE):
-            done = await anyio.run_process([*COMMAND], input=lines, env=environ, check=False)
+        done = await ran(lines, environ)
 
         assert [chat.json["messages"][0]["content"] for chat in upstream.chats] == ["hello"]
     assert (done.returncode, done.stdout) == (1, b"x\n")
@@ -244,8 +253,7 @@ async def test_json_is_one_object_a_line_and_nothing_else() -> None:
     lines = "sandbox: say 你好\n/nonsense\n\nsandbox: say two\n".encode() + "你".encode("gbk")
     async with Sandbox(token_delay=0) as sandbox:
         environ = own_environ(**environ_of(sandbox), PYTHONUTF8="1")
-        with anyio.fail_after(PATIENCE):
-            done = await anyio.run_process([*COMMAND, "--json"], input=lines, env=environ, check=False)
+        done = await ran(lines, environ, "--json")
 
     first, second, third, fourth = map(json.loads, done.stdout.decode().splitlines())
     assert done.returncode == 1
@@ -260,8 +268,7 @@ async def test_json_is_one_object_a_line_and_nothing_else() -> None:
 async def test_json_has_the_error_of_each_line_that_failed() -> None:
     async with Upstream(chat=_refuses) as upstream:
         environ = own_environ(**upstream.environ)
-        with anyio.fail_after(PATIENCE):
-            done = await anyio.run_process([*COMMAND, "--json"], input=b"one\n", env=environ, check=False)
+        done = await ran(b"one\n", environ, "--json")
 
     (found,) = map(json.loads, done.stdout.decode().splitlines())
     assert (found["line"], found["error"]["code"], found["error"]["retryable"]) == (1, "request_rejected", False)
@@ -281,8 +288,7 @@ async def test_the_doctor_is_advised_for_the_deployment_and_not_over_the_embedde
 ) -> None:
     async with Sandbox(token_delay=0) as sandbox:
         environ = own_environ(**environ_of(sandbox) | {"ALAYA_SERVICE_ID": "fault-html-200"})
-        with anyio.fail_after(PATIENCE):
-            done = await anyio.run_process([*COMMAND, *arguments], input=b"one\n", env=environ, check=False)
+        done = await ran(b"one\n", environ, *arguments)
 
     said = (done.stdout + done.stderr).decode()
     assert step in said
@@ -432,10 +438,8 @@ async def test_the_command_answers_what_is_piped_in() -> None:
         (["--sandbox", " "], "SERVICE must be a deployment's id, name or alias"),
     ],
 )
-def test_what_keeps_it_from_beginning_ends_it_with_status_1(arguments: list[str], told: str) -> None:
-    done = run(  # noqa: S603 our own command
-        [*COMMAND, *arguments], input=b"hello\n", capture_output=True, timeout=PATIENCE, env=own_environ(), check=False
-    )
+async def test_what_keeps_it_from_beginning_ends_it_with_status_1(arguments: list[str], told: str) -> None:
+    done = await ran(b"hello\n", own_environ(), *arguments)
 
     assert (done.returncode, done.stdout) == (1, b"")
     assert told in done.stderr.decode()
