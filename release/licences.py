@@ -21,6 +21,7 @@ EXCEPTIONS: Final = {
 ELSEWHERE: Final = {
     "brotlicffi": "MIT",
     "pywin32": "PSF-2.0",
+    "pywin32-ctypes": "BSD-3-Clause",
 }
 """Needed on other platforms than that of CI, so their metadata is not here: read in their wheels by hand."""
 

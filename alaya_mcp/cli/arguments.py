@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from alaya_mcp import __version__
 from alaya_mcp.cli.account_arguments import Add, add_login, add_logout, add_status
+from alaya_mcp.cli.host_arguments import add_install, add_uninstall
 from alaya_mcp.cli.parser import HOSTS, Parser
 
 _DESCRIPTION: Final = """\
@@ -89,8 +90,8 @@ def parsers() -> tuple[Parser, dict[str, Parser]]:
         _chat,
         _http,
         _token,
-        _install,
-        _uninstall,
+        add_install,
+        add_uninstall,
         _sandbox,
     ):
         command(add)
@@ -209,50 +210,6 @@ def _token(add: Add) -> None:
     adding.add_argument("--profile", required=True, metavar="PROFILE", help="the profile whose account it may use")
     actions.add_parser("list", help="list the tokens' holders")
     actions.add_parser("remove", help="remove a token").add_argument("name", metavar="NAME", help="its holder")
-
-
-def _install(add: Add) -> None:
-    install = add(
-        "install",
-        help="add the server to MCP hosts",
-        description="Add this server to a host's configuration file, after showing the entry. The rest of the file "
-        "stays as it is, comments too, and a backup is made. Entries hold no keys: the server finds those that "
-        "`alayanew-mcp login` keeps. Without HOST, each host that is found here is offered.",
-    )
-    install.set_defaults(command="install")
-    _changes_hosts(install)
-    install.add_argument(
-        "--sandbox", dest="over_sandbox", action="store_true", help="install it over the embedded sandbox, without keys"
-    )
-    install.add_argument(
-        "--env-keys",
-        action="store_true",
-        help="refer to ALAYA_ACCESS_KEY and ALAYA_SECRET_KEY in the host's environment; VS Code asks for the keys",
-    )
-    install.add_argument(
-        "--print", action="store_true", help="print the entry and change nothing; without HOST, for any other host"
-    )
-    install.add_argument("--url", metavar="URL", help="with --print: the entry of the HTTP server at this address")
-
-
-def _uninstall(add: Add) -> None:
-    uninstall = add(
-        "uninstall",
-        help="remove the server from MCP hosts",
-        description="Remove this server from a host's configuration file. A file that nobody changed since the install "
-        "is put back byte for byte. Without HOST, each host that has the server is offered.",
-    )
-    uninstall.set_defaults(command="uninstall")
-    _changes_hosts(uninstall)
-
-
-def _changes_hosts(command: argparse.ArgumentParser) -> None:
-    command.add_argument("host", nargs="?", type=str.casefold, choices=HOSTS, metavar="HOST", help=", ".join(HOSTS))
-    command.add_argument("--all", action="store_true", help="do it for every host found, without asking for each")
-    command.add_argument("--project", metavar="DIR", help="change the file of the project in this folder, not your own")
-    command.add_argument("--name", default="alaya", metavar="NAME", help="the server's name in the host, default alaya")
-    command.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
-    command.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def _sandbox(add: Add) -> None:

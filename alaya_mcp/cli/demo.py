@@ -37,15 +37,14 @@ _DEMO_SECONDS: Final = 60
 
 _NEXT: Final = """\
 Next, with your own deployment:
-  1. Create an Open API Key in the Alaya NeW console.
-  2. Run `alayanew-mcp install HOST` (claude-desktop, claude-code, vscode or cursor),
-     or add this to your MCP host's configuration yourself:
+  1. Create an Open API Key in the Alaya NeW console, and run `alayanew-mcp login`.
+  2. Run `alayanew-mcp install`, which offers each MCP host that it finds here, or add this to a host yourself:
 
 {config}
 
   3. Restart the host and ask it: "Which of my deployments are running?"
 If something does not work: `alayanew-mcp doctor`.
-docs/hosts.md has the same for each host, docs/settings.md every setting."""
+docs/hosts.md has more on each host, docs/settings.md every setting."""
 
 
 class Notes:
@@ -180,11 +179,7 @@ class Demo:
 def _config() -> str:
     """Return a host's configuration, with the path of this installation's command."""
     start = launcher(Path(sys.executable), sys.platform)
-    env = {
-        "ALAYA_ACCESS_KEY": "your access key",
-        "ALAYA_SECRET_KEY": "your secret key",
-        "ALAYA_SERVICE_ID": "your deployment's name or id",
-    }
+    env = {"ALAYA_SERVICE_ID": "your deployment's name or id"}
     entry = {"mcpServers": {"alaya": {"command": start.command, "args": list(start.args), "env": env}}}
     return "\n".join(f"     {line}" for line in json.dumps(entry, indent=2, ensure_ascii=False).splitlines())
 

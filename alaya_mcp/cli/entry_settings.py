@@ -6,7 +6,7 @@ from typing import Literal
 from alaya_mcp.config.environment import value_of
 from alaya_mcp.config.file import parsed, profile_of
 from alaya_mcp.config.place import CONFIG_VARIABLE, PROFILE_VARIABLE, config_bytes, config_path
-from alaya_mcp.config.precedence import gather
+from alaya_mcp.config.precedence import gather, with_pair
 from alaya_mcp.config.settings import VARIABLES, Settings, settings_from
 from alaya_mcp.error_sentences import what_happened
 from alaya_mcp.errors import NotConfigured
@@ -86,6 +86,8 @@ def carried(transaction: Transaction, source: KeySource) -> tuple[dict[str, str]
     keys = {} if source == "profile" else dict.fromkeys(KEY_VARIABLES, "placeholder")
     try:
         sources = gather({**given, **of_file, **keys}, VARIABLES)
+        if sources.keychain:
+            sources = with_pair(sources, "unread", "unread")
         settings = settings_from(sources, given)
     except NotConfigured as problem:
         told = f"{what_happened(problem)} Nothing was changed. {next_step(problem)}"
