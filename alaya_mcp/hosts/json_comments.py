@@ -1,9 +1,4 @@
-"""JSON with comments and trailing commas, read as JSON. Pure.
-
-No maintained library edits such a text and keeps the rest of it: json5 (the package) reads and writes, json-five keeps
-comments in a model of its own that has no way to add a member, and both accept more than the hosts do. So it is read
-with what JSON lacks blanked, and edited by offsets (`json_text`).
-"""
+"""JSON with comments and trailing commas, as plain JSON with the same offsets. Pure."""
 
 import re
 from typing import Final
