@@ -56,6 +56,14 @@ def test_nobody_logged_in_is_logged_in_first(desk: Desk) -> None:
     assert (desk.logins, entry_of(desk)) == (1, {"command": str(desk.command), "args": []})
 
 
+def test_a_profile_whose_keys_are_in_the_keychain_is_a_login_too(desk: Desk) -> None:
+    desk.config.write_text('[profiles.default]\nkeyring = "default 01234567"\n')
+
+    assert desk.install("claude-desktop", Person(["y"])) == 0
+
+    assert (desk.logins, entry_of(desk)) == (0, {"command": str(desk.command), "args": []})
+
+
 def test_without_a_login_nothing_is_written_and_the_refusal_names_the_command(desk: Desk) -> None:
     desk.config.unlink()
     nobody = Person(is_there=False)

@@ -289,3 +289,24 @@ def test_as_a_process_it_installs_the_sandbox_into_a_project(tmp_path: Path) -> 
 
     entry = json.loads((tmp_path / ".vscode" / "mcp.json").read_text())["servers"]["alaya"]
     assert entry["args"][-1] == "--sandbox"
+
+
+@posix_only
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+def test_a_working_directory_that_is_gone_is_told(tmp_path: Path, command: str) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    arguments, environ = process(tmp_path, command, "cursor", "--yes")
+    script = "import os, sys; os.rmdir(os.getcwd()); os.execv(sys.argv[1], sys.argv[1:])"
+
+    done = subprocess.run(  # noqa: S603 our own command
+        [sys.executable, "-c", script, *arguments],
+        env={**environ, "PYTHONSAFEPATH": "1"},
+        cwd=gone,
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.decode() == f"alayanew-mcp {command}: The working directory is gone. Change to another folder.\n"

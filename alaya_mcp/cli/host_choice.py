@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from alaya_mcp.hosts.catalogue import HOSTS, Host
+from alaya_mcp.hosts.catalogue import HOSTS, Host, Machine
 from alaya_mcp.hosts.display import printable
 from alaya_mcp.hosts.transaction import Refused, Request, Terminal, confirm
 from alaya_mcp.terminal.console import open_console
@@ -39,6 +39,20 @@ def chosen(arguments: argparse.Namespace, found: Sequence[Host]) -> list[Host]:
     if not found:
         raise Refused(f"No host was found here. Name one: {', '.join(HOSTS)}.")
     return list(found)
+
+
+def this_machine() -> Machine:
+    """Return the machine that this process runs on.
+
+    Raises:
+        Refused: it has no home folder, or no working directory.
+    """
+    try:
+        return Machine.present()
+    except RuntimeError:
+        raise Refused("There is no home folder, where hosts keep their files. Set HOME.") from None
+    except OSError:
+        raise Refused("The working directory is gone. Change to another folder.") from None
 
 
 def agreed(request: Request, hosts: Sequence[Host], what: str, terminal: Terminal) -> Request:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from alaya_mcp.cli.entry_settings import carried, key_source
-from alaya_mcp.cli.host_choice import agreed, chosen, open_terminal, requested
+from alaya_mcp.cli.host_choice import agreed, chosen, open_terminal, requested, this_machine
 from alaya_mcp.cli.verdict import judge
 from alaya_mcp.error_sentences import what_happened
 from alaya_mcp.errors import NotConfigured
@@ -71,17 +71,17 @@ class Surroundings:
 
 async def run(arguments: argparse.Namespace) -> int:
     """Install as the command line says; return the exit status."""
-    terminal, machine = open_terminal("install"), Machine.present()
+    terminal = open_terminal("install")
     if arguments.print:
-        return print_entry(arguments, machine, terminal, sys.executable)
+        return print_entry(arguments, terminal, launcher(Path(sys.executable), sys.platform))
 
     async def log_in() -> bool:
         from alaya_mcp.cli.login import log_in  # noqa: PLC0415 loaded if nobody is logged in only
 
         return await log_in(terminal.say, terminal.ask_secret, os.environ, None)
 
-    around = Surroundings(machine, terminal, sys.executable, log_in, judge(terminal))
     try:
+        machine = this_machine()
         hosts = chosen(arguments, present_hosts(machine, shutil.which))
         request = (
             agreed(requested(arguments), hosts, "Install into", terminal) if arguments.all else requested(arguments)
@@ -89,7 +89,7 @@ async def run(arguments: argparse.Namespace) -> int:
     except Refused as refusal:
         terminal.warn(str(refusal))
         return 1
-    return await install(request, hosts, around)
+    return await install(request, hosts, Surroundings(machine, terminal, sys.executable, log_in, judge(terminal)))
 
 
 async def install(request: Request, hosts: list[Host], around: Surroundings) -> int:
@@ -116,7 +116,7 @@ async def install(request: Request, hosts: list[Host], around: Surroundings) -> 
     return int(is_refused)
 
 
-def print_entry(arguments: argparse.Namespace, machine: Machine, terminal: Terminal, executable: str) -> int:
+def print_entry(arguments: argparse.Namespace, terminal: Terminal, start: Launcher) -> int:
     """Print the entry for a host, or for any host, and nothing else; return the exit status."""
     host = HOSTS[arguments.host] if arguments.host else OTHER
     request = requested(arguments)
@@ -129,7 +129,7 @@ def print_entry(arguments: argparse.Namespace, machine: Machine, terminal: Termi
                 return 1
             print(snippet(host, request.name, entry, inputs))  # noqa: T201 as it is, to be pasted
             return 0
-        wanted = _new(host, request, launcher(Path(executable), machine.platform))
+        wanted = _new(host, request, start)
         print(snippet(host, request.name, wanted.entry, wanted.inputs))  # noqa: T201 as above
     except (Refused, UrlRefused) as refusal:
         terminal.warn(f"--url {refusal}." if isinstance(refusal, UrlRefused) else str(refusal))

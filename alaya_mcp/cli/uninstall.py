@@ -2,7 +2,7 @@
 
 import argparse
 
-from alaya_mcp.cli.host_choice import agreed, open_terminal, requested
+from alaya_mcp.cli.host_choice import agreed, open_terminal, requested, this_machine
 from alaya_mcp.hosts.catalogue import HOSTS, Host, Machine
 from alaya_mcp.hosts.changes import present_entry, unfit, uninstalled
 from alaya_mcp.hosts.documents import read_document
@@ -12,9 +12,10 @@ from alaya_mcp.hosts.transaction import Declined, Refused, Request, Terminal, Tr
 
 async def run(arguments: argparse.Namespace) -> int:
     """Uninstall as the command line says; return the exit status."""
-    machine, request, terminal = Machine.present(), requested(arguments), open_terminal("uninstall")
-    hosts = [HOSTS[arguments.host]] if arguments.host else with_entry(request.name, machine)
+    request, terminal = requested(arguments), open_terminal("uninstall")
     try:
+        machine = this_machine()
+        hosts = [HOSTS[arguments.host]] if arguments.host else with_entry(request.name, machine)
         request = agreed(request, hosts, "Uninstall from", terminal) if arguments.all and hosts else request
     except Refused as refusal:
         terminal.warn(str(refusal))
