@@ -209,11 +209,13 @@ async def test_where_none_is_named_the_running_ones_are_shown() -> None:
     ]
     examined = await of_account(None, lists=says(200, {"data": {"count": 3, "rows": rows}}), ALAYA_SERVICE_ID="")
 
-    assert examined.troubles == [("warning", "deployment", "no_deployment_named")]
+    assert examined.troubles == []
+    assert examined.verdicts["deployment"] == "no_deployment_named"
     assert "2 of 3 are running" in examined.check("deployment").found
     assert "twin (id-2)" in examined.text
     assert "asleep" not in examined.text
-    assert examined.status == 1
+    assert "No problem found. Not checked: Deployment, State" in examined.text
+    assert examined.status == 0
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,7 @@ def judge(terminal: Terminal) -> Callable[[Host, Machine], Awaitable[None]]:
         environ = dict(passed.environ)
         world = World(environ, Network(environ, system_addresses), machine, host, passed)
         checks = await examine(Question(chats=False), world, lambda _check: None)
-        # A server without a default deployment is a good one.
-        troubles = [
-            check for check in checks if check.level in {"warning", "failed"} and check.verdict != "no_deployment_named"
-        ]
+        troubles = [check for check in checks if check.level in {"warning", "failed"}]
         for check in troubles:
             terminal.say(f"! {check.title}: {check.found}")
             terminal.say(f"  → {check.next_step}" if check.next_step else "")

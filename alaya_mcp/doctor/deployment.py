@@ -82,7 +82,7 @@ def none_named(rows: list[Deployment] | None) -> Check:
     if len(running) > _MOST_SHOWN:
         facts = (*facts, Fact("running", f"and {len(running) - _MOST_SHOWN} more"))
     step = "Check one with `alayanew-mcp doctor NAME`. ALAYA_SERVICE_ID sets a default for every tool."
-    return Check("deployment", "warning", "no_deployment_named", f"none is named{seen}", step, facts)
+    return Check("deployment", "skipped", "no_deployment_named", f"none is named{seen}", step, facts)
 
 
 def about_state(deployment: Deployment) -> Check:
