@@ -207,7 +207,7 @@ async def test_with_nothing_configured_it_says_what_to_do() -> None:
 
     assert examined.troubles == [("failed", "configuration", "key_missing"), ("failed", "dns", "dns_failed")]
     assert not examined.check("dns").next_step.startswith("Correct ALAYA_BASE_URL")
-    assert "alayanew-mcp install" in examined.check("configuration").next_step
+    assert "alayanew-mcp login" in examined.check("configuration").next_step
     assert examined.check("host_file").verdict == "no_home"
 
 
