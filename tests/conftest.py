@@ -21,7 +21,7 @@ from tests.starts import STARTS, Start
 
 pytest.register_assert_rewrite("tests.calls", "tests.stdio_host", "tests.upstream", "tests.sandbox.caller")
 
-LONGEST = {"test_replicas.py", "test_opening.py", "test_concurrency.py", "test_outliving.py"}
+LONGEST = {"test_faults.py", "test_replicas.py", "test_opening.py", "test_concurrency.py", "test_outliving.py"}
 
 # Slowness is the machine's, and no finding.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -295,7 +295,7 @@ chunks = anything | st.fixed_dictionaries(
 
 
 @given(st.lists(chunks, max_size=4), st.lists(st.integers(0, 400), max_size=4))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=150, deadline=None)
 @example([{"choices": [{"delta": {"content": "\ud800"}, "index": False}]}], [])
 def test_a_stream_of_arbitrary_json_raises_nothing_but_an_engine_error(stream: list[object], cuts: list[int]) -> None:
     body = b"".join(event(chunk) for chunk in stream)
@@ -314,7 +314,7 @@ def test_a_stream_of_arbitrary_json_raises_nothing_but_an_engine_error(stream: l
 
 
 @given(chunks)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_arbitrary_plain_json_is_an_answer_or_a_named_failure(answer: object) -> None:
     body = json.dumps(answer).encode()
     try:

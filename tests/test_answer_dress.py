@@ -80,7 +80,7 @@ def dressed(draw: st.DrawFn) -> tuple[Answer, bytes]:
 
 
 @given(dressed(), st.lists(st.integers(0, 4_000), max_size=12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_an_answer_is_the_same_in_every_dress_and_cut_anywhere(dress: tuple[Answer, bytes], cuts: list[int]) -> None:
     answer, body = dress
     edges = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
@@ -99,7 +99,7 @@ def test_an_answer_is_the_same_in_every_dress_and_cut_anywhere(dress: tuple[Answ
 
 
 @given(dressed(), st.integers(0, 4_000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_an_answer_cut_off_anywhere_is_a_beginning_of_it(dress: tuple[Answer, bytes], cut: int) -> None:
     answer, body = dress
     decoder = AnswerDecoder()
@@ -112,7 +112,7 @@ def test_an_answer_cut_off_anywhere_is_a_beginning_of_it(dress: tuple[Answer, by
 
 
 @given(dressed(), st.integers(0, 4_000), st.binary(min_size=1, max_size=8))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_bytes_that_are_no_text_in_the_middle_cost_at_most_an_event(
     dress: tuple[Answer, bytes], at: int, junk: bytes
 ) -> None:
