@@ -2,6 +2,7 @@
 
 import errno
 import os
+import select
 import subprocess
 import sys
 import termios
@@ -26,6 +27,7 @@ class TypedTerminal:
     def __init__(self, *arguments: str, environ: dict[str, str]) -> None:
         self._person, command_end = os.openpty()
         self.screen = ""
+        self._looked_at = 0
         command = [sys.executable, "-m", "alaya_mcp", *arguments]
         self.process = subprocess.Popen(  # noqa: S603 our own command
             [sys.executable, "-c", _TAKES_THE_TERMINAL, *command],
@@ -55,9 +57,10 @@ class TypedTerminal:
         return bool(flags & termios.ECHO)
 
     def shows(self, text: str) -> None:
-        """Read until the screen shows this."""
-        while text not in self.screen:
+        """Read until the screen shows this, after what was waited for before: what is typed earlier is not read."""
+        while (at := self.screen.find(text, self._looked_at)) < 0:
             assert self._read(), f"it ended, and shows: {self.screen}"
+        self._looked_at = at + len(text)
 
     def types(self, line: str) -> None:
         """Type a line."""
@@ -74,6 +77,7 @@ class TypedTerminal:
         return self.process.wait(PATIENCE)
 
     def _read(self) -> bool:
+        assert select.select([self._person], [], [], PATIENCE)[0], f"it says nothing more: {self.screen}"
         try:
             some = os.read(self._person, 2**16)
         except OSError as error:  # Linux says so where a file would just end

@@ -22,7 +22,18 @@ from tests.patience import PATIENCE
 IS_POSSIBLE: Final = sys.platform == "linux"
 """Elsewhere there is no fork, or libraries do not bear it."""
 
-_LOADED: Final = ("chat", "doctor", "sandbox", "faults", "embedded_sandbox")
+_LOADED: Final = (
+    "chat",
+    "doctor",
+    "sandbox",
+    "faults",
+    "embedded_sandbox",
+    "login",
+    "logout",
+    "status",
+    "install",
+    "uninstall",
+)
 _MOST: Final = 2**20
 
 
