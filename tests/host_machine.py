@@ -83,6 +83,7 @@ class Desk:
     root: Path
     environ: dict[str, str]
     platform: str = "linux"
+    folder: str = "venv"
     logins: int = 0
     judged: list[str] = field(default_factory=list[str])
 
@@ -94,7 +95,7 @@ class Desk:
     @property
     def command(self) -> Path:
         """The installed command."""
-        return self.root / "venv" / ("alayanew-mcp.exe" if self.platform == "win32" else "alayanew-mcp")
+        return self.root / self.folder / ("alayanew-mcp.exe" if self.platform == "win32" else "alayanew-mcp")
 
     def write(self, place: str, content: str | dict[str, Any]) -> Path:
         """A file of the home directory."""

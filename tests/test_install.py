@@ -166,17 +166,60 @@ def test_keys_in_an_entry_of_before_make_way_for_a_login_and_stay_without_one(
 
 
 REFERENCES = {name: f"${{env:MY_{name}}}" for name in KEYS}
+INPUTS = {name: f"${{input:{name}}}" for name in KEYS}
 
 
-@pytest.mark.parametrize("keys", [REFERENCES, {name: f"${{input:{name}}}" for name in KEYS}])
-def test_references_in_an_entry_stay_whoever_is_logged_in(desk: Desk, keys: dict[str, str]) -> None:
+@pytest.mark.parametrize("keys", [REFERENCES, INPUTS])
+@pytest.mark.parametrize("is_logged_in", [True, False])
+def test_references_in_a_persons_own_file_make_way_for_a_login_and_stay_without_one(
+    desk: Desk, keys: dict[str, str], *, is_logged_in: bool
+) -> None:
+    if not is_logged_in:
+        desk.config.unlink()
     inputs = [{"id": name} for name in KEYS]
     desk.write(VSCODE, {"inputs": inputs, "servers": {"alaya": {"command": "/old/alayanew-mcp", "env": keys}}})
 
     assert desk.install("vscode", Person(is_there=False), is_agreed=True) == 0
 
-    assert entry_of(desk, VSCODE) == {"type": "stdio", "command": str(desk.command), "args": [], "env": keys}
-    assert desk.data(VSCODE)["inputs"] == inputs
+    left = {} if is_logged_in else {"env": keys}
+    assert entry_of(desk, VSCODE) == {"type": "stdio", "command": str(desk.command), "args": [], **left}
+    assert desk.data(VSCODE).get("inputs") == (None if is_logged_in and keys is INPUTS else inputs)
+
+
+def test_references_in_a_projects_file_are_everybodys_and_stay(desk: Desk) -> None:
+    path = desk.machine.directory / ".cursor/mcp.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"mcpServers": {"alaya": {"command": "/old/alayanew-mcp", "env": REFERENCES}}}))
+
+    assert desk.install("cursor", project=Path()) == 0
+
+    assert json.loads(path.read_text())["mcpServers"]["alaya"]["env"] == REFERENCES
+
+
+def test_keys_that_are_taken_out_of_a_file_are_in_no_copy_of_it(desk: Desk) -> None:
+    desk.write(DESKTOP, {"theme": "dark", "mcpServers": {"alaya": {"command": "alayanew-mcp", "env": KEYS}}})
+
+    assert desk.install("claude-desktop") == 0
+
+    assert [path for path, content in everything_in(desk.machine.home).items() if SECRET.encode() in content] == []
+
+
+@pytest.mark.parametrize(
+    "folder", ["home/.cache/uv/archive-v0/KDVT", "home/.cache/pipx/8ef88e", "home/.local/pipx/.cache/8ef88e"]
+)
+def test_a_command_that_is_deleted_later_is_not_installed(desk: Desk, folder: str) -> None:
+    desk.command.parent.rename(desk.root / "kept")
+    temporary = desk.root / folder / "bin"
+    temporary.parent.mkdir(parents=True)
+    (desk.root / "kept").rename(temporary)
+    (desk.root / "venv").symlink_to(temporary)
+    desk.folder = folder + "/bin"
+    person = Person(["y"])
+
+    assert desk.install("cursor", person) == 1
+
+    assert "uvx or pipx made for one run" in person.read
+    assert not (desk.machine.home / ".cursor").exists()
 
 
 @pytest.mark.parametrize("keys", [{"ALAYA_ACCESS_KEY": ACCESS}, {**KEYS, "ALAYA_SECRET_KEY": "your-secret-key"}, {}])

@@ -163,6 +163,16 @@ def test_a_file_that_was_not_there_goes_again(desk: Desk, host: str) -> None:
     assert not (desk.machine.home / PLACES[host][0]).exists()
 
 
+def test_copies_of_the_files_with_only_our_entry_more_go_with_it(desk: Desk) -> None:
+    path = desk.write(PLACES["qwen"][0], '{\n  "a": 1\n}\n')
+    desk.install("qwen", is_sandbox=True)
+    desk.install("qwen")
+
+    assert desk.uninstall("qwen") == 0
+
+    assert [(file.name, file.read_text()) for file in path.parent.iterdir()] == [("settings.json", '{\n  "a": 1\n}\n')]
+
+
 @pytest.mark.parametrize("host", PLACES)
 def test_what_the_host_or_its_user_wrote_meanwhile_stays(desk: Desk, host: str) -> None:
     place, key = PLACES[host]

@@ -238,6 +238,22 @@ async def test_a_pair_is_bound_to_the_api_that_it_was_checked_at(home: Path) -> 
     assert again.returncode == 0
 
 
+def test_the_address_of_a_profile_is_said_before_the_keys_are_asked_for(home: Path, config: Path) -> None:
+    write(config, '[profiles.default]\nbase_url = "http://127.0.0.1:1/v1"\n')
+    done = run(home, "login", stdin=PAIR)
+
+    assert done.returncode == 1
+    assert "The key pair is for http://127.0.0.1:1/v1 (base_url of profile default)." in shown(done)
+    assert "for another API, set ALAYA_BASE_URL or run `alayanew-mcp logout` first." in shown(done)
+
+
+def test_other_profiles_with_keys_are_named_where_nobody_is_logged_in(home: Path, config: Path) -> None:
+    write(config, f'[profiles.work]\naccess_key = "{ACCESS}"\nsecret_key = "{SECRET}"\n')
+
+    others = f"Other profiles of {config} have keys: work (--profile NAME)."
+    assert [others in shown(run(home, command)) for command in ("status", "logout")] == [True, True]
+
+
 async def test_a_new_address_takes_the_place_of_the_profiles_and_it_says_so(home: Path, config: Path) -> None:
     write(config, '[profiles.default]\nbase_url = "https://old.invalid/v1"\nservice_id = "mine"\n')
     async with account_upstream() as upstream:

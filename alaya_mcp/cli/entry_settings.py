@@ -23,13 +23,13 @@ _OF_A_PROFILE = (CONFIG_VARIABLE, PROFILE_VARIABLE)
 def key_source(transaction: Transaction) -> KeySource:
     """Return where the server of an entry would have its keys: from our own file, or from the entry as it is.
 
-    References in the entry stay; keys themselves make way for a profile.
+    Keys and references in a person's own file make way for a profile; references in a project's file are everybody's.
 
     Raises:
         NotConfigured: the configuration file is unusable, or has no such profile.
     """
     holds = has_keys(transaction.document, transaction.host, transaction.request.name)
-    if holds and not literal_keys(transaction.present):
+    if holds and transaction.level == "project" and not literal_keys(transaction.present):
         return "entry"
     if has_profile(profile_environ(transaction)):
         return "profile"

@@ -12,6 +12,7 @@ from typing import Final
 from alaya_mcp.cli.entry_settings import carried, key_source
 from alaya_mcp.cli.host_choice import agreed, chosen, open_terminal, requested, this_machine
 from alaya_mcp.cli.verdict import judge
+from alaya_mcp.config.environment import value_of
 from alaya_mcp.error_sentences import what_happened
 from alaya_mcp.errors import NotConfigured
 from alaya_mcp.hosts.catalogue import HOSTS, OTHER, Host, Machine
@@ -22,6 +23,7 @@ from alaya_mcp.hosts.entries import (
     KEY_VARIABLES,
     Launcher,
     Wanted,
+    is_temporary,
     launcher,
     literal_keys,
     merged,
@@ -45,6 +47,9 @@ Judge = Callable[[Host, Machine], Awaitable[None]]
 _NOBODY: Final = """\
 Nobody is logged in: run `alayanew-mcp login` first, which keeps your key pair in one place for all hosts. Without an \
 account: --sandbox."""
+_TEMPORARY: Final = """\
+This command is in an environment that uvx or pipx made for one run, and deletes later: a host's entry would break. \
+Install it first, in a clone: `python3 -m venv .venv && .venv/bin/pip install .`, or `uv tool install .`."""
 _KEYS_STAY: Final = """\
 The entry keeps the keys that are in it. To have them in one place, run `alayanew-mcp login` and install again."""
 _FILE_STAYS: Final = "The entry keeps its envFile, which this command does not read."
@@ -142,6 +147,8 @@ async def _install(transaction: Transaction, around: Surroundings) -> bool:
     terminal, host, document = transaction.terminal, transaction.host, transaction.document
     transaction.spare_another("Pass --name alaya-2 to install this one beside it. Nothing was changed.")
     start = launcher(Path(around.executable), around.machine.platform)
+    if is_temporary(start):
+        raise Refused(_TEMPORARY)
     if why := unfit(document, host):
         return _left_alone(transaction, why, start)
     wanted = await _wanted(transaction, start, around.log_in)
@@ -197,13 +204,22 @@ async def _wanted(transaction: Transaction, start: Launcher, log_in: LogIn) -> W
         return _with_references(host, request, start, settings, displaced | {*KEY_VARIABLES})
     source = key_source(transaction)
     if source == "nobody":
-        if transaction.level == "user" and not request.is_dry and not await log_in():
-            raise Refused(_NOBODY)
+        if transaction.level == "user" and not request.is_dry:
+            if not _can_log_in(transaction):
+                raise Refused(_NOBODY)
+            if not await log_in():
+                raise Refused("Nobody is logged in, so nothing was installed.")
         source = "nobody" if request.is_dry or transaction.level == "project" else "profile"
     if source == "entry" and literal_keys(transaction.present):
         transaction.terminal.say(_KEYS_STAY)
     settings, displaced = carried(transaction, source)
     return wanted_server(host, request.name, start, settings, displaced=displaced)
+
+
+def _can_log_in(transaction: Transaction) -> bool:
+    """Return whether a key pair can be had: from a person, or from the environment."""
+    environ = transaction.machine.environ
+    return transaction.terminal.ask_secret is not None or all(value_of(environ, name) for name in KEY_VARIABLES)
 
 
 def _left_alone(transaction: Transaction, why: str, start: Launcher) -> bool:

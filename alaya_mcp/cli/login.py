@@ -19,7 +19,7 @@ from alaya_mcp.config.keychain import Entry, Pair
 from alaya_mcp.config.place import CONFIG_VARIABLE, PROFILE_VARIABLE
 from alaya_mcp.config.precedence import KEYS, Sources, Value
 from alaya_mcp.config.profile_file import ProfileFile
-from alaya_mcp.config.settings import DEFAULT_BASE_URL, Settings, settings_from
+from alaya_mcp.config.settings import DEFAULT_BASE_URL, Settings, account_of, settings_from
 from alaya_mcp.error_sentences import what_happened
 from alaya_mcp.errors import CredentialsRejected, NotConfigured
 from alaya_mcp.logs import start_logging
@@ -29,6 +29,7 @@ from alaya_mcp.terminal.error_steps import error_lines, next_step
 
 _LONGEST_PROFILE: Final = 60
 _BASE_URL: Final = "ALAYA_BASE_URL"
+_THE_DEFAULT: Final = "the default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +115,12 @@ async def _logged_in(
     file = ProfileFile.read(environ)
     base_url, origin = _base_url(environ, file, name)
     _settings(Pair("unread", "unread"), base_url, origin)  # before anything is asked
+    if origin not in {_THE_DEFAULT, _BASE_URL}:  # the person may not know of it
+        say(f"The key pair is for {base_url} ({origin}).")
     pair = key_pair(say, ask_secret, environ, manner.tries)
     settings = _settings(pair, base_url, origin)
     if manner.checked:
+        say(f"Checking it at {settings.base_url}.")
         await _check(settings, environ, origin)
     entries = {"base_url": settings.base_url}
     if manner.keychain:
@@ -139,7 +143,7 @@ async def _logged_in(
         say(f"The key pair is in the system's keychain; profile {name} of {file.path} names its entry there.")
     else:
         say(f"The key pair is in profile {name} of {file.path}, which only you can read.")
-    for line in _remarks(environ, file, name, settings.base_url):
+    for line in _remarks(environ, file, name, settings):
         say(line)
     if has_own_entry and not manner.keychain:
         own_entry(file, name).remove()
@@ -171,7 +175,7 @@ def _base_url(environ: Mapping[str, str], file: ProfileFile, profile: str) -> tu
         return given, _BASE_URL
     if held and held.base_url:
         return held.base_url.strip(), f"base_url of profile {profile}"
-    return DEFAULT_BASE_URL, "the default"
+    return DEFAULT_BASE_URL, _THE_DEFAULT
 
 
 def _settings(pair: Pair, base_url: str, origin: str) -> Settings:
@@ -191,24 +195,30 @@ async def _check(settings: Settings, environ: Mapping[str, str], origin: str) ->
     error = await refusal_of(settings, environ)
     if error is None:
         return
-    where = "" if origin == "the default" else f" (from {origin})"
+    where = "" if origin == _THE_DEFAULT else f" (from {origin})"
     if isinstance(error, CredentialsRejected):
         raise NotLoggedIn(
             f"{settings.base_url}{where} refused the key pair of account {settings.account}. Nothing was written. Copy "
             "both halves of one Open API Key from the Alaya NeW console, and run this again."
         )
     step = "Run this again, or with --no-check to keep it unchecked."
+    if origin not in {_THE_DEFAULT, _BASE_URL}:
+        step = (
+            f"If it is for another API, set {_BASE_URL}, or run `alayanew-mcp logout` first. Otherwise run this again."
+        )
     if isinstance(error, NotConfigured):
         step = next_step(error)
     what = f"The key pair could not be checked at {settings.base_url}{where}: {what_happened(error)}"
     raise NotLoggedIn(f"{what} Nothing was written. {step}")
 
 
-def _remarks(environ: Mapping[str, str], file: ProfileFile, profile: str, base_url: str) -> list[str]:
+def _remarks(environ: Mapping[str, str], file: ProfileFile, profile: str, now: Settings) -> list[str]:
     """Return what else is to know: what was replaced, and why a server may not use this profile."""
     lines: list[str] = []
     before = file.file.profiles.get(profile)
-    if before and before.base_url and before.base_url.strip() != base_url:
+    if before and before.access_key and (was := account_of(before.access_key)) != now.account:
+        lines.append(f"It replaces account {was}.")
+    if before and before.base_url and before.base_url.strip() != now.base_url:
         lines.append(f"The profile's base_url was {before.base_url.strip()} until now.")
     if before and before.keyring and before.keyring != own_entry(file, profile).name:
         lines.append(f"The keychain's entry {before.keyring}, which it named, is still there.")

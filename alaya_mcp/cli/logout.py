@@ -59,8 +59,16 @@ def log_out(say: Say, environ: Mapping[str, str], profile: str | None) -> None:
         is_there = file.log_out(name)
         what = f"the key pair is removed from profile {name} of {file.path}"
         say(f"Logged out: {what}{'' if is_there else '; the file, with nothing else in it, is deleted'}.")
+    for line in others_logged_in(file, name):
+        say(line)
     if left := [variable for variable in VARIABLES if value_of(environ, variable)]:
         say(f"This shell still has {' and '.join(left)}: `unset {' '.join(left)}`.")
+
+
+def others_logged_in(file: ProfileFile, name: str) -> list[str]:
+    """Return a line on the other profiles of a file that have a key pair; none without any."""
+    others = [other for other, profile in file.file.profiles.items() if other != name and profile.has_keys]
+    return [f"Other profiles of {file.path} have keys: {', '.join(others)} (--profile NAME)."] if others else []
 
 
 def _remove(say: Say, name: str, own: Entry) -> None:

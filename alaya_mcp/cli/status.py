@@ -8,8 +8,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Final, Literal
 
 from alaya_mcp.cli.account_check import refusal_of
+from alaya_mcp.cli.logout import others_logged_in
+from alaya_mcp.config.environment import value_of
+from alaya_mcp.config.file import DEFAULT_PROFILE
 from alaya_mcp.config.place import PROFILE_VARIABLE
 from alaya_mcp.config.precedence import KEY_PAIR_VARIABLES, Sources, gather
+from alaya_mcp.config.profile_file import ProfileFile
 from alaya_mcp.config.settings import VARIABLES, settings_from, with_keychain
 from alaya_mcp.errors import AlayaError, NotConfigured
 from alaya_mcp.hosts.writing import is_readable_by_others
@@ -68,14 +72,21 @@ async def run(arguments: argparse.Namespace) -> int:
         console.out(json.dumps(asdict(status), indent=2), highlight=False)
         return status.exit_status
     if status.account:
-        profile = f", profile {status.profile}" if status.profile else ""
+        profile = f", profile {status.profile}" if status.profile and status.kind != "environment" else ""
         lines = [f"Account {status.account}{profile}.", f"The key pair is in {status.keys_in}."]
         lines.append(f"It {'works' if status.works else 'does not work'} at {status.base_url}.")
     else:
-        lines = [] if status.logged_in else ["Not logged in."]
+        lines = [] if status.logged_in else ["Not logged in.", *_others(environ)]
     for line in (*lines, *(error_lines(problem).splitlines() if problem else ()), *status.warnings):
         console.print(printable(line), markup=False, soft_wrap=True)
     return status.exit_status
+
+
+def _others(environ: Mapping[str, str]) -> list[str]:
+    try:
+        return others_logged_in(ProfileFile.read(environ), value_of(environ, PROFILE_VARIABLE) or DEFAULT_PROFILE)
+    except NotConfigured:  # the error says so
+        return []
 
 
 async def status_of(environ: Mapping[str, str]) -> tuple[Status, AlayaError | None]:

@@ -2,13 +2,14 @@
 
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from alaya_mcp.atomic_file import replace_file
 from alaya_mcp.config.file import ConfigFile, parsed
-from alaya_mcp.config.place import CONFIG_VARIABLE, config_bytes, config_path
+from alaya_mcp.config.place import CONFIG_VARIABLE, config_bytes, config_path, default_config_path
 from alaya_mcp.config.profile_text import CannotEdit, logged_in, logged_out
 from alaya_mcp.errors import NotConfigured
 
@@ -79,6 +80,9 @@ class ProfileFile:
             self.path.unlink()
         except OSError as error:
             raise self._unwritable(error.strerror or type(error).__name__) from None
+        if self.path == default_config_path():
+            with suppress(OSError):  # there is something else in it
+                self.path.parent.rmdir()
         return False
 
     @property

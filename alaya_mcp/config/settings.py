@@ -53,6 +53,11 @@ def _checked_base_url(text: str) -> str:
 Key = Annotated[SecretStr, AfterValidator(_header_value)]
 
 
+def account_of(access_key: SecretStr) -> str:
+    """Return the start of an access key's SHA-256, which identifies its account."""
+    return sha256(access_key.get_secret_value().encode()).hexdigest()[:_FINGERPRINT]
+
+
 class Guest(BaseModel):
     """A caller over HTTP, which uses an account on a server that is not its own.
 
@@ -102,7 +107,7 @@ class Settings(BaseModel):
     @property
     def account(self) -> str:
         """The start of the access key's SHA-256, to identify it in logs and the doctor."""
-        return sha256(self.access_key.get_secret_value().encode()).hexdigest()[:_FINGERPRINT]
+        return account_of(self.access_key)
 
     @property
     def key(self) -> str:

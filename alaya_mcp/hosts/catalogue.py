@@ -28,7 +28,10 @@ class Machine:
             RuntimeError: there is no home folder.
             OSError: there is no working directory.
         """
-        return cls(sys.platform, Path.home(), os.environ, Path.cwd())
+        home = Path.home()
+        if not home.is_absolute() or os.environ.get("HOME") == "":
+            raise RuntimeError("HOME is not a folder's path")
+        return cls(sys.platform, home, os.environ, Path.cwd())
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from alaya_mcp.config.place import CONFIG_VARIABLE, PROFILE_VARIABLE
@@ -50,6 +50,12 @@ def launcher(executable: Path, platform: str) -> Launcher:
     return Launcher(str(installed)) if installed.exists() else Launcher(str(executable), ("-m", "alaya_mcp"))
 
 
+def is_temporary(start: Launcher) -> bool:
+    """Return whether the command is in an environment that `uvx` or `pipx run` made, which is deleted at some time."""
+    parts = PurePath(start.command).parts
+    return "archive-v0" in parts or ("pipx" in parts and "venvs" not in parts)
+
+
 def wanted_sandbox(host: Host, name: str, start: Launcher) -> Wanted:
     """Return the entry of a server over the embedded sandbox, which needs no keys."""
     entry = _entry(host, Launcher(start.command, (*start.args, "--sandbox")), {})
@@ -94,7 +100,10 @@ def merged(host: Host, wanted: Wanted, present: object) -> dict[str, object]:
     kept = {name: value for name, value in members(there.get(key)).items() if name.upper() not in gone}
     env = {**members(ours.get(key)), **kept}
     others = {name: value for name, value in there.items() if name not in ours} if "command" in there else {}
-    return {name: value for name, value in {**ours, **others, key: env}.items() if value is not env or env}
+    if passed := elements(others.pop("env_vars", None)):
+        others["env_vars"] = [name for name in passed if name not in gone]
+    whole = {**ours, **others, key: env}
+    return {name: value for name, value in whole.items() if name not in {key, "env_vars"} or value}
 
 
 def is_same(host: Host, entry: Mapping[str, object], present: object) -> bool:

@@ -1,12 +1,13 @@
 """One change to a host's configuration: shown to the user, confirmed, and made completely or not at all."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from alaya_mcp.hosts.catalogue import Host, Level, Machine, project_file
-from alaya_mcp.hosts.changes import is_left_by, present_entry
+from alaya_mcp.hosts.changes import is_left_by, present_entry, uninstalled
 from alaya_mcp.hosts.documents import Document, members, read_document, reason
 from alaya_mcp.hosts.entries import OUR_VARIABLES, SERVER_NAME, literal_keys, variables_of
 from alaya_mcp.hosts.files import Server
@@ -134,7 +135,8 @@ class Transaction:
         """
         if not self._is_agreed("Write this?"):
             return False
-        self._change(text.encode(), keeps_old=True)
+        # The old file's keys must not stay in a copy of it.
+        self._change(text.encode(), keeps_old=not literal_keys(self.present))
         self.terminal.say(f"Written: {self.document.path}")
         return True
 
@@ -158,10 +160,18 @@ class Transaction:
             return False
         self._change(original.content if original else text.encode() or None, keeps_old=self._has_more and not original)
         if original:
-            original.path.unlink(missing_ok=True)
+            self._remove_copies(original)
         said = "As it was before" if original else "Written" if text else "Deleted"
         self.terminal.say(f"{said}: {path}")
         return True
+
+    def _remove_copies(self, original: Document) -> None:
+        """Remove the backups that hold nothing but the file as it is again, and entries of this server."""
+        host, name = self.host, self.request.name
+        for copy in backups(self.document):
+            with suppress(ValueError):
+                if copy.path == original.path or is_left_by(original, host, uninstalled(copy, host, name)):
+                    copy.path.unlink(missing_ok=True)
 
     def _is_original(self, copy: Document, text: str) -> bool:
         return present_entry(copy, self.host, self.request.name) is None and is_left_by(copy, self.host, text)
@@ -170,7 +180,9 @@ class Transaction:
     def _has_more(self) -> bool:
         """Whether a backup would keep something: other members of the file, or what install does not write."""
         entry = members(self.present)
-        is_plain = entry.keys() <= _STANDARD and variables_of(entry).keys() <= OUR_VARIABLES and not literal_keys(entry)
+        if literal_keys(entry):  # they must not stay in a copy
+            return False
+        is_plain = entry.keys() <= _STANDARD and variables_of(entry).keys() <= OUR_VARIABLES
         return not is_plain or set(self.document.data) != {self.host.servers_key}
 
     def _change(self, content: bytes | None, *, keeps_old: bool) -> None:
