@@ -203,9 +203,7 @@ async def _check(settings: Settings, environ: Mapping[str, str], origin: str) ->
         )
     step = "Run this again, or with --no-check to keep it unchecked."
     if origin not in {_THE_DEFAULT, _BASE_URL}:
-        step = (
-            f"If it is for another API, set {_BASE_URL}, or run `alayanew-mcp logout` first. Otherwise run this again."
-        )
+        step = f"Run this again; for another API, set {_BASE_URL} or run `alayanew-mcp logout` first."
     if isinstance(error, NotConfigured):
         step = next_step(error)
     what = f"The key pair could not be checked at {settings.base_url}{where}: {what_happened(error)}"
