@@ -188,3 +188,22 @@ def test_only_what_differs_is_written() -> None:
         '{"mcpServers": {"alaya": {\n  // why\n  "command": "new", // here\n  "n": [1,2],\n  "env": {\n'
         '    "A": "b"\n  }\n}}}'
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ('{"mcpServers": {\n    "alaya": {}\n  , "other": 1\n}}', '{"mcpServers": {\n    "other": 1\n}}'),
+        ('{"mcpServers": { // mine\n "alaya": {}, "other": 1}}', '{"mcpServers": { // mine\n "other": 1}}'),
+        ('{ // note\n "mcpServers": {"alaya": 1} // c\n ,\n}', '{ // note\n "mcpServers": {} // c\n ,\n}'),
+    ],
+)
+def test_commas_where_few_write_them(text: str, left: str) -> None:
+    assert json.loads(blanked(without(text, PATH))) == json.loads(blanked(left))
+    assert all(comment in without(text, PATH) for comment in ("// mine", "// note", "// c") if comment in text)
+
+
+@pytest.mark.parametrize("text", ["{,}", "[,]", '{"a": ,}', "{ // x\n ,\n}"])
+def test_a_comma_after_nothing_is_no_trailing_one(text: str) -> None:
+    with pytest.raises(ValueError, match="Expecting"):
+        json.loads(blanked(text))

@@ -166,7 +166,7 @@ def test_keys_in_an_entry_of_before_make_way_for_a_login_and_stay_without_one(
 
 
 REFERENCES = {name: f"${{env:MY_{name}}}" for name in KEYS}
-INPUTS = {name: f"${{input:{name}}}" for name in KEYS}
+INPUTS = {name: f"${{input:{of}}}" for name, of in zip(KEYS, ("alaya-access-key", "alaya-secret-key"), strict=True)}
 
 
 @pytest.mark.parametrize("keys", [REFERENCES, INPUTS])
@@ -176,7 +176,7 @@ def test_references_in_a_persons_own_file_make_way_for_a_login_and_stay_without_
 ) -> None:
     if not is_logged_in:
         desk.config.unlink()
-    inputs = [{"id": name} for name in KEYS]
+    inputs = [{"id": "alaya-access-key"}, {"id": "alaya-secret-key"}]
     desk.write(VSCODE, {"inputs": inputs, "servers": {"alaya": {"command": "/old/alayanew-mcp", "env": keys}}})
 
     assert desk.install("vscode", Person(is_there=False), is_agreed=True) == 0
@@ -356,7 +356,7 @@ def test_an_entry_is_known_as_this_servers_by_its_words(desk: Desk, words: dict[
     assert entry_of(desk, name="work")["command"] == str(desk.command)
 
 
-def test_the_inputs_of_the_entry_before_go_with_it_where_nothing_else_uses_them(desk: Desk) -> None:
+def test_inputs_that_install_did_not_write_stay(desk: Desk) -> None:
     env = {"ALAYA_ACCESS_KEY": "${input:alaya-ak}", "ALAYA_SECRET_KEY": "${input:shared}"}
     servers = {"alaya": {"command": "alayanew-mcp", "env": env}, "other": {"command": "${input:shared}"}}
     inputs = [{"id": "alaya-ak"}, {"id": "shared"}, {"id": "unrelated"}]
@@ -365,7 +365,7 @@ def test_the_inputs_of_the_entry_before_go_with_it_where_nothing_else_uses_them(
     desk.install("vscode", has_env_keys=True)
 
     ids = [given["id"] for given in desk.data(VSCODE)["inputs"]]
-    assert ids == ["shared", "unrelated", "alaya-access-key", "alaya-secret-key"]
+    assert ids == ["alaya-ak", "shared", "unrelated", "alaya-access-key", "alaya-secret-key"]
 
 
 def test_another_name_is_another_entry_with_inputs_of_its_own(desk: Desk) -> None:
@@ -540,3 +540,19 @@ def test_a_mode_is_kept(desk: Desk, mode: int) -> None:
     desk.install("claude-desktop")
 
     assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_a_project_needs_no_login_here(desk: Desk) -> None:
+    desk.config.unlink()
+
+    assert desk.install("cursor", project=Path()) == 0
+    assert desk.logins == 0
+
+
+def test_keys_that_a_strangers_package_may_have_read_do_not_count(desk: Desk) -> None:
+    desk.config.unlink()
+    desk.write(DESKTOP, {"mcpServers": {"alaya": {"command": "uvx", "args": ["alaya-mcp"], "env": KEYS}}})
+
+    assert desk.install("claude-desktop", Person(["y"], can_log_in=True)) == 0
+
+    assert (desk.logins, entry_of(desk)) == (1, {"command": str(desk.command), "args": []})

@@ -290,3 +290,64 @@ def test_a_profile_names_no_key_and_neither_does_any_file_of_a_host(desk: Desk) 
     holders = [path for path in desk.root.parent.rglob("*") if path.is_file() and SECRET in path.read_text()]
     assert holders == [desk.config]
     assert desk.config.read_text() == PROFILE
+
+
+@pytest.mark.parametrize("host", ["cursor", "codex"])
+def test_an_edit_that_differs_in_spaces_inside_a_text_or_a_comment_is_kept(desk: Desk, host: str) -> None:
+    place, _ = PLACES[host]
+    text = '# a b\nx = "a b"\n' if host == "codex" else '{\n  // a b\n  "x": "a b"\n}\n'
+    path = desk.write(place, text)
+    desk.install(host)
+    path.write_text(path.read_text().replace("a b", "ab"))
+
+    assert desk.uninstall(host) == 0
+
+    assert "".join(path.read_text().split()) == "".join(text.replace("a b", "ab").split())
+    assert "a b" not in path.read_text()
+
+
+def test_a_table_with_a_header_of_its_own_stays(desk: Desk) -> None:
+    text = "[mcp_servers] # mine\n\n[tui]\nn = 1\n"
+    path = desk.write(".codex/config.toml", text)
+    desk.install("codex")
+
+    assert desk.uninstall("codex") == 0
+
+    assert path.read_text() == text
+    assert [file.name for file in path.parent.iterdir()] == ["config.toml"]
+
+
+def test_tables_that_the_library_cannot_join_are_left_alone(desk: Desk) -> None:
+    text = "[mcp_servers.alaya.tools.chat]\nx = 1\n[mcp_servers.other.env]\nA = 1\n[mcp_servers.alaya.env]\nB = 2\n"
+    path = desk.write(".codex/config.toml", text)
+    person = Person(["y"])
+
+    desk.install("codex", person, is_sandbox=True)
+
+    said = "has its servers in a form that cannot be edited. It is left alone" in person.read
+    assert said or tomllib.loads(path.read_text())["mcp_servers"]["other"] == {"env": {"A": 1}}
+
+
+def test_a_copy_that_the_user_made_is_not_touched(desk: Desk) -> None:
+    path = desk.write(PLACES["cursor"][0], '{\n  "a": 1\n}\n')
+    own = path.with_name("mcp.json.bak")
+    own.write_text('{"a": 1}')
+    desk.install("cursor", is_sandbox=True)
+    desk.install("cursor")
+
+    assert desk.uninstall("cursor") == 0
+
+    assert (path.read_text(), own.read_text()) == ('{\n  "a": 1\n}\n', '{"a": 1}')
+    assert len([*path.parent.iterdir()]) == 2
+
+
+def test_an_input_that_the_user_made_for_our_entry_stays(desk: Desk) -> None:
+    env = {"ALAYA_SERVICE_ID": "${input:which}"}
+    desk.write(
+        PLACES["vscode"][0],
+        json.dumps({"inputs": [{"id": "which"}], "servers": {"alaya": {"command": "alayanew-mcp", "env": env}}}),
+    )
+
+    assert desk.uninstall("vscode") == 0
+
+    assert data_of(desk, "vscode") == {"inputs": [{"id": "which"}]}

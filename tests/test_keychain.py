@@ -23,7 +23,9 @@ from tests.accounts_upstream import ACCESS, SECRET, account_upstream
 from tests.keyring_of_file import ROOT, FileKeyring, environ_of
 from tests.patience import PATIENCE
 from tests.stdio_host import Host, host
-from tests.test_login import PAIR, base_url, is_there, run, running, shown, text_of, write
+from tests.test_login import PAIR, base_url, is_there, shown, text_of, write
+from tests.test_login import run_anew as run
+from tests.test_login import running_anew as running
 
 pytestmark = pytest.mark.anyio
 

@@ -63,6 +63,13 @@ def run_anew(home: Path, *arguments: str, stdin: str = "", **environ: str) -> "s
     )
 
 
+async def running_anew(
+    home: Path, *arguments: str, stdin: str = "", **environ: str
+) -> "subprocess.CompletedProcess[str]":
+    """A process from the interpreter's start, while something here answers it."""
+    return await anyio.to_thread.run_sync(partial(run_anew, home, *arguments, stdin=stdin, **environ))
+
+
 async def running(home: Path, *arguments: str, stdin: str = "", **environ: str) -> "subprocess.CompletedProcess[str]":
     """The same, while something here answers it."""
     return await anyio.to_thread.run_sync(partial(run, home, *arguments, stdin=stdin, **environ))

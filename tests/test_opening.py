@@ -4,7 +4,8 @@ import json
 import os
 import select
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from alaya_mcp.serving.stdio.opening import Opening, Script
 from alaya_mcp.serving.stdio.stdout_guard import Descriptors
 from tests.patience import PATIENCE
 from tests.starts import STARTS, Start
-from tests.stdio_host import MODERN, Host, host, own_environ
+from tests.stdio_host import MODERN, Host, host, own_environ, warm_host
 from tests.upstream import Upstream
 
 pytestmark = [pytest.mark.anyio]
@@ -112,10 +113,15 @@ def kept_in(folder: Path) -> dict[str, str]:
     return held[0]["answers"] if held else {}
 
 
-async def answered(messages: list[object], *arguments: str, **environ: str) -> tuple[dict[str, list[Any]], bool]:
+async def answered(
+    messages: list[object],
+    *arguments: str,
+    start: Callable[..., AbstractAsyncContextManager[Host]] = host,
+    **environ: str,
+) -> tuple[dict[str, list[Any]], bool]:
     """Every answer of a server to which all of that was sent at once, by id, and whether the first ones were kept."""
     lines = b"\n".join(one if isinstance(one, bytes) else line_of(one) for one in messages)
-    async with host(*arguments, ALAYA_LOG_LEVEL="INFO", **environ) as server:
+    async with start(*arguments, ALAYA_LOG_LEVEL="INFO", **environ) as server:
         await server.send(lines)
         await server.answer(9)
         # A second call: whatever was to come before its answer has come.
@@ -148,7 +154,7 @@ async def test_windows_rules_change_no_answer_and_keep_none(
 async def test_a_host_sees_no_difference(messages: list[object], tmp_path: Path) -> None:
     async with Upstream() as upstream:
         kept = {**upstream.environ, "XDG_CACHE_HOME": str(tmp_path)}
-        first, was_kept = await answered(messages, **kept)
+        first, was_kept = await answered(messages, start=warm_host, **kept)
         second, is_kept = await answered(messages, **kept)
 
     assert first == second

@@ -54,6 +54,10 @@ def _contradiction(found: argparse.Namespace) -> str | None:
             return "--project needs HOST"
         case "install" if found.url and not found.print:
             return "--url needs --print"
+        case "install" if found.over_sandbox and found.env_keys:
+            return "--sandbox and --env-keys exclude each other"
+        case "install" if found.print and (found.all or found.project):
+            return "--print excludes --all and --project"
         case _:
             return None
 

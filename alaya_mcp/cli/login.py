@@ -3,9 +3,11 @@
 import argparse
 import getpass
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -123,19 +125,21 @@ async def _logged_in(
         say(f"Checking it at {settings.base_url}.")
         await _check(settings, environ, origin)
     entries = {"base_url": settings.base_url}
+    before, own = file.file.profiles.get(name), own_entry(file, name)
+    has_own_entry = before is not None and before.keyring == own.name
+    held: Pair | None = None
     if manner.keychain:
-        entry = own_entry(file, name)
-        entry.write(pair)
-        entries["keyring"] = entry.name
+        held = _held(own) if has_own_entry else None
+        own.write(pair)
+        entries["keyring"] = own.name
     else:
         entries |= dict(zip(KEYS, (pair.access_key, pair.secret_key), strict=True))
-    before = file.file.profiles.get(name)
-    has_own_entry = before is not None and before.keyring == own_entry(file, name).name
     try:
         file.log_in(name, entries)
     except NotConfigured:
-        if manner.keychain and not has_own_entry:
-            own_entry(file, name).remove()
+        if manner.keychain:  # a pair stays beside the address that it was kept with
+            with suppress(NotConfigured):
+                own.write(held) if held else own.remove()
         raise
     is_checked = "It works" if manner.checked else "It was not checked"
     say(f"Logged in: account {settings.account}, at {settings.base_url}. {is_checked}.")
@@ -146,7 +150,15 @@ async def _logged_in(
     for line in _remarks(environ, file, name, settings):
         say(line)
     if has_own_entry and not manner.keychain:
-        own_entry(file, name).remove()
+        own.remove()
+
+
+def _held(entry: Entry) -> Pair | None:
+    """Return the pair in the keychain; None if there is none that can be read."""
+    try:
+        return entry.read()
+    except NotConfigured:
+        return None
 
 
 def chosen_profile(environ: Mapping[str, str], given: str | None) -> str:
@@ -216,6 +228,8 @@ def _remarks(environ: Mapping[str, str], file: ProfileFile, profile: str, now: S
     before = file.file.profiles.get(profile)
     if before and before.access_key and (was := account_of(before.access_key)) != now.account:
         lines.append(f"It replaces account {was}.")
+    if before and (named := [name for name in (before.access_key_env, before.secret_key_env) if name]):
+        lines.append(f"It took a key from {' and '.join(named)} until now.")
     if before and before.base_url and before.base_url.strip() != now.base_url:
         lines.append(f"The profile's base_url was {before.base_url.strip()} until now.")
     if before and before.keyring and before.keyring != own_entry(file, profile).name:
@@ -228,5 +242,5 @@ def _remarks(environ: Mapping[str, str], file: ProfileFile, profile: str, now: S
     elif value_of(environ, "XDG_CONFIG_HOME"):
         lines.append("A host that does not pass XDG_CONFIG_HOME on looks in your home folder's usual place instead.")
     if profile != DEFAULT_PROFILE:
-        lines.append(f"To use it: `export {PROFILE_VARIABLE}={profile}`, or set that in the host's entry.")
+        lines.append(f"To use it: `export {PROFILE_VARIABLE}={shlex.quote(profile)}`, or set that in the host's entry.")
     return lines

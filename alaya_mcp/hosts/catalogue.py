@@ -50,7 +50,6 @@ class Host:
         reference: How an entry refers to an environment variable, with `{}` for its name; None if it cannot.
         has_window: Whether it is started from a desktop, without a shell's environment.
         passes_shell: Whether it passes all of its own environment on to servers; Gemini leaves out what looks secret.
-        reads_comments: Whether it accepts comments and trailing commas in its file.
     """
 
     name: str
@@ -64,7 +63,6 @@ class Host:
     reference: str | None = None
     has_window: bool = False
     passes_shell: bool = True
-    reads_comments: bool = False
 
     @property
     def has_inputs(self) -> bool:
@@ -98,7 +96,6 @@ VSCODE: Final = Host(
     command="code",
     reference="${{env:{}}}",
     has_window=True,
-    reads_comments=True,
 )
 CURSOR: Final = Host(
     name="cursor",
@@ -127,7 +124,6 @@ GEMINI: Final = Host(
     command="gemini",
     reference="${{{}}}",
     passes_shell=False,
-    reads_comments=True,
 )
 QWEN: Final = Host(
     name="qwen",
@@ -137,7 +133,6 @@ QWEN: Final = Host(
     project_file=".qwen/settings.json",
     command="qwen",
     reference="${{{}}}",
-    reads_comments=True,
 )
 COPILOT: Final = Host(
     name="copilot",
@@ -157,7 +152,6 @@ OPENCODE: Final = Host(
     project_file="opencode.json",
     command="opencode",
     reference="{{env:{}}}",
-    reads_comments=True,
 )
 CLINE: Final = Host(name="cline", title="Cline", restart="Start Cline again.", command="cline")
 

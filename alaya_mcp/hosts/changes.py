@@ -11,11 +11,12 @@ from alaya_mcp.hosts.catalogue import Host
 from alaya_mcp.hosts.documents import Document, elements, is_toml, members, parsed
 from alaya_mcp.hosts.entries import KEY_VARIABLES, Wanted, is_same, merged, variables_of
 from alaya_mcp.hosts.files import Server
-from alaya_mcp.hosts.json_comments import blanked
+from alaya_mcp.hosts.json_comments import blanked, squeezed
 from alaya_mcp.hosts.json_text import with_element, with_value, without, without_empty
 from alaya_mcp.hosts.toml_text import with_table, without_table
 
 INPUTS: Final = "inputs"
+_CANNOT: Final = "has its servers in a form that cannot be edited"
 _INPUT_REFERENCE: Final = re.compile(r"\$\{input:([^{}]+)\}")
 
 
@@ -44,6 +45,13 @@ def installed(document: Document, host: Host, wanted: Wanted) -> str:
     Raises:
         ValueError: the file has its servers in a form that cannot be edited.
     """
+    try:
+        return _installed(document, host, wanted)
+    except IndexError:
+        raise ValueError(_CANNOT) from None
+
+
+def _installed(document: Document, host: Host, wanted: Wanted) -> str:
     present = present_entry(document, host, wanted.name)
     entry, text, path = merged(host, wanted, present), document.text, (host.servers_key, wanted.name)
     for given in _missing_inputs(document, wanted):
@@ -55,8 +63,10 @@ def installed(document: Document, host: Host, wanted: Wanted) -> str:
     else:
         text = with_value(text, path, entry, present)
     servers = {**members(document.data.get(host.servers_key)), wanted.name: present if text == document.text else entry}
-    _check(document.path, text, {**document.data, host.servers_key: servers}, but=INPUTS)
-    return _without_inputs(text, input_references(present) - input_references(entry)) if host.has_inputs else text
+    found = parsed(document.path, blanked_of(document.path, text))
+    _compare(found, {**document.data, host.servers_key: servers})
+    unused = _own_inputs(present, wanted.name) - input_references(entry)
+    return _without_inputs(text, unused) if host.has_inputs else text
 
 
 def is_installed(document: Document, host: Host, wanted: Wanted) -> bool:
@@ -86,6 +96,13 @@ def uninstalled(document: Document, host: Host, name: str) -> str:
     Raises:
         ValueError: the file has its servers in a form that cannot be edited.
     """
+    try:
+        return _uninstalled(document, host, name)
+    except IndexError:
+        raise ValueError(_CANNOT) from None
+
+
+def _uninstalled(document: Document, host: Host, name: str) -> str:
     present = present_entry(document, host, name)
     path = (host.servers_key, name)
     if is_toml(document.path):
@@ -93,22 +110,22 @@ def uninstalled(document: Document, host: Host, name: str) -> str:
     else:
         text = without_empty(without(document.text, path), host.servers_key)
         if host.has_inputs:
-            text = _without_inputs(text, input_references(present))
-    left = members(document.data.get(host.servers_key)).keys() - {name}
-    if members(parsed(document.path, blanked_of(document.path, text)).get(host.servers_key)).keys() != left:
-        raise ValueError("has its servers in a form that cannot be edited")
+            text = _without_inputs(text, _own_inputs(present, name))
+    left = {member: entry for member, entry in members(document.data.get(host.servers_key)).items() if member != name}
+    expected = {member: value for member, value in document.data.items() if member != host.servers_key}
+    found = parsed(document.path, blanked_of(document.path, text))
+    _compare({host.servers_key: {}, **found}, {**expected, host.servers_key: left})
     return text if _says_something(document.path, text) else ""
 
 
 def is_left_by(document: Document, host: Host, text: str) -> bool:
-    """Return whether a text, but for its white space, is what is left of a document without what install adds."""
+    """Return whether a text, but for its layout, is what is left of a document without what install adds."""
     if is_toml(document.path):
-        bare = document.text
-    else:
-        bare = without_empty(document.text, host.servers_key)
-        bare = without_empty(bare, INPUTS) if host.has_inputs else bare
+        return _lines(document.text) == _lines(text) and parsed(document.path, text) == document.data
+    bare = without_empty(document.text, host.servers_key)
+    bare = without_empty(bare, INPUTS) if host.has_inputs else bare
     bare = bare if _says_something(document.path, bare) else ""
-    return "".join(bare.split()) == "".join(text.split())
+    return squeezed(bare) == squeezed(text)
 
 
 def blanked_of(path: Path, text: str) -> str:
@@ -126,11 +143,19 @@ def _says_something(path: Path, text: str) -> bool:
     return bool(text.strip() if is_toml(path) else "".join(text.split()) not in {"", "{}"})
 
 
-def _check(path: Path, text: str, expected: Mapping[str, object], *, but: str) -> None:
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
+
+
+def _compare(found: Mapping[str, object], expected: Mapping[str, object]) -> None:
     """Raise ValueError if a text does not say what it should: what an editor of text cannot do is not written."""
-    found = parsed(path, blanked_of(path, text))
-    if {**found, but: None} != {**expected, but: None}:
-        raise ValueError("has its servers in a form that cannot be edited")
+    if {**found, INPUTS: None} != {**expected, INPUTS: None}:
+        raise ValueError(_CANNOT)
+
+
+def _own_inputs(entry: object, name: str) -> set[str]:
+    """Return the ids of the inputs that an install wrote for an entry."""
+    return input_references(entry) & {f"{name}-access-key", f"{name}-secret-key"}
 
 
 def _missing_inputs(document: Document, wanted: Wanted) -> list[Mapping[str, object]]:

@@ -5,12 +5,29 @@ from typing import Final
 
 _COMMENT: Final = re.compile(r'("[^"\\\n]*(?:\\.[^"\\\n]*)*")|//[^\r\n]*|/\*.*?\*/', re.DOTALL)
 _TRAILING_COMMA: Final = re.compile(r'("[^"\\\n]*(?:\\.[^"\\\n]*)*")|,(?=\s*[}\]])')
+_INSIDE: Final = re.compile(r'("[^"\\\n]*(?:\\.[^"\\\n]*)*"|//[^\r\n]*|/\*.*?\*/)|\s+', re.DOTALL)
 _SEEN: Final = re.compile(r"[^\r\n]")
 
 
 def blanked(text: str) -> str:
     """Return the text with spaces in place of comments and trailing commas: every offset stays."""
-    return _TRAILING_COMMA.sub(lambda found: found[1] or " ", without_comments(text))
+
+    def plain(found: re.Match[str]) -> str:
+        return found[1] or (" " if _follows_value(found.string, found.start()) else found[0])
+
+    return _TRAILING_COMMA.sub(plain, without_comments(text))
+
+
+def squeezed(text: str) -> str:
+    """Return the text without the white space that is neither in a string nor in a comment."""
+    return _INSIDE.sub(lambda found: found[1] or "", text)
+
+
+def _follows_value(text: str, at: int) -> bool:
+    at -= 1
+    while at >= 0 and text[at] in " \t\r\n":
+        at -= 1
+    return at >= 0 and text[at] not in "{[,:"
 
 
 def without_comments(text: str) -> str:

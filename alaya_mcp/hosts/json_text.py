@@ -174,9 +174,8 @@ def _inserted(text: str, tree: Tree, parent: Node, value: object, *, name: str |
     dumped = prefix + _dumped(text, value, margin)
     if "\n" not in text[parent.value + 1 : siblings[0].start]:
         return f"{text[:last]}, {dumped}{text[last:]}"
-    line = _REST_OF_LINE.match(text, last)
-    at = line.end() if line else last
-    is_trailing = _comma_after(text, last) is not None
+    line, comma = _REST_OF_LINE.match(text, last), _comma_after(text, last)
+    at, is_trailing = max(line.end() if line else last, -1 if comma is None else comma + 1), comma is not None
     between = text[last:at] if is_trailing else f",{text[last:at]}"
     return f"{text[:last]}{between}{newline}{margin}{dumped}{',' * is_trailing}{text[at:]}"
 
@@ -187,11 +186,11 @@ def _removed(text: str, tree: Tree, parent: Node, there: Node) -> str:
     index = siblings.index(there)
     comma = _comma_after(text, there.end)
     end = there.end if comma is None else comma + 1
-    newline = _LINE_START.search(text[parent.value : there.start])
+    line = _REST_OF_LINE.match(text, there.end)
+    has_own_line = line or there is siblings[-1]
+    newline = _LINE_START.search(text[parent.value : there.start]) if has_own_line else None
     if newline:
-        start = parent.value + newline.start()
-        line = _REST_OF_LINE.match(text, there.end)
-        end = line.end() if line else end
+        start, end = parent.value + newline.start(), max(end, line.end() if line else end)
     else:
         start = there.start
         end = end if there is siblings[-1] else _after_space(text, end)

@@ -4,7 +4,7 @@ The text given is valid TOML, or blank.
 """
 
 from collections.abc import Mapping, MutableMapping
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
@@ -12,7 +12,14 @@ from tomlkit.items import InlineTable, Table
 
 
 class CannotEdit(ValueError):
-    """The library cannot make the edit in this text."""
+    """The library cannot make the edit in this text; the text says so as a clause."""
+
+    def __init__(self) -> None:
+        super().__init__("has its servers in a form that cannot be edited")
+
+
+_FAILURES: Final = (TOMLKitError, LookupError, TypeError, AttributeError, ValueError)
+"""What the library raises for tables that it does not know how to join."""
 
 
 def with_table(text: str, path: tuple[str, str], value: Mapping[str, object], present: object) -> str:
@@ -38,8 +45,8 @@ def with_table(text: str, path: tuple[str, str], value: Mapping[str, object], pr
         else:
             servers[name] = _inline(value) if _has_no_headers(document, key) else _table(value)
         return _written(text, document)
-    except (TOMLKitError, KeyError, TypeError) as error:
-        raise CannotEdit(type(error).__name__) from None
+    except _FAILURES:
+        raise CannotEdit from None
 
 
 def without_table(text: str, path: tuple[str, str]) -> str:
@@ -53,11 +60,11 @@ def without_table(text: str, path: tuple[str, str]) -> str:
         document = tomlkit.parse(text)
         servers = cast("MutableMapping[str, Any]", document[key])
         del servers[name]
-        if not servers:
+        if not servers and not (isinstance(servers, Table) and not servers.is_super_table()):  # one with a header stays
             del document[key]
         return _written(text, document)
-    except (TOMLKitError, KeyError, TypeError) as error:
-        raise CannotEdit(type(error).__name__) from None
+    except _FAILURES:
+        raise CannotEdit from None
 
 
 def _change(table: MutableMapping[str, Any], wanted: Mapping[str, object], present: Mapping[str, object]) -> None:
@@ -94,4 +101,5 @@ def _has_no_headers(document: tomlkit.TOMLDocument, key: str) -> bool:
 def _written(before: str, document: tomlkit.TOMLDocument) -> str:
     """Return the document as text, with the line ends that the text before had."""
     text = tomlkit.dumps(document)
-    return text.replace("\r\n", "\n").replace("\n", "\r\n") if "\r\n" in before else text
+    is_of_windows = "\r\n" in before and before.count("\n") == before.count("\r\n")
+    return text.replace("\r\n", "\n").replace("\n", "\r\n") if is_of_windows else text

@@ -135,8 +135,7 @@ class Transaction:
         """
         if not self._is_agreed("Write this?"):
             return False
-        # The old file's keys must not stay in a copy of it.
-        self._change(text.encode(), keeps_old=not literal_keys(self.present))
+        self._change(text.encode(), keeps_old=self._needs_copy)
         self.terminal.say(f"Written: {self.document.path}")
         return True
 
@@ -160,21 +159,25 @@ class Transaction:
             return False
         self._change(original.content if original else text.encode() or None, keeps_old=self._has_more and not original)
         if original:
-            self._remove_copies(original)
+            original.path.unlink(missing_ok=True)
         said = "As it was before" if original else "Written" if text else "Deleted"
         self.terminal.say(f"{said}: {path}")
         return True
 
-    def _remove_copies(self, original: Document) -> None:
-        """Remove the backups that hold nothing but the file as it is again, and entries of this server."""
-        host, name = self.host, self.request.name
-        for copy in backups(self.document):
-            with suppress(ValueError):
-                if copy.path == original.path or is_left_by(original, host, uninstalled(copy, host, name)):
-                    copy.path.unlink(missing_ok=True)
-
     def _is_original(self, copy: Document, text: str) -> bool:
         return present_entry(copy, self.host, self.request.name) is None and is_left_by(copy, self.host, text)
+
+    @property
+    def _needs_copy(self) -> bool:
+        """Whether the file must be kept: not if it has keys, or a copy of it without this server's entry is there."""
+        if self.present is None:
+            return True
+        if literal_keys(self.present):
+            return False
+        with suppress(ValueError):
+            text = uninstalled(self.document, self.host, self.request.name)
+            return not any(self._is_original(copy, text) for copy in backups(self.document))
+        return True
 
     @property
     def _has_more(self) -> bool:
