@@ -154,6 +154,13 @@ def test_what_may_be_a_secret_is_not_quoted(desk: Desk, found: dict[str, Any], p
     assert "planted" not in repr(findings)
 
 
+def test_what_looks_like_a_default_is_not_quoted(desk: Desk) -> None:
+    findings = told(desk, VSCODE, entry(desk, env={"X": "${env:UNSET:-planted}"}))
+
+    assert problems(findings) == [("unexpanded_variable", "warning")]
+    assert "planted" not in repr(findings)
+
+
 def test_a_variable_that_may_be_a_secret_is_not_quoted(desk: Desk) -> None:
     (finding,) = told(desk, VSCODE, entry(desk, env={"X": "${env:AK-planted-1}"}))
 

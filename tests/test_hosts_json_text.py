@@ -207,3 +207,14 @@ def test_commas_where_few_write_them(text: str, left: str) -> None:
 def test_a_comma_after_nothing_is_no_trailing_one(text: str) -> None:
     with pytest.raises(ValueError, match="Expecting"):
         json.loads(blanked(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"a":"' + '\\"' * 100_000, '{"a": /* ' + "/*" * 100_000, '{"mcpServers": {\n"x": {}' + " " * 100_000 + "}\n}"],
+    ids=["a string without end", "a comment without end", "spaces"],
+)
+def test_a_long_and_odd_text_takes_no_quadratic_time(text: str) -> None:
+    blanked(text)
+    if text.endswith("}"):
+        assert without(with_member(text, PATH, ENTRY), PATH)

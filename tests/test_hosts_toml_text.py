@@ -50,9 +50,16 @@ def test_comments_inside_the_table_stay_when_it_changes() -> None:
     assert after == text.replace("/old", "/new")
 
 
-@pytest.mark.parametrize("text", ["[[mcp_servers]]\nname = 1\n", "mcp_servers = 1\n", "["])
+@pytest.mark.parametrize("text", ["mcp_servers = 1\n", "["])
 def test_what_the_library_cannot_edit_is_refused(text: str) -> None:
     with pytest.raises(CannotEdit):
         with_table(text, PATH, ENTRY, None)
     with pytest.raises(CannotEdit):
         without_table(text, PATH)
+
+
+def test_comments_between_tables_are_not_moved() -> None:
+    text = '[mcp_servers.a]\ncommand="x"\n\n# about p\n[[p]]\nk=1\n\n# about b\n[mcp_servers.b]\ncommand="y"\n'
+
+    assert with_table(text, PATH, ENTRY, None).startswith(text)
+    assert "\n".join(without_table(with_table(text, PATH, ENTRY, None), PATH).split()) == "\n".join(text.split())

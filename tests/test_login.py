@@ -352,6 +352,17 @@ def test_a_file_that_is_read_only_stays_as_it_is(home: Path, config: Path) -> No
 
 
 @posix_only
+@posix_only
+@pytest.mark.parametrize("command", ["login", "logout"])
+def test_what_is_no_file_is_neither_waited_for_nor_replaced(home: Path, tmp_path: Path, command: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = run(home, command, stdin=PAIR, ALAYA_CONFIG=str(tmp_path / "pipe"))
+
+    assert done.returncode == 1
+    assert "it is not a file" in shown(done)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
 def test_a_link_stays_a_link(home: Path, config: Path, tmp_path: Path) -> None:
     target = tmp_path / "dotfiles" / "config.toml"
     target.parent.mkdir()

@@ -4,7 +4,7 @@ import json
 import os
 import select
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Final
@@ -113,15 +113,17 @@ def kept_in(folder: Path) -> dict[str, str]:
     return held[0]["answers"] if held else {}
 
 
-async def answered(
-    messages: list[object],
-    *arguments: str,
-    start: Callable[..., AbstractAsyncContextManager[Host]] = host,
-    **environ: str,
-) -> tuple[dict[str, list[Any]], bool]:
+async def answered(messages: list[object], *arguments: str, **environ: str) -> tuple[dict[str, list[Any]], bool]:
     """Every answer of a server to which all of that was sent at once, by id, and whether the first ones were kept."""
+    return await answered_by(host(*arguments, ALAYA_LOG_LEVEL="INFO", **environ), messages)
+
+
+async def answered_by(
+    start: AbstractAsyncContextManager[Host], messages: list[object]
+) -> tuple[dict[str, list[Any]], bool]:
+    """The same, of a server that is started so."""
     lines = b"\n".join(one if isinstance(one, bytes) else line_of(one) for one in messages)
-    async with start(*arguments, ALAYA_LOG_LEVEL="INFO", **environ) as server:
+    async with start as server:
         await server.send(lines)
         await server.answer(9)
         # A second call: whatever was to come before its answer has come.
@@ -154,7 +156,7 @@ async def test_windows_rules_change_no_answer_and_keep_none(
 async def test_a_host_sees_no_difference(messages: list[object], tmp_path: Path) -> None:
     async with Upstream() as upstream:
         kept = {**upstream.environ, "XDG_CACHE_HOME": str(tmp_path)}
-        first, was_kept = await answered(messages, start=warm_host, **kept)
+        first, was_kept = await answered_by(warm_host(ALAYA_LOG_LEVEL="INFO", **kept), messages)
         second, is_kept = await answered(messages, **kept)
 
     assert first == second

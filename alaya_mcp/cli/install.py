@@ -35,7 +35,7 @@ from alaya_mcp.hosts.entries import (
 from alaya_mcp.hosts.places import present_hosts
 from alaya_mcp.hosts.references import unreplaced
 from alaya_mcp.hosts.remote_entries import remote_entry, token_input
-from alaya_mcp.hosts.transaction import Declined, Refused, Request, Terminal, Transaction
+from alaya_mcp.hosts.transaction import Declined, Refused, Request, Terminal, Transaction, check_name
 from alaya_mcp.origins import UrlRefused, base_url
 from alaya_mcp.terminal.error_steps import next_step
 
@@ -126,6 +126,7 @@ def print_entry(arguments: argparse.Namespace, terminal: Terminal, start: Launch
     host = HOSTS[arguments.host] if arguments.host else OTHER
     request = requested(arguments)
     try:
+        check_name(request.name)
         if arguments.url:
             inputs = (token_input(),) if host.has_inputs else ()
             entry = remote_entry(host, base_url(arguments.url))

@@ -1,5 +1,6 @@
 """The configuration file's path and bytes; parsing is in `config.file`, which most starts do not load."""
 
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -50,6 +51,8 @@ def config_bytes(environ: Mapping[str, str]) -> bytes | None:
     if not path.is_absolute() and not value_of(environ, CONFIG_VARIABLE):
         return None
     try:
+        if stat.S_ISFIFO(path.stat().st_mode):  # reading it would wait for a writer
+            raise NotConfigured("config_file_unreadable", file=str(path), detail="it is not a file")
         with path.open("rb") as file:
             text = file.read(_BYTES + 1)
     except FileNotFoundError:

@@ -48,6 +48,8 @@ class ProfileFile:
             if problem.cause != "config_file_missing":
                 raise
             content = None  # the one that ALAYA_CONFIG names is to be made
+        if content is not None and not path.is_file():
+            raise NotConfigured("config_file_unwritable", file=str(path), detail="it is not a file")
         return cls(path, content, parsed(content or b"", path))
 
     def log_in(self, profile: str, entries: Mapping[str, str]) -> None:

@@ -17,6 +17,8 @@ from alaya_mcp.hosts.toml_text import with_table, without_table
 
 INPUTS: Final = "inputs"
 _CANNOT: Final = "has its servers in a form that cannot be edited"
+_FAILURES: Final = (ValueError, LookupError, TypeError, RecursionError)
+"""What an edit of an unusual file ends with; nothing was written then."""
 _INPUT_REFERENCE: Final = re.compile(r"\$\{input:([^{}]+)\}")
 
 
@@ -47,7 +49,7 @@ def installed(document: Document, host: Host, wanted: Wanted) -> str:
     """
     try:
         return _installed(document, host, wanted)
-    except IndexError:
+    except _FAILURES:
         raise ValueError(_CANNOT) from None
 
 
@@ -98,7 +100,7 @@ def uninstalled(document: Document, host: Host, name: str) -> str:
     """
     try:
         return _uninstalled(document, host, name)
-    except IndexError:
+    except _FAILURES:
         raise ValueError(_CANNOT) from None
 
 

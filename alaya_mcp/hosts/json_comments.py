@@ -3,9 +3,12 @@
 import re
 from typing import Final
 
-_COMMENT: Final = re.compile(r'("[^"\\\n]*(?:\\.[^"\\\n]*)*")|//[^\r\n]*|/\*.*?\*/', re.DOTALL)
-_TRAILING_COMMA: Final = re.compile(r'("[^"\\\n]*(?:\\.[^"\\\n]*)*")|,(?=\s*[}\]])')
-_INSIDE: Final = re.compile(r'("[^"\\\n]*(?:\\.[^"\\\n]*)*"|//[^\r\n]*|/\*.*?\*/)|\s+', re.DOTALL)
+# Possessive, and a string or a comment need not end: a broken file must not take quadratic time.
+_STRING: Final = r'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?'
+BLOCK: Final = r"/\*(?:[^*]|\*(?!/))*+(?:\*/)?"
+_COMMENT: Final = re.compile(rf"({_STRING})|//[^\r\n]*+|{BLOCK}")
+_TRAILING_COMMA: Final = re.compile(rf"({_STRING})|,(?=\s*+[}}\]])")
+_INSIDE: Final = re.compile(rf"({_STRING}|//[^\r\n]*+|{BLOCK})|\s++")
 _SEEN: Final = re.compile(r"[^\r\n]")
 
 

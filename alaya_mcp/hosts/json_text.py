@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, cast
 
-from alaya_mcp.hosts.json_comments import blanked, without_comments
+from alaya_mcp.hosts.json_comments import BLOCK, blanked, without_comments
 
 JsonPath = tuple[str | int, ...]
 """Names of members and indices of elements, from the root."""
@@ -19,9 +19,8 @@ BLANK: Final = "{}\n"
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _DECODER: Final = json.JSONDecoder()
 _EMPTY: Final = re.compile(r"\s*(?:\{\s*\}|\[\s*\])\s*")
-_BLOCK: Final = r"/\*(?:[^*]|\*(?!/))*\*/"
-_BETWEEN: Final = re.compile(rf"(?:[ \t\r\n]|//[^\r\n]*|{_BLOCK})*")
-_REST_OF_LINE: Final = re.compile(rf"[ \t]*,?(?:[ \t]*{_BLOCK})*[ \t]*(?://[^\r\n]*)?(?=\r?\n)")
+_BETWEEN: Final = re.compile(rf"(?:[ \t\r\n]|//[^\r\n]*+|{BLOCK})*+")
+_REST_OF_LINE: Final = re.compile(rf"[ \t]*+,?+(?:[ \t]*+{BLOCK})*+[ \t]*+(?://[^\r\n]*+)?+(?=\r?\n)")
 """What belongs to the value before it: its comma, and comments on its line."""
 _LINE_START: Final = re.compile(r"\r?\n[ \t]*\Z")
 _FIRST_INDENT: Final = re.compile(r'\s*\{[ \t]*\r?\n([ \t]+)"')

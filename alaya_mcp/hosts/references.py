@@ -99,7 +99,8 @@ def _variable(host: Host, inside: str) -> tuple[str | None, str | None]:
             found = _VARIABLE.fullmatch(inside)
             return (found[1], None) if found and found[2] is None else (None, None)
         case "vscode" | "cursor" | "opencode":
-            return (inside.removeprefix("env:"), None) if inside.startswith("env:") else (None, None)
+            # These have no defaults; what would be one may be a secret.
+            return (inside.removeprefix("env:").partition(":-")[0], None) if inside.startswith("env:") else (None, None)
         case _:
             return None, None
 

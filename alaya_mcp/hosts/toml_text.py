@@ -3,6 +3,8 @@
 The text given is valid TOML, or blank.
 """
 
+import re
+import tomllib
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Final, cast
 
@@ -34,23 +36,26 @@ def with_table(text: str, path: tuple[str, str], value: Mapping[str, object], pr
     Raises:
         CannotEdit: the text has it in a form that the library cannot edit.
     """
+    key, name = path
     try:
         document = tomlkit.parse(text)
-        key, name = path
-        if key not in document:
-            document.append(key, tomlkit.table(is_super_table=True))
-        servers = cast("MutableMapping[str, Any]", document[key])
-        if isinstance(present, Mapping):
-            _change(servers[name], value, cast("Mapping[str, object]", present))
+        if present is None and not (key in document and _has_no_headers(document, key)):
+            after = _appended(text, path, value)
         else:
-            servers[name] = _inline(value) if _has_no_headers(document, key) else _table(value)
-        return _written(text, document)
+            servers = cast("MutableMapping[str, Any]", document[key])
+            if isinstance(present, Mapping):
+                _change(servers[name], value, cast("Mapping[str, object]", present))
+            else:
+                servers[name] = _inline(value) if _has_no_headers(document, key) else _table(value)
+            after = _written(text, document)
+        tomllib.loads(after)
     except _FAILURES:
         raise CannotEdit from None
+    return _in_order(text, after)
 
 
 def without_table(text: str, path: tuple[str, str]) -> str:
-    """Return the text without the table at a path, and without what held it, if that is empty then.
+    """Return the text without the table at a path, and without what held it, if that is empty then and has no header.
 
     Raises:
         CannotEdit: the text has it in a form that the library cannot edit.
@@ -59,12 +64,49 @@ def without_table(text: str, path: tuple[str, str]) -> str:
     try:
         document = tomlkit.parse(text)
         servers = cast("MutableMapping[str, Any]", document[key])
+        block = _block(text, path, tomllib.loads(text)[key][name])
+        if text.endswith(block):  # as it was added
+            end = _newline(text)
+            before = text.removesuffix(block)
+            return before.removesuffix(end) if before.endswith(end * 2) else before
         del servers[name]
-        if not servers and not (isinstance(servers, Table) and not servers.is_super_table()):  # one with a header stays
+        if not servers and not re.search(rf"(?m)^[ \t]*\[[ \t]*{key}[ \t]*\]", text):
             del document[key]
-        return _written(text, document)
+        after = _written(text, document)
     except _FAILURES:
         raise CannotEdit from None
+    return _in_order(text, after)
+
+
+def _appended(text: str, path: tuple[str, str], value: Mapping[str, object]) -> str:
+    """Return the text with a table at its end, where nothing that is there can be moved by it."""
+    gap = "" if not text.strip() else _newline(text) * (1 if text.endswith("\n") else 2)
+    return text + gap + _block(text, path, value)
+
+
+def _block(text: str, path: tuple[str, str], value: Mapping[str, object]) -> str:
+    key, name = path
+    document, servers = tomlkit.document(), tomlkit.table(is_super_table=True)
+    servers.append(name, _table(value))
+    document.append(key, servers)
+    return tomlkit.dumps(document).replace("\n", _newline(text))
+
+
+def _in_order(before: str, after: str) -> str:
+    """Return the text after an edit.
+
+    Raises:
+        CannotEdit: a line of the text before is at another place, perhaps in another table.
+    """
+    lines = before.splitlines()
+    known, left = set(lines), iter(lines)
+    if not all(line in left for line in after.splitlines() if line.strip() and line in known):
+        raise CannotEdit
+    return after
+
+
+def _newline(text: str) -> str:
+    return "\r\n" if "\r\n" in text and text.count("\n") == text.count("\r\n") else "\n"
 
 
 def _change(table: MutableMapping[str, Any], wanted: Mapping[str, object], present: Mapping[str, object]) -> None:
@@ -101,5 +143,4 @@ def _has_no_headers(document: tomlkit.TOMLDocument, key: str) -> bool:
 def _written(before: str, document: tomlkit.TOMLDocument) -> str:
     """Return the document as text, with the line ends that the text before had."""
     text = tomlkit.dumps(document)
-    is_of_windows = "\r\n" in before and before.count("\n") == before.count("\r\n")
-    return text.replace("\r\n", "\n").replace("\n", "\r\n") if is_of_windows else text
+    return text.replace("\r\n", "\n").replace("\n", "\r\n") if _newline(before) == "\r\n" else text

@@ -41,6 +41,16 @@ class Terminal:
         self.write(text, style)
 
 
+def check_name(name: str) -> None:
+    """Refuse a server's name that some host would not take.
+
+    Raises:
+        Refused: it is one.
+    """
+    if not SERVER_NAME.fullmatch(name):
+        raise Refused("A server's name has 1 to 32 letters, digits, - and _, and starts with a letter or a digit.")
+
+
 def confirm(question: str, terminal: Terminal) -> None:
     """Ask a question.
 
@@ -93,11 +103,13 @@ class Transaction:
         Raises:
             Refused: the host has no such file, or the server's name is invalid.
         """
-        if not SERVER_NAME.fullmatch(request.name):
-            raise Refused("A server's name has 1 to 32 letters, digits, - and _, and starts with a letter or a digit.")
+        check_name(request.name)
         if request.project is None:
             return cls(request, machine, terminal, host, "user", read_document(user_file(host, machine)))
-        folder = machine.directory / request.project.expanduser()
+        try:
+            folder = machine.directory / request.project.expanduser()
+        except RuntimeError:  # ~ of an unknown user
+            raise Refused(f"{request.project} is not a folder. --project takes the project's own folder.") from None
         path = project_file(host, folder)
         if path is None:
             raise Refused(f"{host.title} has no configuration file for projects. Leave --project out.")
