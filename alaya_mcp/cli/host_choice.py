@@ -4,14 +4,15 @@ import argparse
 import getpass
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from alaya_mcp.hosts.catalogue import HOSTS, Host, Machine
 from alaya_mcp.hosts.display import printable
-from alaya_mcp.hosts.transaction import Refused, Request, Terminal, confirm
+from alaya_mcp.hosts.transaction import Declined, Refused, Request, Terminal, confirm
 from alaya_mcp.terminal.console import open_console
 
 
@@ -65,6 +66,30 @@ def agreed(request: Request, hosts: Sequence[Host], what: str, terminal: Termina
     if not (request.is_agreed or request.is_dry):
         confirm(f"{what} {named}?", terminal)
     return replace(request, is_agreed=True)
+
+
+class Refusals:
+    """What was refused of a change to several hosts; a no, or a refusal, is for one host only.
+
+    Attributes:
+        status: The exit status: 0 too where one of several hosts was declined.
+    """
+
+    def __init__(self, hosts: Sequence[Host], terminal: Terminal) -> None:
+        self._is_alone = len(hosts) == 1
+        self._terminal = terminal
+        self.status = 0
+
+    @contextmanager
+    def of(self, host: Host) -> Generator[None]:
+        """Show a refusal of the block's, and go on."""
+        where = "" if self._is_alone else f"{host.title}: "
+        try:
+            yield
+        except Refused as refusal:
+            if self._is_alone or not isinstance(refusal, Declined):
+                self.status = 1
+            self._terminal.warn(f"{where}{refusal}")
 
 
 def open_terminal(command: str) -> Terminal:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from alaya_mcp.cli.entry_settings import carried, key_source
-from alaya_mcp.cli.host_choice import agreed, chosen, open_terminal, requested, this_machine
+from alaya_mcp.cli.host_choice import Refusals, agreed, chosen, open_terminal, requested, this_machine
 from alaya_mcp.cli.verdict import judge
 from alaya_mcp.config.environment import value_of
 from alaya_mcp.error_sentences import what_happened
@@ -35,7 +35,7 @@ from alaya_mcp.hosts.entries import (
 from alaya_mcp.hosts.places import present_hosts
 from alaya_mcp.hosts.references import unreplaced
 from alaya_mcp.hosts.remote_entries import remote_entry, token_input
-from alaya_mcp.hosts.transaction import Declined, Refused, Request, Terminal, Transaction, check_name
+from alaya_mcp.hosts.transaction import Refused, Request, Terminal, Transaction, check_name
 from alaya_mcp.origins import UrlRefused, base_url
 from alaya_mcp.terminal.error_steps import next_step
 
@@ -99,26 +99,20 @@ async def run(arguments: argparse.Namespace) -> int:
 
 async def install(request: Request, hosts: list[Host], around: Surroundings) -> int:
     """Install into each host and return the exit status; a no, or a refusal, is for one host only."""
-    terminal, is_refused = around.terminal, False
+    refusals = Refusals(hosts, around.terminal)
     done: list[Transaction] = []
-    for host in hosts:
-        where = f"{host.title}: " if len(hosts) > 1 else ""
-        try:
-            transaction = Transaction.begin(request, host, around.machine, terminal)
-            if await _install(transaction, around):
-                done.append(transaction)
-        except Declined as refusal:
-            is_refused |= len(hosts) == 1
-            terminal.warn(f"{where}{refusal}")
-        except Refused as refusal:
-            is_refused = True
-            terminal.warn(f"{where}{refusal}")
-        except NotConfigured as problem:
-            terminal.warn(f"{what_happened(problem)} {next_step(problem)}")
-            return 1
+    try:
+        for host in hosts:
+            with refusals.of(host):
+                transaction = Transaction.begin(request, host, around.machine, around.terminal)
+                if await _install(transaction, around):
+                    done.append(transaction)
+    except NotConfigured as problem:
+        around.terminal.warn(f"{what_happened(problem)} {next_step(problem)}")
+        return 1
     for transaction in done:
         await around.judge(transaction.host, replace(around.machine, directory=transaction.directory))
-    return int(is_refused)
+    return refusals.status
 
 
 def print_entry(arguments: argparse.Namespace, terminal: Terminal, start: Launcher) -> int:

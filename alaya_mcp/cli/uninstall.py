@@ -2,12 +2,12 @@
 
 import argparse
 
-from alaya_mcp.cli.host_choice import agreed, open_terminal, requested, this_machine
+from alaya_mcp.cli.host_choice import Refusals, agreed, open_terminal, requested, this_machine
 from alaya_mcp.hosts.catalogue import HOSTS, Host, Machine
 from alaya_mcp.hosts.changes import present_entry, unfit, uninstalled
 from alaya_mcp.hosts.documents import read_document
 from alaya_mcp.hosts.places import user_file
-from alaya_mcp.hosts.transaction import Declined, Refused, Request, Terminal, Transaction
+from alaya_mcp.hosts.transaction import Refused, Request, Terminal, Transaction
 
 
 async def run(arguments: argparse.Namespace) -> int:
@@ -34,20 +34,13 @@ def with_entry(name: str, machine: Machine) -> list[Host]:
 
 def uninstall(request: Request, hosts: list[Host], machine: Machine, terminal: Terminal) -> int:
     """Uninstall from each host and return the exit status; a no, or a refusal, is for one host only."""
-    is_refused = False
+    refusals = Refusals(hosts, terminal)
     if not hosts:
         terminal.say(f"No host here has a server called {request.name}. Nothing was changed.")
     for host in hosts:
-        where = f"{host.title}: " if len(hosts) > 1 else ""
-        try:
+        with refusals.of(host):
             _uninstall(Transaction.begin(request, host, machine, terminal))
-        except Declined as refusal:
-            is_refused |= len(hosts) == 1
-            terminal.warn(f"{where}{refusal}")
-        except Refused as refusal:
-            is_refused = True
-            terminal.warn(f"{where}{refusal}")
-    return int(is_refused)
+    return refusals.status
 
 
 def _uninstall(transaction: Transaction) -> None:
