@@ -45,6 +45,11 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     return "asyncio", QUICK if request.node.get_closest_marker("quick") else {}
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: some tests wait for what takes real time."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what is marked so on both event loops, or with Windows' rules too."""
     if metafunc.definition.get_closest_marker("windows_rules_too") and sys.platform != "win32":

@@ -112,7 +112,8 @@ def test_the_demo_shows_what_there_is_on_a_console_of_another_encoding() -> None
     assert '"chats_aborted": 1, "chats_active": 0' in text
     assert "您好" in text
     assert "model_not_served: " in text
-    assert '"ALAYA_SECRET_KEY": "your secret key"' in text
+    assert "run `alayanew-mcp login`" in text
+    assert '"ALAYA_SERVICE_ID": "your deployment' in text
     assert "\x1b[" not in text
     assert "a-real-key" not in text
 
@@ -391,12 +392,12 @@ def test_a_misspelt_option_is_named_rather_than_its_value(arguments: list[str], 
     assert f"unrecognized arguments: {option}; did you mean --" in wrong.stderr.decode()
 
 
-@pytest.mark.parametrize("host", ["codex", "windsurf", "Zed"])
-def test_a_host_that_install_does_not_know_is_not_guessed_and_has_a_page(host: str) -> None:
+@pytest.mark.parametrize("host", ["windsurf", "Zed"])
+def test_a_host_that_install_does_not_know_is_not_guessed_and_has_a_way(host: str) -> None:
     wrong = refusal_of("install", host)
 
     assert "did you mean" not in wrong
-    assert wrong.rstrip().endswith("; docs/hosts.md says how to set up another host")
+    assert wrong.rstrip().endswith("; `alayanew-mcp install --print` shows what any other host needs")
 
 
 def test_a_host_is_known_in_any_case() -> None:

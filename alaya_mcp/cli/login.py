@@ -154,7 +154,7 @@ async def _logged_in(
 
 
 def _held(entry: Entry) -> Pair | None:
-    """Return the pair in the keychain; None if there is none that can be read."""
+    """Return the pair in the keychain; None if it cannot be read."""
     try:
         return entry.read()
     except NotConfigured:
