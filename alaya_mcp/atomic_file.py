@@ -19,7 +19,7 @@ def replace_file(
     *,
     platform: str = sys.platform,
     replace: Callable[[Path, Path], object] = os.replace,
-    sleep: Callable[[float], object] = time.sleep,
+    sleep: Callable[[float], object] = time.sleep,  # on Windows alone, where only commands replace files
 ) -> None:
     """Replace a file, with these permissions; the target of a symbolic link is replaced, not the link.
 

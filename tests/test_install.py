@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.host_machine import ACCESS, KEYS, PROFILE, SECRET, Desk, Person, desk_in
+from tests.host_machine import ACCESS, KEYS, PROFILE, SECRET, STRANGER, Desk, Person, desk_in
 
 DESKTOP = ".config/Claude/claude_desktop_config.json"
 VSCODE = ".config/Code/User/mcp.json"
@@ -551,7 +551,7 @@ def test_a_project_needs_no_login_here(desk: Desk) -> None:
 
 def test_keys_that_a_strangers_package_may_have_read_do_not_count(desk: Desk) -> None:
     desk.config.unlink()
-    desk.write(DESKTOP, {"mcpServers": {"alaya": {"command": "uvx", "args": ["alaya-mcp"], "env": KEYS}}})
+    desk.write(DESKTOP, {"mcpServers": {"alaya": {"command": "uvx", "args": [STRANGER], "env": KEYS}}})
 
     assert desk.install("claude-desktop", Person(["y"], can_log_in=True)) == 0
 

@@ -351,3 +351,12 @@ def test_an_input_that_the_user_made_for_our_entry_stays(desk: Desk) -> None:
     assert desk.uninstall("vscode") == 0
 
     assert data_of(desk, "vscode") == {"inputs": [{"id": "which"}]}
+
+
+def test_a_copy_that_cannot_be_edited_is_no_obstacle(desk: Desk) -> None:
+    path = desk.write(PLACES["cursor"][0], '{"mcpServers": {"alaya": {"command": "alayanew-mcp"}}, "a": 1}')
+    path.with_name("mcp.json.bak").write_text('{ // c\n"mcpServers": {}\n  , "a": 1}')
+
+    assert desk.uninstall("cursor") == 0
+
+    assert data_of(desk, "cursor") == {"a": 1}

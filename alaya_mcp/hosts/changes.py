@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -47,10 +48,8 @@ def installed(document: Document, host: Host, wanted: Wanted) -> str:
     Raises:
         ValueError: the file has its servers in a form that cannot be edited.
     """
-    try:
+    with _refusing():
         return _installed(document, host, wanted)
-    except _FAILURES:
-        raise ValueError(_CANNOT) from None
 
 
 def _installed(document: Document, host: Host, wanted: Wanted) -> str:
@@ -98,10 +97,8 @@ def uninstalled(document: Document, host: Host, name: str) -> str:
     Raises:
         ValueError: the file has its servers in a form that cannot be edited.
     """
-    try:
+    with _refusing():
         return _uninstalled(document, host, name)
-    except _FAILURES:
-        raise ValueError(_CANNOT) from None
 
 
 def _uninstalled(document: Document, host: Host, name: str) -> str:
@@ -121,13 +118,27 @@ def _uninstalled(document: Document, host: Host, name: str) -> str:
 
 
 def is_left_by(document: Document, host: Host, text: str) -> bool:
-    """Return whether a text, but for its layout, is what is left of a document without what install adds."""
+    """Return whether a text, but for its layout, is what is left of a document without what install adds.
+
+    Raises:
+        ValueError: the document has its servers in a form that cannot be edited.
+    """
     if is_toml(document.path):
         return _lines(document.text) == _lines(text) and parsed(document.path, text) == document.data
-    bare = without_empty(document.text, host.servers_key)
-    bare = without_empty(bare, INPUTS) if host.has_inputs else bare
+    with _refusing():
+        bare = without_empty(document.text, host.servers_key)
+        bare = without_empty(bare, INPUTS) if host.has_inputs else bare
     bare = bare if _says_something(document.path, bare) else ""
     return squeezed(bare) == squeezed(text)
+
+
+@contextmanager
+def _refusing() -> Generator[None]:
+    """Have every failure of an edit say the same."""
+    try:
+        yield
+    except _FAILURES:
+        raise ValueError(_CANNOT) from None
 
 
 def blanked_of(path: Path, text: str) -> str:

@@ -14,10 +14,7 @@ from tomlkit.items import InlineTable, Table
 
 
 class CannotEdit(ValueError):
-    """The library cannot make the edit in this text; the text says so as a clause."""
-
-    def __init__(self) -> None:
-        super().__init__("has its servers in a form that cannot be edited")
+    """The library cannot make the edit in this text."""
 
 
 _FAILURES: Final = (TOMLKitError, LookupError, TypeError, AttributeError, ValueError)

@@ -177,7 +177,11 @@ class Transaction:
         return True
 
     def _is_original(self, copy: Document, text: str) -> bool:
-        return present_entry(copy, self.host, self.request.name) is None and is_left_by(copy, self.host, text)
+        if present_entry(copy, self.host, self.request.name) is not None:
+            return False
+        with suppress(ValueError):  # a copy that cannot be edited is not one of ours
+            return is_left_by(copy, self.host, text)
+        return False
 
     @property
     def _needs_copy(self) -> bool:
