@@ -63,3 +63,10 @@ def test_comments_between_tables_are_not_moved() -> None:
 
     assert with_table(text, PATH, ENTRY, None).startswith(text)
     assert "\n".join(without_table(with_table(text, PATH, ENTRY, None), PATH).split()) == "\n".join(text.split())
+
+
+def test_a_change_for_which_the_library_would_move_other_tables_is_refused() -> None:
+    text = '[mcp_servers.alaya]\ncommand="o"\n\n# about p\n[[p]]\nk=1\n\n# about b\n[mcp_servers.b]\ncommand="y"\n'
+
+    with pytest.raises(CannotEdit):
+        with_table(text, PATH, {"command": "n", "env": {"A": "b"}}, {"command": "o"})

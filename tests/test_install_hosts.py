@@ -360,3 +360,12 @@ def test_a_copy_that_cannot_be_edited_is_no_obstacle(desk: Desk) -> None:
     assert desk.uninstall("cursor") == 0
 
     assert data_of(desk, "cursor") == {"a": 1}
+
+
+def test_keys_that_codex_passed_by_name_make_way_for_a_login(desk: Desk) -> None:
+    names = '["ALAYA_ACCESS_KEY", "ALAYA_SECRET_KEY", "PROXY"]'
+    desk.write(".codex/config.toml", f'[mcp_servers.alaya]\ncommand = "alayanew-mcp"\nenv_vars = {names}\n')
+
+    assert desk.install("codex") == 0
+
+    assert data_of(desk, "codex")["mcp_servers"]["alaya"]["env_vars"] == ["PROXY"]

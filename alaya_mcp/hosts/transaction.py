@@ -177,8 +177,6 @@ class Transaction:
         return True
 
     def _is_original(self, copy: Document, text: str) -> bool:
-        if present_entry(copy, self.host, self.request.name) is not None:
-            return False
         with suppress(ValueError):  # a copy that cannot be edited is not one of ours
             return is_left_by(copy, self.host, text)
         return False
