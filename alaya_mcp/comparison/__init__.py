@@ -1,0 +1,1 @@
+"""The answers of several models to the same prompts, side by side."""
