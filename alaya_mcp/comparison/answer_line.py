@@ -11,7 +11,8 @@ from alaya_mcp.results import ResultModel
 class Question(ResultModel):
     """What was asked, once."""
 
-    id: str = Field(description="The prompt's own id, else its number in the file, from 1")
+    id: str = Field(description="The prompt's own id, else its number")
+    number: int = Field(description="The prompt's number in the prompts file, from 1")
     repeat: int = Field(default=1, description="Which asking of it this is, from 1")
     request: str = Field(description="Digest of what was sent, except the model: other digests are other questions")
     prompt: str | None = Field(default=None, description="The one message")
