@@ -21,7 +21,8 @@ def add_compare(add: Add, seconds: Callable[[str], float]) -> None:
         help="ask the base model and its adapters the same, and compare the answers",
         description="Ask several models of a deployment the same prompts, each in a conversation of its own, and "
         "show a table. With --out, answers are written as they come, and the same command goes on where it stopped. "
-        "Exit status: 0 if every question has an answer, 1 if not, 2 if a file or an argument is wrong, 130 after Ctrl-C.",
+        "Exit status: 0 if every question has an answer, 1 if not, 2 if a file or an argument is wrong, 130 after "
+        "Ctrl-C.",
     )
     compare.set_defaults(command="compare")
     compare.add_argument("service", nargs="?", metavar="SERVICE", help="a deployment's id, name or alias")

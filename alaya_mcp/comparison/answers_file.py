@@ -113,7 +113,7 @@ class AnswersFile:
         with _reading(self._file) as file:
             for entry in [] if self._is_outdated else sorted(self._index.entries.values()):
                 yield answer_at(file, entry.offset)
-            yield from () if self._is_outdated else answers_in(file, self._first_new)
+            yield from answers_in(file, self._first_new) if self._has_new else ()
 
     def ordered(self) -> Iterator[AnswerLine]:
         """Yield each answer that counts, by its prompt's number, the base model's first."""
@@ -121,10 +121,15 @@ class AnswersFile:
             return
         with _reading(self._file) as file:
             places = [_place(key, entry) for key, entry in self._index.entries.items()]
-            new = index_of(file, self.name, self._first_new)
-            places += [_place(key, entry) for key, entry in new.entries.items()]
+            if self._has_new:
+                new = index_of(file, self.name, self._first_new)
+                places += [_place(key, entry) for key, entry in new.entries.items()]
             for *_, offset in sorted(places):
                 yield answer_at(file, offset)
+
+    @property
+    def _has_new(self) -> bool:
+        return self._end > self._first_new
 
     def _start_over(self) -> None:
         """Copy the old answers beside the file, and empty it."""

@@ -137,7 +137,7 @@ def _wrong_header(names: list[str], first: str) -> str | None:
         return None
     near = next(filter(None, (did_you_mean(name, ("prompt", "messages")) for name in named)), "")
     shown = ", ".join(named) or first.strip()
-    return f"the header has no column prompt or messages; it has {shown[:200]}.{near}".removesuffix(".")
+    return f"the header has no column prompt or messages; it has {shown[:200]}{'.' if near else ''}{near}"
 
 
 def _fields(names: list[str], cells: list[str]) -> dict[str, Any] | str:

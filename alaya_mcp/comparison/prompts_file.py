@@ -14,7 +14,7 @@ from typing import BinaryIO, Final, Protocol, Self
 from alaya_mcp.comparison.encoding import encoding_of, start_of
 from alaya_mcp.comparison.prompt import Prompt, prompt_of
 from alaya_mcp.comparison.prompt_rows import LONGEST, Format, format_of, rows_of
-from alaya_mcp.comparison.unusable import Unusable, unreadable
+from alaya_mcp.comparison.unusable import Unusable, at_line, unreadable
 
 _MOST_PROBLEMS: Final = 20
 
@@ -104,7 +104,7 @@ class PromptsFile:
                 raise Unusable(f"{self._name} was changed while it was read.")
             for number, row in enumerate(rows_of(self._lines(), self._format), 1):
                 if isinstance(row.fields, str):
-                    raise Unusable(f"{self._name} line {row.line}: {row.fields}.")
+                    raise Unusable(at_line(self._name, row.line, row.fields))
                 yield prompt_of(row.fields, number, row.line)
         except OSError as error:
             raise unreadable(self._name, error) from None
@@ -120,7 +120,7 @@ class PromptsFile:
             number += 1
             problem = _problem(row.fields, number, row.line, seen)
             if problem:
-                problems.append(f"{self._name} line {row.line}: {problem}.")
+                problems.append(at_line(self._name, row.line, problem))
             if len(problems) == _MOST_PROBLEMS:
                 problems.append(f"{self._name}: not read any further.")
                 break

@@ -18,6 +18,11 @@ def unreadable(name: object, error: OSError) -> Unusable:
     return Unusable(f"{name} cannot be read: {why(error)}.")
 
 
+def at_line(name: str, line: int, problem: str) -> str:
+    """Return what is wrong with a line of a file, as a sentence."""
+    return f"{name} line {line}: {problem}{'' if problem.endswith('?') else '.'}"
+
+
 def why(error: OSError) -> str:
     """Return the system's words for an error, to end a sentence."""
     return (error.strerror or str(error) or type(error).__name__).rstrip(".")
