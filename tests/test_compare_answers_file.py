@@ -19,9 +19,9 @@ from alaya_mcp.comparison.unusable import Unusable
 from alaya_mcp.results import Usage
 
 
-def answer(prompt: int = 1, model: str = "base", **fields: Any) -> AnswerLine:
+def answer(prompt: int = 1, model: str = "base", **fields: Any) -> AnswerLine:  # noqa: ANN401 whatever a line has
     """One line."""
-    given = {
+    given: dict[str, Any] = {
         "content": "答案",
         "request": "d1",
         "kind": "base" if model == "base" else "lora",
@@ -31,7 +31,7 @@ def answer(prompt: int = 1, model: str = "base", **fields: Any) -> AnswerLine:
     return AnswerLine(id=f"p{prompt}", number=prompt, model=model, truncated=False, **given)
 
 
-def failure(prompt: int = 1, model: str = "base", **fields: Any) -> AnswerLine:
+def failure(prompt: int = 1, model: str = "base", **fields: Any) -> AnswerLine:  # noqa: ANN401 whatever a line has
     """One line without an answer."""
     error = AnswerError(code="rate_limited", message="Later.", retryable=True)
     return answer(prompt, model, error=error, content=None, **fields)

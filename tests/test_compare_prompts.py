@@ -12,7 +12,11 @@ from alaya_mcp.comparison.prompt_rows import LONGEST
 from alaya_mcp.comparison.prompts_file import GivenPrompts, PromptsFile
 from alaya_mcp.comparison.unusable import Unusable
 
-TABLE = 'id,prompt,expected,来源\na,"第一行，包含,逗号\n第二行说""引号""",晴,网页\n,今天天气怎么样？,,\nc,Where is order 1042?,here,web\n'
+TABLE = (
+    "id,prompt,expected,来源\n"
+    'a,"第一行、包含,逗号\n第二行说""引号""",晴,网页\n'
+    ",今天天气怎么样。,,\nc,Where is order 1042?,here,web\n"
+)
 
 
 def read(path: Path, content: bytes) -> list[Prompt]:
@@ -54,15 +58,15 @@ def test_a_table_is_read_rightly_in_every_encoding(
     table = TABLE.replace(",", delimiter).replace(f"含{delimiter}逗", "含,逗").replace("含,逗", f"含{delimiter}逗")
     first, second, third = read(tmp_path / "p.csv", mark + table.replace("\n", end).encode(encoding))
 
-    assert first.prompt == f'第一行，包含{delimiter}逗号{end}第二行说"引号"'
+    assert first.prompt == f'第一行、包含{delimiter}逗号{end}第二行说"引号"'
     assert (first.id, first.number, first.line, first.expected, first.columns) == ("a", 1, 2, "晴", {"来源": "网页"})
     assert (second.id, second.number, second.line, second.expected, second.columns) == ("2", 2, 4, None, None)
     assert (third.prompt, third.line, third.turns[0].content) == ("Where is order 1042?", 5, "Where is order 1042?")
 
 
 def test_characters_beyond_gbk_are_read_from_gb18030(tmp_path: Path) -> None:
-    assert [each.prompt for each in read(tmp_path / "p.txt", "𠮷野家在哪里？\n你好".encode("gb18030"))] == [
-        "𠮷野家在哪里？",
+    assert [each.prompt for each in read(tmp_path / "p.txt", "𠮷野家在哪里。\n你好".encode("gb18030"))] == [
+        "𠮷野家在哪里。",
         "你好",
     ]
 
@@ -150,9 +154,11 @@ def test_without_a_known_extension_the_content_decides(tmp_path: Path, content: 
         ("p.jsonl", '{"prompt": "a", "x": ' + "[" * 9000, ["p.jsonl line 1: not usable JSON: nested too deeply."]),
         (
             "p.jsonl",
+            (
             '{"messages": [{"role": "king", "content": "x"}]}\n{"messages": "x"}\n'
             '{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]}\n'
-            '{"system": "a", "messages": [{"role": "system", "content": "x"}, {"role": "user", "content": "x"}]}',
+            '{"system": "a", "messages": [{"role": "system", "content": "x"}, {"role": "user", "content": "x"}]}'
+            ),
             [
                 "p.jsonl line 1: messages.0.role must be 'system', 'user', 'assistant' or 'tool'.",
                 "p.jsonl line 2: messages must be a list.",
@@ -187,16 +193,24 @@ def test_without_a_known_extension_the_content_decides(tmp_path: Path, content: 
             'prompt,x\na,1\n"b,2\nc,3\n',
             ["p.csv line 3: not valid CSV: unexpected end of data; a quote within a quoted value is doubled."],
         ),
-        ("p.csv", "messages\n[1\n", ["p.csv line 2: messages is not valid JSON: Expecting ',' delimiter: line 1 column 3 (char 2)."]),
+        (
+            "p.csv",
+            "messages\n[1\n",
+            ["p.csv line 2: messages is not valid JSON: Expecting ',' delimiter: line 1 column 3 (char 2)."],
+        ),
         (
             "p.txt",
             "第一行很好。\n第二行很好。\n".encode() + "第三".encode("gbk") + "\n第四行。\n".encode(),
             ["p.txt line 3: not UTF-8, as the file's other lines are."],
         ),
-        ("p.txt", "naïve\ncafé au lait\n".encode("latin-1"), ["p.txt line 1: not UTF-8, nor Chinese in GB18030. Convert the file to UTF-8."]),
         (
             "p.txt",
-            "你好，世界。\n".encode("gbk") + b"\xff\xff\n",
+            "naïve\ncafé au lait\n".encode("latin-1"),
+            ["p.txt line 1: not UTF-8, nor Chinese in GB18030. Convert the file to UTF-8."],
+        ),
+        (
+            "p.txt",
+            "你好、世界。\n".encode("gbk") + b"\xff\xff\n",
             ["p.txt line 2: not GB18030, as the file's other lines are. Convert the file to UTF-8."],
         ),
         (

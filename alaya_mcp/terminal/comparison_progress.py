@@ -18,7 +18,7 @@ _SOON: Final = 1.0
 
 
 def progress_words(tally: Tally, seconds: float) -> str:
-    """Return how far a run is after so many seconds."""
+    """Return how far a run is after a number of seconds."""
     asked = tally.answered + tally.failed
     words = [f"{tally.before + tally.answered} of {tally.total} answered"]
     words += [f"{tally.failed} failed"] if tally.failed else []

@@ -22,7 +22,7 @@ def tables(models: Sequence[ModelSummary]) -> Iterator[Table]:
         ("answers", lambda one: str(one.answers)),
         ("failed", lambda one: str(sum(one.failures.values()))),
         ("cut", lambda one: str(one.truncated)),
-        ("characters", lambda one: _NONE if one.characters is None else f"{one.characters.p50:.0f}"),
+        ("length p50", lambda one: _NONE if one.characters is None else f"{one.characters.p50:.0f}"),
         ("tokens in", lambda one: str(one.prompt_tokens)),
         ("tokens out", lambda one: str(one.completion_tokens)),
     ]
