@@ -13,7 +13,8 @@ from typing import Final
 from rich.console import Console
 
 from alaya_mcp.accounts import Account, open_account
-from alaya_mcp.config.settings import Settings, load_settings_aside, log_format, log_level
+from alaya_mcp.cli.account_settings import settings_of
+from alaya_mcp.config.settings import log_format, log_level
 from alaya_mcp.deployment.spelling import checked_reference
 from alaya_mcp.errors import AlayaError, InvalidArguments
 from alaya_mcp.logs import start_logging
@@ -41,7 +42,8 @@ async def run(arguments: argparse.Namespace) -> int:
     screen = Screen(console, beside)
     try:
         async with AsyncExitStack() as owned:
-            settings = await _settings(arguments, owned)
+            settings = await settings_of(arguments, owned)
+            settings = settings.model_copy(update={"max_reply_bytes": _REPLY_BYTES})
             _advise(screen, arguments.service or settings.service_id, arguments)
             account = await owned.enter_async_context(open_account(settings))
             chat = _chat_with_person if has_person else _chat_with_pipe
@@ -56,16 +58,6 @@ async def run(arguments: argparse.Namespace) -> int:
 
 def _advise(screen: Screen, deployment: str | None, arguments: argparse.Namespace) -> None:
     screen.doctor = doctor_step(deployment, over_sandbox=arguments.over_sandbox)
-
-
-async def _settings(arguments: argparse.Namespace, owned: AsyncExitStack) -> Settings:
-    if arguments.over_sandbox:
-        from alaya_mcp.cli.embedded_sandbox import sandbox_settings  # noqa: PLC0415 loaded for --sandbox only
-
-        settings = await sandbox_settings(owned)
-    else:
-        settings = await load_settings_aside(os.environ)
-    return settings.model_copy(update={"max_reply_bytes": _REPLY_BYTES})
 
 
 async def _chat_with_person(account: Account, arguments: argparse.Namespace, screen: Screen) -> int:
