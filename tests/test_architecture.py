@@ -88,6 +88,7 @@ LIBRARIES: dict[tuple[str, ...], tuple[str, ...]] = {
         "doctor.report",
         "terminal.console",
         "terminal.deployment_table",
+        "terminal.load_table",
         "terminal.screen",
         "terminal.wrapping",
     ),

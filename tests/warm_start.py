@@ -25,6 +25,7 @@ IS_POSSIBLE: Final = sys.platform == "linux"
 _LOADED: Final = (
     "chat",
     "list",
+    "bench",
     "doctor",
     "sandbox",
     "faults",
