@@ -42,11 +42,16 @@ def settled(text: str, *places: tuple[Path, str]) -> str:
     return "".join(f"{line.rstrip()}\n" for line in text.strip().splitlines())
 
 
-async def command(line: str, said: str = "", **environ: str) -> str:
-    """What the command prints, after the line that runs it."""
+async def command(line: str, said: str = "", folder: Path | None = None, **environ: str) -> str:
+    """What the command prints, in a folder, after the line that runs it."""
     arguments = [sys.executable, "-m", "alaya_mcp", *line.split()[1:]]
     run = await anyio.run_process(
-        arguments, input=said.encode(), check=False, stderr=subprocess.STDOUT, env=own_environ(COLUMNS="100", **environ)
+        arguments,
+        input=said.encode(),
+        check=False,
+        stderr=subprocess.STDOUT,
+        cwd=folder,
+        env=own_environ(COLUMNS="100", **environ),
     )
     pipe = f"echo {json.dumps(said.strip())} | " if said else ""
     return f"$ {pipe}{line}\n{run.stdout.decode()}"
@@ -102,6 +107,32 @@ async def _chat() -> str:
     return settled(await command(line, "Where is order 1042?\n"))
 
 
+_PROMPTS: Final = """\
+prompt,expected
+sandbox: say Paris,Paris
+sandbox: say paris.,Paris
+订单 1042 到哪里了,
+"""
+_ELAPSED: Final = re.compile(r"^(qwen3-8b|sql-writer|support-zh)( +\d+\.\d+ s){4} +\d+\.\d$", re.MULTILINE)
+_QUIET: Final = {
+    "qwen3-8b": "           0.04 s    0.04 s     0.07 s    1.34 s      30.1",
+    "sql-writer": "           0.04 s    0.04 s     0.07 s    1.31 s      29.9",
+    "support-zh": "           0.04 s    0.04 s     0.07 s    1.78 s      30.0",
+}
+"""Times of each model in one quiet run at the sandbox's own speed."""
+_PROGRESS: Final = re.compile(r"^\d+ of \d+ answered, .* left\n", re.MULTILINE)
+"""Shown every ten seconds, where the machine is that busy."""
+
+
+async def _compare() -> str:
+    with _home() as folder:
+        (folder / "prompts.csv").write_text(_PROMPTS, encoding="utf-8")
+        line = "alayanew-mcp compare qwen3-support --prompts prompts.csv --sandbox"
+        text = _PROGRESS.sub("", await command(line, folder=folder))
+    shown = _ELAPSED.sub(lambda row: f"{row[1]:<10}{_QUIET[row[1]]}", text)
+    return "".join(f"{line.rstrip()}\n" for line in shown.strip().splitlines())
+
+
 async def _doctor() -> str:
     with _home() as folder:
         async with Sandbox() as sandbox:
@@ -115,6 +146,7 @@ OUTPUTS: Final[dict[str, Callable[[], Awaitable[str]]]] = {
     "model_not_served": _model_not_served,
     "install": _install,
     "chat": _chat,
+    "compare": _compare,
     "doctor": _doctor,
 }
 

@@ -25,6 +25,8 @@ IS_POSSIBLE: Final = sys.platform == "linux"
 _LOADED: Final = (
     "chat",
     "compare",
+    "list",
+    "bench",
     "doctor",
     "sandbox",
     "faults",

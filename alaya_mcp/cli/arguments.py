@@ -7,6 +7,7 @@ from alaya_mcp import __version__
 from alaya_mcp.cli.account_arguments import Add, add_login, add_logout, add_status
 from alaya_mcp.cli.compare_arguments import add_compare, contradiction, with_prompts
 from alaya_mcp.cli.host_arguments import add_install, add_uninstall
+from alaya_mcp.cli.model_arguments import add_bench, add_list
 from alaya_mcp.cli.parser import HOSTS, Parser
 
 _DESCRIPTION: Final = """\
@@ -96,8 +97,10 @@ def parsers() -> tuple[Parser, dict[str, Parser]]:
         add_status,
         _demo,
         _doctor,
+        add_list,
         _chat,
         _compare,
+        add_bench,
         _http,
         _token,
         add_install,

@@ -13,6 +13,7 @@ from typing import Final
 import anyio
 
 from alaya_mcp.accounts import Account, open_account
+from alaya_mcp.cli.account_settings import settings_of
 from alaya_mcp.cli.compare_options import asking_of, models_asked, prompts_of, refuse_schema, refuse_targets
 from alaya_mcp.cli.compare_report import CompareReport, Ended
 from alaya_mcp.comparison.answers_file import AnswersFile
@@ -23,7 +24,7 @@ from alaya_mcp.comparison.plan import Plan, Shard
 from alaya_mcp.comparison.prompts_file import Prompts
 from alaya_mcp.comparison.run import Run
 from alaya_mcp.comparison.unusable import Unusable
-from alaya_mcp.config.settings import READ_BUDGET_SECONDS, Settings, load_settings_aside, log_format, log_level
+from alaya_mcp.config.settings import READ_BUDGET_SECONDS, log_format, log_level
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.spelling import label
 from alaya_mcp.deployment.wire import Deployment
@@ -34,7 +35,7 @@ from alaya_mcp.terminal.closed_pipe import is_closed
 from alaya_mcp.terminal.comparison_progress import show_progress
 from alaya_mcp.terminal.error_steps import doctor_step
 from alaya_mcp.terminal.interruption import Interruption
-from alaya_mcp.terminal.selection import reference
+from alaya_mcp.terminal.selection import named_reference, reference
 
 _WRONG: Final = 2
 _OF_SIGNAL: Final = 128
@@ -75,7 +76,9 @@ async def _compare(
     if asking.features.response_schema:
         await refuse_schema(asking.features.response_schema, arguments.response_schema)
     answers = owned.enter_context(AnswersFile(arguments.out and Path(arguments.out), fresh=arguments.fresh))
-    account = await owned.enter_async_context(open_account(await _settings(arguments, owned)))
+    settings = await settings_of(arguments, owned)
+    limits = {"max_concurrency": arguments.concurrency, "max_reply_bytes": REPLY_BYTES}
+    account = await owned.enter_async_context(open_account(settings.model_copy(update=limits)))
     service_id, deployment, models = await _models(account, arguments, report)
     plan = Plan(prompts, models, asking.at(service_id), arguments.repeat, Shard(*arguments.shard))
     left = sum(1 for _ in plan.unanswered(answers))
@@ -86,21 +89,11 @@ async def _compare(
     return report.ended(Ended(run, plan, answers, service_id, _OF_SIGNAL + received[0] if received else None))
 
 
-async def _settings(arguments: argparse.Namespace, owned: AsyncExitStack) -> Settings:
-    if arguments.over_sandbox:
-        from alaya_mcp.cli.embedded_sandbox import sandbox_settings  # noqa: PLC0415 loaded for --sandbox only
-
-        settings = await sandbox_settings(owned)
-    else:
-        settings = await load_settings_aside(os.environ)
-    return settings.model_copy(update={"max_concurrency": arguments.concurrency, "max_reply_bytes": REPLY_BYTES})
-
-
 async def _models(
     account: Account, arguments: argparse.Namespace, report: CompareReport
 ) -> tuple[str, Deployment, tuple[ComparedModel, ...]]:
     """Return the deployment, once it is ready, and the models to compare."""
-    named = await reference(account, report.named(), report.screen)
+    named = await reference(account, named_reference(arguments.service), report.screen)
     report.advise(doctor_step(named, over_sandbox=arguments.over_sandbox))
     session = ChatSession(account, named, Manner(arguments.timeout), report.screen, Interruption())
     service_id, deployment = await session.look()

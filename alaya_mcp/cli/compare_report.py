@@ -14,11 +14,10 @@ from alaya_mcp.comparison.answers_file import AnswersFile
 from alaya_mcp.comparison.joined import JoinedAnswers
 from alaya_mcp.comparison.plan import Plan
 from alaya_mcp.comparison.run import Run
-from alaya_mcp.comparison.summary import ModelSummary, Summaries
+from alaya_mcp.comparison.summary import ModelSummary, summaries
 from alaya_mcp.comparison.unusable import Unusable, why
-from alaya_mcp.deployment.spelling import checked_reference
 from alaya_mcp.error_sentences import what_happened
-from alaya_mcp.errors import AlayaError, InvalidArguments
+from alaya_mcp.errors import AlayaError
 from alaya_mcp.terminal.comparison_table import notes, tables
 from alaya_mcp.terminal.comparison_words import comparison_words, step
 from alaya_mcp.terminal.console import open_console
@@ -68,17 +67,6 @@ class CompareReport:
         """Set the step for errors that the doctor can examine."""
         self._doctor = self.screen.doctor = doctor
         self.wording = comparison_words(doctor)
-
-    def named(self) -> str | None:
-        """Return the deployment that the command line names.
-
-        Raises:
-            InvalidArguments: it can be neither an id nor a name.
-        """
-        try:
-            return checked_reference(self._arguments.service) if self._arguments.service else None
-        except ValueError as wrong:
-            raise InvalidArguments("reference_unusable", source="SERVICE", detail=str(wrong)) from None
 
     def refuse(self, unusable: Unusable) -> None:
         """Report files or arguments that cannot be used."""
@@ -130,7 +118,7 @@ class CompareReport:
 
     def joined(self, joined: JoinedAnswers) -> int:
         """Report joined answers; return the exit status."""
-        models = _summed(joined.ordered())
+        models = summaries(joined.ordered())
         failed = sum(sum(one.failures.values()) for one in models)
         answered = sum(one.answers for one in models)
         is_shown = self._print(models, {"questions": answered + failed, "answered": answered, "failed": failed})
@@ -140,7 +128,7 @@ class CompareReport:
     def _show(self, ended: Ended, facts: dict[str, Any]) -> bool:
         if self._arguments.prompt and not self._arguments.json:
             self._answers(ended.answers.ordered())
-        is_shown = self._print(_summed(ended.answers.current()), facts)
+        is_shown = self._print(summaries(ended.answers.current()), facts)
         if ended.status is not None:
             return is_shown
         return self._page(ended.answers.ordered(), f"Models of {ended.service_id}") and is_shown
@@ -150,15 +138,11 @@ class CompareReport:
         at, base = None, None
         for line in lines:
             if at != (line.number, line.repeat):
-                at, base = (line.number, line.repeat), line if line.kind == "base" else None
-                self._out(f"> {line.prompt or ''}\n")
-            is_other = base is not None and base is not line and line.content is not None and base.content is not None
-            mark = " (differs)" if is_other and base and differs(line.content or "", base.content or "") else ""
+                at, base = (line.number, line.repeat), line.content if line.kind == "base" else None
+                self.screen.write(f"> {line.prompt}\n\n")
+            is_other = base is not None and line.content is not None and differs(line.content, base)
             text = line.error.message if line.error else line.content
-            self._out(f"{line.model}{mark}:\n{text}\n")
-
-    def _out(self, text: str) -> None:
-        self.screen.write(f"{text}\n")
+            self.screen.write(f"{line.model}{' (differs)' if is_other else ''}:\n{text}\n\n")
 
     def _print(self, models: list[ModelSummary], facts: dict[str, Any]) -> bool:
         """Print the summary; return whether it could be."""
@@ -207,13 +191,6 @@ class CompareReport:
 
     def _record(self, value: dict[str, Any]) -> None:
         self.screen.record(json.dumps(value, ensure_ascii=False))
-
-
-def _summed(lines: Iterable[AnswerLine]) -> list[ModelSummary]:
-    adding = Summaries()
-    for line in lines:
-        adding.add(line)
-    return adding.all()
 
 
 def _s(count: int) -> str:

@@ -19,7 +19,7 @@ from alaya_mcp.comparison.result import ComparedAnswer
 from alaya_mcp.comparison.stopping import Failures
 from alaya_mcp.comparison.unusable import Unusable
 from alaya_mcp.deadline import Deadline
-from alaya_mcp.progress import Phase
+from alaya_mcp.progress import NoNotes
 
 _OF_QUESTION: Final = tuple(Question.model_fields)
 _OF_ANSWER: Final = tuple(name for name in ComparedAnswer.model_fields if name not in {"read_on", "differs"})
@@ -111,7 +111,7 @@ class Run:
         asking = self._plan.asking
         deadline = Deadline.after(asking.timeout)
         return await answer_of(
-            self._account, asking.service_id, asked.model, asked.request, deadline, _NO_NOTES, self._wording
+            self._account, asking.service_id, asked.model, asked.request, deadline, NoNotes(), self._wording
         )
 
     def _count(self, answer: ComparedAnswer) -> None:
@@ -123,22 +123,6 @@ class Run:
         self.tally.failed += 1
         if self._failures.are_enough(answer.error):
             self.stop(answer.error.message)
-
-
-class _NoNotes:
-    """Takes the notes of answers, of which a run shows none."""
-
-    def status(self, phase: Phase, words: str, detail: str = "") -> None:
-        pass
-
-    def think(self, pieces: int = 1) -> None:
-        pass
-
-    def write(self, text: str) -> None:
-        pass
-
-
-_NO_NOTES: Final = _NoNotes()
 
 
 def _line(question: Question, answer: ComparedAnswer) -> AnswerLine:

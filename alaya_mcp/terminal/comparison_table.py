@@ -11,6 +11,8 @@ from alaya_mcp.comparison.summary import ModelSummary, Spread
 from alaya_mcp.terminal.screen import without_controls
 
 _WIDEST_NAME: Final = 24
+_NARROWEST: Final = 8
+"""For up to 999.99 s, so that the same models have the same table each time."""
 _NONE: Final = "-"
 
 Column = tuple[str, Callable[[ModelSummary], str]]
@@ -41,9 +43,10 @@ def tables(models: Sequence[ModelSummary]) -> Iterator[Table]:
         good.append(("normalised", lambda one: _share(one.normalised, one.expected)))
     if any(one.checked for one in models):
         good.append(("follows schema", lambda one: _share(one.valid, one.checked)))
-    for columns in (came, fast, good):
-        if columns:
-            yield _table(models, columns)
+    yield _table(models, came)
+    yield _table(models, fast, _NARROWEST)
+    if good:
+        yield _table(models, good)
 
 
 def notes(models: Sequence[ModelSummary]) -> list[str]:
@@ -57,11 +60,11 @@ def notes(models: Sequence[ModelSummary]) -> list[str]:
     return lines
 
 
-def _table(models: Sequence[ModelSummary], columns: Sequence[Column]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+def _table(models: Sequence[ModelSummary], columns: Sequence[Column], narrowest: int = 1) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True, show_edge=False)
     table.add_column("model", overflow="fold", max_width=_WIDEST_NAME)
     for name, _ in columns:
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", no_wrap=True, min_width=narrowest)
     for one in models:
         table.add_row(Text(without_controls(one.model)), *(value(one) for _, value in columns))
     return table
