@@ -3,6 +3,8 @@
 import { AppBridge, PostMessageTransport } from "@modelcontextprotocol/ext-apps/app-bridge";
 
 const heard = { sizes: [], initialized: 0, problems: [] };
+// What a request of the tests may be answered with.
+const ANYTHING = { "~standard": { version: 1, vendor: "tests", validate: (value) => ({ value }) } };
 let bridge;
 
 /** Show a card; return when it has initialized. `window.callTool`, of the test, answers its calls. */
@@ -33,7 +35,7 @@ Object.assign(window, {
   input: (args) => bridge.sendToolInput({ arguments: args }),
   result: (toolResult) => bridge.sendToolResult(toolResult),
   cancel: (reason) => bridge.sendToolCancelled({ reason }),
-  change: (context) => bridge.setHostContext(context),
+  change: async (context) => bridge.setHostContext(context),
   tearDown: () => bridge.teardownResource({}),
-  ask: (method) => bridge.request({ method, params: {} }, { "~standard": { version: 1, vendor: "tests", validate: (value) => ({ value }) } }),
+  ask: (method) => bridge.request({ method, params: {} }, ANYTHING),
 });

@@ -112,7 +112,7 @@ function modelsView(data) {
 function modelRow({ model, isAdapter, cells, isEverywhere }) {
   const held = cells.filter((cell) => cell === "held").length;
   return element("li", {},
-    element("span", { class: "named" }, name(model, { class: "mono" }),
+    element("span", { class: "named" }, name(model, { class: "mono" }), " ",
       element("span", { class: "kind" }, isAdapter ? words.adapter : words.base)),
     cells.length > 0 && element("span", { class: "held-by" },
       cells.length > MOST_CELLS ? bar(held / cells.length, isEverywhere ? "" : "some")
