@@ -41,6 +41,19 @@ class Notes(Protocol):
         ...
 
 
+class NoNotes:
+    """Drops the progress of a call that nobody follows."""
+
+    def status(self, phase: Phase, words: str, detail: str = "") -> None:
+        """Drop it."""
+
+    def think(self, pieces: int = 1) -> None:
+        """Drop it."""
+
+    def write(self, text: str) -> None:
+        """Drop it."""
+
+
 class ProgressNotes:
     """Reports a call's progress to its host.
 

@@ -81,7 +81,17 @@ LIBRARIES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("mcp", "mcp_types"): ("serving.", "cli.demo"),
     ("httpx2",): ("upstream.", "chat.stream.decoder", "doctor.network", "doctor.probe", "sandbox."),
     ("opentelemetry", "prometheus_client"): ("observability.", "serving.server"),
-    ("rich",): ("cli.chat", "cli.demo", "doctor.report", "terminal.console", "terminal.screen", "terminal.wrapping"),
+    ("rich",): (
+        "cli.chat",
+        "cli.demo",
+        "cli.list",
+        "doctor.report",
+        "terminal.console",
+        "terminal.deployment_table",
+        "terminal.load_table",
+        "terminal.screen",
+        "terminal.wrapping",
+    ),
     ("prompt_toolkit",): ("terminal.prompt",),
 }
 """Where alone each of these is imported."""

@@ -24,6 +24,8 @@ IS_POSSIBLE: Final = sys.platform == "linux"
 
 _LOADED: Final = (
     "chat",
+    "list",
+    "bench",
     "doctor",
     "sandbox",
     "faults",

@@ -6,6 +6,7 @@ from typing import Any, Final
 from alaya_mcp import __version__
 from alaya_mcp.cli.account_arguments import Add, add_login, add_logout, add_status
 from alaya_mcp.cli.host_arguments import add_install, add_uninstall
+from alaya_mcp.cli.model_arguments import add_bench, add_list
 from alaya_mcp.cli.parser import HOSTS, Parser
 
 _DESCRIPTION: Final = """\
@@ -91,7 +92,9 @@ def parsers() -> tuple[Parser, dict[str, Parser]]:
         add_status,
         _demo,
         _doctor,
+        add_list,
         _chat,
+        add_bench,
         _http,
         _token,
         add_install,

@@ -13,9 +13,9 @@ from typing import Final
 from rich.console import Console
 
 from alaya_mcp.accounts import Account, open_account
-from alaya_mcp.config.settings import Settings, load_settings_aside, log_format, log_level
-from alaya_mcp.deployment.spelling import checked_reference
-from alaya_mcp.errors import AlayaError, InvalidArguments
+from alaya_mcp.cli.account_settings import settings_of
+from alaya_mcp.config.settings import log_format, log_level
+from alaya_mcp.errors import AlayaError
 from alaya_mcp.logs import start_logging
 from alaya_mcp.printable import encodable
 from alaya_mcp.terminal.answers import JsonReport, PipedChat, TextReport
@@ -26,7 +26,7 @@ from alaya_mcp.terminal.error_steps import STEPS_IN_A_PIPE, doctor_step
 from alaya_mcp.terminal.interruption import Interruption
 from alaya_mcp.terminal.lines import PipedLine, piped_lines
 from alaya_mcp.terminal.screen import Aside, Screen
-from alaya_mcp.terminal.selection import reference
+from alaya_mcp.terminal.selection import named_reference, reference
 
 _REPLY_BYTES: Final = 10_000_000
 """No host cuts the reply here."""
@@ -41,7 +41,8 @@ async def run(arguments: argparse.Namespace) -> int:
     screen = Screen(console, beside)
     try:
         async with AsyncExitStack() as owned:
-            settings = await _settings(arguments, owned)
+            settings = await settings_of(arguments, owned)
+            settings = settings.model_copy(update={"max_reply_bytes": _REPLY_BYTES})
             _advise(screen, arguments.service or settings.service_id, arguments)
             account = await owned.enter_async_context(open_account(settings))
             chat = _chat_with_person if has_person else _chat_with_pipe
@@ -58,16 +59,6 @@ def _advise(screen: Screen, deployment: str | None, arguments: argparse.Namespac
     screen.doctor = doctor_step(deployment, over_sandbox=arguments.over_sandbox)
 
 
-async def _settings(arguments: argparse.Namespace, owned: AsyncExitStack) -> Settings:
-    if arguments.over_sandbox:
-        from alaya_mcp.cli.embedded_sandbox import sandbox_settings  # noqa: PLC0415 loaded for --sandbox only
-
-        settings = await sandbox_settings(owned)
-    else:
-        settings = await load_settings_aside(os.environ)
-    return settings.model_copy(update={"max_reply_bytes": _REPLY_BYTES})
-
-
 async def _chat_with_person(account: Account, arguments: argparse.Namespace, screen: Screen) -> int:
     from alaya_mcp.terminal.prompt import Prompt  # noqa: PLC0415 a line editor is loaded for a person only
 
@@ -76,7 +67,7 @@ async def _chat_with_person(account: Account, arguments: argparse.Namespace, scr
         named = ""
         with interruption.block() as looking:
             try:
-                named = await reference(account, _named(arguments), screen, Prompt(lambda: ()))
+                named = await reference(account, named_reference(arguments.service), screen, Prompt(lambda: ()))
             except EOFError:
                 return 1
         if looking.cancelled_caught:
@@ -89,7 +80,7 @@ async def _chat_with_person(account: Account, arguments: argparse.Namespace, scr
 
 async def _chat_with_pipe(account: Account, arguments: argparse.Namespace, screen: Screen) -> int:
     with _sigint_ends_at_once():
-        named = await reference(account, _named(arguments), screen)
+        named = await reference(account, named_reference(arguments.service), screen)
         nobody = Console(file=io.StringIO(), quiet=True)
         shown = Screen(nobody, nobody) if arguments.json else screen
         session = ChatSession(account, named, _manner(arguments), shown, Interruption())
@@ -111,18 +102,6 @@ def _sigint_ends_at_once() -> Generator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _named(arguments: argparse.Namespace) -> str | None:
-    """Return the deployment's name on the command line.
-
-    Raises:
-        InvalidArguments: it can be neither an id nor a name.
-    """
-    try:
-        return checked_reference(arguments.service) if arguments.service else None
-    except ValueError as wrong:
-        raise InvalidArguments("reference_unusable", source="SERVICE", detail=str(wrong)) from None
 
 
 def _manner(arguments: argparse.Namespace) -> Manner:

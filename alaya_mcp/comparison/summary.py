@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from statistics import quantiles
 
@@ -18,6 +18,14 @@ class Spread(ResultModel):
 
     p50: float
     p95: float
+
+    @classmethod
+    def of(cls, numbers: Sequence[float]) -> "Spread | None":
+        """Return it; None of no numbers."""
+        if not numbers:
+            return None
+        cuts = quantiles(numbers, n=20, method="inclusive") if len(numbers) > 1 else [*numbers] * 19
+        return cls(p50=round(cuts[9], 3), p95=round(cuts[18], 3))
 
 
 class ModelSummary(ResultModel):
@@ -108,12 +116,12 @@ class Summaries:
             failures=dict(tally.failures.most_common()),
             truncated=tally.truncated,
             finish_reasons=dict(tally.finish_reasons.most_common()),
-            characters=_spread(tally.characters),
+            characters=Spread.of(tally.characters),
             prompt_tokens=tally.prompt_tokens,
             completion_tokens=tally.completion_tokens,
-            tokens_per_second=_spread(tally.rates),
-            first_token_seconds=_spread(tally.firsts),
-            total_seconds=_spread(tally.totals),
+            tokens_per_second=Spread.of(tally.rates),
+            first_token_seconds=Spread.of(tally.firsts),
+            total_seconds=Spread.of(tally.totals),
             expected=tally.expected,
             exact=tally.exact,
             normalised=tally.normalised,
@@ -130,12 +138,3 @@ def summaries(lines: Iterable[AnswerLine]) -> list[ModelSummary]:
     for line in lines:
         adding.add(line)
     return adding.all()
-
-
-def _spread(numbers: "array[float]") -> Spread | None:
-    if not numbers:
-        return None
-    if len(numbers) == 1:
-        return Spread(p50=numbers[0], p95=numbers[0])
-    cuts = quantiles(numbers, n=20, method="inclusive")
-    return Spread(p50=round(cuts[9], 3), p95=round(cuts[18], 3))

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.control import Control
 from rich.segment import ControlType, Segment, Segments
 
@@ -87,6 +87,12 @@ class Screen:
             with self._reader():
                 self._aside.print(shown, style="dim", markup=False, emoji=False)
         self._status = state
+
+    def show(self, block: RenderableType) -> None:
+        """Print a table, or other lines of a result."""
+        self.end()
+        with self._reader():
+            self._answers.print(block)
 
     def end(self) -> None:
         """End the answer's last line and wipe the progress."""

@@ -19,6 +19,18 @@ _MOST_ALIKE: Final = 3
 _FROM_THE_LIST: Final = "Type a number or a name from the list."
 
 
+def named_reference(service: str | None) -> str | None:
+    """Return the deployment's name on the command line, None if there is none.
+
+    Raises:
+        InvalidArguments: it can be neither an id nor a name.
+    """
+    try:
+        return checked_reference(service) if service else None
+    except ValueError as wrong:
+        raise InvalidArguments("reference_unusable", source="SERVICE", detail=str(wrong)) from None
+
+
 async def reference(account: Account, named: str | None, screen: Screen, read: ReadLine | None = None) -> str:
     """Return the deployment that was named, the default, or a person's choice among the running ones.
 

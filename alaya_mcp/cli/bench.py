@@ -1,0 +1,109 @@
+"""Measure how fast a deployment's models answer, by how many chats run at once."""
+
+import argparse
+import json
+import os
+import sys
+from contextlib import AsyncExitStack
+from typing import Final
+
+import anyio
+import anyio.to_thread
+
+from alaya_mcp.accounts import Account, open_account
+from alaya_mcp.cli.account_settings import settings_of
+from alaya_mcp.clock import now
+from alaya_mcp.comparison.answer import Wording
+from alaya_mcp.comparison.load import Load, LoadFailed, LoadPlan, LoadResult
+from alaya_mcp.comparison.models import compared_models
+from alaya_mcp.config.settings import READ_BUDGET_SECONDS, log_format, log_level
+from alaya_mcp.deadline import Deadline
+from alaya_mcp.deployment.spelling import label
+from alaya_mcp.errors import AlayaError
+from alaya_mcp.logs import start_logging
+from alaya_mcp.printable import encodable
+from alaya_mcp.terminal.console import open_console
+from alaya_mcp.terminal.error_steps import STEPS_OF_ONE_LINE, error_fields, error_lines
+from alaya_mcp.terminal.interruption import Interruption
+from alaya_mcp.terminal.load_table import load_chart, load_table
+from alaya_mcp.terminal.screen import Aside, Screen
+from alaya_mcp.terminal.selection import named_reference, reference
+
+_MANY: Final = 200
+"""Requests from which on it asks first."""
+_INTERRUPTED: Final = 130
+_WORDING: Final = Wording(lambda error: error_lines(error, STEPS_OF_ONE_LINE), lambda _: [])
+
+
+async def run(arguments: argparse.Namespace) -> int:
+    """Measure and print; return 1 if a request failed or the time was over, 130 after Ctrl-C."""
+    start_logging(log_level(os.environ), log_format(os.environ))
+    screen = Screen(open_console(), Aside(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty()))
+    try:
+        async with AsyncExitStack() as owned:
+            settings = await settings_of(arguments, owned)
+            settings = settings.model_copy(update={"max_concurrency": max(settings.max_concurrency, arguments.chats)})
+            account = await owned.enter_async_context(open_account(settings))
+            return await _bench(account, arguments, screen)
+    except LoadFailed as failed:
+        fields, words = failed.error.model_dump(), failed.error.message
+    except AlayaError as error:
+        fields, words = error_fields(error, STEPS_OF_ONE_LINE), error_lines(error, STEPS_OF_ONE_LINE)
+    if arguments.json:
+        screen.record(json.dumps({"error": fields}, ensure_ascii=False))
+    else:
+        screen.say(words, "red")
+    return 1
+
+
+async def _bench(account: Account, arguments: argparse.Namespace, screen: Screen) -> int:
+    named = await reference(account, named_reference(arguments.service), screen)
+    deadline = Deadline.after(READ_BUDGET_SECONDS)
+    service_id, deployment = await account.names.find(named, deadline, account.cache.fresh)
+    models = await compared_models(account, service_id, deployment, tuple(arguments.models), deadline)
+    plan = LoadPlan(models, arguments.chats, encodable(arguments.prompt), arguments.max_tokens, arguments.timeout)
+    screen.say(_cost(plan, label(deployment)))
+    if plan.requests > _MANY and not arguments.yes and not await _agrees(plan.requests, screen):
+        return 1
+    results: list[LoadResult] = []
+    interruption, began = Interruption(), now()
+    with interruption.on_sigint(), interruption.block() as work, anyio.move_on_after(arguments.seconds) as limit:
+        async for result in Load(account, service_id, plan, _WORDING).results():
+            results.append(result)
+            screen.status(f"measuring, {now() - began:.0f} s, {len(results)} of {len(plan.levels) * len(models)} rows")
+    screen.end()
+    _show(screen, service_id, results, is_json=arguments.json)
+    if limit.cancelled_caught:
+        screen.warn(f"The time of {arguments.seconds:g} s was over before the rest was measured; --seconds sets it.")
+    if work.cancelled_caught:
+        return _INTERRUPTED
+    return int(limit.cancelled_caught or any(result.failures for result in results))
+
+
+def _cost(plan: LoadPlan, title: str) -> str:
+    names = ", ".join(model.name for model in plan.models)
+    levels = ", ".join(map(str, plan.levels))
+    most = plan.requests * plan.max_tokens
+    return (
+        f"{title}: {plan.requests} requests to {names}, with {levels} at once, each for {plan.max_tokens} tokens at "
+        f"most: up to {most:,} generated tokens and the prompts, which cost what this deployment's tokens cost."
+    )
+
+
+async def _agrees(requests: int, screen: Screen) -> bool:
+    """Return whether the person agrees; without one nobody does."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        screen.say(f"{requests} requests are more than {_MANY}. Add --yes to send them, or measure less.", "red")
+        return False
+    screen.say(f"Send {requests} requests? [y/N]")
+    line = await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
+    return line.strip().casefold() in {"y", "yes"}
+
+
+def _show(screen: Screen, service_id: str, results: list[LoadResult], *, is_json: bool) -> None:
+    if is_json:
+        rows = [result.model_dump(mode="json", exclude_none=True) for result in results]
+        screen.record(json.dumps({"service_id": service_id, "results": rows}, ensure_ascii=False))
+    elif results:
+        screen.show(load_table(results))
+        screen.record("\n".join(["", *load_chart(results)]))
