@@ -1,4 +1,4 @@
-"""The card as a resource: who is told of it, what it is, and that nothing else changes (tests/browser has what it shows)."""
+"""The card as a resource: who is told of it, and what it is. What it shows: tests/browser."""
 
 import json
 import re
@@ -22,7 +22,9 @@ MOST_BYTES = 60_000
 MOST_LINES = 300
 MOST_LISTED_BYTES = 60
 """What the card adds to a tool's entry in tools/list."""
-MARKUP = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\b|new Function|\.href\b|\.src\b")
+MARKUP = re.compile(
+    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\b|new Function|\.href\b|\.src\b"
+)
 WORD = re.compile(r"(?:^|[\s{])(\w+): (?=[\"(])", re.MULTILINE)
 
 
@@ -74,7 +76,9 @@ def test_a_tool_with_a_card_costs_a_host_few_bytes() -> None:
 
 
 def test_a_start_loads_nothing_of_it() -> None:
-    assert not [name for name in loaded_after("import alaya_mcp.cli.serve") if name.startswith("alaya_mcp.serving.card")]
+    assert not [
+        name for name in loaded_after("import alaya_mcp.cli.serve") if name.startswith("alaya_mcp.serving.card")
+    ]
 
 
 def test_it_is_one_small_page_that_needs_nothing_else() -> None:
@@ -110,4 +114,6 @@ def test_both_languages_say_the_same_and_nothing_is_said_in_vain() -> None:
     assert len(said) > 50
     assert said <= set(WORD.findall(chinese))
     unsaid = {word for word in said if not re.search(rf"\bwords\.{word}\b", code)}
-    assert unsaid == {"running", "loading", "starting", "stopping", "stopped", "failed"}, "states are said by their names"
+    assert unsaid == {"running", "loading", "starting", "stopping", "stopped", "failed"}, (
+        "states are said by their names"
+    )

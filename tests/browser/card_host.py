@@ -1,49 +1,25 @@
 """A host that shows the card in Chromium by the real bridge, and what comes of it."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
+
+from playwright.async_api import Browser, ConsoleMessage, Frame, Page, Route
 
 from alaya_mcp.serving.card.document import document
 from tests.browser.installation import BRIDGE
 from tests.patience import PATIENCE
 
-if TYPE_CHECKING:
-    from playwright.async_api import Browser, ConsoleMessage, Frame, Page, Route
-
-CHROMIUM: Final = os.environ.get("CHROMIUM") or shutil.which("chromium")
 HERE: Final = "http://host.test/"
 TOOLS: Final[dict[str, Any]] = {"serverTools": {}}
 """The capabilities of a host that calls tools for the card."""
 
 Call = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
-
-
-def why_not() -> str | None:
-    """What keeps a browser from being used, in words; None if nothing does."""
-    if find_spec("playwright") is None:
-        return "Playwright is not installed"
-    if CHROMIUM is None:
-        return "Chromium is not installed"
-    return BRIDGE.why_not()
-
-
-@asynccontextmanager
-async def chromium() -> AsyncGenerator["Browser"]:
-    """A browser."""
-    from playwright.async_api import async_playwright  # noqa: PLC0415 not everybody has it
-
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        await browser.close()
 
 
 @cache
@@ -70,26 +46,31 @@ class CardHost:
         troubles: Errors and warnings of the browser's console, exceptions, dialogs.
     """
 
-    page: "Page"
+    page: Page
     answer: Call | None = None
     calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     requests: list[str] = field(default_factory=list[str])
     troubles: list[str] = field(default_factory=list[str])
 
     @property
-    def card(self) -> "Frame":
+    def card(self) -> Frame:
         """The card's document."""
         return self.page.frames[1]
 
     async def show(
-        self, context: Mapping[str, Any] | None = None, *, capabilities: Any = TOOLS, html: str = "", width: int = 700
+        self,
+        context: Mapping[str, Any] | None = None,
+        *,
+        capabilities: Mapping[str, Any] = TOOLS,
+        html: str = "",
+        width: int = 700,
     ) -> None:
         """Show the card, until it has initialized."""
         shown = {"html": html or document(), "context": context or {}, "capabilities": capabilities, "width": width}
         await self.page.evaluate("(shown) => show(shown)", shown)
 
     async def tell(self, what: str, value: object) -> None:
-        """Send the card something: input, result, cancel, change. It has it when this returns: messages keep their order."""
+        """Send the card something: input, result, cancel, change. It has it on return, as messages keep their order."""
         await self.page.evaluate(f"(value) => {what}(value).then(() => ask('ping'))", value)
 
     async def heard(self) -> dict[str, Any]:
@@ -114,25 +95,22 @@ class CardHost:
 
 @asynccontextmanager
 async def card_host(
-    browser: "Browser",
+    browser: Browser,
     answer: Call | None = None,
     *,
-    language: str | None = None,
     reduced_motion: Literal["reduce"] | None = None,
 ) -> AsyncGenerator[CardHost]:
     """A host page without a card yet; after it, nothing was loaded and nothing went wrong in the browser."""
     context = await browser.new_context(viewport={"width": 800, "height": 900}, reduced_motion=reduced_motion)
     context.set_default_timeout(PATIENCE * 1000)
-    if language:  # Playwright's own emulation comes too late for a frame in a sandbox
-        await context.add_init_script(f"Object.defineProperty(navigator, 'language', {{ value: '{language}' }})")
     page = await context.new_page()
     host = CardHost(page, answer)
 
-    async def serve(route: "Route") -> None:
+    async def serve(route: Route) -> None:
         host.requests.append(route.request.url)
         await route.fulfill(content_type="text/html", body="<!doctype html><title>host</title>")
 
-    def note(message: "ConsoleMessage") -> None:
+    def note(message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
             host.troubles.append(message.text)
 
@@ -140,12 +118,14 @@ async def card_host(
     page.on("console", note)
     page.on("pageerror", lambda error: host.troubles.append(str(error)))
     page.on("dialog", lambda dialog: host.troubles.append(dialog.message))
-    await page.expose_function("callTool", host.called)
+    await page.expose_function("callTool", host.called)  # type: ignore[reportUnknownMemberType] # half typed by Playwright
     await page.goto(HERE)
     await page.add_script_tag(content=_bridge())
     try:
         yield host
-        assert (await host.heard())["problems"] == []
-        assert (host.requests, host.troubles) == ([HERE], [])
+        problems = (await host.heard())["problems"]
+        assert (problems, host.requests, host.troubles) == ([], [HERE], []), (
+            f"{problems} {host.requests} {host.troubles}"
+        )
     finally:
         await context.close()

@@ -20,7 +20,7 @@ async function show({ html, context, capabilities, width }) {
     heard.sizes.push(size);
     frame.style.height = `${size.height}px`;
   };
-  bridge.onerror = (error) => heard.problems.push(String(error));
+  bridge.onerror = (error) => heard.problems.push(String(error).slice(0, 500));
   const initialized = new Promise((resolve) => {
     bridge.oninitialized = () => resolve(++heard.initialized);
   });

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from alaya_mcp.comparison.result import CompareResult
 from alaya_mcp.results import DeploymentResult
@@ -60,14 +60,20 @@ DEPLOYMENT: Final = _result(
     )
 )
 
-BASE: Final = "退款一般在三到五个工作日内原路退回。如果超过五天没有到账，请联系客服。"
-OTHER: Final = "您好，退款会在三到五个工作日内退回。如果超过五天没有到账，请立即联系客服。"
+BASE: Final = "退款一般在三到五个工作日内原路退回。如果超过五天没有到账，请联系客服。"  # noqa: RUF001 Chinese punctuation
+OTHER: Final = "您好，退款会在三到五个工作日内退回。如果超过五天没有到账，请立即联系客服。"  # noqa: RUF001 Chinese punctuation
 
 
 def _answer(model: str, content: str, speed: float, **fields: object) -> dict[str, Any]:
     timing = {"first_token_seconds": 0.2, "total_seconds": 2.5, "tokens_per_second": speed}
     usage = {"completion_tokens": 70}
-    told = {"finish_reason": "stop", "truncated": False, "timing": timing, "usage": usage, "warnings": []}
+    told: dict[str, Any] = {
+        "finish_reason": "stop",
+        "truncated": False,
+        "timing": timing,
+        "usage": usage,
+        "warnings": [],
+    }
     return {"model": model, "kind": "lora", "content": content, **told, **fields}
 
 
@@ -111,9 +117,9 @@ def _hostile(result: dict[str, Any], text: str) -> dict[str, Any]:
 
     def changed(value: Any, key: str = "") -> Any:  # noqa: ANN401 any JSON value
         if isinstance(value, dict):
-            return {name: changed(each, name) for name, each in value.items()}
+            return {name: changed(each, name) for name, each in cast("dict[str, Any]", value).items()}
         if isinstance(value, list):
-            return [f"{changed(each)}" if isinstance(each, str) else changed(each) for each in value]
+            return [changed(each) for each in cast("list[Any]", value)]
         return f"{text}{value}" if isinstance(value, str) and key not in kept else value
 
     return {**result, "structuredContent": changed(json.loads(json.dumps(result["structuredContent"])))}

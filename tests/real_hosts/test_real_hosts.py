@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.real_hosts.installation import HOSTS
 from tests.real_hosts.home import Home
 from tests.real_hosts.hosts import REAL_HOSTS
+from tests.real_hosts.installation import HOSTS
 from tests.real_hosts.scripted_model import DONE, scripted_model
 
 WHERE = HOSTS.folder()

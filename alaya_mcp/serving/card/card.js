@@ -31,7 +31,10 @@ function heard(method, params) {
   render();
 }
 
-/** Take over what changed in the host's context; return whether the card must be made anew. */
+/**
+ * Take over what changed in the host's context; return whether the card must be made anew. `containerDimensions` needs
+ * nothing: the card fills any width, tells its height, and scrolls where the host gives it less.
+ */
 function inContext(changed) {
   context = { ...context, ...changed };
   if (context.theme === "light" || context.theme === "dark") root.style.colorScheme = context.theme;
@@ -42,9 +45,6 @@ function inContext(changed) {
     const inset = numberIn(objectIn(context.safeAreaInsets)[side]);
     if (inset !== undefined) root.style.setProperty(`--inset-${side}`, `${inset}px`);
   }
-  const { height, maxHeight } = objectIn(context.containerDimensions);
-  root.classList.toggle("is-fixed", numberIn(height) !== undefined);
-  root.style.maxBlockSize = numberIn(height) === undefined && numberIn(maxHeight) ? `${maxHeight}px` : "";
   return speak(context.locale);
 }
 

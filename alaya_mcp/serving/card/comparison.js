@@ -76,7 +76,7 @@ function chipsOf(answer, base) {
     chip(answer.kind === "lora" ? words.adapter : words.base),
     answer !== base && answer.differs === true && chip(words.differs, "info"),
     answer !== base && answer.differs === false && chip(words.same),
-    answer.truncated === true && chip([words.truncated, reason && [" (", name(reason), ")"]].flat().filter(Boolean), "warning"),
+    answer.truncated === true && chip(reason ? `${words.truncated} (${plain(reason)})` : words.truncated, "warning"),
     answer.valid === false && chip(words.invalid, "danger"),
     answer.valid === true && chip(words.valid, "success"),
   ];
@@ -86,7 +86,7 @@ function contentView(answer, base, note, model) {
   const content = textIn(answer.content);
   if (content === undefined) return failureView(objectIn(answer.error));
   const text = element("div", {
-    class: "text scrolls", role: "group", "aria-label": `${words.answer}: ${model.replace(DECEIVING, "\ufffd")}`, dir: "auto",
+    class: "text scrolls", role: "group", "aria-label": `${words.answer}: ${plain(model)}`, dir: "auto",
   }, content || words.empty);
   if (base && answer !== base && answer.differs === true) {
     // Later: the answers are there to be read before their words are compared.
@@ -127,7 +127,7 @@ function lineOf(answer) {
   const served = textIn(answer.served_by);
   const parts = [
     tokens !== undefined && words.tokens(figure(tokens)),
-    reason && words.ends(reason.replace(DECEIVING, "\ufffd")),
+    reason && words.ends(plain(reason)),
     served && served !== answer.model && [`${words.answeredBy} `, name(served)],
   ].filter(Boolean);
   return parts.length > 0 && element("p", { class: "quiet line" }, parts.map((part, at) => (at ? [" · ", part] : part)).flat(2));

@@ -39,7 +39,7 @@ function stateOf(state, raw) {
   const known = Object.hasOwn(TONES, state);
   const word = known ? words[state] : words.unknown;
   return element("span", { class: `state ${known ? TONES[state] : "neutral"}` },
-    element("span", { class: "dot", "aria-hidden": "true" }), word, !known && raw && [" (", name(raw), ")"]);
+    element("span", { class: "dot", "aria-hidden": "true" }), !known && raw ? `${word} (${plain(raw)})` : word);
 }
 
 /** Return the warnings as a list, for any result. */
@@ -98,7 +98,7 @@ function modelsView(data) {
   const shown = opened.has("models") ? rows : rows.slice(0, SHOWN_MODELS);
   return element("section", { "aria-labelledby": "models" },
     element("div", { class: "heading" },
-      element("h2", { id: "models" }, words.models, named.length > 0 && element("span", { class: "count" }, figure(named.length))),
+      element("h2", { id: "models" }, words.models, named.length > 0 && [" ", element("span", { class: "count" }, figure(named.length))]),
       rows.length > 0 && instances.length > 0 && element("span", { class: "quiet", "aria-hidden": "true" }, words.readyOn)),
     rows.length === 0 && element("p", { class: "quiet" }, words.noModels),
     rows.length > 0 && element("ul", { class: "models" }, shown.map(modelRow)),

@@ -30,10 +30,15 @@ function wordsOf(text) {
     : text.split(/\b/);
   for (const segment of segments) {
     const last = found.at(-1);
-    if (segment.trim() || !last) found.push({ key: segment.trim(), text: segment, isWord: /[\p{L}\p{N}]/u.test(segment) });
-    else last.text += segment;
+    if (last && !segment.trim()) last.text += segment;
+    else if (last?.key === "") found.splice(-1, 1, wordOf(last.text + segment)); // white space at the beginning
+    else found.push(wordOf(segment));
   }
   return found;
+}
+
+function wordOf(text) {
+  return { key: text.trim(), text, isWord: /[\p{L}\p{N}]/u.test(text) };
 }
 
 /** Return the shortest way from one list of words to another (Myers 1986), or undefined if it is too far. */

@@ -15,9 +15,14 @@ function element(name, attributes = {}, ...children) {
 // Controls, and what reorders or hides text. In a name they only deceive.
 const DECEIVING = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 
-/** Return a name from elsewhere as an element whose direction does not reach its neighbours. */
+/** Return a name from elsewhere without them. */
+function plain(text) {
+  return (textIn(text) ?? "").replace(DECEIVING, "\ufffd");
+}
+
+/** Return the same as an element, whose direction does not reach its neighbours. */
 function name(text, attributes = {}) {
-  return element("bdi", attributes, text.replace(DECEIVING, "\ufffd"));
+  return element("bdi", attributes, plain(text));
 }
 
 /** Return a row of facts: a term, and what it is. */
