@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import anyio
 from playwright.async_api import Browser, ConsoleMessage, Frame, Page, Route
 
 from alaya_mcp.serving.card.document import document
@@ -67,7 +68,8 @@ class CardHost:
     ) -> None:
         """Show the card, until it has initialized."""
         shown = {"html": html or document(), "context": context or {}, "capabilities": capabilities, "width": width}
-        await self.page.evaluate("(shown) => show(shown)", shown)
+        with anyio.fail_after(PATIENCE):
+            await self.page.evaluate("(shown) => show(shown)", shown)
 
     async def tell(self, what: str, value: object) -> None:
         """Send the card something: input, result, cancel, change. It has it on return, as messages keep their order."""
