@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import anyio
 import pytest
+from rich.console import Console
 
+from alaya_mcp.accounts import open_account
 from alaya_mcp.cli import list as command
 from alaya_mcp.cli.arguments import parsed
+from alaya_mcp.deployment.listing import Filters
 from alaya_mcp.deployment.readiness import Readiness
 from alaya_mcp.results import DeploymentRow
 from alaya_mcp.sandbox import Sandbox
@@ -17,6 +20,7 @@ from alaya_mcp.terminal.deployment_table import deployment_table
 from tests.calls import environ_of
 from tests.patience import PATIENCE
 from tests.stdio_host import own_environ
+from tests.terminal_paper import Paper, screen_on
 from tests.test_commands import run_warm
 from tests.typed_terminal import TypedTerminal
 from tests.upstream import Exchange, Request, Upstream
@@ -100,7 +104,9 @@ def account_of(*states: str) -> Upstream:
             rows = [{"serviceId": f"id-{at}", "name": f"name-{at}", "status": state} for at, state in enumerate(names)]
             await exchange.answer_json(200, {"code": 0, "data": {"count": len(rows), "rows": rows}})
         else:
-            await exchange.answer_json(200, {"code": 0, "data": {"serviceId": last, "status": "starting"}})
+            now = states[len(states) - len(left) - 1].split()
+            page = {"serviceId": last, "status": now[int(last.removeprefix("id-"))]}
+            await exchange.answer_json(200, {"code": 0, "data": page})
 
     return Upstream(control=control)
 
@@ -167,15 +173,28 @@ async def test_a_page_that_cannot_be_read_costs_one_row_its_adapters(
     assert "name-1: " in printed.err
 
 
-def test_on_a_terminal_the_table_is_refreshed_in_place_and_ctrl_c_ends_it() -> None:
+@pytest.mark.quick
+async def test_on_a_terminal_the_table_is_refreshed_in_place() -> None:
+    paper = Paper()
+    console = Console(file=paper, force_terminal=True, width=120)
+    async with account_of("starting", "running") as upstream, open_account(upstream.settings()) as account:
+        listing = command.Listing(account, Filters(), console, screen_on(paper, Paper()), is_json=False)
+        with anyio.fail_after(PATIENCE):
+            status = await listing.run(watch=True)
+
+    before, after = paper.getvalue().split("\x1b[2K", 1)
+    assert status == 0
+    assert ("starting" in before, "1 ready" in before) == (True, False)
+    assert ("starting" in after, "1 ready" in after) == (False, True)
+
+
+def test_ctrl_c_ends_the_watching_and_shows_the_cursor_again() -> None:
     with TypedTerminal("list", "--sandbox", "--watch", environ=own_environ(TERM="xterm")) as terminal:
         terminal.shows("2 loading")
-        terminal.shows("1 loading")
         terminal.process.send_signal(signal.SIGINT)
         terminal.shows("\x1b[?25h")
 
         assert terminal.process.wait(PATIENCE) == 130
-    assert "\x1b[2K" in terminal.screen
     assert "Traceback" not in terminal.screen
 
 

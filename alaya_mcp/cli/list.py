@@ -47,7 +47,7 @@ async def run(arguments: argparse.Namespace) -> int:
         async with AsyncExitStack() as owned:
             settings = await settings_of(arguments, owned)
             account = await owned.enter_async_context(open_account(settings))
-            return await _Listing(account, _filters(arguments), console, screen, is_json=arguments.json).run(
+            return await Listing(account, _filters(arguments), console, screen, is_json=arguments.json).run(
                 watch=arguments.watch
             )
     except AlayaError as error:
@@ -71,7 +71,7 @@ def _filters(arguments: argparse.Namespace) -> Filters:
     return Filters(arguments.status, arguments.kind, name)
 
 
-class _Listing:
+class Listing:
     """Reads the list and prints it, once or until none of its deployments is loading."""
 
     def __init__(self, account: Account, filters: Filters, console: Console, screen: Screen, *, is_json: bool) -> None:
@@ -82,6 +82,11 @@ class _Listing:
         self._is_json = is_json
 
     async def run(self, *, watch: bool) -> int:
+        """Print it; return 1 if one that was waited for is not ready at the end.
+
+        Raises:
+            AlayaError: it could not be read.
+        """
         found = await self._read()
         if not watch:
             self._print(found)
