@@ -30,7 +30,7 @@ def _bridge() -> str:
     assert folder is not None
     program = folder / "node_modules" / "@esbuild" / "linux-x64" / "bin" / "esbuild"
     page = Path(__file__).with_name("host_page.js")
-    command = [program, page, "--bundle", "--format=iife", "--log-level=error"]
+    command = [program, page, "--bundle", "--minify", "--format=iife", "--log-level=error"]
     environ = {**os.environ, "NODE_PATH": str(folder / "node_modules")}
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE, env=environ).stdout  # noqa: S603 pinned by the lock file
 
@@ -110,7 +110,8 @@ async def card_host(
 
     async def serve(route: Route) -> None:
         host.requests.append(route.request.url)
-        await route.fulfill(content_type="text/html", body="<!doctype html><title>host</title>")
+        script = _bridge().replace("</script", "<\\/script")
+        await route.fulfill(content_type="text/html", body=f"<!doctype html><body><script>{script}</script>")
 
     def note(message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
@@ -122,7 +123,6 @@ async def card_host(
     page.on("dialog", lambda dialog: host.troubles.append(dialog.message))
     await page.expose_function("callTool", host.called)  # type: ignore[reportUnknownMemberType] # half typed by Playwright
     await page.goto(HERE)
-    await page.add_script_tag(content=_bridge())
     try:
         yield host
         problems = (await host.heard())["problems"]

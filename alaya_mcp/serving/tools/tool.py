@@ -132,7 +132,7 @@ class Tool(Generic[ArgumentsT]):
                 idempotent_hint=self.idempotent,
                 open_world_hint=True,
             ),
-            meta={"ui": {"resourceUri": CARD_URI}} if self.card else None,
+            _meta={"ui": {"resourceUri": CARD_URI}} if self.card else None,
         )
 
     async def call(self, account: Access, raw: Mapping[str, Any] | None, caller: Caller) -> types.CallToolResult:
