@@ -10,6 +10,7 @@ import mcp_types as types
 import pytest
 from mcp import Client, MCPError, StdioServerParameters
 
+from alaya_mcp.serving.tools.tool import CARD_URI
 from tests.calls import CHAT, ERAS, Era, content_of, error_of, text_of
 from tests.http_host import KEYS, client_at, client_of, http_settings, serving
 from tests.nginx import needs_nginx, nginx
@@ -150,6 +151,8 @@ async def resources_and_prompts_are_read(client: Client) -> None:
     assert isinstance(content, types.TextResourceContents)
     assert '"service_id": "svc-1"' in content.text
     assert (await client.list_prompts()).prompts
+    (page,) = (await client.read_resource(CARD_URI)).contents
+    assert page.mime_type == "text/html;profile=mcp-app"
 
 
 async def a_call_is_cancelled(client: Client, upstream: Upstream) -> anyio.Event:

@@ -47,6 +47,8 @@ McpServer = Server[AccountSource]
 _NAME_SHOWN: Final = 64
 """Characters of an unknown tool's name in the error."""
 _LISTS_ARE_FRESH_MS: Final = 300_000
+_APPS: Final = "io.modelcontextprotocol/ui"
+"""The extension MCP Apps, named here since the SDK's module of it loads much."""
 
 _INSTRUCTIONS: Final = """\
 List, inspect and chat with the user's own language models and their LoRA adapters (Qwen, Llama and others) deployed \
@@ -149,6 +151,7 @@ def server_of(
         on_completion=guarded(_complete),
         get_tool_input_schema=_no_header_arguments,
     )
+    server.extensions[_APPS] = {}
     server.add_notification_handler(
         "notifications/cancelled", types.CancelledNotificationParams, partial(_cancelled, handed)
     )
