@@ -42,7 +42,7 @@ def settled(text: str, *places: tuple[Path, str]) -> str:
     return "".join(f"{line.rstrip()}\n" for line in text.strip().splitlines())
 
 
-async def command(line: str, said: str = "", folder: Path | None = None, **environ: str) -> str:
+async def command(line: str, said: str = "", folder: Path | None = None, /, **environ: str) -> str:
     """What the command prints, in a folder, after the line that runs it."""
     arguments = [sys.executable, "-m", "alaya_mcp", *line.split()[1:]]
     run = await anyio.run_process(
@@ -128,7 +128,7 @@ async def _compare() -> str:
     with _home() as folder:
         (folder / "prompts.csv").write_text(_PROMPTS, encoding="utf-8")
         line = "alayanew-mcp compare qwen3-support --prompts prompts.csv --sandbox"
-        text = _PROGRESS.sub("", await command(line, folder=folder))
+        text = _PROGRESS.sub("", await command(line, "", folder))
     shown = _ELAPSED.sub(lambda row: f"{row[1]:<10}{_QUIET[row[1]]}", text)
     return "".join(f"{line.rstrip()}\n" for line in shown.strip().splitlines())
 
