@@ -28,14 +28,19 @@ STEPS: Final[dict[Cause, Row]] = {
     "leave it out with --models.",
     "no_model_known": "Name the models as the Alaya NeW console has them, with --models.",
 }
-"""By cause, where models are compared."""
+"""By cause, where models are compared or measured."""
 
 
-def comparison_words(doctor: str) -> Wording:
-    """Return how errors and warnings are said; `doctor` is the step for errors that the doctor can examine."""
+def comparison_words(doctor: str, command: str = "compare") -> Wording:
+    """Return how errors and warnings are said.
+
+    Args:
+        doctor: The step for errors that the doctor can examine.
+        command: The command that is run.
+    """
 
     def said(error: AlayaError) -> str:
-        return f"{what_happened(error)} {step(error, doctor)}"
+        return f"{what_happened(error)} {step(error, doctor, command)}"
 
     def warned(outcome: Outcome) -> list[str]:
         cut = cut_line(outcome.result)
@@ -44,6 +49,6 @@ def comparison_words(doctor: str) -> Wording:
     return Wording(said, warned)
 
 
-def step(error: AlayaError, doctor: str) -> str:
+def step(error: AlayaError, doctor: str, command: str = "compare") -> str:
     """Return what to do about an error."""
-    return next_step(error, STEPS, doctor).replace("`alayanew-mcp chat ", "`alayanew-mcp compare ")
+    return next_step(error, STEPS, doctor).replace("`alayanew-mcp chat ", f"`alayanew-mcp {command} ")
