@@ -45,8 +45,8 @@ def listed_templates() -> list[types.ResourceTemplate]:
             title="Reply",
             uri_template=URI_TEMPLATE,
             mime_type=_TEXT,
-            description="A reply that chat_with_deployment returned with read_on, as far as it has come; kept for half "
-            "an hour after its end.",
+            description="A reply that a chat or a comparison returned with read_on, as far as it has come; kept for "
+            "half an hour after its end.",
         ),
     ]
 
