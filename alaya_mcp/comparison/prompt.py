@@ -3,10 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from alaya_mcp.chat.json_values import is_deeper
 from alaya_mcp.chat.messages import Message
 from alaya_mcp.chat.request import Turn
 from alaya_mcp.suggestions import did_you_mean
@@ -123,15 +124,5 @@ def _refuse_unwritable(row: Mapping[str, Any]) -> None:
             raise ValueError(f"{name.encode(errors='replace').decode()} has half of a surrogate pair") from None
         except RecursionError:
             raise ValueError(f"{name} is nested too deeply") from None
-        if _is_deeper(value, _DEPTH):
+        if is_deeper(value, _DEPTH):
             raise ValueError(f"{name} is nested too deeply")
-
-
-def _is_deeper(value: Any, depth: int) -> bool:  # noqa: ANN401 any JSON value may come
-    if isinstance(value, dict):
-        inner = list(cast("dict[str, Any]", value).values())
-    elif isinstance(value, list):
-        inner = cast("list[Any]", value)
-    else:
-        return False
-    return depth == 0 or any(_is_deeper(item, depth - 1) for item in inner)
