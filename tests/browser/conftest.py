@@ -1,4 +1,4 @@
-"""One Chromium for all tests of a worker."""
+"""One Chromium for all tests of a module."""
 
 from collections.abc import Iterator
 
@@ -8,9 +8,9 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser.chromium import LAUNCH, MISSING, PATH
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The browser; each test opens a context of its own."""
+    """The browser of a module, since no event loop can run beside it; each test opens a context of its own."""
     if PATH is None:
         pytest.skip(MISSING)
     with sync_playwright() as playwright:
