@@ -70,7 +70,7 @@ def _data(lines: Iterable[AnswerLine]) -> Iterator[str]:
         size += len(text)
         yield f"{text}\n"
     yield f"{_END}\n"
-    shown = {"names": list(models), "summaries": [each.model_dump(mode="json") for each in summaries.all()]}
+    shown = {"names": list(models), "summaries": [each.model_dump() for each in summaries.all()]}
     yield f'<script type="application/json" id="summaries">{record_text(shown)}{_END}'
 
 

@@ -13,7 +13,7 @@ _ESCAPES: Final = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029
 
 def record_text(record: Mapping[str, Any]) -> str:
     """Return a record as a line of JSON that is the same in HTML: nothing in it can end a script or begin a comment."""
-    kept = {name: value for name, value in record.items() if value is not None and value != []}
+    kept = {name: value for name, given in record.items() if (value := _finite(given)) not in (None, [])}
     return json.dumps(kept, ensure_ascii=False, separators=(",", ":"), allow_nan=False).translate(_ESCAPES)
 
 
@@ -48,9 +48,9 @@ def answer_record(line: AnswerLine, question: int, model: int) -> dict[str, Any]
         "servedBy": line.served_by if line.served_by != line.model else None,
         "warnings": line.warnings,
         "tokens": usage.completion_tokens if usage else None,
-        "rate": _finite(timing.tokens_per_second) if timing else None,
-        "first": _finite(timing.first_token_seconds) if timing else None,
-        "total": _finite(timing.total_seconds) if timing else None,
+        "rate": timing.tokens_per_second if timing else None,
+        "first": timing.first_token_seconds if timing else None,
+        "total": timing.total_seconds if timing else None,
     }
 
 
@@ -63,8 +63,17 @@ def _match(content: str, expected: str | None) -> str | None:
     return "normalised" if normalised(content) == normalised(expected) else "none"
 
 
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+def _finite(value: Any) -> Any:  # noqa: ANN401 whatever JSON can hold
+    """Return a value with null for each number in it that JSON does not have."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {name: _finite(each) for name, each in cast("dict[str, Any]", value).items()}
+        case list():
+            return [_finite(each) for each in cast("list[Any]", value)]
+        case _:
+            return value
 
 
 def _message(message: Mapping[str, Any]) -> dict[str, str]:

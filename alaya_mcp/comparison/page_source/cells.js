@@ -2,7 +2,8 @@
 
 const SHORT = 640; // units of text that are shown at first; a wide character counts as two
 const SHORT_LINES = 14;
-const LONG = 60_000; // units that are shown of a row that is open, and that each "more" adds
+const BLOCK = MOST_UNITS; // of one element: some texts take a browser time that grows with the square of their length
+const MORE = 10; // blocks that "more" adds
 const WIDE = /[\u1100-\u11ff\u2e80-\ud7ff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60]/;
 
 /** Return how many units of a text are shown while its row is not open; all of it where little would be left out. */
@@ -18,25 +19,37 @@ function shortLength(text) {
 /** Return a text, or what is shown of it at first, with a button for the rest. `view` is {isOpen, toggle}. */
 function textView(text, view, kind = "text") {
   const short = shortLength(text);
-  const shown = view.isOpen ? LONG : short;
-  const block = element("div", { class: kind, dir: "auto" }, firstOf(text, shown));
-  if (short >= text.length) return [block];
-  return [block, view.isOpen ? moreButton(block, text, view) : openButton(text, view)];
+  if (short >= text.length) return [blockOf(text, kind)];
+  if (view.isOpen) return blocksOf(text, 0, 1, view, kind);
+  return [blockOf(firstOf(text, short), kind), linkButton(words.all(figure(lengthOf(text))), view.toggle)];
 }
 
-function openButton(text, view) {
-  return element("button", { type: "button", class: "link", onclick: view.toggle }, words.all(figure(lengthOf(text))));
+function blockOf(text, kind) {
+  return element("div", { class: kind, dir: "auto" }, text);
 }
 
-function moreButton(block, text, view) {
-  const left = text.length - block.textContent.length;
-  if (left <= 0) return element("button", { type: "button", class: "link", onclick: view.toggle }, words.fewer);
-  const button = element("button", { type: "button", class: "link" }, words.more(figure(left)));
-  button.addEventListener("click", () => {
-    block.textContent = firstOf(text, block.textContent.length + LONG);
-    button.replaceWith(moreButton(block, text, view));
-  });
-  return button;
+/** Return some blocks of a text, from a place on, and a button for more, or for less at the end. */
+function blocksOf(text, begin, count, view, kind) {
+  const blocks = [];
+  let at = begin;
+  while (at < text.length && blocks.length < count) {
+    const end = blockEnd(text, at);
+    blocks.push(blockOf(text.slice(at, end), kind));
+    at = end;
+  }
+  const more = ({ currentTarget }) => currentTarget.replaceWith(...blocksOf(text, at, MORE, view, kind));
+  return [...blocks, at < text.length ? linkButton(words.more(figure(text.length - at)), more) : linkButton(words.fewer, view.toggle)];
+}
+
+/** Return where a block ends, at the end of a line if there is one. */
+function blockEnd(text, begin) {
+  if (text.length - begin <= BLOCK) return text.length;
+  const line = text.lastIndexOf("\n", begin + BLOCK - 1) + 1;
+  return line > begin + BLOCK / 2 ? line : begin + firstOf(text.slice(begin, begin + BLOCK), BLOCK).length;
+}
+
+function linkButton(title, act) {
+  return element("button", { type: "button", class: "link", onclick: act }, title);
 }
 
 /** Return what a row's first cell has: what was asked, and what the answer should be. */
@@ -139,20 +152,20 @@ function markedParts(parts, length, showsRemoved) {
   parts.forEach(({ kind, text }, at) => {
     if (left <= 0) return;
     if (kind === "removed") {
-      nodes.push(removedView(text, parts[at + 1]?.kind === "added", showsRemoved));
+      if (showsRemoved) nodes.push(...markedText("del", text));
+      // While they are not shown: a thin line where nothing came in their place.
+      else if (parts[at + 1]?.kind !== "added") nodes.push(element("del", { class: "gone", title: firstOf(text, 200) }));
       return;
     }
     const shown = firstOf(text, left);
-    const end = kind === "added" ? shown.trimEnd().length : 0;
-    if (end > 0) nodes.push(element("ins", {}, shown.slice(0, end)));
-    nodes.push(shown.slice(end));
+    nodes.push(...(kind === "added" ? markedText("ins", shown) : [shown]));
     left -= text.length;
   });
   return nodes;
 }
 
-/** Return removed words; while they are not shown, a thin line where nothing came in their place. */
-function removedView(text, isReplaced, isShown) {
-  if (isShown) return element("del", {}, text);
-  return isReplaced ? "" : element("del", { class: "gone", title: firstOf(text, 200) });
+/** Return a marked text, without a mark on the white space at its end. */
+function markedText(name, text) {
+  const marked = text.trimEnd();
+  return [element(name, {}, marked), text.slice(marked.length)];
 }

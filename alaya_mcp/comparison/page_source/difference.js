@@ -1,6 +1,6 @@
 // The words in which two texts differ. Pure.
 
-const MOST_UNITS = 40_000; // of one text: to find the words of more takes longer than a reader waits
+const MOST_UNITS = 20_000; // of one text: to find the words of more takes longer than a reader waits
 const MOST_EDITS = 1_000;
 const LEAST_SHARED = 0.3; // of the words of the text with more: where less is the same, marks say nothing
 
@@ -91,27 +91,19 @@ function wayBack(a, b, steps) {
 /** Join neighbours of one kind; of a change, what went away comes before what came. */
 function joined(parts) {
   const found = [];
-  let change = [];
+  let group = [];
   const end = () => {
-    for (const kind of ["removed", "added"]) {
-      const words = change.filter((part) => part.kind === kind);
-      if (words.length) found.push(partOf(kind, words));
+    for (const kind of ["same", "removed", "added"]) {
+      const alike = group.filter((part) => part.kind === kind);
+      if (alike.length) found.push(partOf(kind, alike));
     }
-    change = [];
+    group = [];
   };
-  let same = [];
   for (const part of parts) {
-    if (part.kind === "same") {
-      if (change.length) end();
-      same.push(part);
-    } else {
-      if (same.length) found.push(partOf("same", same));
-      same = [];
-      change.push(part);
-    }
+    if (group.length && (part.kind === "same") !== (group[0].kind === "same")) end();
+    group.push(part);
   }
-  if (change.length) end();
-  if (same.length) found.push(partOf("same", same));
+  end();
   return found;
 }
 

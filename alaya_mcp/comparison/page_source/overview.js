@@ -62,7 +62,8 @@ function shareView(some, all, kind = "") {
 function expectedView({ expected, exact, normalised }) {
   const figures = [[words.exactly, exact], [words.leniently, normalised]];
   return [
-    figures.map(([name, count]) => element("span", { class: "pair" }, percent(count, expected), element("span", { class: "of" }, ` ${name}`))),
+    figures.map(([name, count]) => element("span", { class: "pair" },
+      percent(count, expected), element("span", { class: "of" }, ` ${name} `))),
     bar([exact / expected, "good"], [Math.max(0, normalised - exact) / expected, "pale"]),
   ];
 }

@@ -21,26 +21,33 @@ function rowView(row, index) {
     element("div", { role: "rowheader", class: "cell question" }, questionView(row, view)),
     ...shown.map((model) => answerCell(row, model, view)),
   ];
-  cells.forEach((cell, at) => {
-    cell.setAttribute("aria-colindex", at + 1);
-    cell.tabIndex = row === active.row && at === active.column ? 0 : -1;
-  });
+  cells.forEach((cell, at) => cell.setAttribute("aria-colindex", at + 1));
   const made = element("div", { role: "row", class: "row", "aria-rowindex": index + 2 }, cells);
-  withStops(made, row === active.row);
+  setStops(made, row);
   return made;
 }
 
 function answerCell(row, model, view) {
   const answer = row.answers[model.at];
-  const cell = element("div", { role: "gridcell", class: `cell${model.isBase ? " base" : ""}` }, answerView(answer, view));
+  const cell = element("div", { role: "gridcell", class: "cell" }, answerView(answer, view));
   if (answer?.differs) unmarked.add({ cell, base: row.answers[0], answer });
   return cell;
 }
 
-/** Let Tab stop at the links and buttons of the active row alone; else it would take a hundred presses to leave the grid. */
-function withStops(row, isActive) {
-  row.classList.toggle("active", isActive);
-  for (const each of row.querySelectorAll("a, button, summary")) each.tabIndex = isActive ? 0 : -1;
+/** Let Tab stop at the active cell, and at the links and buttons of its row alone: those of all rows are too many. */
+function setStops(element, row) {
+  const isActive = row === active.row;
+  element.classList.toggle("active", isActive);
+  for (const each of element.querySelectorAll("a, button, summary")) each.tabIndex = isActive ? 0 : -1;
+  [...element.children].forEach((cell, at) => (cell.tabIndex = isActive && at === active.column ? 0 : -1));
+}
+
+/** Make a cell the active one, whose row stays in the document. */
+function activate(row, column) {
+  const changed = new Set([active.row, row]);
+  active = { row, column: Math.min(Math.max(column, 0), shown.length) };
+  list.kept = row;
+  for (const each of changed) if (list.elements.has(each)) setStops(list.elements.get(each), each);
 }
 
 // Differences are marked after the rows are shown, some milliseconds at a time, so that scrolling stays smooth.
@@ -72,7 +79,7 @@ function highlight() {
   const texts = document.createTreeWalker(byId("rows"), NodeFilter.SHOW_TEXT);
   while (finder && found.size < 2_000 && texts.nextNode()) {
     const node = texts.currentNode;
-    for (const { index, 0: text } of node.data.slice(0, LONG).matchAll(finder)) {
+    for (const { index, 0: text } of node.data.matchAll(finder)) {
       found.add(new StaticRange({ startContainer: node, startOffset: index, endContainer: node, endOffset: index + text.length }));
     }
   }
@@ -115,7 +122,7 @@ function draw() {
   byId("names").replaceChildren(
     element("div", { role: "columnheader", class: "cell question", "aria-colindex": 1 }, words.prompt),
     ...shown.map(({ name, isBase }, at) => element("div",
-      { role: "columnheader", class: `cell${isBase ? " base" : ""}`, "aria-colindex": at + 2, title: plain(name) }, named(name), " ", kindView(isBase))));
+      { role: "columnheader", class: "cell", "aria-colindex": at + 2, title: plain(name) }, named(name), " ", kindView(isBase))));
   grid.setAttribute("aria-colcount", shown.length + 1);
   grid.style.setProperty("--models", shown.length);
   drawChecks();
@@ -166,32 +173,22 @@ function clearFilters() {
 function toggle(row) {
   const hadFocus = grid.contains(document.activeElement);
   if (!open.delete(row)) open.add(row);
-  active.row = row;
+  activate(row, active.column);
   list.renew(row);
-  if (hadFocus) focusCell();
   list.reveal(row);
+  if (hadFocus) focusCell();
 }
 
 /** Move to a cell. */
 function move(row, column = active.column) {
   if (!row) return;
-  const before = list.elements.get(active.row);
-  active = { row, column: Math.min(Math.max(column, 0), shown.length) };
-  list.kept = row;
-  if (before) {
-    withStops(before, false);
-    for (const cell of before.children) cell.tabIndex = -1;
-  }
+  activate(row, column);
   list.reveal(row);
   focusCell();
 }
 
 function focusCell() {
-  const element = list.elements.get(active.row);
-  const cell = element?.children[active.column];
-  if (!cell) return;
-  withStops(element, true);
-  for (const each of element.children) each.tabIndex = each === cell ? 0 : -1;
+  const cell = list.elements.get(active.row).children[active.column];
   cell.focus({ preventScroll: true });
   revealAcross(cell);
 }
@@ -239,7 +236,7 @@ function onKey(event) {
   const { key, target } = event;
   if (event.defaultPrevented || event.altKey || event.metaKey || byId("keys").open) return;
   if (event.ctrlKey && key !== "Home" && key !== "End") return;
-  if (key === "Escape") return leave(target);
+  if (key === "Escape") return leave(event);
   if (target.matches("input:not([type=checkbox]), select")) return;
   const act = (target.matches(".row > .cell") && KEYS_IN_CELL.get(key)) || KEYS.get(key);
   if (!act) return;
@@ -247,11 +244,13 @@ function onKey(event) {
   act(event);
 }
 
-function leave(target) {
+function leave(event) {
+  event.preventDefault(); // which would empty the search
   if (byId("columns").open) {
     byId("columns").open = false;
     byId("columns").querySelector("summary").focus();
-  } else if (target.closest("#tools, #grid")) {
+  } else if (event.target.closest("#tools, #grid")) {
+    event.target.blur();
     move(active.row);
   }
 }
@@ -306,12 +305,14 @@ function begin() {
   grid.addEventListener("focusin", ({ target }) => {
     const cell = target.closest(".cell");
     const row = target.closest(".row")?.item;
-    if (row && (row !== active.row || target === cell)) noteFocus(row, [...cell.parentElement.children].indexOf(cell));
+    if (row) activate(row, [...cell.parentElement.children].indexOf(cell));
   });
   document.addEventListener("keydown", onKey);
-  document.addEventListener("pointerdown", ({ target }) => {
-    if (!byId("columns").contains(target)) byId("columns").open = false;
-  });
+  for (const type of ["pointerdown", "focusin"]) {
+    document.addEventListener(type, ({ target }) => {
+      if (!byId("columns").contains(target)) byId("columns").open = false;
+    });
+  }
   let isWaiting = false;
   scroller.addEventListener("scroll", () => {
     if (isWaiting) return;
@@ -328,19 +329,6 @@ function begin() {
   addEventListener("afterprint", () => list.print(undefined));
   drawAll(language.value);
   follow();
-}
-
-/** Note where the focus went by itself, as with a click. */
-function noteFocus(row, column) {
-  const before = list.elements.get(active.row);
-  if (before && row !== active.row) {
-    withStops(before, false);
-    for (const cell of before.children) cell.tabIndex = -1;
-  }
-  active = { row, column };
-  list.kept = row;
-  withStops(list.elements.get(row), true);
-  for (const [at, cell] of [...list.elements.get(row).children].entries()) cell.tabIndex = at === column ? 0 : -1;
 }
 
 begin();

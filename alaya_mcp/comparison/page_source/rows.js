@@ -15,14 +15,19 @@ class Rows {
     this.observer = new ResizeObserver(() => this.update());
   }
 
-  /** Show other items, or the same again from nothing, since what they look like has changed. */
+  /** Show other items, or the same again since what they look like has changed. What is in view stays, if it can. */
   show(items) {
+    const { index: at, below } = this.#anchor();
+    const first = this.items[at];
+    const hasBegun = this.scroller.scrollTop > this.#bodyTop() - this.covered(); // to stick: the names of the models
     this.items = items;
     this.indexes = new Map(items.map((item, index) => [item, index]));
     for (const item of [...this.elements.keys()]) this.#remove(item);
     this.heights = new Map();
     this.guess = undefined;
     this.#layOut();
+    const index = this.indexes.get(first);
+    if (hasBegun && index !== undefined) this.scroller.scrollTop = this.#bodyTop() + this.offsets[index] + below;
     this.update();
   }
 
@@ -51,8 +56,8 @@ class Rows {
   reveal(item) {
     const index = this.indexes.get(item);
     for (let round = 0; round < 6; round++) {
-      const top = this.#bodyTop() + this.offsets[index] - this.covered();
-      const bottom = this.#bodyTop() + this.offsets[index + 1] - this.scroller.clientHeight;
+      const top = Math.floor(this.#bodyTop() + this.offsets[index] - this.covered());
+      const bottom = Math.ceil(this.#bodyTop() + this.offsets[index + 1] - this.scroller.clientHeight);
       const wanted = Math.min(top, Math.max(bottom, this.scroller.scrollTop));
       if (this.elements.has(item) && Math.abs(wanted - this.scroller.scrollTop) < 1) break;
       this.scroller.scrollTop = wanted;
