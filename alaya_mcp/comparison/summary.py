@@ -52,6 +52,10 @@ class ModelSummary(ResultModel):
     differs: int = Field(description="Of those, ones that differ from the base model's")
 
 
+def _digest(content: str) -> bytes:
+    return blake2b(content.strip().encode(errors="surrogatepass"), digest_size=8).digest()
+
+
 class _Tally:
     """The answers of one model, so far."""
 
@@ -73,7 +77,7 @@ class _Tally:
         self.truncated += bool(line.truncated)
         self.finish_reasons.update([line.finish_reason] if line.finish_reason else [])
         self.characters.append(len(content))
-        self.contents[line.id, line.repeat] = blake2b(content.strip().encode(), digest_size=8).digest()
+        self.contents[line.id, line.repeat] = _digest(content)
         if line.usage:
             self.prompt_tokens += line.usage.prompt_tokens or 0
             self.completion_tokens += line.usage.completion_tokens or 0
