@@ -21,7 +21,7 @@ from alaya_mcp.origins import Origin
 from alaya_mcp.sandbox import CATALOGUE, FAULTS, Sandbox
 from alaya_mcp.upstream.routes import Routes
 from tests import warm_start
-from tests.calls import CHAT, call, content_of
+from tests.calls import CHAT, COMPARE, call, content_of
 from tests.patience import PATIENCE
 from tests.stdio_host import host, own_environ, warm_host
 from tests.upstream import Exchange, Request, Upstream, replies
@@ -99,7 +99,7 @@ def test_the_demo_shows_what_there_is_on_a_console_of_another_encoding() -> None
 
     assert shown.returncode == 0, shown.stderr.decode()
     assert shown.stderr == b""
-    assert all(f"> {tool} " in text for tool in ("get_deployment", "list_lora_models", CHAT))
+    assert all(f"> {tool} " in text for tool in ("get_deployment", "list_lora_models", CHAT, COMPARE))
     assert "qwen3-support is a vLLM deployment" in text
     assert "- support-zh: model=support-zh" in text
     assert all(int(pieces) > 2 for pieces in re.findall(r"came in (\d+) pieces", text))

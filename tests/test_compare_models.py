@@ -15,12 +15,16 @@ import pytest
 from mcp import Client
 from mcp.client import ClientRequestContext
 
+from alaya_mcp.accounts import open_account
 from alaya_mcp.comparison.answer import differs_from
 from alaya_mcp.comparison.result import ComparedAnswer
 from alaya_mcp.comparison.verdict import verdict
+from alaya_mcp.progress import Phase
 from alaya_mcp.results import Timing, TruncatedReason
 from alaya_mcp.sandbox import Sandbox
+from alaya_mcp.serving.caller import Caller
 from alaya_mcp.serving.server import create_server
+from alaya_mcp.serving.tools.compare_models import COMPARE_MODELS
 from tests.calls import CHAT, COMPARE, ERAS, Era, call, connected, content_of, error_of, over, text_of
 from tests.http_host import client_of, http_settings, serving
 from tests.upstream import DONE, SERVICE, Exchange, Handler, Request, Upstream, says, text_chunk
@@ -365,6 +369,36 @@ async def test_a_call_that_is_cancelled_frees_every_engine() -> None:
 
 
 @pytest.mark.quick
+async def test_a_call_that_is_cancelled_when_it_only_tells_its_last_note_stops_the_replies() -> None:
+    left = {name: asyncio.Event() for name in ("base", "zh")}
+
+    async def hangs(request: Request, exchange: Exchange) -> None:
+        await exchange.events(text_chunk("a"))
+        try:
+            await exchange.hang()
+        finally:
+            left[request.json["model"]].set()
+
+    async def does_not_take_it(progress: float, message: str, phase: Phase) -> None:
+        del progress, phase
+        if "done" in message:
+            await anyio.sleep_forever()
+
+    async with (
+        upstream_of("zh", base=hangs, zh=hangs) as upstream,
+        open_account(upstream.settings(ALAYA_IDLE_SECONDS="600"), environ={}) as account,
+    ):
+        with anyio.move_on_after(2 * CALL) as ended:
+            arguments = {"prompt": "x", "timeout_seconds": CALL}
+            await COMPARE_MODELS.call(account, arguments, Caller(does_not_take_it))
+        now = anyio.current_time()
+        for each in left.values():
+            await each.wait()
+        assert anyio.current_time() - now < 2 * CALL
+    assert ended.cancelled_caught
+
+
+@pytest.mark.quick
 async def test_a_cancellation_that_crosses_the_result_on_its_way_stops_every_reply() -> None:
     async def hangs(_: Request, exchange: Exchange) -> None:
         await exchange.events(text_chunk("a"))
@@ -397,7 +431,7 @@ async def test_notes_tell_where_each_model_is_at_least_every_five_seconds() -> N
         await anyio.sleep(20)
         await writes("late")(request, exchange)
 
-    async with upstream_of("slow", "silent", slow=writes(*"ab", apart=5), silent=waits) as upstream:
+    async with upstream_of("slow", "silent", slow=writes("", *"ab", apart=5), silent=waits) as upstream:
         settings = upstream.settings(ALAYA_TIMEOUT_SECONDS="50")
         async with Client(create_server(settings), mode="legacy", message_handler=note) as client:
             began = anyio.current_time()
@@ -411,7 +445,7 @@ async def test_notes_tell_where_each_model_is_at_least_every_five_seconds() -> N
     assert progress == sorted(set(progress))
     assert words[0] == "looking up the deployment"
     assert {each[2] for each in notes} <= {"waiting", "queued"}
-    assert any(each == "1 of 3 done; waiting for slow (writing), silent" for each in words), words
+    assert any(each.startswith("1 of 3 done; waiting for slow (writing), silent, 5") for each in words), words
     assert any(each.startswith("2 of 3 done; waiting for silent, 1") for each in words), words
     assert all(later - earlier <= CALL for earlier, later in pairwise(times))
 
@@ -537,8 +571,12 @@ def rated(rate: float, seconds: float) -> Timing:
     [
         ([answer("zh")], "zh answered (3.0 s in total)."),
         (
-            [answer("base", timing=rated(20, 3)), answer("zh", timing=rated(41.2, 4), differs=False)],
-            "2 of 2 models answered; zh was fastest (41.2 tokens/s, 4.0 s in total). zh answers exactly as base does.",
+            [answer("base", timing=rated(20, 3)), answer("zh", timing=rated(41.2, 4))],
+            "2 of 2 models answered; zh wrote fastest (41.2 tokens/s), base was done first (3.0 s in total).",
+        ),
+        (
+            [answer("base", timing=rated(20, 3)), answer("zh", timing=rated(20, 2), differs=False)],
+            "2 of 2 models answered; zh was fastest (20 tokens/s, 2.0 s in total). zh answers exactly as base does.",
         ),
         (
             [answer("base"), answer("a", differs=True, timing=Timing(total_seconds=2.04)), answer("b", differs=False)],

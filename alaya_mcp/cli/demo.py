@@ -162,6 +162,8 @@ class Demo:
         asked = {"prompt": _QUESTION}
         await self.call("A chat with the base model. The text is shown as it arrives:", chat, asked)
         await self.call("The same question to one of the adapters:", chat, {**asked, "model": "support-zh"})
+        compared = {**asked, "models": ["base", "support-zh"]}
+        await self.call("And to both at once, side by side:", "compare_models", compared)
         misspelt = {**asked, "model": "suport-zh"}
         await self.call("A mistake. The error says what to do about it:", chat, misspelt, fails=True)
         why = "A deployment that is still starting. The call waits for it and reports its state:"

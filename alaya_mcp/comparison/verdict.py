@@ -24,18 +24,22 @@ def _count(answers: Sequence[ComparedAnswer], came: Sequence[ComparedAnswer]) ->
 
 
 def _fastest(came: Sequence[ComparedAnswer]) -> str:
-    """Return a clause about the model with the most tokens a second; of some engines only the time is known."""
+    """Return a clause about who was fastest: in tokens a second, where every engine counts them, and in all."""
     ended = [(answer.model, answer.timing) for answer in came if answer.timing and answer.finish_reason]
-    rated = [(model, timing, timing.tokens_per_second) for model, timing in ended if timing.tokens_per_second]
-    if len(rated) == len(ended) > 0:
-        model, timing, rate = max(rated, key=lambda each: each[2])
-        speed = f"{rate:g} tokens/s, {timing.total_seconds:.1f} s in total"
-    elif ended:
-        model, timing = min(ended, key=lambda each: each[1].total_seconds)
-        speed = f"{timing.total_seconds:.1f} s in total"
-    else:
+    if not ended:
         return ""
-    return f" ({speed})" if len(came) == 1 else f"; {model} was fastest ({speed})"
+    rated = [(model, timing, timing.tokens_per_second) for model, timing in ended if timing.tokens_per_second]
+    first, timing = min(ended, key=lambda each: each[1].total_seconds)
+    in_all = f"{timing.total_seconds:.1f} s in total"
+    if len(rated) < len(ended):
+        return f" ({in_all})" if len(came) == 1 else f"; {first} was fastest ({in_all})"
+    writer, _, rate = max(rated, key=lambda each: (each[2], each[0] == first))
+    speed = f"{rate:g} tokens/s"
+    if len(came) == 1:
+        return f" ({speed}, {in_all})"
+    if writer == first:
+        return f"; {first} was fastest ({speed}, {in_all})"
+    return f"; {writer} wrote fastest ({speed}), {first} was done first ({in_all})"
 
 
 def _differences(answers: Sequence[ComparedAnswer]) -> str:

@@ -3,7 +3,7 @@
 import json
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 # JSON of a shape that the dialect reading it knows.
@@ -16,7 +16,7 @@ BRIDGE = "tool_call"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a tool, by the host's own name for it."""
+    """One call of a tool, by its own or by the host's name for it."""
 
     name: str
     arguments: Json = field(default_factory=dict[str, Any])
@@ -26,8 +26,8 @@ class Dialect(ABC):
     """How one service names tools, takes their results and answers."""
 
     @abstractmethod
-    def offered(self, body: Json, tool: str) -> Call | None:
-        """The call of the tool that this request allows; None where the tool is not offered."""
+    def offered(self, body: Json, wanted: Call) -> Call | None:
+        """The wanted call by the host's name for the tool; None where this request does not offer it."""
 
     @abstractmethod
     def results(self, body: Json) -> list[str]:
@@ -73,23 +73,23 @@ def _event(kind: str | None, data: Json) -> bytes:
     return f"{head}data: {json.dumps(data)}\n\n".encode()
 
 
-def _named(names: list[str], tool: str) -> Call | None:
+def _named(names: list[str], wanted: Call) -> Call | None:
     """The call of what has a name that ends with the tool's."""
-    return next((Call(name) for name in names if name.endswith(tool)), None)
+    return next((replace(wanted, name=name) for name in names if name.endswith(wanted.name)), None)
 
 
-def _through_the_bridge(names: list[str], body: Json, tool: str) -> Call | None:
+def _through_the_bridge(names: list[str], body: Json, wanted: Call) -> Call | None:
     """The call of a tool that the conversation names and another tool calls."""
-    named = re.search(rf"\w+__{tool}\b", json.dumps(body["messages"]))
-    return Call(BRIDGE, {"name": named[0], "arguments": {}}) if named and BRIDGE in names else None
+    named = re.search(rf"\w+__{wanted.name}\b", json.dumps(body["messages"]))
+    return Call(BRIDGE, {"name": named[0], "arguments": wanted.arguments}) if named and BRIDGE in names else None
 
 
 class ChatCompletions(Dialect):
     """OpenAI's chat completions."""
 
-    def offered(self, body: Json, tool: str) -> Call | None:
+    def offered(self, body: Json, wanted: Call) -> Call | None:
         names = [one["function"]["name"] for one in body.get("tools", ()) if "function" in one]
-        return _named(names, tool) or _through_the_bridge(names, body, tool)
+        return _named(names, wanted) or _through_the_bridge(names, body, wanted)
 
     def results(self, body: Json) -> list[str]:
         return [json.dumps(one["content"]) for one in body.get("messages", ()) if one["role"] == "tool"]
@@ -122,11 +122,11 @@ class ChatCompletions(Dialect):
 class Responses(Dialect):
     """OpenAI's responses; tools may stand in a namespace, which is then told with a dot."""
 
-    def offered(self, body: Json, tool: str) -> Call | None:
+    def offered(self, body: Json, wanted: Call) -> Call | None:
         names: list[str] = []
         for one in body.get("tools", ()):
             names += [f"{one['name']}.{inner['name']}" for inner in one.get("tools", ())] or [one.get("name", "")]
-        return _named(names, tool)
+        return _named(names, wanted)
 
     def results(self, body: Json) -> list[str]:
         items = body.get("input", ())
@@ -161,8 +161,8 @@ class Responses(Dialect):
 class Messages(Dialect):
     """Anthropic's messages."""
 
-    def offered(self, body: Json, tool: str) -> Call | None:
-        return _named([one["name"] for one in body.get("tools", ())], tool)
+    def offered(self, body: Json, wanted: Call) -> Call | None:
+        return _named([one["name"] for one in body.get("tools", ())], wanted)
 
     def results(self, body: Json) -> list[str]:
         blocks = [
@@ -203,9 +203,9 @@ class Messages(Dialect):
 class GenerateContent(Dialect):
     """Gemini's generateContent."""
 
-    def offered(self, body: Json, tool: str) -> Call | None:
+    def offered(self, body: Json, wanted: Call) -> Call | None:
         declared = [one for group in body.get("tools", ()) for one in group.get("functionDeclarations", ())]
-        return _named([one["name"] for one in declared], tool)
+        return _named([one["name"] for one in declared], wanted)
 
     def results(self, body: Json) -> list[str]:
         parts = [part for one in body.get("contents", ()) for part in one.get("parts", ())]

@@ -10,7 +10,7 @@ from typing import Any, cast
 from tests.real_hosts import dialects
 from tests.real_hosts.dialects import Call, Json
 
-DONE = "The deployments are listed."
+DONE = "The tool was called."
 
 
 class ScriptedModel:
@@ -23,9 +23,9 @@ class ScriptedModel:
         outside: What the hosts wanted of the world outside, as a proxy is asked for it; nobody got it.
     """
 
-    def __init__(self, url: str, tool: str) -> None:
+    def __init__(self, url: str, wanted: Call) -> None:
         self.url = url
-        self.tool = tool
+        self.wanted = wanted
         self.results: list[str] = []
         self.called: Call | None = None
         self.outside: list[str] = []
@@ -42,7 +42,7 @@ class ScriptedModel:
                 return _json(*_aside(path))
             results = dialect.results(body)
             self.results += results
-            call = None if results else dialect.offered(body, self.tool)
+            call = None if results else dialect.offered(body, self.wanted)
             self.called = self.called or call
         events = dialect.text(DONE, body) if call is None else dialect.call(call, body)
         if dialect.streams(path, body):
@@ -64,11 +64,11 @@ def _json(status: int, body: Json) -> tuple[int, str, bytes]:
 
 
 @contextmanager
-def scripted_model(tool: str) -> Generator[ScriptedModel]:
+def scripted_model(tool: str, **arguments: object) -> Generator[ScriptedModel]:
     """A running model that calls `tool` as soon as a host offers it."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
-    model = ScriptedModel(f"http://127.0.0.1:{server.server_port}", tool)
+    model = ScriptedModel(f"http://127.0.0.1:{server.server_port}", Call(tool, arguments))
     cast("Any", server).model = model
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

@@ -3,13 +3,14 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.real_hosts.home import Home
-from tests.real_hosts.hosts import REAL_HOSTS
+from tests.real_hosts.hosts import CODEX, GEMINI, REAL_HOSTS, RealHost
 from tests.real_hosts.installation import HOSTS
 from tests.real_hosts.scripted_model import DONE, scripted_model
 
@@ -37,10 +38,17 @@ def sandbox() -> Iterator[dict[str, str]]:
 
 @pytest.fixture(params=REAL_HOSTS, ids=[host.name for host in REAL_HOSTS])
 def home(request: pytest.FixtureRequest, tmp_path: Path, sandbox: dict[str, str]) -> Iterator[Home]:
-    """One host in a home of its own, whose owner has logged in and installed."""
+    """One host whose model lists the deployments."""
+    with settled(request.param, tmp_path, sandbox, "list_deployments") as home:
+        yield home
+
+
+@contextmanager
+def settled(host: RealHost, path: Path, sandbox: dict[str, str], tool: str, **arguments: object) -> Generator[Home]:
+    """A host in a home of its own, whose owner has logged in and installed, and whose model calls a tool."""
     assert WHERE is not None
-    with scripted_model("list_deployments") as model:
-        home = Home(request.param, tmp_path, WHERE / "node_modules", model)
+    with scripted_model(tool, **arguments) as model:
+        home = Home(host, path, WHERE / "node_modules", model)
         home.settle()
         home.ours("login", **sandbox)
         before = home.file.read_bytes()
@@ -67,3 +75,19 @@ def test_its_model_calls_the_tool_and_is_shown_the_deployments(home: Home) -> No
     assert home.model.called is not None, said
     assert any("sandbox-qwen3" in result for result in home.model.results), said
     assert DONE in said
+
+
+@pytest.mark.parametrize("host", [CODEX, GEMINI], ids=["structured", "text"])
+def test_its_model_compares_models_and_is_shown_every_answer(
+    host: RealHost, tmp_path: Path, sandbox: dict[str, str]
+) -> None:
+    asked = {"service_id": "qwen3-support", "models": ["base", "support-zh"], "prompt": "Where is my order?"}
+    with settled(host, tmp_path, sandbox, "compare_models", **asked) as home:
+        said = home.run()
+
+    assert home.model.called is not None, said
+    (result,) = home.model.results
+    assert "2 of 2 models answered" in result
+    assert "support-zh differs from qwen3-8b" in result
+    assert "This is qwen3-8b in the sandbox" in result
+    assert "support-zh (qwen3-8b)" in result
