@@ -65,6 +65,7 @@ class AlayaError(Exception):
         is_cut_short: Whether only the caller's deadline prevented a retry.
         is_chat: Whether a chat was sent.
         is_guests: Whether the caller is a guest over HTTP, who cannot change this server's settings.
+        is_compared: Whether it is of a comparison of models, whose argument is `models`.
         is_of_reply: Whether it was met by reading a reply on: reading again cannot help, asking anew can.
     """
 
@@ -104,6 +105,7 @@ class AlayaError(Exception):
     because: "AlayaError | None" = None
     is_cut_short: bool = False
     is_chat: bool = False
+    is_compared: bool = False
     is_of_reply: bool = False
     is_guests: bool = False
 

@@ -18,6 +18,7 @@ from tests.patience import PATIENCE
 Era = Literal["auto", "legacy"]
 ERAS: tuple[Era, ...] = ("auto", "legacy")
 CHAT = "chat_with_deployment"
+COMPARE = "compare_models"
 
 
 def environ_of(sandbox: Sandbox) -> dict[str, str]:

@@ -86,6 +86,8 @@ LIBRARIES: dict[tuple[str, ...], tuple[str, ...]] = {
         "cli.demo",
         "cli.list",
         "doctor.report",
+        "terminal.comparison_progress",
+        "terminal.comparison_table",
         "terminal.console",
         "terminal.deployment_table",
         "terminal.load_table",

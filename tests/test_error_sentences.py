@@ -144,8 +144,8 @@ ABOUT: dict[Cause, str] = {
 """What the words must name; where nothing is said here, the file or the deployment."""
 TOOL_WORDS = re.compile(
     r"\b(?:timeout_seconds|wait_seconds|return_messages|continue_reply|read_on|response_schema|extra_body|service_id|"
-    r"list_deployments|get_deployment|list_lora_models|chat_with_deployment|tool_choice)\b|env block|MCP host"
-    r"|have the host\b|pass .{0,40}\bas model\b|max_tokens|Trying again",
+    r"list_deployments|get_deployment|list_lora_models|chat_with_deployment|compare_models|tool_choice)\b"
+    r"|env block|MCP host|have the host\b|pass .{0,40}\bas model\b|max_tokens|Trying again",
     re.IGNORECASE,
 )
 SHELL_WORDS = re.compile(r"`|\bexport\b|alayanew-mcp|/model\b|/clear\b|/retry\b|--timeout|--model\b|\bthis shell\b")

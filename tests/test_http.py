@@ -31,7 +31,7 @@ async def test_tools_are_listed_and_called_as_over_stdio(era: Era) -> None:
         found = content_of(await host.call_tool("get_deployment", {}))
         reply = content_of(await host.call_tool(CHAT, {"prompt": "x"}))
 
-    assert tools == ["list_deployments", "get_deployment", "list_lora_models", CHAT]
+    assert tools == ["list_deployments", "get_deployment", "list_lora_models", CHAT, "compare_models"]
     assert found["service_id"] == SERVICE
     assert reply["content"] == "hello"
 
@@ -226,7 +226,7 @@ async def test_a_listed_page_may_call_and_is_told_so() -> None:
 async def test_each_caller_brings_its_own_keys_and_lists_need_none(era: Era) -> None:
     async with Upstream(chat=replies("hello")) as upstream, serving(upstream, KEYED) as server:
         async with client_of(server, era) as nobody:
-            assert len((await nobody.list_tools()).tools) == 4
+            assert len((await nobody.list_tools()).tools) == 5
             refused = await nobody.call_tool("get_deployment", {"service_id": SERVICE})
         assert upstream.requests == []
         async with client_of(server, era, KEYS) as host:

@@ -69,7 +69,7 @@ async def test_a_subject_uses_its_profiles_account_and_its_token_goes_no_further
     async with guarded(tmp_path) as (issuer, server, upstream):
         token = issuer.token()
         async with client_of(server, era, bearer(token)) as ana:
-            assert len((await ana.list_tools()).tools) == 4
+            assert len((await ana.list_tools()).tools) == 5
             assert content_of(await ana.call_tool(CHAT, {"prompt": "x"}))["content"] == "hello"
 
     sent = [str(request) for request in upstream.requests]
@@ -322,7 +322,8 @@ async def test_a_user_without_an_account_is_not_sent_to_sign_in_again(
 
 
 def test_each_tool_is_known_to_read_or_to_chat() -> None:
-    assert {tool.name for tool in TOOLS} == {"list_deployments", "get_deployment", "list_lora_models", CHAT}
+    known = {"list_deployments", "get_deployment", "list_lora_models", CHAT, "compare_models"}
+    assert {tool.name for tool in TOOLS} == known
 
 
 CALLED = {"name": CHAT, "arguments": {"prompt": "x"}}
@@ -390,7 +391,7 @@ async def test_a_token_to_read_reads(tmp_path: Path, era: Era) -> None:
         guarded(tmp_path) as (issuer, server, _),
         client_of(server, era, bearer(issuer.token(scope="alaya:read"))) as host,
     ):
-        assert len((await host.list_tools()).tools) == 4
+        assert len((await host.list_tools()).tools) == 5
         assert content_of(await host.call_tool("get_deployment", {}))["service_id"] == SERVICE
         assert (await host.list_resource_templates()).resource_templates
 

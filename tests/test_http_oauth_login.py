@@ -147,7 +147,7 @@ async def test_a_host_finds_the_login_by_itself_and_then_works(tmp_path: Path, i
     ana, bo = Person("ana"), Person("bo")
     async with guarded(tmp_path, issuer) as (server, upstream):
         async with host_of(ana, server, era) as (host, gateway):
-            assert len((await host.list_tools()).tools) == 4
+            assert len((await host.list_tools()).tools) == 5
             assert content_of(await host.call_tool(CHAT, {"prompt": "x"}))["content"] == "hello"
         async with host_of(bo, server, era) as (host, _):
             assert content_of(await host.call_tool("get_deployment", {}))["service_id"] == SERVICE

@@ -244,7 +244,7 @@ async def test_a_server_answers_at_once_while_the_keychain_waits_for_its_owner(h
             again = await called(server)
 
     assert "not configured" not in began["result"]["instructions"]
-    assert len(listed["result"]["tools"]) == 4
+    assert len(listed["result"]["tools"]) == 5
     assert before == []
     assert answer["result"]["structuredContent"]["deployments"][0]["name"] == "scripted"
     assert "isError" not in again or not again["isError"]

@@ -84,7 +84,7 @@ def test_the_bundle_has_the_package_and_what_starts_it_and_nothing_else() -> Non
 
     assert files.keys() - package == {"LICENSE", "icon.png", "manifest.json", "pyproject.toml", "server.py"}
     assert {name.removeprefix("alaya_mcp/") for name in package} >= {"__main__.py", "serving/stdio/opening.py"}
-    assert all(name.endswith((".py", ".json", "/py.typed")) for name in package)
+    assert all(name.endswith((".py", ".json", "/py.typed", ".html", ".css", ".js")) for name in package)
 
 
 def test_a_bundle_is_the_same_bytes_each_time() -> None:

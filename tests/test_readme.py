@@ -43,6 +43,10 @@ _PLACEHOLDERS = {
     "URL": "http://127.0.0.1:9",
     "PORT": "0",
     "N": "1",
+    "X": "1",
+    "I/N": "1/2",
+    "FILE": "file",
+    "NAMES": "base",
 }
 
 
@@ -159,6 +163,7 @@ def test_the_commands_table_has_every_command_and_option() -> None:
         ("hosts.md", "alayanew-mcp install HOST"),
         ("troubleshooting.md", "alayanew-mcp doctor"),
         ("chat.md", "alayanew-mcp chat"),
+        ("compare.md", "alayanew-mcp compare"),
         ("sandbox.md", "alayanew-mcp sandbox"),
     ],
 )

@@ -18,7 +18,7 @@ from tests.upstream import Exchange, Request, Upstream, text_chunk
 pytestmark = [pytest.mark.anyio, pytest.mark.windows_rules_too]
 
 CHAT = "chat_with_deployment"
-TOOLS = ["list_deployments", "get_deployment", "list_lora_models", CHAT]
+TOOLS = ["list_deployments", "get_deployment", "list_lora_models", CHAT, "compare_models"]
 
 
 @pytest.mark.parametrize("version", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"])
@@ -54,7 +54,7 @@ async def test_discover_and_then_initialize_is_served() -> None:
         listed = await server.answer(1)
 
     assert discovered["result"]["instructions"] == initialized["result"]["instructions"]
-    assert len(listed["result"]["tools"]) == 4
+    assert len(listed["result"]["tools"]) == 5
 
 
 async def test_discover_and_then_the_stateless_revision_is_served() -> None:
@@ -163,7 +163,7 @@ async def test_a_byte_order_mark_before_a_line_is_passed_over(place: str) -> Non
         listed = await server.answer(1)
 
     assert first["result"]["protocolVersion"] == "2025-06-18"
-    assert len(listed["result"]["tools"]) == 4
+    assert len(listed["result"]["tools"]) == 5
 
 
 async def test_where_stdin_cannot_be_waited_for_such_lines_are_read_the_same(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ async def test_lines_without_an_id_are_passed_over() -> None:
         await server.request(1, "tools/list")
         answer = await server.answer(1)
 
-    assert len(answer["result"]["tools"]) == 4
+    assert len(answer["result"]["tools"]) == 5
     assert [line["id"] for line in server.lines] == [0, 1]
 
 

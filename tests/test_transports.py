@@ -10,12 +10,13 @@ import mcp_types as types
 import pytest
 from mcp import Client, MCPError, StdioServerParameters
 
-from tests.calls import CHAT, ERAS, Era, content_of, error_of, text_of
+from alaya_mcp.serving.tools.tool import CARD_URI
+from tests.calls import CHAT, COMPARE, ERAS, Era, content_of, error_of, text_of
 from tests.http_host import KEYS, client_at, client_of, http_settings, serving
 from tests.nginx import needs_nginx, nginx
 from tests.patience import LONG_BUDGET, PATIENCE
 from tests.server_group import STORE_KEY, Told
-from tests.upstream import Exchange, Request, Upstream, says, text_chunk
+from tests.upstream import DONE, Exchange, Request, Upstream, says, text_chunk
 from tests.valkey import Valkey, needs_valkey
 
 pytestmark = pytest.mark.anyio
@@ -70,6 +71,7 @@ async def test_a_host_works_the_same_over_every_transport(way: Way, era: Era, tm
                 await tools_are_listed_and_read(client)
                 await a_chat_streams(client, engine)
                 await a_reply_is_read_on(client, upstream)
+                await models_are_compared(client, upstream)
                 await errors_are_told(client, upstream)
                 await resources_and_prompts_are_read(client)
                 left = await a_call_is_cancelled(client, upstream)
@@ -80,7 +82,7 @@ async def test_a_host_works_the_same_over_every_transport(way: Way, era: Era, tm
 
 async def tools_are_listed_and_read(client: Client) -> None:
     names = {tool.name for tool in (await client.list_tools()).tools}
-    assert names == {"get_deployment", "list_deployments", "list_lora_models", CHAT}
+    assert names == {"get_deployment", "list_deployments", "list_lora_models", CHAT, COMPARE}
     found = content_of(await client.call_tool("get_deployment", {"service_id": "svc-1"}))
     assert (found["service_id"], found["ready"], found["models"][:2]) == ("svc-1", True, ["base", "base-alias"])
     loras = content_of(await client.call_tool("list_lora_models", {"service_id": "svc-1"}))
@@ -131,6 +133,27 @@ async def a_reply_is_read_on(client: Client, upstream: Upstream) -> None:
     assert found["finish_reason"] == "stop"
 
 
+async def models_are_compared(client: Client, upstream: Upstream) -> None:
+    text = "".join(f"{number} 答案是四十二。\n" for number in range(2_000))
+
+    async def answers(request: Request, exchange: Exchange) -> None:
+        model = request.json["model"]
+        said = text if model == "lora1" else "42"
+        await exchange.events(text_chunk(said, model=model), text_chunk(model=model, finish_reason="stop"), DONE)
+
+    upstream.chat = answers
+    found = content_of(await client.call_tool(COMPARE, {"service_id": "svc-1", "prompt": "x"}))
+    base, lora = found["answers"]
+    assert (base["model"], base["content"], lora["model"], lora["differs"]) == ("base", "42", "lora1", True)
+    content = lora["content"]
+    while "read_on" in lora:
+        lora = content_of(await client.call_tool(CHAT, {"read_on": lora["read_on"]}))
+        content += lora["content"]
+    assert content == text
+    refused = await client.call_tool(COMPARE, {"service_id": "svc-1", "prompt": "x", "models": 9 * ["lora1"]})
+    assert error_of(refused)["code"] == "invalid_arguments"
+
+
 async def errors_are_told(client: Client, upstream: Upstream) -> None:
     refused = await client.call_tool(CHAT, {"service_id": "svc-1", "prompt": "x", "temperature": "hot"})
     assert error_of(refused)["code"] == "invalid_arguments"
@@ -150,6 +173,8 @@ async def resources_and_prompts_are_read(client: Client) -> None:
     assert isinstance(content, types.TextResourceContents)
     assert '"service_id": "svc-1"' in content.text
     assert (await client.list_prompts()).prompts
+    (page,) = (await client.read_resource(CARD_URI)).contents
+    assert page.mime_type == "text/html;profile=mcp-app"
 
 
 async def a_call_is_cancelled(client: Client, upstream: Upstream) -> anyio.Event:

@@ -24,6 +24,7 @@ IS_POSSIBLE: Final = sys.platform == "linux"
 
 _LOADED: Final = (
     "chat",
+    "compare",
     "list",
     "bench",
     "doctor",

@@ -88,9 +88,7 @@ class Chats:
         Raises:
             AlayaError: there is no reply; each row of docs/errors.md.
         """
-        schema = request.features.response_schema
-        if schema is not None:
-            await self._refuse_unusable(schema, deadline)
+        await self.refuse_unusable(request.features.response_schema, deadline)
         if request.background and self._shared and not await self._shared.is_reachable():
             raise UpstreamUnavailable("store_unavailable", is_chat=True)
         generation = Generation(self._limits.generation_seconds if request.outlives else 0, deadline)
@@ -101,6 +99,18 @@ class Chats:
         room = request.reply_bytes or self._limits.reply_bytes
         until = -math.inf if request.background else deadline.at if request.outlives else math.inf
         return await self._read(reply, Reading(notes, room=room, until=until), deadline)
+
+    async def refuse_unusable(self, schema: dict[str, Any] | None, deadline: Deadline) -> None:
+        """Refuse a schema that no reply can be checked against.
+
+        Raises:
+            InvalidArguments: it is no valid JSON Schema, or refers to something outside itself.
+        """
+        try:
+            if schema is not None:
+                await self._checks.refuse_unusable(schema, deadline)
+        except SchemaRefused as refusal:
+            raise InvalidArguments("schema_unusable", detail=str(refusal)) from None
 
     async def read_on(self, uri: str, deadline: Deadline, notes: Notes, reply_bytes: int | None = None) -> Outcome:
         """Return the next part of an earlier reply, at most `reply_bytes`, as far as it has come by the deadline.
@@ -211,12 +221,6 @@ class Chats:
         if exchange.ending.cut in _SIGNS_OF_STALENESS:
             self._cache.forget(service_id)
         return exchange
-
-    async def _refuse_unusable(self, schema: dict[str, Any], deadline: Deadline) -> None:
-        try:
-            await self._checks.refuse_unusable(schema, deadline)
-        except SchemaRefused as refusal:
-            raise InvalidArguments("schema_unusable", detail=str(refusal)) from None
 
 
 def _tell_deployment(reply: StoredReply) -> None:

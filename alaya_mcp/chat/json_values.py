@@ -1,7 +1,7 @@
 """Argument types that hold JSON: accepted as hosts send it, refused if it cannot be passed on."""
 
 import json
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
 
@@ -48,6 +48,17 @@ def within(value: ValueT, limit: int) -> ValueT:
     if size > limit:
         raise ValueError(f"is {size} bytes as JSON; at most {limit} are accepted")
     return value
+
+
+def is_deeper(value: Any, depth: int) -> bool:  # noqa: ANN401 any JSON value may come
+    """Return whether a value is nested more than `depth` levels deep."""
+    if isinstance(value, dict):
+        inner = list(cast("dict[str, Any]", value).values())
+    elif isinstance(value, list):
+        inner = cast("list[Any]", value)
+    else:
+        return False
+    return depth == 0 or any(is_deeper(item, depth - 1) for item in inner)
 
 
 Text = Annotated[str, StringConstraints(min_length=0), WithJsonSchema({"type": "string"})]

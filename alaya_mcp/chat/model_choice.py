@@ -15,7 +15,7 @@ from alaya_mcp.deployment.model_names import (
     together,
 )
 from alaya_mcp.deployment.wire import Deployment
-from alaya_mcp.errors import AlayaError, ModelNotServed, UnexpectedResponse
+from alaya_mcp.errors import AlayaError, ModelNotServed, UnexpectedResponse, UpstreamTimeout
 from alaya_mcp.observer import OTHER
 from alaya_mcp.printable import printable
 from alaya_mcp.upstream.client import AlayaClient, Engine
@@ -71,6 +71,8 @@ class ServedNames:
         Raises:
             Failure, AlayaError: as `AlayaClient.served_names`.
         """
+        if not deadline.remaining():  # a connection that is given up as it begins is not closed at once
+            raise UpstreamTimeout("no_answer", plane="data", seconds=deadline.budget, service_id=engine.service_id)
         self._keep(deployment, engine, self.kept(deployment, engine))
         names = await self._client.served_names(engine, deadline)
         self._keep(deployment, engine, names)

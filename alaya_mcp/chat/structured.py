@@ -13,11 +13,12 @@ import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, NoReturn, cast
+from typing import Any, Final, Literal, NoReturn
 
 import anyio
 import anyio.to_process
 
+from alaya_mcp.chat.json_values import is_deeper
 from alaya_mcp.chat.schema_verdict import Verdict
 from alaya_mcp.clock import now
 from alaya_mcp.deadline import Deadline
@@ -76,6 +77,8 @@ class SchemaChecks:
 
     def __init__(self) -> None:
         self._places = anyio.CapacityLimiter(_WORKERS)
+        self._usable = ""
+        """The schema that was found usable last: comparisons ask with one schema many times."""
 
     async def refuse_unusable(self, schema: dict[str, Any], deadline: Deadline) -> None:
         """Refuse an unusable schema, if the check finishes in time.
@@ -83,10 +86,14 @@ class SchemaChecks:
         Raises:
             SchemaRefused: not a valid JSON Schema, or it refers to something outside itself.
         """
+        text = json.dumps(schema)
+        if text == self._usable:
+            return
         with suppress(Unchecked):  # the reply's own check decides
-            verdict = await self._checked(deadline.at, "schema", json.dumps(schema))
+            verdict = await self._checked(deadline.at, "schema", text)
             if verdict.problem:
                 raise SchemaRefused(verdict.problem)
+            self._usable = text
 
     async def read(self, schema: dict[str, Any], texts: Sequence[str], deadline: Deadline) -> Structured | None:
         """Return the first text that follows the schema, as data, else the problem of the last that is JSON.
@@ -191,20 +198,10 @@ def _parsed(text: str) -> Any:  # noqa: ANN401 any JSON value may come
         raise ValueError("half of a surrogate pair in it") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if _is_deeper(value, _DEPTH):
+    if is_deeper(value, _DEPTH):
         raise ValueError("nested too deeply")
     return value
 
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} in it")
-
-
-def _is_deeper(value: Any, depth: int) -> bool:  # noqa: ANN401 any JSON value may come
-    if isinstance(value, dict):
-        inner = list(cast("dict[str, Any]", value).values())
-    elif isinstance(value, list):
-        inner = cast("list[Any]", value)
-    else:
-        return False
-    return depth == 0 or any(_is_deeper(item, depth - 1) for item in inner)

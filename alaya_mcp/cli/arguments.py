@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from alaya_mcp import __version__
 from alaya_mcp.cli.account_arguments import Add, add_login, add_logout, add_status
+from alaya_mcp.cli.compare_arguments import add_compare, contradiction, with_prompts
 from alaya_mcp.cli.host_arguments import add_install, add_uninstall
 from alaya_mcp.cli.model_arguments import add_bench, add_list
 from alaya_mcp.cli.parser import HOSTS, Parser
@@ -30,6 +31,8 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
         parser.given = arguments
     found, unknown = top.parse_known_args(arguments)
     command = commands.get(found.command, top)
+    if found.command == "compare":
+        unknown = with_prompts(found, unknown)
     command.refuse_unknown(unknown)
     if found.sandbox_fault and (not found.sandbox or found.command not in {"serve", "http"}):
         top.error("--fault needs --sandbox without a command, or the command sandbox")
@@ -37,7 +40,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
         command.error(wrong)
     if found.sandbox and found.command != "serve":
         if not hasattr(found, "over_sandbox"):
-            top.error(f"{found.command} takes no --sandbox; chat, install and the server do")
+            top.error(f"{found.command} takes no --sandbox; chat, compare, install and the server do")
         found.over_sandbox = True
     return found
 
@@ -59,6 +62,8 @@ def _contradiction(found: argparse.Namespace) -> str | None:
             return "--sandbox and --env-keys exclude each other"
         case "install" if found.print and (found.all or found.project):
             return "--print excludes --all and --project"
+        case "compare":
+            return contradiction(found)
         case _:
             return None
 
@@ -94,6 +99,7 @@ def parsers() -> tuple[Parser, dict[str, Parser]]:
         _doctor,
         add_list,
         _chat,
+        _compare,
         add_bench,
         _http,
         _token,
@@ -162,6 +168,10 @@ def _chat(add: Add) -> None:
     chat.add_argument("--conversation", action="store_true", help="treat piped lines as one conversation")
     chat.add_argument("--json", action="store_true", help="print one JSON object per piped line and nothing else")
     chat.add_argument("--sandbox", dest="over_sandbox", action="store_true", help="chat with the embedded sandbox")
+
+
+def _compare(add: Add) -> None:
+    add_compare(add, _seconds)
 
 
 def _http(add: Add) -> None:

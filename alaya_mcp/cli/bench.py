@@ -13,17 +13,18 @@ import anyio.to_thread
 from alaya_mcp.accounts import Account, open_account
 from alaya_mcp.cli.account_settings import settings_of
 from alaya_mcp.clock import now
-from alaya_mcp.comparison.answer import Wording
 from alaya_mcp.comparison.load import Load, LoadFailed, LoadPlan, LoadResult
 from alaya_mcp.comparison.models import compared_models
+from alaya_mcp.comparison.result import AnswerError
 from alaya_mcp.config.settings import READ_BUDGET_SECONDS, log_format, log_level
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.deployment.spelling import label
 from alaya_mcp.errors import AlayaError
 from alaya_mcp.logs import start_logging
 from alaya_mcp.printable import encodable
+from alaya_mcp.terminal.comparison_words import comparison_words
 from alaya_mcp.terminal.console import open_console
-from alaya_mcp.terminal.error_steps import STEPS_OF_ONE_LINE, error_fields, error_lines
+from alaya_mcp.terminal.error_steps import doctor_step
 from alaya_mcp.terminal.interruption import Interruption
 from alaya_mcp.terminal.load_table import load_chart, load_table
 from alaya_mcp.terminal.screen import Aside, Screen
@@ -32,7 +33,6 @@ from alaya_mcp.terminal.selection import named_reference, reference
 _MANY: Final = 200
 """Requests from which on it asks first."""
 _INTERRUPTED: Final = 130
-_WORDING: Final = Wording(lambda error: error_lines(error, STEPS_OF_ONE_LINE), lambda _: [])
 
 
 async def run(arguments: argparse.Namespace) -> int:
@@ -46,18 +46,21 @@ async def run(arguments: argparse.Namespace) -> int:
             account = await owned.enter_async_context(open_account(settings))
             return await _bench(account, arguments, screen)
     except LoadFailed as failed:
-        fields, words = failed.error.model_dump(), failed.error.message
-    except AlayaError as error:
-        fields, words = error_fields(error, STEPS_OF_ONE_LINE), error_lines(error, STEPS_OF_ONE_LINE)
+        error = failed.error
+    except AlayaError as refused:
+        message = comparison_words(screen.doctor, "bench").error(refused)
+        error = AnswerError(code=refused.code, message=message, retryable=refused.retryable)
     if arguments.json:
-        screen.record(json.dumps({"error": fields}, ensure_ascii=False))
+        screen.record(json.dumps({"error": error.model_dump()}, ensure_ascii=False))
     else:
-        screen.say(words, "red")
+        screen.say(error.message, "red")
     return 1
 
 
 async def _bench(account: Account, arguments: argparse.Namespace, screen: Screen) -> int:
     named = await reference(account, named_reference(arguments.service), screen)
+    screen.doctor = doctor_step(named, over_sandbox=arguments.over_sandbox)
+    wording = comparison_words(screen.doctor, "bench")
     deadline = Deadline.after(READ_BUDGET_SECONDS)
     service_id, deployment = await account.names.find(named, deadline, account.cache.fresh)
     models = await compared_models(account, service_id, deployment, tuple(arguments.models), deadline)
@@ -68,7 +71,7 @@ async def _bench(account: Account, arguments: argparse.Namespace, screen: Screen
     results: list[LoadResult] = []
     interruption, began = Interruption(), now()
     with interruption.on_sigint(), interruption.block() as work, anyio.move_on_after(arguments.seconds) as limit:
-        async for result in Load(account, service_id, plan, _WORDING).results():
+        async for result in Load(account, service_id, plan, wording).results():
             results.append(result)
             screen.status(f"measuring, {now() - began:.0f} s, {len(results)} of {len(plan.levels) * len(models)} rows")
     screen.end()

@@ -20,6 +20,8 @@ _OF_THE_RESULT: Final = (
     *("content", "parsed", "reasoning"),
 )
 """Fields that an answer has from a chat's result, unchanged."""
+_WRITING: Final = "still_generating"
+"""Its text may yet turn out to be thinking."""
 _INVALID: Final = frozenset[Kind]({"parsed_wrong", "parsed_incomplete", "parsed_empty", "parsed_awaits_call"})
 
 
@@ -59,7 +61,8 @@ async def answer_of(
     try:
         outcome = await account.chats.run(service_id, replace(request, model=model.name), deadline, notes)
     except AlayaError as error:
-        failure = AnswerError(code=error.code, message=wording.error(error), retryable=error.retryable)
+        message = wording.error(replace(error, is_compared=True))
+        failure = AnswerError(code=error.code, message=message, retryable=error.retryable)
         return ComparedAnswer(model=model.name, kind=model.kind, error=failure, warnings=[])
     result = outcome.result
     return ComparedAnswer(
@@ -82,6 +85,26 @@ def _is_valid(request: ChatRequest, remarks: tuple[Remark, ...], *, has_data: bo
 def differs(content: str, base: str) -> bool:
     """Return whether two replies differ in more than white space at their ends."""
     return content.strip() != base.strip()
+
+
+def differs_from(answer: ComparedAnswer, base: ComparedAnswer) -> bool | None:
+    """Return whether an answer differs from the base model's; None where what there is of them does not tell."""
+    if answer.content is None or base.content is None or _WRITING in {answer.truncated_reason, base.truncated_reason}:
+        return None
+    sides = [(each.content or "").strip() for each in (answer, base)]
+    (short, is_part), (long, is_part_too) = sorted(
+        zip(sides, (_is_part(answer), _is_part(base)), strict=True), key=lambda side: len(side[0])
+    )
+    if not long.startswith(short):
+        return True
+    if len(short) < len(long):
+        return None if is_part else True
+    return None if is_part or is_part_too else False
+
+
+def _is_part(answer: ComparedAnswer) -> bool:
+    """Return whether there is, or may be, more of it: one that was cut at `max_tokens` is as long as it was to be."""
+    return answer.truncated_reason not in {None, "max_tokens"}
 
 
 def normalised(text: str) -> str:

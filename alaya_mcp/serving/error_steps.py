@@ -19,6 +19,10 @@ _REFERENCES: Final = "A host replaces references from its own environment, if at
 _CONFIG_FILE: Final = f"Correct it, or have ALAYA_CONFIG name another file, {_RESTART}"
 _WHOSE: Final = "Check in the Alaya NeW console whose key pair it is, and check ALAYA_BASE_URL."
 _ONE_OF_THESE: Final = "Pass one of these as model, exactly as written"
+_MODELS: Final = (
+    "Pass served names in models, exactly as written (base is the base model), or leave models out for the base model "
+    "and every available adapter."
+)
 _BASE: Final = (
     "Check that ALAYA_BASE_URL is the serverless-infer base, and that no login portal intercepts it.",
     "Check the deployment's endpoint with get_deployment: it must be the base of an OpenAI-compatible engine.",
@@ -74,12 +78,16 @@ def _pass_a_deployment(error: AlayaError) -> str:
 
 
 def _loading(error: AlayaError) -> str:
+    if error.is_compared:
+        return "Loading can take minutes. Wait with get_deployment, which takes wait_seconds, then call again."
     more = "a larger wait_seconds (and timeout_seconds)" if error.seconds else "wait_seconds"
     return f"Loading can take minutes. Look with get_deployment, or pass {more} and the chat waits for it."
 
 
 def _pass_a_model(otherwise: str) -> Row:
     def row(error: AlayaError) -> str:
+        if error.is_compared:
+            return _MODELS
         if not error.candidates:
             return otherwise
         # If the base model was refused, it is not an alternative.

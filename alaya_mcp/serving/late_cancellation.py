@@ -12,18 +12,19 @@ class Handed:
     """The replies that the last results of a connection point to, by the id of their request."""
 
     def __init__(self) -> None:
-        self._uris: OrderedDict[str, str] = OrderedDict()
+        self._uris: OrderedDict[str, tuple[str, ...]] = OrderedDict()
 
     def note(self, request_id: types.RequestId | None, result: types.CallToolResult) -> None:
-        """Record the `read_on` of a result that is about to be sent."""
+        """Record each `read_on` of a result that is about to be sent: a comparison has one in each of its answers."""
         content: dict[str, Any] = result.structured_content or {}
-        uri = content.get("read_on")
-        if request_id is None or not isinstance(uri, str):
+        parts: list[dict[str, Any]] = [content, *content.get("answers", [])]
+        uris = tuple(part["read_on"] for part in parts if "read_on" in part)
+        if request_id is None or not uris:
             return
-        self._uris[str(request_id)] = uri
+        self._uris[str(request_id)] = uris
         if len(self._uris) > _MOST:
             self._uris.popitem(last=False)
 
-    def take(self, request_id: types.RequestId | None) -> str | None:
-        """Return the `read_on` of the result for a request, once."""
-        return self._uris.pop(str(request_id), None)
+    def take(self, request_id: types.RequestId | None) -> tuple[str, ...]:
+        """Return each `read_on` of the result for a request, once."""
+        return self._uris.pop(str(request_id), ())

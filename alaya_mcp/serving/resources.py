@@ -1,4 +1,4 @@
-"""Resources: the list of deployments, each deployment, and replies that are read in parts."""
+"""Resources: the list of deployments, each deployment, replies that are read in parts, and the card."""
 
 import json
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ from alaya_mcp.results import ResultModel
 from alaya_mcp.serving.access import Access, of_guest
 from alaya_mcp.serving.errors import error_detail, error_text
 from alaya_mcp.serving.tools.list_deployments import first_deployments
+from alaya_mcp.serving.tools.tool import CARD_URI
 from alaya_mcp.telemetry import logged_call
 
 DEPLOYMENTS_URI: Final = "alaya://deployments"
@@ -44,14 +45,14 @@ def listed_templates() -> list[types.ResourceTemplate]:
             title="Reply",
             uri_template=URI_TEMPLATE,
             mime_type=_TEXT,
-            description="A reply that chat_with_deployment returned with read_on, as far as it has come; kept for half "
-            "an hour after its end.",
+            description="A reply that a chat or a comparison returned with read_on, as far as it has come; kept for "
+            "half an hour after its end.",
         ),
     ]
 
 
 def listed_resources(replies: Sequence[StoredReply]) -> list[types.Resource]:
-    """Return the list of deployments, and replies."""
+    """Return the list of deployments, and replies. Hosts know the card from the tools that have it."""
     deployments = types.Resource(
         name="deployments",
         title="Deployments",
@@ -95,6 +96,8 @@ async def read_resource(account: Access, uri: str) -> types.ReadResourceResult:
     """
     key = account.fingerprint if isinstance(account, Account) else None
     with logged_call("resources/read", key) as facts:
+        if uri == CARD_URI:
+            return _card()
         try:
             if isinstance(account, AlayaError):
                 raise account.with_traceback(None)
@@ -106,6 +109,14 @@ async def read_resource(account: Access, uri: str) -> types.ReadResourceResult:
             message = error_text(of_guest(error, account), _other_uris(error))
             raise MCPError(code=code, message=message, data={"uri": uri, **error_detail(error)}) from None
     return types.ReadResourceResult(contents=[types.TextResourceContents(uri=uri, mime_type=mime_type, text=text)])
+
+
+def _card() -> types.ReadResourceResult:
+    """Return the card, which is the same for all."""
+    from alaya_mcp.serving.card import document as card  # noqa: PLC0415 most hosts show no cards
+
+    page = types.TextResourceContents(uri=CARD_URI, mime_type=card.MIME_TYPE, text=card.document(), _meta=card.META)
+    return types.ReadResourceResult(contents=[page], ttl_ms=card.FRESH_MS, cache_scope="public")
 
 
 async def _read(account: Account, uri: str) -> tuple[str, str]:

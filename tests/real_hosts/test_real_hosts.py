@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.real_hosts import installation
 from tests.real_hosts.home import Home
 from tests.real_hosts.hosts import REAL_HOSTS
+from tests.real_hosts.installation import HOSTS
 from tests.real_hosts.scripted_model import DONE, scripted_model
 
-WHERE = installation.folder()
-WHY_NOT = installation.why_not(WHERE)
+WHERE = HOSTS.folder()
+WHY_NOT = HOSTS.why_not()
 ACCOUNT = ("ALAYA_ACCESS_KEY", "ALAYA_SECRET_KEY", "ALAYA_BASE_URL")
 pytestmark = pytest.mark.skipif(WHY_NOT is not None, reason=WHY_NOT or "")
 

@@ -9,19 +9,18 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from alaya_mcp.accounts import Account
 from alaya_mcp.chat.json_values import JsonObject, Text, json_list, within
-from alaya_mcp.chat.messages import Message
 from alaya_mcp.chat.reading import Outcome
 from alaya_mcp.chat.remark import Remark
-from alaya_mcp.chat.request import TOOL_CHOICES, ChatRequest, Features, Sampling, Thinking, Turn
-from alaya_mcp.chat.structured import SCHEMA_BYTES
+from alaya_mcp.chat.request import TOOL_CHOICES, ChatRequest, Features, Thinking, Turn
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.errors import InvalidArguments
 from alaya_mcp.progress import ProgressNotes
 from alaya_mcp.results import ChatResult
 from alaya_mcp.serving.caller import Caller
 from alaya_mcp.serving.reply_warnings import warning
+from alaya_mcp.serving.tools.question import QuestionArguments, ResponseSchema, SamplingArguments, TimeoutSeconds
 from alaya_mcp.serving.tools.text import chat_text
-from alaya_mcp.serving.tools.tool import Answer, DeploymentArguments, Tool
+from alaya_mcp.serving.tools.tool import Answer, Tool
 
 _EXTRA_BYTES: Final = 64 * 2**10
 _TOOLS_BYTES: Final = 256 * 2**10
@@ -66,21 +65,6 @@ _READ_ON: Final = frozenset({"read_on", "service_id", "model", "timeout_seconds"
 _THINKING_SWITCHES: Final = ("enable_thinking", "thinking")
 
 
-def _stop_list(value: Any) -> Any:  # noqa: ANN401 any JSON value may come
-    """Return a list of stop strings: a bare string is one, unless it is the JSON text of a list of strings."""
-    parsed = json_list(value)
-    if not isinstance(parsed, list):
-        return [value] if isinstance(value, str) else value
-    items = cast("list[Any]", parsed)
-    if isinstance(value, str) and not all(isinstance(item, str) for item in items):
-        return [value]
-    return [item for item in items if item != ""]
-
-
-def _checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    return within(schema, SCHEMA_BYTES)
-
-
 def _checked_tools(tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
     within(tools, _TOOLS_BYTES)
     names = [_tool_name(tool) for tool in tools]
@@ -118,29 +102,21 @@ def _checked_extra(extra: dict[str, Any]) -> dict[str, Any]:
     return extra
 
 
-class ChatArguments(DeploymentArguments):
-    """The deployment, the messages and the options of a chat."""
+class _ModelArguments(QuestionArguments):
+    """The question and the model. A class, since fields of bases come first in a schema."""
 
     prompt: Text = Field("", description="Your message. Pass one of prompt, messages, read_on")
-    messages: Annotated[list[Message], BeforeValidator(json_list)] = Field(
-        [], description="A whole conversation instead of prompt, oldest first"
-    )
-    system: Text = Field("", description="System message")
     model: Text = Field(
         "",
         description="A name from get_deployment's models or list_lora_models. Default: the base model",
     )
-    temperature: float | None = Field(None, ge=0, le=2, description="0 to 2")
-    top_p: float | None = Field(None, gt=0, le=1, description="Above 0, to 1")
-    max_tokens: int | None = Field(None, ge=1, description="At least 1; thinking counts")
-    seed: int | None = Field(None, description="For repeatable sampling")
-    stop: Annotated[list[Text], BeforeValidator(_stop_list)] = Field(
-        [], max_length=4, description="At most 4 strings that end the reply"
-    )
+
+
+class ChatArguments(SamplingArguments, _ModelArguments):
+    """The deployment, the messages and the options of a chat."""
+
     thinking: Thinking = Field("auto", description="Whether a model that can think first does so")
-    response_schema: Annotated[JsonObject, AfterValidator(_checked_schema)] = Field(
-        {}, description="JSON Schema for the reply, which is then also returned as parsed"
-    )
+    response_schema: ResponseSchema = Field({})
     tools: Annotated[list[dict[str, Any]], BeforeValidator(json_list), AfterValidator(_checked_tools)] = Field(
         [],
         max_length=_MOST_TOOLS,
@@ -154,12 +130,7 @@ class ChatArguments(DeploymentArguments):
     wait_seconds: float = Field(
         0, ge=0, le=3600, description="0 to 3600, within timeout_seconds: wait for a deployment that is loading"
     )
-    timeout_seconds: float | None = Field(
-        None,
-        ge=1,
-        le=3600,
-        description="1 to 3600, of the whole call; default 50, since many hosts give up at 60",
-    )
+    timeout_seconds: TimeoutSeconds = Field(None)
     return_messages: bool = Field(default=False, description="Also return the conversation to send next time")
     background: bool = Field(
         default=False, description="Return with read_on once the request is sent, while the reply is written"
@@ -177,26 +148,21 @@ class ChatArguments(DeploymentArguments):
         if self.wait_seconds > budget:
             raise InvalidArguments("wait_over_budget", asked=f"{self.wait_seconds:g}", limit=f"{budget:g}")
         return ChatRequest(
-            turns=self._turns(),
-            sampling=Sampling(self.temperature, self.top_p, self.max_tokens, self.seed, tuple(self.stop)),
+            turns=self.turns(),
+            sampling=self.sampling(),
             features=self._features(),
             model=self.model or None,
             wait_seconds=self.wait_seconds,
             return_messages=self.return_messages,
         )
 
-    def _turns(self) -> tuple[Turn, ...]:
-        if bool(self.prompt) == bool(self.messages):
-            raise InvalidArguments("prompt_and_messages" if self.prompt else "prompt_missing")
-        turns = [message.turn() for message in self.messages] or [Turn("user", self.prompt)]
-        if self.system:
-            if any(turn.role == "system" for turn in turns):
-                raise InvalidArguments("system_given_twice")
-            turns.insert(0, Turn("system", self.system))
+    def turns(self) -> tuple[Turn, ...]:
+        """Return the conversation; its last message can be continued if that is asked for."""
+        turns = super().turns()
         last = turns[-1]
         if self.continue_reply and (last.role != "assistant" or not last.content or last.tool_calls):
             raise InvalidArguments("nothing_to_continue")
-        return tuple(turns)
+        return turns
 
     def _features(self) -> Features:
         names = [str(_tool_name(tool)) for tool in self.tools]

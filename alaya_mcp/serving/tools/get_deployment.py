@@ -47,4 +47,5 @@ GET_DEPLOYMENT = Tool(
     result=DeploymentResult,
     run=_run,
     idempotent=True,
+    card=True,
 )

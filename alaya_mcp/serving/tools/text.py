@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from alaya_mcp.comparison.result import ComparedAnswer, CompareResult
 from alaya_mcp.printable import printable
 from alaya_mcp.results import (
     ChatResult,
@@ -188,6 +189,47 @@ def chat_text(result: ChatResult, *, is_later: bool = False) -> str:
     if result.reasoning:
         lines += [ruler, "thinking, to the end:", result.reasoning]
     return "\n".join(lines)
+
+
+def comparison_text(result: CompareResult) -> str:
+    """Return compare_models' text: the facts about each model, then each reply in a section of its own."""
+    lines = [result.summary, *_warnings(result.warnings), "", f"service_id: {result.service_id}"]
+    for answer in result.answers:
+        lines.append(_row(answer))
+        lines += [f"read_on: {answer.read_on}"] if answer.read_on else []
+        lines += _warnings(answer.warnings)
+    sections = [section for answer in result.answers if answer.error is None for section in _sections(answer)]
+    ruler = _ruler("\n".join(sections))
+    return "\n".join([*lines, *(line for section in sections for line in (ruler, section))])
+
+
+def _row(answer: ComparedAnswer) -> str:
+    """Return the facts about one model's answer, or why there is none."""
+    if answer.error:
+        return f"- {answer.model} ({answer.kind}): {answer.error.message}"
+    served = f"served by {answer.served_by}" if answer.served_by not in {None, answer.model} else ""
+    facts = [
+        {None: "", True: "differs from the base model", False: "same as the base model"}[answer.differs],
+        served,
+        f"finish_reason {answer.finish_reason}" if answer.finish_reason else "",
+        f"truncated: {answer.truncated_reason}" if answer.truncated else "",
+        {None: "", True: "follows response_schema", False: "does not follow response_schema"}[answer.valid],
+        _compact(answer.usage) if answer.usage else "",
+        _compact(answer.timing) if answer.timing else "",
+    ]
+    return f"- {answer.model} ({answer.kind}): {'; '.join(filter(None, facts))}"
+
+
+def _sections(answer: ComparedAnswer) -> list[str]:
+    """Return what a model wrote, and the same as data where it is not bare."""
+    content = answer.content or ""
+    empty = "(nothing yet)" if answer.truncated_reason == "still_generating" else "(no reply)"
+    sections = [f"{answer.model} answers:\n{content or empty}"]
+    if answer.parsed is not None and content.lstrip().startswith("```"):
+        sections.append(f"{answer.model}, parsed:\n{json.dumps(answer.parsed, ensure_ascii=False)}")
+    if answer.reasoning:
+        sections.append(f"{answer.model}, thinking, to the end:\n{answer.reasoning}")
+    return sections
 
 
 def _no_text(result: ChatResult, *, is_later: bool) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 import mcp_types as types
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -19,6 +19,9 @@ from alaya_mcp.serving.elicitation import AnswerAwaited, chosen
 from alaya_mcp.serving.errors import error_result, internal_error, invalid_arguments
 from alaya_mcp.serving.tools.schema import portable_schema, result_schema
 from alaya_mcp.telemetry import logged_call
+
+CARD_URI: Final = "ui://alaya/card.html"
+"""The page that hosts with MCP Apps show beside a result; others ignore it (docs/card.md)."""
 
 
 class Arguments(BaseModel):
@@ -102,6 +105,7 @@ class Tool(Generic[ArgumentsT]):
         result: Model of the output schema.
         run: The implementation.
         idempotent: Whether calling twice is the same as calling once.
+        card: Whether the card shows its results.
     """
 
     name: str
@@ -111,6 +115,7 @@ class Tool(Generic[ArgumentsT]):
     result: type[ResultModel]
     run: Callable[[Account, ArgumentsT, Caller], Awaitable[Answer]]
     idempotent: bool
+    card: bool = False
 
     def listed(self) -> types.Tool:
         """Return the entry of `tools/list`. Why every tool is read-only: docs/decisions/annotations.md."""
@@ -127,6 +132,7 @@ class Tool(Generic[ArgumentsT]):
                 idempotent_hint=self.idempotent,
                 open_world_hint=True,
             ),
+            _meta={"ui": {"resourceUri": CARD_URI}} if self.card else None,
         )
 
     async def call(self, account: Access, raw: Mapping[str, Any] | None, caller: Caller) -> types.CallToolResult:

@@ -1,0 +1,199 @@
+"""The answers of a comparison on disk: a line each, appended as they come; a later run goes on where one stopped."""
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Final, Self, cast
+
+from alaya_mcp.comparison.answer_index import AnswerIndex, Entry, Key, answer_at, answers_in, index_of, is_one
+from alaya_mcp.comparison.answer_line import AnswerLine
+from alaya_mcp.comparison.file_lock import Taken, lock
+from alaya_mcp.comparison.unusable import Unusable, unreadable, why
+
+_COPY: Final = 2**20
+
+
+class Unwritable(Exception):
+    """An answer could not be written; those before it are whole. The text says why."""
+
+
+class AnswersFile:
+    """An answers file, which no other program writes meanwhile; a context manager that closes it.
+
+    Args:
+        path: The file, which need not be there; None for a temporary one.
+        fresh: Whether to start over. The old answers are copied beside the file before the first new one is written.
+
+    Attributes:
+        name: Of the file.
+        backup: The copy of the old answers, once there is one.
+
+    Raises:
+        Unusable: it is locked, cannot be written, or is not an answers file.
+    """
+
+    def __init__(self, path: Path | None, *, fresh: bool = False) -> None:
+        self.name = "the temporary file" if path is None else str(path)
+        self.backup: Path | None = None
+        self._path = path
+        try:
+            self._file = _opened(path)
+        except OSError as error:
+            raise Unusable(f"{self.name} cannot be written: {why(error)}.") from None
+        try:
+            self._begin(fresh=fresh)
+        except OSError as error:
+            self._file.close()
+            raise unreadable(self.name, error) from None
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def _begin(self, *, fresh: bool) -> None:
+        if not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+            raise Unusable(f"{self.name} is not a file that can be read again. Name another with --out.")
+        try:
+            lock(self._file)
+        except Taken:
+            raise Unusable(f"{self.name} is being written by another run. Wait for its end, or name another.") from None
+        with _reading(self._file) as file:
+            if not is_one(file):
+                raise Unusable(f"{self.name} is not an answers file, so it is left as it is. Name another with --out.")
+            self._index = AnswerIndex() if fresh else index_of(file, self.name)
+        self._is_outdated = fresh and os.fstat(self._file.fileno()).st_size > 0
+        self._end = self._first_new = self._index.size
+
+    def is_answered(self, key: Key, request: str) -> bool:
+        """Return whether a question has its answer.
+
+        Raises:
+            Unusable: the line of that key answers another question.
+        """
+        entry = self._index.entries.get(key)
+        if entry is None:
+            return False
+        if entry.request != request:
+            raise Unusable(
+                f"{self.name} line {entry.line}: prompt {key[0]} was asked otherwise then: the prompt, an option or "
+                "the deployment has changed. Start over with --fresh, or name another file with --out."
+            )
+        return not entry.failed
+
+    def append(self, answer: AnswerLine) -> None:
+        """Write an answer as the next line.
+
+        Raises:
+            Unwritable: it could not be written; the file ends with the line before it.
+        """
+        line = answer.model_dump_json(exclude_none=True, exclude={"read_on", "differs"}).encode() + b"\n"
+        try:
+            if self._is_outdated:
+                self._start_over()
+            if self._index.torn:
+                self._mend()
+            self._write(line)
+        except OSError as error:
+            raise Unwritable(f"{self.name} cannot be written: {why(error)}.") from None
+        self._index.entries.pop(answer.key, None)
+
+    def current(self) -> Iterator[AnswerLine]:
+        """Yield each answer that counts, in the order in which they came."""
+        with _reading(self._file) as file:
+            for entry in [] if self._is_outdated else sorted(self._index.entries.values()):
+                yield answer_at(file, entry.offset)
+            yield from answers_in(file, self._first_new) if self._has_new else ()
+
+    def ordered(self) -> Iterator[AnswerLine]:
+        """Yield each answer that counts, by its prompt's number, the base model's first."""
+        if self._is_outdated:
+            return
+        with _reading(self._file) as file:
+            places = [_place(key, entry) for key, entry in self._index.entries.items()]
+            if self._has_new:
+                new = index_of(file, self.name, self._first_new)
+                places += [_place(key, entry) for key, entry in new.entries.items()]
+            for *_, offset in sorted(places):
+                yield answer_at(file, offset)
+
+    @property
+    def _has_new(self) -> bool:
+        return self._end > self._first_new
+
+    def _start_over(self) -> None:
+        """Copy the old answers beside the file, and empty it."""
+        assert self._path is not None  # noqa: S101 a temporary file has no old answers
+        self.backup = _copied(self._file, self._path)
+        os.ftruncate(self._file.fileno(), 0)
+        self._is_outdated = False
+
+    def _mend(self) -> None:
+        """End a last line that was not written to its end, or cut it off."""
+        torn = cast("tuple[int, bool]", self._index.torn)
+        self._index.torn = None
+        if torn[1]:
+            self._end = self._first_new = os.fstat(self._file.fileno()).st_size
+            self._write(b"\n")
+            self._first_new = self._end
+        else:
+            os.ftruncate(self._file.fileno(), torn[0])
+
+    def _write(self, content: bytes) -> None:
+        """Write at the end; after a failure the file is as it was."""
+        descriptor = self._file.fileno()
+        try:
+            os.lseek(descriptor, self._end, os.SEEK_SET)
+            left = memoryview(content)
+            while left:
+                left = left[os.write(descriptor, left) :]
+        except BaseException:
+            os.ftruncate(descriptor, self._end)
+            raise
+        self._end += len(content)
+
+
+def _place(key: Key, entry: Entry) -> tuple[int, int, bool, str, int]:
+    return entry.number, key[1], not entry.is_base, key[2], entry.offset
+
+
+def _opened(path: Path | None) -> BinaryIO:
+    """Return the file, made if it is missing; without a buffer, so that a line that was written is in the file."""
+    if path is None:
+        return cast("BinaryIO", tempfile.TemporaryFile(buffering=0))
+    return open(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b", buffering=0)  # noqa: PTH123 its flags are these, and the caller closes it
+
+
+def _reading(file: BinaryIO) -> BinaryIO:
+    """Return the file with a buffer, at a place of its own while nothing is written."""
+    return open(file.fileno(), "rb", closefd=False)
+
+
+def _copied(file: BinaryIO, path: Path) -> Path:
+    """Copy a file to `NAME.bak`, `NAME.bak-1`, ... beside it; nothing is left of a copy that fails."""
+    number = 0
+    while True:
+        copy = path.with_name(f"{path.name}.bak{f'-{number}' if number else ''}")
+        number += 1
+        try:
+            made = copy.open("xb")
+        except FileExistsError:
+            continue
+        try:
+            with made, _reading(file) as old:
+                old.seek(0)
+                shutil.copyfileobj(old, made, _COPY)
+        except BaseException:
+            copy.unlink(missing_ok=True)
+            raise
+        return copy

@@ -1,0 +1,99 @@
+"""Answers files of several runs, as one."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from alaya_mcp.comparison.answer_index import Entry, Key, answer_at, index_of
+from alaya_mcp.comparison.answer_line import AnswerLine
+from alaya_mcp.comparison.answers_file import AnswersFile, Unwritable
+from alaya_mcp.comparison.unusable import Unusable, unreadable
+
+
+class JoinedAnswers:
+    """The answers of several files that count; a context manager that closes them.
+
+    Of two answers to one question the later file's counts, but an answer counts before an error.
+
+    Args:
+        paths: The files.
+
+    Raises:
+        Unusable: one cannot be read or is not an answers file, or two have answers to different questions of one key.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+        self._owned = ExitStack()
+        self._entries: dict[Key, tuple[int, Entry]] = {}
+        with ExitStack() as owned:
+            self._files = [_opened(path, owned) for path in paths]
+            for number in range(len(paths)):
+                self._add(number)
+            self._owned = owned.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._owned.close()
+
+    def ordered(self) -> Iterator[AnswerLine]:
+        """Yield the answers by their prompts' numbers, the base model's first.
+
+        Raises:
+            Unusable: a file cannot be read any more.
+        """
+        places: list[tuple[int, int, bool, str, int, int]] = []
+        for (_, repeat, model), (file, entry) in self._entries.items():
+            places.append((entry.number, repeat, not entry.is_base, model, file, entry.offset))
+        for *_, file, offset in sorted(places):
+            try:
+                yield answer_at(self._files[file], offset)
+            except OSError as error:
+                raise unreadable(self._paths[file], error) from None
+
+    def write(self, path: Path, *, fresh: bool = False) -> None:
+        """Write the answers into a file of their own, or leave it as it is.
+
+        Args:
+            path: The file.
+            fresh: Whether to replace one that is there.
+
+        Raises:
+            Unusable: it is there, is not an answers file, or cannot be written.
+        """
+        if path.exists() and not fresh:
+            raise Unusable(f"{path} is there already; --fresh replaces it, and keeps a copy.")
+        with AnswersFile(path, fresh=fresh) as target:
+            try:
+                for answer in self.ordered():
+                    target.append(answer)
+            except Unwritable as problem:
+                raise Unusable(str(problem)) from None
+
+    def _add(self, file: int) -> None:
+        try:
+            index = index_of(self._files[file], str(self._paths[file]))
+        except OSError as error:
+            raise unreadable(self._paths[file], error) from None
+        for key, entry in index.entries.items():
+            earlier = self._entries.get(key)
+            if earlier and earlier[1].request != entry.request:
+                raise Unusable(
+                    f"{self._paths[file]} line {entry.line} and {self._paths[earlier[0]]} line {earlier[1].line} both "
+                    f"have prompt {key[0]} for {key[2]}, but it was not asked the same: they are of different runs."
+                )
+            if not earlier or earlier[1].failed or not entry.failed:
+                self._entries[key] = file, entry
+
+
+def _opened(path: Path, owned: ExitStack) -> BinaryIO:
+    try:
+        return owned.enter_context(path.open("rb"))
+    except OSError as error:
+        raise unreadable(path, error) from None
