@@ -235,26 +235,23 @@ def test_a_chinese_reader_has_it_in_chinese(opened: Open) -> None:
     assert "undefined" not in page.locator("body").inner_text()
 
 
-@pytest.mark.parametrize(
-    ("button", "left"),
-    [
+def test_a_filter_leaves_the_rows_that_have_it(opened: Open) -> None:
+    page = opened()
+
+    for name, left in (
         ("Differs", ["#1", "#2", "#3", "#4", "#5", "#5"]),
         ("Failed", ["#6"]),
         ("Truncated", ["#6"]),
         ("Wrong or invalid", ["#3"]),
-    ],
-)
-def test_a_filter_leaves_the_rows_that_have_it(opened: Open, button: str, left: list[str]) -> None:
-    page = opened()
-
-    page.get_by_role("button", name=button).click()
-
-    assert numbers(page) == left
-    expect(page.get_by_role("status")).to_have_text(f"{len(left)} of 7 rows")
-    expect(page.get_by_role("button", name=button)).to_have_attribute("aria-pressed", "true")
-    expect(page.get_by_role("button", name=button)).to_contain_text(str(len(left)))
-    page.get_by_role("button", name=button).click()
-    assert len(numbers(page)) == 7
+    ):
+        button = page.get_by_role("button", name=name)
+        button.click()
+        assert numbers(page) == left
+        expect(page.get_by_role("status")).to_have_text(f"{len(left)} of 7 rows")
+        expect(button).to_have_attribute("aria-pressed", "true")
+        expect(button).to_contain_text(str(len(left)))
+        button.click()
+        assert len(numbers(page)) == 7
 
 
 def test_filters_add_up_and_look_at_the_chosen_models(opened: Open) -> None:
@@ -277,18 +274,17 @@ def test_filters_add_up_and_look_at_the_chosen_models(opened: Open) -> None:
     expect(page.get_by_role("grid")).to_have_attribute("aria-colcount", "3")
 
 
-@pytest.mark.parametrize(
-    ("order", "first"),
-    [("longest", ["#5", "#5", "#1"]), ("slowest", ["#6", "#1", "#2"]), ("most different", ["#1", "#3", "#4"])],
-)
-def test_rows_are_sorted(opened: Open, order: str, first: list[str]) -> None:
+def test_rows_are_sorted(opened: Open) -> None:
     page = opened()
 
-    page.get_by_label("Sort by").select_option(order)
-
-    assert numbers(page)[:3] == first
-    page.get_by_label("Sort by").select_option("number")
-    assert numbers(page) == ["#1", "#2", "#3", "#4", "#5", "#5", "#6"]
+    for order, first in (
+        ("longest", ["#5", "#5", "#1"]),
+        ("slowest", ["#6", "#1", "#2"]),
+        ("most different", ["#1", "#3", "#4"]),
+        ("number", ["#1", "#2", "#3"]),
+    ):
+        page.get_by_label("Sort by").select_option(order)
+        assert numbers(page)[:3] == first
 
 
 def focused(page: Page) -> tuple[str, int]:
@@ -371,9 +367,13 @@ def test_an_address_leads_to_a_row(opened: Open, anchor: str, index: str) -> Non
     expect(page.get_by_role("button", name="Failed")).to_have_attribute("aria-pressed", "false")
 
 
-@pytest.mark.parametrize("anchor", ["#", "#%", "#nothing", "#__proto__", "#rows"])
-def test_an_address_of_no_row_changes_nothing(opened: Open, anchor: str) -> None:
-    assert len(numbers(opened(anchor=anchor))) == 7
+def test_an_address_of_no_row_changes_nothing(opened: Open) -> None:
+    page = opened(anchor="#%")
+
+    for anchor in ("#", "#nothing", "#__proto__", "#rows", "#%E4"):
+        page.evaluate("(anchor) => { location.hash = anchor }", anchor)
+        assert len(numbers(page)) == 7
+    expect(page.locator("body")).to_be_focused()
 
 
 def test_ten_thousand_rows(opened: Open, tmp_path: Path) -> None:
@@ -403,9 +403,10 @@ def test_ten_thousand_rows(opened: Open, tmp_path: Path) -> None:
     page.evaluate("location.hash = '#q7777'")
     expect(row(page, "7,777").get_by_role("rowheader")).to_be_focused()
     expect(row(page, "7,777")).to_be_in_viewport(ratio=1)
-    before = row(page, "7,777").bounding_box()
+    place = "(row) => row.getBoundingClientRect().y"
+    before = row(page, "7,777").evaluate(place)
     page.get_by_label("Removed words").check()
-    assert row(page, "7,777").bounding_box() == before
+    assert row(page, "7,777").evaluate(place) == pytest.approx(before, abs=1)
     page.get_by_label("Sort by").select_option("most different")
     page.get_by_label("Search in prompts").fill("9999 the")
     expect(page.get_by_role("status")).to_have_text("1 of 10,000 rows")
@@ -420,7 +421,7 @@ HOSTILE = (
     "__proto__",
     "constructor",
     "\u202eevil\u2066 \ud800\x00\u2028\ufeff",
-    "a\u0301" * 2_000,
+    "a\u0301" * 400,
 )
 
 
@@ -448,15 +449,16 @@ def test_nothing_in_an_answer_is_run_or_breaks_the_page(opened: Open, tmp_path: 
         page.locator(":focus").get_by_text("50 columns").click()
         expect(page.locator(".row.active dl > div")).to_have_count(50)
         page.locator(".row.active").get_by_text("Thinking").first.click()
-    page.get_by_label("Search in prompts").fill(HOSTILE[2])
+    page.get_by_label("Search in prompts").fill(HOSTILE[3])
     expect(page.get_by_role("status")).to_have_text("8 of 9 rows")
-    assert page.locator("img, svg, iframe, script:not(:last-of-type)").count() == 0
+    assert page.locator("img, svg, iframe").count() == 0
+    assert page.locator("script").count() == 2
     assert page.evaluate("window.ran") is None
     assert page.evaluate("document.body.scrollWidth <= innerWidth")
 
 
 def test_an_answer_of_a_megabyte_is_cut_until_it_is_wanted(opened: Open, tmp_path: Path) -> None:
-    text = "word 部署 " * 125_000
+    text = "word 部署\n" * 125_000
     lines = [answer(1, BASE, text), answer(1, "zh", f"{text}!"), answer(1, "long-line", "x" * 1_000_000)]
     write_page(tmp_path / "large.html", lines, title="Large")
     page = opened(tmp_path / "large.html")
