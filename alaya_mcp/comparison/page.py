@@ -17,7 +17,7 @@ from alaya_mcp.comparison.summary import Summaries
 from alaya_mcp.printable import printable
 
 _SOURCE: Final = Path(__file__).parent / "page_source"
-_SCRIPTS: Final = ("words", "elements", "difference", "answers", "rows", "cells", "overview", "page")
+_SCRIPTS: Final = ("words", "elements", "difference", "distance", "answers", "rows", "cells", "overview", "page")
 """In the order of their use."""
 _BLOCK: Final = 2**22
 """Characters of a data block, about: the page drops each when it is read, so that they are never all in memory."""

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.async_api import Browser, Frame
 
-from alaya_mcp.serving import card
+from alaya_mcp import comparison
 from tests.browser.card_host import card_host
 from tests.browser.installation import BRIDGE
 from tests.browser.results import BASE, COMPARED, OTHER
@@ -121,11 +121,11 @@ async def test_the_parts_make_up_both_texts(chromium: Browser) -> None:
         pairs.append((one, other))
 
     collect()
-    folder = Path(card.__path__[0])
-    source = (folder / "difference.js").read_text(encoding="utf-8").replace("LEAST_SHARED = 0.15", "LEAST_SHARED = 0")
+    folder = Path(comparison.__path__[0]) / "page_source"
+    source = (folder / "difference.js").read_text(encoding="utf-8").replace("LEAST_SHARED = 0.3", "LEAST_SHARED = 0")
     page = await chromium.new_page()
     found: list[list[dict[str, Any]]] = await page.evaluate(
-        f"(pairs) => {{ const locale = 'zh';\n{source}\nreturn pairs.map((pair) => differences(...pair)); }}",
+        f"(pairs) => {{ {source}\nreturn pairs.map((pair) => differences(...pair)); }}",
         pairs,
     )
     await page.close()

@@ -111,21 +111,3 @@ function partOf(kind, parts) {
   const words = parts.filter(({ word }) => word.isWord).length;
   return { kind, text: parts.map(({ word }) => word.text).join(""), words };
 }
-
-const PAIRS = 4096;
-const counts = new Int32Array(PAIRS);
-
-/** Return how far apart two texts are, from 0 to 1, by their pairs of neighbouring characters. Quick, for sorting. */
-function distance(one, other) {
-  counts.fill(0);
-  const [a, b] = [pairsIn(one, 1), pairsIn(other, -1)];
-  let unlike = 0;
-  for (const count of counts) unlike += Math.abs(count);
-  return a + b ? unlike / (a + b) : 0;
-}
-
-function pairsIn(text, step) {
-  const last = Math.min(text.length, MOST_UNITS) - 1;
-  for (let at = 0; at < last; at++) counts[(text.charCodeAt(at) * 31 + text.charCodeAt(at + 1)) % PAIRS] += step;
-  return Math.max(last, 0);
-}

@@ -19,16 +19,20 @@ META: Final[dict[str, Any]] = {
 }
 """For the host: the page loads nothing and connects to nothing."""
 
-_SCRIPTS: Final = ("elements", "words", "host", "difference", "deployment", "comparison", "card")
-"""In the order of their use."""
 _FOLDER: Final = Path(__file__).parent
+_SCRIPTS: Final = (
+    *("elements.js", "words.js", "host.js"),
+    "../../comparison/page_source/difference.js",  # the page of a comparison marks the same
+    *("deployment.js", "comparison.js", "card.js"),
+)
+"""In the order of their use."""
 
 
 @cache
 def document() -> str:
     """Return the page: one HTML document that needs nothing else, and whose policy allows its own script alone."""
     style = f"\n{_file('card.css')}"
-    scripts = "\n".join(_file(f"{name}.js") for name in _SCRIPTS)
+    scripts = "\n".join(_file(name) for name in _SCRIPTS)
     script = f'\n"use strict";\n(() => {{\n{scripts}}})();\n'
     policy = (
         f"default-src 'none'; script-src {_digest(script)}; style-src {_digest(style)}; "
