@@ -24,8 +24,6 @@ _LONGEST_SECONDS: Final = 3600.0
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
     """Return the arguments, with the command's name as `command`; exit if they are wrong."""
-    if not arguments:  # a host: making the parser would take longer than everything else here
-        return argparse.Namespace(command="serve", sandbox=False, sandbox_fault=None)
     top, commands = parsers()
     for parser in (top, *commands.values()):
         parser.given = arguments

@@ -10,8 +10,6 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, cast
 
-from alaya_mcp.cli.arguments import parsed
-
 _INTERRUPTED: Final = 130
 
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ Run = Callable[[argparse.Namespace], Awaitable[int]]
 def main(platform: str = sys.platform) -> int:
     """Run the command line and return the exit status; `platform` decides how stdin and stdout are served."""
     opening = _opening(platform)
-    arguments = parsed(sys.argv[1:])
+    arguments = _parsed(sys.argv[1:])
     arguments.opening, arguments.platform = opening, platform
     try:
         return _run(arguments)
@@ -33,6 +31,14 @@ def main(platform: str = sys.platform) -> int:
         if group.split(SystemExit)[1] is not None:
             raise
         return 1
+
+
+def _parsed(words: list[str]) -> argparse.Namespace:
+    if not words:  # a host: making the parser would take longer than everything else here
+        return argparse.Namespace(command="serve", sandbox=False, sandbox_fault=None)
+    from alaya_mcp.cli.arguments import parsed  # noqa: PLC0415 as above
+
+    return parsed(words)
 
 
 def _opening(platform: str) -> "Opening | None":
