@@ -443,6 +443,7 @@ async def test_the_tables_fit_80_columns_with_six_models_and_long_names() -> Non
             answers=10_000,
             failures={"rate_limited": 100},
             truncated=1_000,
+            warnings={},
             finish_reasons={"stop": 1},
             characters=Spread(p50=12_345, p95=23_456),
             prompt_tokens=12_345_678,

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any, Final, Literal, NoReturn
 
 import anyio
@@ -77,8 +78,8 @@ class SchemaChecks:
 
     def __init__(self) -> None:
         self._places = anyio.CapacityLimiter(_WORKERS)
-        self._usable = ""
-        """The schema that was found usable last: comparisons ask with one schema many times."""
+        self._usable = b""
+        """Digest of the schema that was found usable last: comparisons ask with one schema many times."""
 
     async def refuse_unusable(self, schema: dict[str, Any], deadline: Deadline) -> None:
         """Refuse an unusable schema, if the check finishes in time.
@@ -87,13 +88,14 @@ class SchemaChecks:
             SchemaRefused: not a valid JSON Schema, or it refers to something outside itself.
         """
         text = json.dumps(schema)
-        if text == self._usable:
+        digest = sha256(text.encode()).digest()
+        if digest == self._usable:
             return
         with suppress(Unchecked):  # the reply's own check decides
             verdict = await self._checked(deadline.at, "schema", text)
             if verdict.problem:
                 raise SchemaRefused(verdict.problem)
-            self._usable = text
+            self._usable = digest
 
     async def read(self, schema: dict[str, Any], texts: Sequence[str], deadline: Deadline) -> Structured | None:
         """Return the first text that follows the schema, as data, else the problem of the last that is JSON.

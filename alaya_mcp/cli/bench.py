@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from contextlib import AsyncExitStack
+from secrets import randbelow
 from typing import Final
 
 import anyio
@@ -13,6 +14,7 @@ import anyio.to_thread
 from alaya_mcp.accounts import Account, open_account
 from alaya_mcp.cli.account_settings import settings_of
 from alaya_mcp.clock import now
+from alaya_mcp.comparison.asking import REPLY_BYTES
 from alaya_mcp.comparison.load import Load, LoadFailed, LoadPlan, LoadResult
 from alaya_mcp.comparison.models import compared_models
 from alaya_mcp.comparison.result import AnswerError
@@ -33,6 +35,7 @@ from alaya_mcp.terminal.selection import named_reference, reference
 _MANY: Final = 200
 """Requests from which on it asks first."""
 _INTERRUPTED: Final = 130
+_NUMBERS: Final = 10**9
 
 
 async def run(arguments: argparse.Namespace) -> int:
@@ -42,8 +45,8 @@ async def run(arguments: argparse.Namespace) -> int:
     try:
         async with AsyncExitStack() as owned:
             settings = await settings_of(arguments, owned)
-            settings = settings.model_copy(update={"max_concurrency": max(settings.max_concurrency, arguments.chats)})
-            account = await owned.enter_async_context(open_account(settings))
+            limits = {"max_concurrency": arguments.chats, "max_reply_bytes": REPLY_BYTES}
+            account = await owned.enter_async_context(open_account(settings.model_copy(update=limits)))
             return await _bench(account, arguments, screen)
     except LoadFailed as failed:
         error = failed.error
@@ -67,11 +70,11 @@ async def _bench(account: Account, arguments: argparse.Namespace, screen: Screen
     plan = LoadPlan(models, arguments.chats, encodable(arguments.prompt), arguments.max_tokens, arguments.timeout)
     screen.say(_cost(plan, label(deployment)))
     if plan.requests > _MANY and not arguments.yes and not await _agrees(plan.requests, screen):
-        return 1
+        raise LoadFailed(AnswerError(code="invalid_arguments", message=_declined(plan.requests), retryable=False))
     results: list[LoadResult] = []
     interruption, began = Interruption(), now()
     with interruption.on_sigint(), interruption.block() as work, anyio.move_on_after(arguments.seconds) as limit:
-        async for result in Load(account, service_id, plan, wording).results():
+        async for result in Load(account, service_id, plan, wording, randbelow(_NUMBERS)).results():
             results.append(result)
             screen.status(f"measuring, {now() - began:.0f} s, {len(results)} of {len(plan.levels) * len(models)} rows")
     screen.end()
@@ -93,10 +96,13 @@ def _cost(plan: LoadPlan, title: str) -> str:
     )
 
 
+def _declined(requests: int) -> str:
+    return f"{requests} requests are more than {_MANY}, so none was sent. Add --yes to send them, or measure less."
+
+
 async def _agrees(requests: int, screen: Screen) -> bool:
     """Return whether the person agrees; without one nobody does."""
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
-        screen.say(f"{requests} requests are more than {_MANY}. Add --yes to send them, or measure less.", "red")
         return False
     screen.say(f"Send {requests} requests? [y/N]")
     line = await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alaya_mcp.comparison.answer import differs
+from alaya_mcp.comparison.answer import differs_from
 from alaya_mcp.comparison.answer_line import AnswerLine
 from alaya_mcp.comparison.answers_file import AnswersFile
 from alaya_mcp.comparison.joined import JoinedAnswers
@@ -138,11 +138,13 @@ class CompareReport:
         at, base = None, None
         for line in lines:
             if at != (line.number, line.repeat):
-                at, base = (line.number, line.repeat), line.content if line.kind == "base" else None
+                at, base = (line.number, line.repeat), line if line.kind == "base" else None
                 self.screen.write(f"> {line.prompt}\n\n")
-            is_other = base is not None and line.content is not None and differs(line.content, base)
+            is_other = base is not None and base is not line and differs_from(line, base)
+            cut = f" (cut: {line.truncated_reason})" if line.truncated else ""
             text = line.error.message if line.error else line.content
-            self.screen.write(f"{line.model}{' (differs)' if is_other else ''}:\n{text}\n\n")
+            warnings = "".join(f"\nwarning: {warning}" for warning in line.warnings)
+            self.screen.write(f"{line.model}{' (differs)' if is_other else ''}{cut}:\n{text}{warnings}\n\n")
 
     def _print(self, models: list[ModelSummary], facts: dict[str, Any]) -> bool:
         """Print the summary; return whether it could be."""

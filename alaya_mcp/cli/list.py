@@ -6,6 +6,7 @@ import os
 import sys
 from collections import defaultdict
 from contextlib import AsyncExitStack, nullcontext
+from dataclasses import replace
 from typing import Final
 
 import anyio
@@ -19,6 +20,7 @@ from alaya_mcp.clock import now
 from alaya_mcp.config.settings import log_format, log_level
 from alaya_mcp.deployment.listing import Filters, list_summary
 from alaya_mcp.deployment.spelling import checked_reference
+from alaya_mcp.error_sentences import what_happened
 from alaya_mcp.errors import AlayaError, InvalidArguments
 from alaya_mcp.logs import start_logging
 from alaya_mcp.printable import shortened
@@ -87,7 +89,7 @@ class Listing:
         Raises:
             AlayaError: it could not be read.
         """
-        found = await self._read()
+        found = read = await self._read()
         if not watch:
             self._print(found)
             return 0
@@ -96,25 +98,22 @@ class Listing:
         is_live = self._console.is_terminal and not self._is_json
         with Live(console=self._console, auto_refresh=False) if is_live else nullcontext() as live:
             while True:
-                waited_for |= found.loading
+                waited_for |= read.loading
                 if live:
                     live.update(self._page(found), refresh=True)
                 elif found != shown:
                     self._print(found)
                     shown = found
-                if not found.loading or not self._screen.is_read:
-                    return int(found.has_lost(waited_for))
+                if not read.loading or not self._screen.is_read:
+                    return int(read.has_lost(waited_for))
                 await anyio.sleep(_WATCH_SECONDS)
-                found = await self._read_again(found)
-
-    async def _read_again(self, before: DeploymentList) -> DeploymentList:
-        """Return the list as it is now, or as it was where it cannot be read for the moment."""
-        try:
-            return await listed(self._account, self._filters)
-        except AlayaError as error:
-            if not error.retryable:
-                raise
-            return before
+                try:
+                    found = read = await listed(self._account, self._filters, follow=waited_for)
+                except AlayaError as error:
+                    if not error.retryable:
+                        raise
+                    stale = f"This is the list as it was; it cannot be read now: {what_happened(error)}"
+                    found = replace(read, warnings=(*read.warnings, stale))
 
     async def _read(self) -> DeploymentList:
         began = now()

@@ -6,6 +6,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from pydantic import ValidationError
 
+from alaya_mcp.comparison.answer import flaw
 from alaya_mcp.comparison.answer_line import AnswerLine
 from alaya_mcp.comparison.unusable import Unusable
 
@@ -23,7 +24,7 @@ class Entry(NamedTuple):
         line: Its number, from 1.
         number: Its prompt's.
         request: The digest of what was sent.
-        failed: Whether it has an error in place of an answer.
+        failed: Whether it has no answer, or one that was cut off.
         is_base: Whether it is the base model's.
     """
 
@@ -64,7 +65,7 @@ class AnswerIndex:
     def add(self, answer: AnswerLine, offset: int, line: int) -> None:
         """Let a line count, in place of an earlier one of its key."""
         key = intern(answer.id), answer.repeat, intern(answer.model)
-        entry = Entry(offset, line, answer.number, answer.request, answer.error is not None, answer.kind == "base")
+        entry = Entry(offset, line, answer.number, answer.request, flaw(answer) is not None, answer.kind == "base")
         self.entries.pop(key, None)
         self.entries[key] = entry
 

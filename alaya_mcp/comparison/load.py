@@ -11,7 +11,7 @@ from pydantic import Field
 from alaya_mcp.accounts import Account
 from alaya_mcp.chat.request import ChatRequest, Sampling, Turn
 from alaya_mcp.clock import now
-from alaya_mcp.comparison.answer import Wording, answer_of
+from alaya_mcp.comparison.answer import Wording, answer_of, flaw
 from alaya_mcp.comparison.models import ComparedModel
 from alaya_mcp.comparison.result import AnswerError, ComparedAnswer
 from alaya_mcp.comparison.summary import Spread
@@ -21,6 +21,8 @@ from alaya_mcp.results import Kind, ResultModel
 
 _FEWEST: Final = 4
 """Chats measured at a level."""
+_TICK: Final = 0.001
+"""Seconds; a coarse clock may not move while an engine answers."""
 _ROUNDS: Final = 2
 """Chats that follow one another at each place of a level."""
 
@@ -44,7 +46,7 @@ class LoadResult(ResultModel):
 
 
 class LoadFailed(Exception):
-    """No answer came before anything was measured."""
+    """Nothing was measured."""
 
     def __init__(self, error: AnswerError) -> None:
         super().__init__(error.message)
@@ -99,14 +101,15 @@ class Load:
         service_id: The deployment's id.
         plan: What is sent.
         wording: How errors are said.
+        first: The number of the first prompt: an engine keeps what it has read in an earlier run too.
     """
 
-    def __init__(self, account: Account, service_id: str, plan: LoadPlan, wording: Wording) -> None:
+    def __init__(self, account: Account, service_id: str, plan: LoadPlan, wording: Wording, first: int) -> None:
         self._account = account
         self._service_id = service_id
         self._plan = plan
         self._wording = wording
-        self._sent = 0
+        self._number = first
 
     async def results(self) -> AsyncGenerator[LoadResult]:
         """Yield what was measured, level by level and at each level model by model.
@@ -122,9 +125,9 @@ class Load:
                 yield await self._measured(model, level)
 
     async def _answer(self, model: ComparedModel) -> ComparedAnswer:
-        self._sent += 1
+        self._number += 1
         deadline = Deadline.after(self._plan.timeout)
-        request = self._plan.request(self._sent)
+        request = self._plan.request(self._number)
         return await answer_of(self._account, self._service_id, model, request, deadline, NoNotes(), self._wording)
 
     async def _measured(self, model: ComparedModel, level: int) -> LoadResult:
@@ -145,8 +148,9 @@ class Load:
 
 def load_result(model: ComparedModel, level: int, answers: Sequence[ComparedAnswer], seconds: float) -> LoadResult:
     """Return what the answers of one level add up to."""
-    flaws = [_flaw(answer) for answer in answers]
-    whole = [answer for answer, flaw in zip(answers, flaws, strict=True) if flaw is None]
+    lasted = max(seconds, _TICK)
+    flaws = [flaw(answer) for answer in answers]
+    whole = [answer for answer, why in zip(answers, flaws, strict=True) if why is None]
     timings = [answer.timing for answer in whole if answer.timing]
     tokens = sum(answer.usage.completion_tokens or 0 for answer in whole if answer.usage) or None
     return LoadResult(
@@ -157,17 +161,10 @@ def load_result(model: ComparedModel, level: int, answers: Sequence[ComparedAnsw
         answers=len(whole),
         failures=dict(Counter(filter(None, flaws))),
         seconds=round(seconds, 3),
-        answers_per_second=round(len(whole) / seconds, 2),
+        answers_per_second=round(len(whole) / lasted, 2),
         completion_tokens=tokens,
-        throughput=round(tokens / seconds, 1) if tokens else None,
+        throughput=round(tokens / lasted, 1) if tokens else None,
         tokens_per_second=Spread.of([each.tokens_per_second for each in timings if each.tokens_per_second]),
-        first_token_seconds=Spread.of([each.first_token_seconds for each in timings if each.first_token_seconds]),
+        first_token_seconds=Spread.of([first for each in timings if (first := each.first_token_seconds) is not None]),
         total_seconds=Spread.of([each.total_seconds for each in timings]),
     )
-
-
-def _flaw(answer: ComparedAnswer) -> str | None:
-    """Return why an answer does not count; one that reached the plan's `max_tokens` does."""
-    if answer.error:
-        return answer.error.code
-    return None if answer.truncated_reason in {None, "max_tokens"} else answer.truncated_reason

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
-from alaya_mcp.comparison.answer import normalised
+from alaya_mcp.comparison.answer import flaw, is_part, normalised
 from alaya_mcp.comparison.answer_line import AnswerLine
 
 _ESCAPES: Final = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
@@ -43,7 +43,8 @@ def answer_record(line: AnswerLine, question: int, model: int) -> dict[str, Any]
         "reasoning": line.reasoning,
         "truncated": (line.truncated_reason or "unknown") if line.truncated else None,
         "finish": line.finish_reason,
-        "match": None if line.error else _match(line.content or "", line.expected),
+        "flaw": flaw(line) if not line.error else None,
+        "match": None if line.error or is_part(line) else _match(line.content or "", line.expected),
         "valid": line.valid,
         "servedBy": line.served_by if line.served_by != line.model else None,
         "warnings": line.warnings,

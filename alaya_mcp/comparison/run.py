@@ -11,7 +11,7 @@ import anyio
 
 from alaya_mcp.accounts import Account
 from alaya_mcp.clock import now
-from alaya_mcp.comparison.answer import Wording, answer_of
+from alaya_mcp.comparison.answer import Wording, answer_of, flaw
 from alaya_mcp.comparison.answer_line import AnswerLine, Question
 from alaya_mcp.comparison.answers_file import AnswersFile, Unwritable
 from alaya_mcp.comparison.plan import Asked, Plan
@@ -33,7 +33,7 @@ class Tally:
         total: Questions, those that were answered before included.
         before: Those that were.
         answered: Answered since.
-        failed: Failed since.
+        failed: Failed since, or cut off.
         tokens: Generated since, as the engine counts them.
         began: When it began, on the event loop's clock.
     """
@@ -115,14 +115,15 @@ class Run:
         )
 
     def _count(self, answer: ComparedAnswer) -> None:
-        if answer.error is None:
+        self.tally.tokens += (answer.usage and answer.usage.completion_tokens) or 0
+        why = flaw(answer)
+        if why is None:
             self.tally.answered += 1
-            self.tally.tokens += (answer.usage and answer.usage.completion_tokens) or 0
             self._failures.answered()
             return
         self.tally.failed += 1
         if self._failures.are_enough(answer.error):
-            self.stop(answer.error.message)
+            self.stop(answer.error.message if answer.error else f"Answers are cut off before their end ({why}).")
 
 
 def _line(question: Question, answer: ComparedAnswer) -> AnswerLine:

@@ -38,9 +38,12 @@ class Failures:
         """Record an answer."""
         self._in_a_row = 0
 
-    def are_enough(self, error: AnswerError) -> bool:
-        """Record a failure; return whether the run stops. One that is about its question alone is not counted."""
-        if error.code in _OF_ALL and not error.retryable:
+    def are_enough(self, error: AnswerError | None) -> bool:
+        """Record a failure, without an error an answer that was cut off; return whether the run stops.
+
+        One that is about its question alone is not counted.
+        """
+        if error and error.code in _OF_ALL and not error.retryable:
             return True
-        self._in_a_row += error.code in _OF_MANY
+        self._in_a_row += error is None or error.code in _OF_MANY
         return self._in_a_row >= self._most

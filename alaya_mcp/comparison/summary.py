@@ -5,12 +5,17 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from statistics import quantiles
+from typing import Final
 
 from pydantic import Field
 
-from alaya_mcp.comparison.answer import normalised
+from alaya_mcp.comparison.answer import flaw, is_part, normalised
 from alaya_mcp.comparison.answer_line import AnswerLine
 from alaya_mcp.results import Kind, ResultModel
+
+_MOST_WARNINGS: Final = 10
+_KINDS: Final = 100
+"""Warnings that are counted; some quote upstream, so that there may be any number."""
 
 
 class Spread(ResultModel):
@@ -33,9 +38,10 @@ class ModelSummary(ResultModel):
 
     model: str
     kind: Kind
-    answers: int = Field(description="Answers that came, truncated ones included")
-    failures: dict[str, int] = Field(description="Questions without an answer, by error code")
-    truncated: int = Field(description="Answers that are incomplete")
+    answers: int = Field(description="Answers that came, also those that end at max_tokens or by a content filter")
+    failures: dict[str, int] = Field(description="Questions without an answer, by error code or what cut it off")
+    truncated: int = Field(description="Answers that end at max_tokens, by a content filter or at the size limit")
+    warnings: dict[str, int] = Field(description="How often each warning came, the most frequent ones")
     finish_reasons: dict[str, int]
     characters: Spread | None = Field(default=None, description="Length of the replies")
     prompt_tokens: int
@@ -64,34 +70,38 @@ class _Tally:
         self.answers = self.truncated = self.expected = self.exact = self.normalised = self.checked = self.valid = 0
         self.failures = Counter[str]()
         self.finish_reasons = Counter[str]()
+        self.warnings = Counter[str]()
         self.prompt_tokens = self.completion_tokens = 0
         self.characters, self.rates, self.firsts, self.totals = (array("d") for _ in range(4))
         self.contents: dict[tuple[str, int], bytes] = {}
 
     def add(self, line: AnswerLine) -> None:
-        if line.error:
-            self.failures[line.error.code] += 1
+        self.warnings.update(each for each in line.warnings if each in self.warnings or len(self.warnings) < _KINDS)
+        if line.usage:
+            self.prompt_tokens += line.usage.prompt_tokens or 0
+            self.completion_tokens += line.usage.completion_tokens or 0
+        if why := flaw(line):
+            self.failures[why] += 1
             return
         content = line.content or ""
         self.answers += 1
         self.truncated += bool(line.truncated)
         self.finish_reasons.update([line.finish_reason] if line.finish_reason else [])
         self.characters.append(len(content))
-        self.contents[line.id, line.repeat] = _digest(content)
-        if line.usage:
-            self.prompt_tokens += line.usage.prompt_tokens or 0
-            self.completion_tokens += line.usage.completion_tokens or 0
         if timing := line.timing:
             self.totals.append(timing.total_seconds)
             self.firsts.extend([] if timing.first_token_seconds is None else [timing.first_token_seconds])
             self.rates.extend([] if timing.tokens_per_second is None else [timing.tokens_per_second])
+        if line.valid is not None:
+            self.checked += 1
+            self.valid += line.valid
+        if is_part(line):
+            return
+        self.contents[line.id, line.repeat] = _digest(content)
         if line.expected is not None:
             self.expected += 1
             self.exact += content.strip() == line.expected.strip()
             self.normalised += normalised(content) == normalised(line.expected)
-        if line.valid is not None:
-            self.checked += 1
-            self.valid += line.valid
 
 
 class Summaries:
@@ -119,6 +129,7 @@ class Summaries:
             answers=tally.answers,
             failures=dict(tally.failures.most_common()),
             truncated=tally.truncated,
+            warnings=dict(tally.warnings.most_common(_MOST_WARNINGS)),
             finish_reasons=dict(tally.finish_reasons.most_common()),
             characters=Spread.of(tally.characters),
             prompt_tokens=tally.prompt_tokens,

@@ -50,13 +50,14 @@ def tables(models: Sequence[ModelSummary]) -> Iterator[Table]:
 
 
 def notes(models: Sequence[ModelSummary]) -> list[str]:
-    """Return why answers ended other than by themselves, and why there is none: a line a model."""
+    """Return, of each model, why answers ended other than by themselves, why there is none, and the warnings."""
     lines: list[str] = []
     for one in models:
         ended = {f"finish {reason}": count for reason, count in one.finish_reasons.items() if reason != "stop"}
         if counted := ended | one.failures:
             said = ", ".join(f"{what} {count}" for what, count in counted.items())
             lines.append(without_controls(f"{one.model}: {said}"))
+        lines += [without_controls(f"{one.model}: {count} x {warning}") for warning, count in one.warnings.items()]
     return lines
 
 

@@ -8,7 +8,7 @@ from alaya_mcp.error_causes import Cause
 from alaya_mcp.error_sentences import Row, what_happened
 from alaya_mcp.errors import AlayaError
 from alaya_mcp.terminal.error_steps import STEPS_OF_ONE_LINE, next_step
-from alaya_mcp.terminal.facts import cut_line, doubts
+from alaya_mcp.terminal.facts import doubts
 
 _OTHERS: Final = "Choose others with --models."
 STEPS: Final[dict[Cause, Row]] = {
@@ -43,8 +43,7 @@ def comparison_words(doctor: str, command: str = "compare") -> Wording:
         return f"{what_happened(error)} {step(error, doctor, command)}"
 
     def warned(outcome: Outcome) -> list[str]:
-        cut = cut_line(outcome.result)
-        return [*doubts(outcome.remarks), *([cut] if cut else [])]
+        return doubts(outcome.remarks)  # what cut an answer is a field of it
 
     return Wording(said, warned)
 

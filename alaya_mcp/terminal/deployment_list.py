@@ -1,6 +1,6 @@
 """The account's deployments, those that run or start with their adapters: one request each, eight at a time."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -18,6 +18,8 @@ from alaya_mcp.results import DeploymentRow, LoraModel
 from alaya_mcp.upstream.deployment_lookup import MOST_ROWS
 
 _AT_A_TIME: Final = 8
+_ALL_SECONDS: Final = 120.0
+"""For the pages of all deployments together."""
 
 Progress = Callable[[int, int], None]
 """Receives how many of how many deployments have been read."""
@@ -75,8 +77,16 @@ class DeploymentList:
         return not good.issuperset(waited_for)
 
 
-async def listed(account: Account, filters: Filters, progress: Progress = lambda _done, _of: None) -> DeploymentList:
+async def listed(
+    account: Account, filters: Filters, progress: Progress = lambda _done, _of: None, follow: Collection[str] = ()
+) -> DeploymentList:
     """Return the deployments that match, 2,000 at most.
+
+    Args:
+        account: Whose they are.
+        filters: What they have to match.
+        progress: Receives its progress.
+        follow: Ids of those that are returned even if they do not match any more.
 
     Raises:
         AlayaError: the list could not be read; each control-plane row of docs/errors.md.
@@ -87,11 +97,12 @@ async def listed(account: Account, filters: Filters, progress: Progress = lambda
     looked_at = 0
     async for row in walk:
         looked_at += 1
-        rows += [row] if filters.match(row) else []
+        rows += [row] if filters.match(row) or row.service_id in follow else []
         if looked_at == MOST_ROWS:
             warnings.append(f"Only the first {MOST_ROWS} deployments were looked at.")
             break
     found = [_listed(row) for row in rows]
+    until = Deadline.after(_ALL_SECONDS)
     alive = [at for at, row in enumerate(rows) if row.status in {"running", "starting"} and row.service_id]
     places = anyio.Semaphore(_AT_A_TIME)
     done = 0
@@ -99,7 +110,7 @@ async def listed(account: Account, filters: Filters, progress: Progress = lambda
     async def read(at: int) -> None:
         nonlocal done
         async with places:
-            found[at] = await _looked_up(account, found[at])
+            found[at] = await _looked_up(account, found[at], until)
         done += 1
         progress(done, len(alive))
 
@@ -110,9 +121,9 @@ async def listed(account: Account, filters: Filters, progress: Progress = lambda
     return DeploymentList(tuple(found), walk.total, (*walk.warnings, *warnings))
 
 
-async def _looked_up(account: Account, known: ListedDeployment) -> ListedDeployment:
+async def _looked_up(account: Account, known: ListedDeployment, until: Deadline) -> ListedDeployment:
     try:
-        deployment = await account.cache.fresh(known.row.service_id, Deadline.after(READ_BUDGET_SECONDS))
+        deployment = await account.cache.fresh(known.row.service_id, until.sooner(READ_BUDGET_SECONDS))
     except AlayaError as error:  # the list's row is useful without it
         return replace(known, error=error)
     adapters = lora_list_result(deployment, known.row.service_id).lora_models

@@ -13,8 +13,6 @@ from alaya_mcp.terminal.deployment_list import ListedDeployment
 _STYLES: Final = {"ready": "green", "failed": "red", "stopped": "dim", "stopping": "dim"}
 _ROOM_FOR_IDS: Final = 110
 """Columns of a terminal; an id is a UUID."""
-_LONGEST: Final = 200
-"""Characters of a cell."""
 
 
 def deployment_table(deployments: Sequence[ListedDeployment], width: int) -> Table:
@@ -33,8 +31,8 @@ def deployment_table(deployments: Sequence[ListedDeployment], width: int) -> Tab
         table.add_row(
             _text(each.label),
             Text(state, style=_STYLES.get(state.partition(" ")[0], "yellow")),
-            _text(", ".join(each.row.models) or "-"),
-            _text("?" if each.error else ", ".join(map(_adapter, each.adapters)) or "-"),
+            _text(*each.row.models),
+            _text(*(["?"] if each.error else map(_adapter, each.adapters))),
             *([_text(each.row.service_id)] if has_ids else []),
         )
     return table
@@ -78,5 +76,5 @@ def _adapter(adapter: LoraModel) -> str:
             return f"{adapter.model} (not loaded)"
 
 
-def _text(value: str) -> Text:
-    return Text(printable(value)[:_LONGEST])
+def _text(*values: str) -> Text:
+    return Text(", ".join(map(printable, values)) or "-")

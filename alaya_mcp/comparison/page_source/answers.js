@@ -34,16 +34,21 @@ function byNumber(one, other) {
   return a.number - b.number || a.question - b.question || one.repeat - other.repeat;
 }
 
-/** Note in each adapter's answer whether it differs from the base model's; not where one of them is missing. */
+/** Note in each adapter's answer whether it differs from the base model's; not where one of them is missing or cut off. */
 function compareWithBase({ answers: [base, ...others] }) {
-  if (!base || base.error) return;
+  if (!isWhole(base)) return;
   const text = stripped(base.content);
-  for (const answer of others) if (answer && !answer.error) answer.differs = stripped(answer.content) !== text;
+  for (const answer of others) if (isWhole(answer)) answer.differs = stripped(answer.content) !== text;
+}
+
+/** Return whether there is an answer that is as long as it was to be. */
+function isWhole(answer) {
+  return answer !== undefined && !answer.error && (answer.truncated === undefined || answer.truncated === "max_tokens");
 }
 
 const CHECKS = {
   differing: (answer) => answer.differs === true,
-  failed: (answer) => answer.error !== undefined,
+  failed: (answer) => answer.error !== undefined || answer.flaw !== undefined,
   truncated: (answer) => answer.truncated !== undefined,
   misses: (answer) => answer.match === "none" || answer.valid === false,
 };

@@ -11,7 +11,7 @@ function comparisonView(data, input) {
   const anyDiffers = base && answers.some((each) => each.differs === true);
   const best = {
     speed: Math.max(...answers.map((each) => timing(each).speed ?? 0)),
-    total: Math.max(...answers.map((each) => timing(each).total ?? 0)),
+    longest: Math.max(...answers.map((each) => timing(each).total ?? 0)),
   };
   return [
     element("header", {},
@@ -114,8 +114,8 @@ function failureView(error) {
 function speedView({ speed, first, total }, best) {
   const rows = [
     [words.speed, speed, speed !== undefined && figure(speed, 1), best.speed, "rate"],
-    [words.first, first, first !== undefined && words.seconds(figure(first, 2)), best.total, "time"],
-    [words.total, total, total !== undefined && words.seconds(figure(total, 2)), best.total, "time"],
+    [words.first, first, first !== undefined && words.seconds(figure(first, 2)), best.longest, "time"],
+    [words.total, total, total !== undefined && words.seconds(figure(total, 2)), best.longest, "time"],
   ].filter(([, value]) => value !== undefined);
   return rows.length > 0 && element("dl", { class: "speed" }, rows.map(([term, value, said, most, kind]) =>
     element("div", {}, element("dt", {}, term), element("dd", {}, bar(most ? value / most : 0, kind), element("span", {}, said)))));

@@ -12,7 +12,7 @@ from alaya_mcp.accounts import Account
 from alaya_mcp.chat.json_values import Text, json_list
 from alaya_mcp.chat.reading import Outcome
 from alaya_mcp.chat.request import ChatRequest, Features
-from alaya_mcp.comparison.answer import Wording, answer_of, differs_from
+from alaya_mcp.comparison.answer import Wording, answer_of, differs_from, with_its_end
 from alaya_mcp.comparison.models import ComparedModel, compared_models
 from alaya_mcp.comparison.result import ComparedAnswer, CompareResult
 from alaya_mcp.comparison.standing import Standing
@@ -118,8 +118,7 @@ class _Comparison:
             with suppress(AlayaError):
                 rest = await self._account.chats.read_on(answer.read_on, deadline, notes, _ALL_BYTES)
                 if not rest.result.read_on:
-                    facts = {name: getattr(rest.result, name) for name in ("finish_reason", "usage", "timing")}
-                    return answer.model_copy(update=facts)
+                    return with_its_end(answer, rest, self._request, self._wording)
         return answer
 
     def give_up(self) -> None:
