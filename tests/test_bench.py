@@ -5,6 +5,7 @@ import signal
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from alaya_mcp.cli import bench as command
@@ -122,9 +123,12 @@ async def test_more_than_200_requests_need_a_yes(
 ) -> None:
     async with Upstream(chat=replies("no")) as upstream:
         status = await ran(upstream, monkeypatch, "--chats", "64")
+        printed = capsys.readouterr()
+        as_json = await ran(upstream, monkeypatch, "--chats", "64", "--json")
 
-    assert status == 1
-    assert "Add --yes" in capsys.readouterr().err
+    assert (status, as_json) == (1, 1)
+    assert "Add --yes" in printed.err
+    assert "Add --yes" in json.loads(capsys.readouterr().out)["error"]["message"]
     assert not upstream.chats
 
 
@@ -136,15 +140,41 @@ def test_a_person_is_asked_and_can_decline() -> None:
         assert terminal.process.wait(PATIENCE) == 1
 
 
-def test_ctrl_c_shows_what_was_measured() -> None:
-    arguments = ("bench", "qwen3-support", "--sandbox", "--models", "base", "--max-tokens", "4")
-    with TypedTerminal(*arguments, environ=own_environ()) as terminal:
-        terminal.shows("1 of 4 rows")
-        terminal.process.send_signal(signal.SIGINT)
-        terminal.shows("CHATS")
+async def test_ctrl_c_shows_what_was_measured() -> None:
+    async def chat(request: Request, exchange: Exchange) -> None:
+        await (replies("Because")(request, exchange) if len(upstream.chats) <= 5 else exchange.hang())
 
-        assert terminal.process.wait(PATIENCE) == 130
-    assert "Traceback" not in terminal.screen
+    def interrupted() -> tuple[int, str]:
+        with TypedTerminal("bench", "--models", "base", environ=own_environ(**upstream.environ)) as terminal:
+            terminal.shows("1 of 4 rows")
+            terminal.process.send_signal(signal.SIGINT)
+            terminal.shows("CHATS")
+            return terminal.process.wait(PATIENCE), terminal.screen
+
+    async with Upstream(chat=chat) as upstream:
+        status, screen = await anyio.to_thread.run_sync(interrupted)
+
+    assert status == 130
+    assert "Traceback" not in screen
+
+
+async def test_an_answer_of_any_length_counts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with Upstream(chat=replies("word " * 8_000)) as upstream:
+        status = await ran(upstream, monkeypatch, "--models", "base", "--chats", "1", "--json")
+
+    (row,) = rows_in(capsys.readouterr().out)
+    assert (status, row["answers"], row["failures"]) == (0, 4, {})
+
+
+async def test_no_prompt_is_sent_again_in_the_next_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Upstream(chat=replies("x")) as upstream:
+        for _ in range(2):
+            await ran(upstream, monkeypatch, "--models", "base", "--chats", "1")
+
+    prompts = [request.json["messages"][0]["content"] for request in upstream.chats]
+    assert len(set(prompts)) == len(prompts) == 10
 
 
 @pytest.mark.quick

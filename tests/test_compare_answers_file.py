@@ -68,11 +68,11 @@ def test_what_has_its_answer_is_not_asked_again_and_what_failed_is(tmp_path: Pat
     path = tmp_path / "a.jsonl"
     written(path, answer(1), failure(2), answer(1, "lora"))
     with AnswersFile(path) as answers:
-        asked = [answers.is_answered((f"p{prompt}", 1, "base"), "d1") for prompt in (1, 2, 3)]
+        asked = [answers.state_of((f"p{prompt}", 1, "base"), "d1") for prompt in (1, 2, 3)]
         answers.append(answer(2, content="now"))
         current = [(line.id, line.content) for line in answers.current()]
 
-    assert asked == [True, False, False]
+    assert asked == ["answered", "failed", "new"]
     assert current == [("p1", "答案"), ("p1", "答案"), ("p2", "now")]
     assert contents(path) == [("p1", "base", "答案"), ("p1", "lora", "答案"), ("p2", "base", "now")]
     assert len(path.read_bytes().splitlines()) == 4
@@ -82,7 +82,7 @@ def test_a_prompt_that_was_asked_otherwise_is_refused_by_line(tmp_path: Path) ->
     path = tmp_path / "a.jsonl"
     written(path, answer(1), answer(2))
     with AnswersFile(path) as answers, pytest.raises(Unusable, match=r"a\.jsonl line 2: prompt p2 was asked otherwise"):
-        answers.is_answered(("p2", 1, "base"), "other")
+        answers.state_of(("p2", 1, "base"), "other")
 
 
 @pytest.mark.parametrize("keep", [1, 12, 40, 120, -1])
@@ -95,7 +95,7 @@ def test_a_torn_last_line_is_cut_off_or_completed_with_the_next_answer(tmp_path:
     assert contents(path)[0] == ("p1", "base", "答案")
     assert path.read_bytes() == first + second[:keep], "reading alone mends nothing"
     with AnswersFile(path) as answers:
-        is_whole = answers.is_answered(("p2", 1, "base"), "d1")
+        is_whole = answers.state_of(("p2", 1, "base"), "d1") == "answered"
         if not is_whole:
             answers.append(answer(2))
         answers.append(answer(3))

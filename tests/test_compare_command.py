@@ -26,7 +26,7 @@ from tests.calls import environ_of
 from tests.patience import PATIENCE
 from tests.stdio_host import own_environ
 from tests.test_commands import refusal_of
-from tests.upstream import DONE, Exchange, Request, Upstream, says, text_chunk
+from tests.upstream import DONE, Exchange, Request, Upstream, replies, says, text_chunk
 
 pytestmark = [
     pytest.mark.anyio,
@@ -159,7 +159,7 @@ async def test_it_goes_on_where_a_signal_stopped_it(tmp_path: Path, number: sign
             with anyio.fail_after(PATIENCE):
                 interrupted = await stopped(sandbox, arguments, number, answers)
             assert interrupted.status == status, interrupted.err
-            assert "Stopped: Interrupted." in interrupted.err
+            assert "\nInterrupted.\n" in interrupted.err
             assert "Run the same command again to go on." in interrupted.err
             assert "Traceback" not in interrupted.err
             await sandbox.stats.wait_for(lambda stats: not stats.chats_active)
@@ -228,6 +228,64 @@ async def test_what_failed_is_asked_again_and_the_exit_status_tells(tmp_path: Pa
     assert (again.summary["answered"], again.summary["failed"]) == (2, 1)
 
 
+async def test_what_was_cut_off_is_asked_again_and_compares_with_nothing(tmp_path: Path) -> None:
+    out, asked = tmp_path / "out.jsonl", prompts(tmp_path / "p.txt", 2)
+
+    async def chat(request: Request, exchange: Exchange) -> None:
+        model = request.json["model"]
+        if model == "base" or len(upstream.chats) > 4:
+            await replies("The answer is 42.", model=model)(request, exchange)
+        else:
+            await exchange.events(text_chunk("The answer", model=model))
+            exchange.reset()
+
+    async with Upstream(chat=chat) as upstream:
+        cut = await compare(upstream, "--prompts", asked, "--out", out, "--json")
+        again = await compare(upstream, "--prompts", asked, "--out", out, "--json")
+
+    base, lora = cut.summary["models"]
+    assert (cut.status, cut.summary["answered"], cut.summary["failed"]) == (1, 2, 2)
+    assert (lora["failures"], lora["answers"], lora["compared"]) == ({"stream_cut": 2}, 0, 0)
+    assert base["answers"] == 2
+    assert (again.status, again.summary["answered"], len(upstream.chats)) == (0, 4, 6)
+    assert again.summary["models"][1]["differs"] == 0
+
+
+async def test_a_model_that_did_not_answer_itself_is_told_of() -> None:
+    async with Upstream(chat=replies("The same")) as upstream:
+        done = await compare(upstream, "scripted", "Why?")
+
+    assert "warning: " in done.out
+    assert "lora1: 1 x " in " ".join(done.out.split())
+
+
+async def test_another_question_under_an_id_is_refused_for_a_new_model_too(tmp_path: Path) -> None:
+    out, one, other = tmp_path / "out.jsonl", tmp_path / "one.csv", tmp_path / "other.csv"
+    one.write_text("id,prompt\n1,Why?\n", encoding="utf-8")
+    other.write_text("id,prompt\n1,How?\n", encoding="utf-8")
+    async with Upstream(chat=replies("Because")) as upstream:
+        await compare(upstream, "--prompts", one, "--out", out, "--models", "base")
+        done = await compare(upstream, "--prompts", other, "--out", out, "--models", "lora1")
+
+    assert (done.status, len(upstream.chats)) == (2, 1)
+    assert "out.jsonl line 1: prompt 1 was asked otherwise then" in done.err
+
+
+async def test_what_was_never_asked_comes_before_what_failed(tmp_path: Path) -> None:
+    out, asked = tmp_path / "out.jsonl", prompts(tmp_path / "p.txt", 30)
+
+    async def chat(request: Request, exchange: Exchange) -> None:
+        await (says(500, {}) if len(upstream.chats) <= 20 else replies("Because"))(request, exchange)
+
+    arguments = ("--prompts", asked, "--out", out, "--models", "base", "--concurrency", "1")
+    async with Upstream(chat=chat) as upstream:
+        await compare(upstream, *arguments)
+        again = await compare(upstream, *arguments)
+
+    assert again.status == 0
+    assert [line["number"] for line in lines_of(out)[20:]] == [*range(21, 31), *range(1, 21)]
+
+
 async def test_an_unknown_model_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
     async with quick_sandbox() as sandbox:
         done = await compare(
@@ -250,7 +308,9 @@ async def test_files_that_cannot_be_used_are_refused_before_anything_is_asked(tm
         for arguments, problem in (
             (["--prompts", broken], "broken.csv line 2: 2 values under 1 columns."),
             (["--prompts", tmp_path / "none"], "none cannot be read: No such file or directory."),
-            (["--prompts", asked, "--out", broken], "broken.csv is not an answers file, so it is left as it is."),
+            (["--prompts", asked, "--out", schema], "schema.json is not an answers file, so it is left as it is."),
+            (["--prompts", asked, "--out", broken], "Name it broken.jsonl."),
+            (["--prompts", asked, "--html", schema], "schema.json is there and is not a page of a comparison."),
             (["--prompts", asked, "--out", asked], "p.txt would be both read and written."),
             (["--prompts", asked, "--out", tmp_path], "is a folder."),
             (["--prompts", asked, "--out", tmp_path / "no" / "out"], "is not there."),

@@ -27,7 +27,7 @@ from alaya_mcp.serving.server import create_server
 from alaya_mcp.serving.tools.compare_models import COMPARE_MODELS
 from tests.calls import CHAT, COMPARE, ERAS, Era, call, connected, content_of, error_of, over, text_of
 from tests.http_host import client_of, http_settings, serving
-from tests.upstream import DONE, SERVICE, Exchange, Handler, Request, Upstream, says, text_chunk
+from tests.upstream import DONE, SERVICE, Exchange, Handler, Request, Upstream, replies, says, text_chunk
 
 pytestmark = pytest.mark.anyio
 
@@ -594,3 +594,24 @@ def rated(rate: float, seconds: float) -> Timing:
 )
 def test_a_person_would_say_it_so(answers: list[ComparedAnswer], said: str) -> None:
     assert verdict(answers) == said
+
+
+async def test_a_long_row_follows_its_schema_as_its_whole_reply_does() -> None:
+    schema = {"type": "object", "properties": {"t": {"type": "string"}}, "required": ["t"]}
+    text = json.dumps({"t": "x" * 20_000})
+    async with upstream_of("zh", base=writes(text), zh=writes('{"u": "' + "y" * 20_000 + '"}')) as upstream:
+        result = await call(upstream.settings(), COMPARE, prompt="x", response_schema=schema)
+
+    rows = rows_of(result)
+    assert (rows["base"]["truncated_reason"], rows["base"]["valid"]) == ("size_cap", True)
+    assert rows["zh"]["valid"] is False
+
+
+@pytest.mark.parametrize("words", [5, 10_000])
+async def test_a_row_of_any_length_says_that_another_model_answered(words: int) -> None:
+    async with upstream_of("zh", zh=replies(*["w "] * words, model="base")) as upstream:
+        result = await call(upstream.settings(), COMPARE, prompt="x")
+
+    row = rows_of(result)["zh"]
+    assert row["served_by"] == "base"
+    assert any("adapter was probably not used" in warning for warning in row["warnings"])

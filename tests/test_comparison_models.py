@@ -62,11 +62,17 @@ async def test_by_default_the_base_model_and_every_adapter_that_can_answer_are_c
 
 async def test_adapters_that_only_the_engine_lists_are_compared_too() -> None:
     held = [instance("lora1"), instance("late-zh", ready=False)]
-    engine = lists("base", adapters=("hot", "late-zh"))
+    engine = lists("base", adapters=("hot", "late-zh", "lora1"))
     async with Upstream(deployment={"instance": held}, models=engine) as upstream:
         found = await compared(upstream)
 
     assert found == [("base", "base"), ("lora1", "lora"), ("late-zh", "lora"), ("hot", "lora")]
+
+
+async def test_an_adapter_that_the_engine_dropped_is_not_compared_by_default() -> None:
+    held = [instance("kept-zh", "gone-zh", "some-zh"), instance("kept-zh", "gone-zh")]
+    async with Upstream(deployment={"instance": held}, models=lists("base", adapters=("kept-zh",))) as upstream:
+        assert await compared(upstream) == [("base", "base"), ("kept-zh", "lora"), ("some-zh", "lora")]
 
 
 @pytest.mark.quick
@@ -97,7 +103,7 @@ async def test_an_adapter_that_is_called_base_is_no_base_model() -> None:
         assert await compared(upstream, "base") == [("base", "lora")]
         assert await compared(upstream) == [("qwen3-8b", "base"), ("base", "lora"), ("lora1", "lora")]
     async with Upstream(deployment={"servedName": ["qwen3-8b"]}, models=lists("qwen3-8b", adapters=("base",))) as other:
-        assert await compared(other) == [("qwen3-8b", "base"), ("lora1", "lora"), ("base", "lora")]
+        assert await compared(other) == [("qwen3-8b", "base"), ("base", "lora")]
 
 
 async def test_an_adapter_with_the_name_of_the_base_model_is_the_base_model() -> None:

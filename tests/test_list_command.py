@@ -60,7 +60,6 @@ def test_a_program_gets_the_fields_of_the_tools() -> None:
         ("tone-casual", "all"),
         ("tone-formal", "some"),
     ]
-    assert not done.stderr
 
 
 def test_an_empty_list_says_why() -> None:
@@ -206,3 +205,50 @@ def test_ids_are_shown_where_there_is_room_or_names_are_not_enough() -> None:
     assert len(deployment_table([named], 80).columns) == 4
     assert len(deployment_table([named], 120).columns) == 5
     assert len(deployment_table([named, namesake], 80).columns) == 5
+
+
+@pytest.mark.quick
+async def test_what_is_waited_for_stays_in_the_list_when_its_state_does_not_match_any_more(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with account_of("starting stopped", "running stopped") as upstream:
+        status = await ran(upstream.environ, monkeypatch, "--watch", "--json", "--status", "starting")
+
+    shown = [json.loads(line)["deployments"] for line in capsys.readouterr().out.splitlines()]
+    assert status == 0
+    assert [[row["status"] for row in rows] for rows in shown] == [["starting"], ["running"]]
+
+
+@pytest.mark.quick
+async def test_a_list_that_cannot_be_read_again_says_so_and_is_read_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looks = 0
+
+    async def control(request: Request, exchange: Exchange) -> None:
+        nonlocal looks
+        *_, last = request.path.partition("?")[0].split("/")
+        looks += last == "list"
+        row = {"serviceId": "id-0", "name": "name-0", "status": "starting" if looks == 1 else "running"}
+        rows = {"count": 1, "rows": [row]}
+        await exchange.answer_json(503 if 1 < looks < 7 else 200, {"code": 0, "data": rows if last == "list" else row})
+
+    async with Upstream(control=control) as upstream:
+        status = await ran(upstream.environ, monkeypatch, "--watch")
+
+    assert status == 0
+    assert "it cannot be read now" in capsys.readouterr().err
+
+
+async def test_every_adapter_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"customer-adapter-{number:02}" for number in range(20)]
+
+    async def control(request: Request, exchange: Exchange) -> None:
+        *_, last = request.path.partition("?")[0].split("/")
+        page = {"serviceId": "id", "status": "running", "instance": [{"baseModelReady": True, "loraModels": names}]}
+        await exchange.answer_json(200, {"code": 0, "data": {"count": 1, "rows": [page]} if last == "list" else page})
+
+    async with Upstream(control=control) as upstream:
+        await ran(upstream.environ, monkeypatch)
+
+    assert ", ".join(names) in capsys.readouterr().out

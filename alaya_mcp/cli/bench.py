@@ -29,7 +29,7 @@ from alaya_mcp.terminal.console import open_console
 from alaya_mcp.terminal.error_steps import doctor_step
 from alaya_mcp.terminal.interruption import Interruption
 from alaya_mcp.terminal.load_table import load_chart, load_table
-from alaya_mcp.terminal.screen import Aside, Screen
+from alaya_mcp.terminal.screen import Screen, open_aside
 from alaya_mcp.terminal.selection import named_reference, reference
 
 _MANY: Final = 200
@@ -41,7 +41,7 @@ _NUMBERS: Final = 10**9
 async def run(arguments: argparse.Namespace) -> int:
     """Measure and print; return 1 if a request failed or the time was over, 130 after Ctrl-C."""
     start_logging(log_level(os.environ), log_format(os.environ))
-    screen = Screen(open_console(), Aside(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty()))
+    screen = Screen(open_console(), open_aside())
     try:
         async with AsyncExitStack() as owned:
             settings = await settings_of(arguments, owned)
@@ -83,7 +83,7 @@ async def _bench(account: Account, arguments: argparse.Namespace, screen: Screen
         screen.warn(f"The time of {arguments.seconds:g} s was over before the rest was measured; --seconds sets it.")
     if work.cancelled_caught:
         return _INTERRUPTED
-    return int(limit.cancelled_caught or any(result.failures for result in results))
+    return int(limit.cancelled_caught or not screen.is_read or any(result.failures for result in results))
 
 
 def _cost(plan: LoadPlan, title: str) -> str:
@@ -102,7 +102,7 @@ def _declined(requests: int) -> str:
 
 async def _agrees(requests: int, screen: Screen) -> bool:
     """Return whether the person agrees; without one nobody does."""
-    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty()):
         return False
     screen.say(f"Send {requests} requests? [y/N]")
     line = await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)

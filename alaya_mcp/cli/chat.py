@@ -25,7 +25,7 @@ from alaya_mcp.terminal.dialogue import INTERRUPTED, Dialogue
 from alaya_mcp.terminal.error_steps import STEPS_IN_A_PIPE, doctor_step
 from alaya_mcp.terminal.interruption import Interruption
 from alaya_mcp.terminal.lines import PipedLine, piped_lines
-from alaya_mcp.terminal.screen import Aside, Screen
+from alaya_mcp.terminal.screen import Screen, open_aside
 from alaya_mcp.terminal.selection import named_reference, reference
 
 _REPLY_BYTES: Final = 10_000_000
@@ -37,7 +37,7 @@ async def run(arguments: argparse.Namespace) -> int:
     start_logging(log_level(os.environ), log_format(os.environ))
     has_person = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty() and not arguments.json
     console = open_console()
-    beside = console if has_person else Aside(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    beside = console if has_person else open_aside()
     screen = Screen(console, beside)
     try:
         async with AsyncExitStack() as owned:

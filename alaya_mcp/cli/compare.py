@@ -86,7 +86,8 @@ async def _compare(
     run = Run(account, plan, answers, left, report.wording, concurrency=arguments.concurrency)
     with _signals(run, report) as received:
         await _run(run, report)
-    return report.ended(Ended(run, plan, answers, service_id, _OF_SIGNAL + received[0] if received else None))
+    title, status = deployment.name or service_id, _OF_SIGNAL + received[0] if received else None
+    return report.ended(Ended(run, plan, answers, service_id, title, status))
 
 
 async def _models(

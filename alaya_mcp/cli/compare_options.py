@@ -7,7 +7,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from alaya_mcp.chat.request import Features, Sampling
 from alaya_mcp.chat.structured import CHECK_SECONDS, SCHEMA_BYTES, SchemaChecks, SchemaRefused
@@ -16,6 +16,11 @@ from alaya_mcp.comparison.prompts_file import GivenPrompts, Prompts, PromptsFile
 from alaya_mcp.comparison.unusable import Unusable, unreadable
 from alaya_mcp.deadline import Deadline
 from alaya_mcp.printable import encodable
+
+_NOT_LINES: Final = frozenset({".csv", ".tsv", ".html", ".htm", ".xlsx"})
+_GENERATOR: Final = b'<meta name="generator" content="alayanew-mcp '
+_HEAD: Final = 4_096
+"""Bytes at the beginning of a page that have its generator."""
 
 
 @contextmanager
@@ -108,8 +113,24 @@ def refuse_targets(arguments: argparse.Namespace) -> None:
             raise Unusable(f"{target} would be both read and written. Name another file.")
     if arguments.html and not os.access(Path(arguments.html).absolute().parent, os.W_OK):
         raise Unusable(f"{arguments.html} cannot be written: its folder is read-only.")
+    if arguments.html and not _is_page(Path(arguments.html)):
+        raise Unusable(f"{arguments.html} is there and is not a page of a comparison. Name another file with --html.")
+    if arguments.out and Path(arguments.out).suffix.lower() in _NOT_LINES:
+        raise Unusable(f"{arguments.out}: answers are written as JSON Lines. Name it {Path(arguments.out).stem}.jsonl.")
     if arguments.out and arguments.html and _is_same(arguments.out, arguments.html):
         raise Unusable("--out and --html name the same file.")
+
+
+def _is_page(path: Path) -> bool:
+    """Return whether a file is missing, empty, or a page that this program made."""
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(_HEAD)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise unreadable(path, error) from None
+    return not beginning or _GENERATOR in beginning
 
 
 def _is_same(one: str, other: str) -> bool:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from alaya_mcp.terminal.comparison_table import notes, tables
 from alaya_mcp.terminal.comparison_words import comparison_words, step
 from alaya_mcp.terminal.console import open_console
 from alaya_mcp.terminal.error_steps import DOCTOR
-from alaya_mcp.terminal.screen import Aside, Screen
+from alaya_mcp.terminal.screen import Screen, open_aside
 
 _GO_ON = "Run the same command again to go on."
 
@@ -36,6 +35,7 @@ class Ended:
         plan: What it asked.
         answers: Its answers.
         service_id: The deployment.
+        title: Its name, else its id.
         status: The exit status of a signal that stopped it.
     """
 
@@ -43,6 +43,7 @@ class Ended:
     plan: Plan
     answers: AnswersFile
     service_id: str
+    title: str
     status: int | None
 
 
@@ -58,7 +59,7 @@ class CompareReport:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._arguments = arguments
         self._console = open_console()
-        self.beside = Aside(stderr=True, highlight=False, soft_wrap=not _is_terminal())
+        self.beside = open_aside()
         self.screen = Screen(self._console, self.beside)
         self._doctor = DOCTOR
         self.wording = comparison_words(DOCTOR)
@@ -131,7 +132,7 @@ class CompareReport:
         is_shown = self._print(summaries(ended.answers.current()), facts)
         if ended.status is not None:
             return is_shown
-        return self._page(ended.answers.ordered(), f"Models of {ended.service_id}") and is_shown
+        return self._page(ended.answers.ordered(), f"Models of {ended.title}") and is_shown
 
     def _answers(self, lines: Iterable[AnswerLine]) -> None:
         """Print answers in full, under their prompts."""
@@ -182,12 +183,15 @@ class CompareReport:
         run, tally = ended.run, ended.run.tally
         answered = f"{tally.before + tally.answered} of {tally.total} are answered"
         if run.stopped_by is not None:
-            self.screen.say(f"Stopped: {run.stopped_by}", "" if ended.status else "red")
+            is_signal = ended.status is not None
+            self.screen.say(run.stopped_by if is_signal else f"Stopped: {run.stopped_by}", "" if is_signal else "red")
         if self._arguments.out:
             again = "" if tally.is_complete else f" {_GO_ON}"
             self.screen.say(f"{answered}, in {ended.answers.name}.{again}")
         elif not tally.is_complete:
             self.screen.say(f"{answered}; without --out the answers are not kept.")
+        if ended.status is not None and self._arguments.html:
+            self.screen.say("No page was made; `alayanew-mcp compare --join FILE --html PAGE` makes one of answers.")
         if ended.answers.backup:
             self.screen.say(f"The answers before are in {ended.answers.backup}.")
 
@@ -197,7 +201,3 @@ class CompareReport:
 
 def _s(count: int) -> str:
     return "" if count == 1 else "s"
-
-
-def _is_terminal() -> bool:
-    return sys.stderr is not None and sys.stderr.isatty()

@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import sys
 from collections import defaultdict
 from contextlib import AsyncExitStack, nullcontext
 from dataclasses import replace
@@ -28,7 +27,7 @@ from alaya_mcp.terminal.console import open_console
 from alaya_mcp.terminal.deployment_list import DeploymentList, listed
 from alaya_mcp.terminal.deployment_table import count_line, deployment_table
 from alaya_mcp.terminal.error_steps import STEPS_IN_A_PIPE, error_fields, error_lines
-from alaya_mcp.terminal.screen import Aside, Screen
+from alaya_mcp.terminal.screen import Screen, open_aside
 
 _WATCH_SECONDS: Final = 5.0
 _QUIET_SECONDS: Final = 1.0
@@ -44,7 +43,7 @@ async def run(arguments: argparse.Namespace) -> int:
     console = open_console()
     if not console.is_terminal:
         console.width = _WIDE
-    screen = Screen(console, Aside(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty()))
+    screen = Screen(console, open_aside())
     try:
         async with AsyncExitStack() as owned:
             settings = await settings_of(arguments, owned)
@@ -92,7 +91,7 @@ class Listing:
         found = read = await self._read()
         if not watch:
             self._print(found)
-            return 0
+            return 0 if self._screen.is_read else 1
         waited_for: frozenset[str] = frozenset()
         shown: object = None
         is_live = self._console.is_terminal and not self._is_json
@@ -105,7 +104,7 @@ class Listing:
                     self._print(found)
                     shown = found
                 if not read.loading or not self._screen.is_read:
-                    return int(read.has_lost(waited_for))
+                    return int(read.has_lost(waited_for) or not self._screen.is_read)
                 await anyio.sleep(_WATCH_SECONDS)
                 try:
                     found = read = await listed(self._account, self._filters, follow=waited_for)

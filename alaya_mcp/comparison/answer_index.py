@@ -53,12 +53,14 @@ class AnswerIndex:
 
     Attributes:
         entries: By key.
+        asked: The last line about each prompt, by its id: of all its lines the request is the same.
         torn: The last line, if it has no end.
         size: Bytes of the lines with their ends, before `torn`.
     """
 
     def __init__(self) -> None:
         self.entries: dict[Key, Entry] = {}
+        self.asked: dict[str, Entry] = {}
         self.torn: Torn | None = None
         self.size = 0
 
@@ -67,7 +69,7 @@ class AnswerIndex:
         key = intern(answer.id), answer.repeat, intern(answer.model)
         entry = Entry(offset, line, answer.number, answer.request, flaw(answer) is not None, answer.kind == "base")
         self.entries.pop(key, None)
-        self.entries[key] = entry
+        self.entries[key] = self.asked[key[0]] = entry
 
 
 def index_of(file: BinaryIO, name: str, start: int = 0) -> AnswerIndex:

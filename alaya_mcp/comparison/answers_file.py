@@ -7,13 +7,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, Self, cast
+from typing import BinaryIO, Final, Literal, Self, cast
 
 from alaya_mcp.comparison.answer_index import AnswerIndex, Entry, Key, answer_at, answers_in, index_of, is_one
 from alaya_mcp.comparison.answer_line import AnswerLine
 from alaya_mcp.comparison.file_lock import Taken, lock
 from alaya_mcp.comparison.unusable import Unusable, unreadable, why
 
+State = Literal["new", "failed", "answered"]
+"""Of a question: not asked before, asked and failed or cut off, answered."""
 _COPY: Final = 2**20
 
 
@@ -75,21 +77,27 @@ class AnswersFile:
         self._is_outdated = fresh and os.fstat(self._file.fileno()).st_size > 0
         self._end = self._first_new = self._index.size
 
-    def is_answered(self, key: Key, request: str) -> bool:
-        """Return whether a question has its answer.
+    def state_of(self, key: Key, request: str) -> State:
+        """Return whether a question has its answer, has failed, or has not been asked before this run.
 
         Raises:
-            Unusable: the line of that key answers another question.
+            Unusable: a line about that prompt answers another question.
         """
-        entry = self._index.entries.get(key)
-        if entry is None:
-            return False
-        if entry.request != request:
+        asked = self._index.asked.get(key[0])
+        if asked and asked.request != request:
             raise Unusable(
-                f"{self.name} line {entry.line}: prompt {key[0]} was asked otherwise then: the prompt, an option or "
+                f"{self.name} line {asked.line}: prompt {key[0]} was asked otherwise then: the prompt, an option or "
                 "the deployment has changed. Start over with --fresh, or name another file with --out."
             )
-        return not entry.failed
+        entry = self._index.entries.get(key)
+        if entry is None:
+            return "new"
+        return "failed" if entry.failed else "answered"
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether there are questions that have failed before this run."""
+        return any(entry.failed for entry in self._index.entries.values())
 
     def append(self, answer: AnswerLine) -> None:
         """Write an answer as the next line.

@@ -108,4 +108,8 @@ async def _available(
         listed = await served.asked(deployment, engine, deadline)
         names = together(reported, listed)
         absent.difference_update(listed.adapters)
+        if listed.is_whole and listed.adapters:  # a gateway may list the base model alone
+            # One that some instances hold may be missing on the one that answered.
+            everywhere = {row.name for row in rows if row.available == "all"}
+            absent.update(everywhere.difference(listed.adapters, listed.base))
     return (None, *(name for name in names.adapters if name not in absent))

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from alaya_mcp.chat.request import ChatRequest
 from alaya_mcp.comparison.answer_line import Question
-from alaya_mcp.comparison.answers_file import AnswersFile
+from alaya_mcp.comparison.answers_file import AnswersFile, State
 from alaya_mcp.comparison.asking import Asking
 from alaya_mcp.comparison.models import ComparedModel
 from alaya_mcp.comparison.prompt import Prompt
@@ -70,20 +70,22 @@ class Plan:
         return self.shard.size(self.prompts.count) * self.repeat * len(self.models)
 
     def unanswered(self, answers: AnswersFile) -> Generator[Asked]:
-        """Yield the questions without an answer; prompts are read as they are asked for.
+        """Yield the questions without an answer, those that failed last; prompts are read as they are asked for.
 
         Raises:
             Unusable: a prompt was asked otherwise in the file, or the prompts cannot be read any more.
         """
-        for prompt in self.prompts:
-            if self.shard.has(prompt.number):
-                yield from self._of(prompt, answers)
+        states: tuple[State, ...] = ("new", "failed") if answers.has_failures else ("new",)
+        for state in states:
+            for prompt in self.prompts:
+                if self.shard.has(prompt.number):
+                    yield from self._of(prompt, answers, state)
 
-    def _of(self, prompt: Prompt, answers: AnswersFile) -> Generator[Asked]:
+    def _of(self, prompt: Prompt, answers: AnswersFile, state: State) -> Generator[Asked]:
         request = self.asking.request(prompt)
         digest = self.asking.digest(request)
         for repeat in range(1, self.repeat + 1):
             keys = {model: (prompt.id, repeat, model.name) for model in self.models}
-            if left := [model for model, key in keys.items() if not answers.is_answered(key, digest)]:
+            if left := [model for model, key in keys.items() if answers.state_of(key, digest) == state]:
                 question = self.asking.question(prompt, digest, repeat)
                 yield from (Asked(question, request, model) for model in left)

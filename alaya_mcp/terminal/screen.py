@@ -1,8 +1,9 @@
 """What is shown: an answer as it arrives, one line of progress, facts, warnings and errors."""
 
 import re
+import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from rich.cells import cell_len, set_cell_size
@@ -39,6 +40,12 @@ class Aside(Console):
         self.quiet = True
 
 
+def open_aside() -> Aside:
+    """Return a console on stderr, which there may not be."""
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return Aside(stderr=True, highlight=False, soft_wrap=not is_terminal)
+
+
 class Screen:
     """Two consoles; on a terminal they are the same.
 
@@ -72,6 +79,7 @@ class Screen:
         """Print a line for programs, unchanged."""
         with self._reader():
             self._answers.out(line)
+            self._answers.file.flush()
 
     def status(self, words: str) -> None:
         """Show progress in place of the last one; if lines cannot be wiped, one line per change of state."""
@@ -93,6 +101,7 @@ class Screen:
         self.end()
         with self._reader():
             self._answers.print(block)
+            self._answers.file.flush()
 
     def end(self) -> None:
         """End the answer's last line and wipe the progress."""
@@ -122,11 +131,16 @@ class Screen:
 
     @contextmanager
     def _reader(self) -> Generator[None]:
-        """Record a closed pipe, which makes rich raise SystemExit; later output is dropped."""
+        """Record a closed pipe, which makes rich raise SystemExit, or a full disk; later output is dropped."""
         try:
             yield
         except SystemExit:
             self.is_read = False
+        except OSError as error:
+            if self.is_read:
+                self.is_read = False
+                with suppress(OSError):
+                    self._aside.print(f"The output cannot be written: {error.strerror}.", style="red", markup=False)
 
     @property
     def _can_wipe(self) -> bool:

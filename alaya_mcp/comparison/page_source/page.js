@@ -115,8 +115,9 @@ function topOfRows() {
 
 /** Make all that depends on the language or on which models are shown. */
 function draw() {
-  const answers = data.rows.reduce((sum, row) => sum + row.answers.filter(Boolean).length, 0);
-  byId("size").textContent = words.size(...[data.rows.length, data.models.length, answers].map((each) => figure(each)));
+  const prompts = new Set(data.rows.map(({ question }) => question)).size;
+  const answers = data.models.reduce((sum, { summary }) => sum + summary.answers, 0);
+  byId("size").textContent = words.size(...[prompts, data.models.length, answers].map((each) => figure(each)));
   byId("models").replaceChildren(...overviewRows(data.models));
   byId("columns").querySelector("summary").textContent = words.shownModels(figure(shown.length), figure(data.models.length));
   byId("names").replaceChildren(
