@@ -108,7 +108,7 @@ async def _model_not_served() -> str:
 
 async def _compare_models() -> str:
     return await _tool(
-        "compare_models", service_id="qwen3-support", models="base, support-zh", prompt="Where is my order?"
+        "compare_models", service_id="qwen3-support", models=["base", "support-zh"], prompt="Where is my order?"
     )
 
 

@@ -13,6 +13,7 @@ import anyio.to_thread
 
 from alaya_mcp.accounts import Account, open_account
 from alaya_mcp.cli.account_settings import settings_of
+from alaya_mcp.cli.open_files import allow_connections
 from alaya_mcp.clock import now
 from alaya_mcp.comparison.asking import REPLY_BYTES
 from alaya_mcp.comparison.load import Load, LoadFailed, LoadPlan, LoadResult
@@ -24,6 +25,7 @@ from alaya_mcp.deployment.spelling import label
 from alaya_mcp.errors import AlayaError
 from alaya_mcp.logs import start_logging
 from alaya_mcp.printable import encodable
+from alaya_mcp.terminal.chat_session import ChatSession, Manner
 from alaya_mcp.terminal.comparison_words import comparison_words
 from alaya_mcp.terminal.console import open_console
 from alaya_mcp.terminal.error_steps import doctor_step
@@ -45,6 +47,7 @@ async def run(arguments: argparse.Namespace) -> int:
     try:
         async with AsyncExitStack() as owned:
             settings = await settings_of(arguments, owned)
+            allow_connections(arguments.chats)
             limits = {"max_concurrency": arguments.chats, "max_reply_bytes": REPLY_BYTES}
             account = await owned.enter_async_context(open_account(settings.model_copy(update=limits)))
             return await _bench(account, arguments, screen)
@@ -64,8 +67,9 @@ async def _bench(account: Account, arguments: argparse.Namespace, screen: Screen
     named = await reference(account, named_reference(arguments.service), screen)
     screen.doctor = doctor_step(named, over_sandbox=arguments.over_sandbox)
     wording = comparison_words(screen.doctor, "bench")
+    session = ChatSession(account, named, Manner(arguments.timeout), screen, Interruption())
+    service_id, deployment = await session.ready(arguments.timeout)
     deadline = Deadline.after(READ_BUDGET_SECONDS)
-    service_id, deployment = await account.names.find(named, deadline, account.cache.fresh)
     models = await compared_models(account, service_id, deployment, tuple(arguments.models), deadline)
     plan = LoadPlan(models, arguments.chats, encodable(arguments.prompt), arguments.max_tokens, arguments.timeout)
     screen.say(_cost(plan, label(deployment)))

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -134,4 +134,6 @@ def _is_page(path: Path) -> bool:
 
 
 def _is_same(one: str, other: str) -> bool:
+    with suppress(OSError):  # one is not there
+        return Path(one).samefile(other)
     return Path(one).resolve() == Path(other).resolve()

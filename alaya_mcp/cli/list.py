@@ -18,9 +18,8 @@ from alaya_mcp.cli.account_settings import settings_of
 from alaya_mcp.clock import now
 from alaya_mcp.config.settings import log_format, log_level
 from alaya_mcp.deployment.listing import Filters, list_summary
-from alaya_mcp.deployment.spelling import checked_reference
 from alaya_mcp.error_sentences import what_happened
-from alaya_mcp.errors import AlayaError, InvalidArguments
+from alaya_mcp.errors import AlayaError
 from alaya_mcp.logs import start_logging
 from alaya_mcp.printable import shortened
 from alaya_mcp.terminal.console import open_console
@@ -48,28 +47,15 @@ async def run(arguments: argparse.Namespace) -> int:
         async with AsyncExitStack() as owned:
             settings = await settings_of(arguments, owned)
             account = await owned.enter_async_context(open_account(settings))
-            return await Listing(account, _filters(arguments), console, screen, is_json=arguments.json).run(
-                watch=arguments.watch
-            )
+            filters = Filters(arguments.status, arguments.kind, arguments.name)
+            listing = Listing(account, filters, console, screen, is_json=arguments.json)
+            return await listing.run(watch=arguments.watch)
     except AlayaError as error:
         if arguments.json:
             screen.record(json.dumps({"error": error_fields(error, STEPS_IN_A_PIPE)}, ensure_ascii=False))
         else:
             screen.fail(error)
         return 1
-
-
-def _filters(arguments: argparse.Namespace) -> Filters:
-    """Return the filters on the command line.
-
-    Raises:
-        InvalidArguments: no deployment can have the name.
-    """
-    try:
-        name = checked_reference(arguments.name) if arguments.name else None
-    except ValueError as wrong:
-        raise InvalidArguments("reference_unusable", source="--name", detail=str(wrong)) from None
-    return Filters(arguments.status, arguments.kind, name)
 
 
 class Listing:

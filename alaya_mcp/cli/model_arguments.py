@@ -25,7 +25,7 @@ def add_list(add: Add) -> None:
     command.set_defaults(command="list")
     command.add_argument("--status", choices=STATUSES, help="only those in this state")
     command.add_argument("--kind", choices=("base", "lora"), help="only these; lora: adapters deployed on a base")
-    command.add_argument("--name", metavar="TEXT", help="only those whose name contains this")
+    command.add_argument("--name", type=_part_of_name, metavar="TEXT", help="only those whose name contains this")
     command.add_argument(
         "--watch", action="store_true", help="refresh the table every 5 s until no deployment is loading any more"
     )
@@ -67,6 +67,15 @@ def add_bench(add: Add) -> None:
     command.add_argument("--yes", action="store_true", help="send more than 200 requests without being asked")
     command.add_argument("--json", action="store_true", help="print one JSON object and nothing else on stdout")
     command.add_argument("--sandbox", dest="over_sandbox", action="store_true", help="measure the embedded sandbox")
+
+
+def _part_of_name(text: str) -> str:
+    from alaya_mcp.deployment.spelling import checked_reference  # noqa: PLC0415 loaded for this option only
+
+    try:
+        return checked_reference(text)
+    except ValueError as wrong:
+        raise argparse.ArgumentTypeError(str(wrong)) from None
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
+import anyio
+
 from alaya_mcp.accounts import Account
 from alaya_mcp.chat.model_choice import Choice, ServedNames, choose_model
 from alaya_mcp.chat.reading import Outcome
@@ -118,6 +120,17 @@ class ChatSession:
             return wait_until_ready(deployment, look, Deadline(math.inf, math.inf), notes)
 
         return deployment if readiness(deployment).ready else await self._shown(wait)
+
+    async def ready(self, seconds: float) -> tuple[str, Deployment]:
+        """Return its id and its state, after waiting so long at most for one that is loading.
+
+        Raises:
+            AlayaError: each control-plane row of docs/errors.md.
+        """
+        service_id, deployment = await self.look()
+        with anyio.move_on_after(seconds):
+            deployment = await self.awaited(deployment)
+        return service_id, deployment
 
     async def choose(self, wanted: str | None, service_id: str, deployment: Deployment) -> Choice:
         """Return the model of that name, or the one that answers if none is named.

@@ -99,7 +99,8 @@ class _Comparison:
             answer = await answer_of(self._account, service_id, model, request, deadline, place, self._wording)
             self._answers[model.name] = answer
             self._answers[model.name] = await self._with_its_end(answer, deadline, place)
-            standing.done(model.name)
+            if answer.truncated_reason != "still_generating":
+                standing.done(model.name)
 
         async with anyio.create_task_group() as tasks:
             for model in asked:
