@@ -11,7 +11,7 @@ import pytest
 
 from alaya_mcp.comparison import file_lock
 from alaya_mcp.comparison.answer_line import AnswerLine
-from alaya_mcp.comparison.answers_file import AnswersFile
+from alaya_mcp.comparison.answers_file import AnswersFile, Unwritable
 from alaya_mcp.comparison.joined import JoinedAnswers
 from alaya_mcp.comparison.result import AnswerError
 from alaya_mcp.comparison.summary import summaries
@@ -104,6 +104,27 @@ def test_a_torn_last_line_is_cut_off_or_completed_with_the_next_answer(tmp_path:
     assert is_whole is (keep == -1)
     assert path.read_bytes().startswith(whole)
     assert [row[0] for row in contents(path)] == ["p1", "p2", "p3"]
+
+
+def test_an_answer_after_one_that_could_not_be_written_is_on_a_line_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(written(path, answer(1)).rstrip(b"\n"))
+    with AnswersFile(path) as answers:
+        with monkeypatch.context() as full:
+            full.setattr(os, "write", no_space)
+            with pytest.raises(Unwritable, match="No space left on device"):
+                answers.append(answer(2))
+        answers.append(answer(3))
+        assert [line.id for line in answers.current()] == ["p1", "p3"]
+
+    assert [row[0] for row in contents(path)] == ["p1", "p3"]
+
+
+def no_space(_descriptor: int, _content: object) -> int:
+    """A disk that is full."""
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 @pytest.mark.parametrize("keep", [20, 70])

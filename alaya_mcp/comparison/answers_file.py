@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self, cast
 
-from alaya_mcp.comparison.answer_index import AnswerIndex, Entry, Key, answer_at, answers_in, index_of, is_one
+from alaya_mcp.comparison.answer_index import AnswerIndex, Entry, Key, Torn, answer_at, answers_in, index_of, is_one
 from alaya_mcp.comparison.answer_line import AnswerLine
 from alaya_mcp.comparison.file_lock import Taken, lock
 from alaya_mcp.comparison.unusable import Unusable, unreadable, why
@@ -101,8 +101,8 @@ class AnswersFile:
         try:
             if self._is_outdated:
                 self._start_over()
-            if self._index.torn:
-                self._mend()
+            if torn := self._index.torn:
+                self._mend(torn)
             self._write(line)
         except OSError as error:
             raise Unwritable(f"{self.name} cannot be written: {why(error)}.") from None
@@ -138,16 +138,15 @@ class AnswersFile:
         os.ftruncate(self._file.fileno(), 0)
         self._is_outdated = False
 
-    def _mend(self) -> None:
+    def _mend(self, torn: Torn) -> None:
         """End a last line that was not written to its end, or cut it off."""
-        torn = cast("tuple[int, bool]", self._index.torn)
-        self._index.torn = None
-        if torn[1]:
+        if torn.is_whole:
             self._end = self._first_new = os.fstat(self._file.fileno()).st_size
             self._write(b"\n")
             self._first_new = self._end
         else:
-            os.ftruncate(self._file.fileno(), torn[0])
+            os.ftruncate(self._file.fileno(), torn.offset)
+        self._index.torn = None
 
     def _write(self, content: bytes) -> None:
         """Write at the end; after a failure the file is as it was."""
