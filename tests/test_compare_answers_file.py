@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -155,6 +156,31 @@ def test_a_broken_line_in_the_middle_is_refused_unless_it_starts_over(tmp_path: 
         answers.append(answer(5))
         assert answers.backup == tmp_path / "a.jsonl.bak-1"
     assert contents(path) == [("p5", "base", "答案")]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no permission bits")
+def test_the_copy_is_on_the_disk_before_the_file_is_emptied_and_as_private(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, copy = tmp_path / "a.jsonl", tmp_path / "a.jsonl.bak"
+    old = written(path, answer(1))
+    path.chmod(0o600)
+    synced: list[bytes] = []
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        sync(descriptor)
+        assert os.fstat(descriptor).st_ino == copy.stat().st_ino
+        assert path.read_bytes() == old
+        synced.append(copy.read_bytes())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with AnswersFile(path, fresh=True) as answers:
+        answers.append(answer(2))
+
+    assert synced == [old]
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert path.read_bytes() != old
 
 
 @pytest.mark.parametrize(

@@ -179,19 +179,26 @@ def _reading(file: BinaryIO) -> BinaryIO:
 
 
 def _copied(file: BinaryIO, path: Path) -> Path:
-    """Copy a file to `NAME.bak`, `NAME.bak-1`, ... beside it; nothing is left of a copy that fails."""
+    """Copy a file to `NAME.bak`, `NAME.bak-1`, ... beside it, on the disk; nothing is left of a copy that fails.
+
+    Nobody may read the copy who may not read the file.
+    """
+    mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     number = 0
     while True:
         copy = path.with_name(f"{path.name}.bak{f'-{number}' if number else ''}")
         number += 1
         try:
-            made = copy.open("xb")
+            made = open(os.open(copy, flags, mode), "wb")  # noqa: PTH123, SIM115 its mode is this, and it is closed below
         except FileExistsError:
             continue
         try:
             with made, _reading(file) as old:
                 old.seek(0)
                 shutil.copyfileobj(old, made, _COPY)
+                made.flush()
+                os.fsync(made.fileno())
         except BaseException:
             copy.unlink(missing_ok=True)
             raise
