@@ -188,6 +188,7 @@ def test_without_a_known_extension_the_content_decides(tmp_path: Path, content: 
         ("p.csv", "prompt,prompt\na,b\n", ["p.csv line 1: two columns are named prompt."]),
         ("p.csv", 'prompt,x\n"a\nb",1,2\nc,1,\n', ["p.csv line 2: 3 values under 2 columns."]),
         ("p.csv", "prompt,\na,\nb,c\n", ["p.csv line 3: a value under a column without a name."]),
+        ("p.csv", "prompt,,\na,,\nb,c,\n", ["p.csv line 3: a value under a column without a name."]),
         (
             "p.csv",
             'prompt,x\na,1\n"b,2\nc,3\n',

@@ -143,9 +143,9 @@ def _wrong_header(names: list[str], first: str) -> str | None:
 def _fields(names: list[str], cells: list[str]) -> dict[str, Any] | str:
     if any(cells[len(names) :]):
         return f"{len(cells)} values under {len(names)} columns"
-    fields: dict[str, Any] = dict(zip(names, cells, strict=False))
-    if fields.pop("", ""):
+    if any(cell for name, cell in zip(names, cells, strict=False) if not name):
         return "a value under a column without a name"
+    fields: dict[str, Any] = {name: cell for name, cell in zip(names, cells, strict=False) if name}
     if messages := fields.get("messages"):
         try:
             fields["messages"] = json.loads(messages, parse_constant=_no_constant)
