@@ -113,7 +113,8 @@ def test_a_cell_of_a_table_may_be_a_conversation(tmp_path: Path) -> None:
         ('{"prompt": "one"}\n', ["one"]),
         ("prompt\none\n", ["one"]),
         ("id;prompt\n1;one\n", ["one"]),
-        ('{"city": "Oslo"} is JSON\n', ['{"city": "Oslo"} is JSON']),
+        ("[urgent] Where is my order?\n{name}, hello\n", ["[urgent] Where is my order?", "{name}, hello"]),
+        ("{name}, hello\n", ["{name}, hello"]),
     ],
 )
 def test_without_a_known_extension_the_content_decides(tmp_path: Path, content: str, prompts: list[str]) -> None:
@@ -122,6 +123,29 @@ def test_without_a_known_extension_the_content_decides(tmp_path: Path, content: 
         assert [each.prompt for each in piped] == prompts
         assert [each.prompt for each in piped] == prompts
     assert [each.prompt for each in read(tmp_path / "p", content.encode())] == prompts
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps([{"prompt": "one"}, {"prompt": "two"}], indent=1),
+        json.dumps([{"prompt": "one"}, {"prompt": "two"}]),
+        json.dumps(["one", "two"]),
+        json.dumps({"prompt": "one"}, indent=1),
+        '{"prompt": "one",}',
+        '\n[]',
+    ],
+)  # fmt: skip
+def test_json_that_is_not_json_lines_is_not_asked_line_by_line(tmp_path: Path, content: str) -> None:
+    problem = "begins as JSON, but is not JSON Lines, which has one object a line."
+    assert problems_of(tmp_path / "p", content) == [f"p {problem}"]
+    assert problems_of(tmp_path / "p.prompts", content) == [f"p.prompts {problem}"]
+    with pytest.raises(Unusable, match="stdin begins as JSON"):
+        PromptsFile(Path("-"), io.BytesIO(content.encode()))
+    for json_file in (content, '{"prompt": "one"}\n', "one\n"):
+        assert problems_of(tmp_path / "p.json", json_file) == [
+            "p.json is not JSON Lines by its extension. Write one object a line, and name the file .jsonl."
+        ]
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ class PromptsFile:
         try:
             self._seen = self._state()
             self._encoding = encoding_of(self._file, self._name)
-            self._format: Format = format_of("" if is_input else path.suffix, self._first_line())
+            self._format = self._format_by("" if is_input else path.suffix)
             self.count = self._checked()
         except OSError as error:
             self._file.close()
@@ -146,11 +146,14 @@ class PromptsFile:
         finally:
             text.detach()
 
-    def _first_line(self) -> str:
+    def _format_by(self, extension: str) -> Format:
         lines = self._lines()
         first = next((line for line in lines if line.strip()), "")
         lines.close()
-        return first
+        try:
+            return format_of(extension, first)
+        except ValueError as problem:
+            raise Unusable(f"{self._name} {problem}.") from None
 
     def _state(self) -> tuple[int, int]:
         state = os.fstat(self._file.fileno())
