@@ -140,6 +140,16 @@ async def test_the_table_has_a_row_a_model_and_stderr_says_what_is_done(tmp_path
     assert "6 of 6" in done.out
 
 
+async def test_a_file_that_is_read_as_gb18030_is_announced_before_anything_is_asked(tmp_path: Path) -> None:
+    asked = tmp_path / "p.txt"
+    asked.write_bytes("订单在哪里。\n".encode("gbk"))
+    async with quick_sandbox() as sandbox:
+        done = await compare(sandbox, "--prompts", asked, "--models", "base", "--json")
+
+    assert done.status == 0
+    assert "p.txt is read as GB18030 (line 1: 订单在哪里。).\nComparing qwen3-8b" in done.err
+
+
 async def test_prompts_of_the_command_line_are_answered_in_full() -> None:
     async with quick_sandbox() as sandbox:
         done = await compare(sandbox, "qwen3-support", "sandbox: say one", "--models", "base,sql-writer", "two?")
