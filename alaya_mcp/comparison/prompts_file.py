@@ -41,7 +41,7 @@ class GivenPrompts:
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self.note = None
+        self.note: str | None = None
         self._prompts = [_given(text, number) for number, text in enumerate(texts, 1)]
         self.count = len(self._prompts)
 
@@ -81,9 +81,9 @@ class PromptsFile:
         try:
             self._seen = self._state()
             self._encoding = encoding_of(self._file, self._name)
-            self._format = self._format_by("" if is_input else path.suffix)
+            self._format: Format = self._format_by("" if is_input else path.suffix)
             self.count = self._checked()
-            self.note = self._doubt()
+            self.note: str | None = self._doubt()
         except OSError as error:
             self._file.close()
             raise unreadable(self._name, error) from None
