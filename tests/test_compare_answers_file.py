@@ -217,6 +217,36 @@ def test_a_second_run_on_a_file_is_refused_while_the_first_has_it(tmp_path: Path
         pass
 
 
+def test_only_an_empty_file_that_a_run_made_itself_is_removed(tmp_path: Path) -> None:
+    made, there, full, moved = (tmp_path / name for name in ("made", "there", "full", "moved"))
+    there.touch()
+    written(full, answer(1))
+    for path in (made, there, full):
+        with AnswersFile(path):
+            assert path.exists(), "others see that it is written"
+    with AnswersFile(moved):
+        moved.unlink()
+        moved.write_bytes(b"of somebody else")
+
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["full", "moved", "there"]
+    assert moved.read_bytes() == b"of somebody else"
+
+
+def test_a_file_that_is_removed_while_it_is_opened_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.touch()
+
+    def flock(_descriptor: int, _how: int) -> None:
+        path.unlink()
+
+    monkeypatch.setitem(sys.modules, "fcntl", SimpleNamespace(LOCK_EX=1, LOCK_NB=2, flock=flock))
+    with pytest.raises(Unusable, match="was removed by another run"):
+        AnswersFile(path)
+    assert not path.exists()
+
+
 def test_windows_locks_a_byte_that_no_file_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[tuple[int, int]] = []
 

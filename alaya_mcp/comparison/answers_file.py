@@ -3,8 +3,10 @@
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self, cast
@@ -24,6 +26,8 @@ class Unwritable(Exception):
 class AnswersFile:
     """An answers file, which no other program writes meanwhile; a context manager that closes it.
 
+    A file that it made and wrote nothing to is removed.
+
     Args:
         path: The file, which need not be there; None for a temporary one.
         fresh: Whether to start over. The old answers are copied beside the file before the first new one is written.
@@ -41,7 +45,7 @@ class AnswersFile:
         self.backup: Path | None = None
         self._path = path
         try:
-            self._file = _opened(path)
+            self._file, self._is_made = _opened(path)
         except OSError as error:
             raise Unusable(f"{self.name} cannot be written: {why(error)}.") from None
         try:
@@ -59,7 +63,12 @@ class AnswersFile:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
+        is_to_go = self._is_made and not self._end and self._is_in_place()
+        if is_to_go and sys.platform != "win32":  # while it is locked, so that no other run has begun
+            self._remove()
         self._file.close()
+        if is_to_go and sys.platform == "win32":  # where a file that anybody has open cannot be removed
+            self._remove()
 
     def _begin(self, *, fresh: bool) -> None:
         if not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
@@ -68,6 +77,8 @@ class AnswersFile:
             lock(self._file)
         except Taken:
             raise Unusable(f"{self.name} is being written by another run. Wait for its end, or name another.") from None
+        if not self._is_in_place():
+            raise Unusable(f"{self.name} was removed by another run just now. Run the command again.")
         with _reading(self._file) as file:
             if not is_one(file):
                 raise Unusable(f"{self.name} is not an answers file, so it is left as it is. Name another with --out.")
@@ -131,6 +142,17 @@ class AnswersFile:
     def _has_new(self) -> bool:
         return self._end > self._first_new
 
+    def _is_in_place(self) -> bool:
+        """Return whether the file is still what its name names."""
+        try:
+            return self._path is None or os.path.samestat(os.fstat(self._file.fileno()), self._path.stat())
+        except OSError:
+            return False
+
+    def _remove(self) -> None:
+        with suppress(OSError):
+            cast("Path", self._path).unlink()
+
     def _start_over(self) -> None:
         """Copy the old answers beside the file, and empty it."""
         assert self._path is not None  # noqa: S101 a temporary file has no old answers
@@ -166,11 +188,16 @@ def _place(key: Key, entry: Entry) -> tuple[int, int, bool, str, int]:
     return entry.number, key[1], not entry.is_base, key[2], entry.offset
 
 
-def _opened(path: Path | None) -> BinaryIO:
-    """Return the file, made if it is missing; without a buffer, so that a line that was written is in the file."""
+def _opened(path: Path | None) -> tuple[BinaryIO, bool]:
+    """Return the file, and whether it was made; without a buffer, so that a line that was written is in the file."""
     if path is None:
-        return cast("BinaryIO", tempfile.TemporaryFile(buffering=0))
-    return open(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b", buffering=0)  # noqa: PTH123 its flags are these, and the caller closes it
+        return cast("BinaryIO", tempfile.TemporaryFile(buffering=0)), False
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor, is_made = os.open(path, flags | os.O_EXCL, 0o666), True
+    except FileExistsError:
+        descriptor, is_made = os.open(path, flags, 0o666), False
+    return open(descriptor, "r+b", buffering=0), is_made  # noqa: PTH123 its flags are these, and the caller closes it
 
 
 def _reading(file: BinaryIO) -> BinaryIO:
