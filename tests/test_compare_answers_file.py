@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import pytest
 
 from alaya_mcp.comparison import file_lock
 from alaya_mcp.comparison.answer_line import AnswerLine
-from alaya_mcp.comparison.answers_file import AnswersFile
+from alaya_mcp.comparison.answers_file import AnswersFile, Unwritable
 from alaya_mcp.comparison.joined import JoinedAnswers
 from alaya_mcp.comparison.result import AnswerError
 from alaya_mcp.comparison.summary import summaries
@@ -106,6 +107,27 @@ def test_a_torn_last_line_is_cut_off_or_completed_with_the_next_answer(tmp_path:
     assert [row[0] for row in contents(path)] == ["p1", "p2", "p3"]
 
 
+def test_an_answer_after_one_that_could_not_be_written_is_on_a_line_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(written(path, answer(1)).rstrip(b"\n"))
+    with AnswersFile(path) as answers:
+        with monkeypatch.context() as full:
+            full.setattr(os, "write", no_space)
+            with pytest.raises(Unwritable, match="No space left on device"):
+                answers.append(answer(2))
+        answers.append(answer(3))
+        assert [line.id for line in answers.current()] == ["p1", "p3"]
+
+    assert [row[0] for row in contents(path)] == ["p1", "p3"]
+
+
+def no_space(_descriptor: int, _content: object) -> int:
+    """A disk that is full."""
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 @pytest.mark.parametrize("keep", [20, 70])
 def test_a_first_line_that_was_torn_is_replaced(tmp_path: Path, keep: int) -> None:
     path = tmp_path / "a.jsonl"
@@ -134,6 +156,31 @@ def test_a_broken_line_in_the_middle_is_refused_unless_it_starts_over(tmp_path: 
         answers.append(answer(5))
         assert answers.backup == tmp_path / "a.jsonl.bak-1"
     assert contents(path) == [("p5", "base", "答案")]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no permission bits")
+def test_the_copy_is_on_the_disk_before_the_file_is_emptied_and_as_private(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, copy = tmp_path / "a.jsonl", tmp_path / "a.jsonl.bak"
+    old = written(path, answer(1))
+    path.chmod(0o600)
+    synced: list[bytes] = []
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        sync(descriptor)
+        assert os.fstat(descriptor).st_ino == copy.stat().st_ino
+        assert path.read_bytes() == old
+        synced.append(copy.read_bytes())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with AnswersFile(path, fresh=True) as answers:
+        answers.append(answer(2))
+
+    assert synced == [old]
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert path.read_bytes() != old
 
 
 @pytest.mark.parametrize(
@@ -168,6 +215,36 @@ def test_a_second_run_on_a_file_is_refused_while_the_first_has_it(tmp_path: Path
         AnswersFile(path)
     with AnswersFile(path):
         pass
+
+
+def test_only_an_empty_file_that_a_run_made_itself_is_removed(tmp_path: Path) -> None:
+    made, there, full, moved = (tmp_path / name for name in ("made", "there", "full", "moved"))
+    there.touch()
+    written(full, answer(1))
+    for path in (made, there, full):
+        with AnswersFile(path):
+            assert path.exists(), "others see that it is written"
+    with AnswersFile(moved):
+        moved.unlink()
+        moved.write_bytes(b"of somebody else")
+
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["full", "moved", "there"]
+    assert moved.read_bytes() == b"of somebody else"
+
+
+def test_a_file_that_is_removed_while_it_is_opened_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.touch()
+
+    def flock(_descriptor: int, _how: int) -> None:
+        path.unlink()
+
+    monkeypatch.setitem(sys.modules, "fcntl", SimpleNamespace(LOCK_EX=1, LOCK_NB=2, flock=flock))
+    with pytest.raises(Unusable, match="was removed by another run"):
+        AnswersFile(path)
+    assert not path.exists()
 
 
 def test_windows_locks_a_byte_that_no_file_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

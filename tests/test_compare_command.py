@@ -140,6 +140,16 @@ async def test_the_table_has_a_row_a_model_and_stderr_says_what_is_done(tmp_path
     assert "6 of 6" in done.out
 
 
+async def test_a_file_that_is_read_as_gb18030_is_announced_before_anything_is_asked(tmp_path: Path) -> None:
+    asked = tmp_path / "p.txt"
+    asked.write_bytes("订单在哪里。\n".encode("gbk"))
+    async with quick_sandbox() as sandbox:
+        done = await compare(sandbox, "--prompts", asked, "--models", "base", "--json")
+
+    assert done.status == 0
+    assert "p.txt is read as GB18030 (line 1: 订单在哪里。).\nComparing qwen3-8b" in done.err
+
+
 async def test_prompts_of_the_command_line_are_answered_in_full() -> None:
     async with quick_sandbox() as sandbox:
         done = await compare(sandbox, "qwen3-support", "sandbox: say one", "--models", "base,sql-writer", "two?")
@@ -296,7 +306,7 @@ async def test_an_unknown_model_is_refused_before_anything_is_asked(tmp_path: Pa
     assert (done.status, done.out) == (1, "")
     assert 'Did you mean "support-zh"?' in done.err
     assert "Choose others with --models." in done.err
-    assert (tmp_path / "o").read_bytes() == b""
+    assert not (tmp_path / "o").exists()
 
 
 async def test_files_that_cannot_be_used_are_refused_before_anything_is_asked(tmp_path: Path) -> None:
@@ -467,6 +477,11 @@ async def test_a_summary_that_cannot_be_printed_is_a_failure(tmp_path: Path) -> 
         (["compare", "svc"], "there is nothing to ask"),
         (["compare", "svc", "hi", "--prompts", "f"], "PROMPT and --prompts exclude each other"),
         (["compare", "--join", "a", "--models", "b"], "--join asks nothing"),
+        (["compare", "--join", "a", "--repeat", "3"], "--join asks nothing"),
+        (["compare", "--join", "a", "--thinking", "on"], "--join asks nothing"),
+        (["compare", "--join", "a", "--temperature", "0"], "--join asks nothing"),
+        (["compare", "--join", "a", "--timeout", "5"], "--join asks nothing"),
+        (["compare", "--join", "a", "--json", "hi"], "--join asks nothing"),
         (["compare", "svc", "hi", "--fresh"], "--fresh needs --out"),
         (["compare", "svc", "hi", "--concurrency", "257"], "must be a whole number from 1 to 256"),
         (["compare", "svc", "hi", "--shard", "3/2"], "must be I/N, from 1/N to N/N"),

@@ -71,6 +71,31 @@ def test_characters_beyond_gbk_are_read_from_gb18030(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8], ids=["plain", "marked"])
+def test_big5_is_not_read_as_gb18030(tmp_path: Path, mark: bytes) -> None:
+    text = "Where is order 1042?\n請問訂單目前在哪裡。我想要退貨、謝謝您的幫忙。\n"
+
+    assert problems_of(tmp_path / "p.txt", mark + text.encode("big5")) == [
+        "p.txt line 2: neither UTF-8 nor text in GB18030. Convert the file to UTF-8."
+    ]
+
+
+def test_what_is_read_as_gb18030_is_noted_with_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "p.txt"
+    for text, encoding, shown in (
+        ("Hello\n你好、世界。\n", "gbk", "line 2: 你好、世界。"),
+        ("주문은 어디에 있습니까? 반품하고 싶습니다.\n", "euc-kr", "line 1: 林巩篮 绢叼俊 乐嚼聪鳖"),
+        ("长" * 200, "gbk", f"line 1: {'长' * 99}…"),
+    ):
+        path.write_bytes(text.encode(encoding))
+        with PromptsFile(path) as prompts:
+            assert prompts.note is not None
+            assert prompts.note.startswith(f"{path} is read as GB18030 ({shown}")
+    path.write_text("你好", encoding="utf-8")
+    with PromptsFile(path) as prompts:
+        assert prompts.note is None
+
+
 def test_lines_of_text_are_prompts_and_blank_ones_are_none(tmp_path: Path) -> None:
     found = read(tmp_path / "p.txt", 'one\r\n\r\n  \n two \u2028 and more\n{"prompt": 1}'.encode())
 
@@ -113,7 +138,8 @@ def test_a_cell_of_a_table_may_be_a_conversation(tmp_path: Path) -> None:
         ('{"prompt": "one"}\n', ["one"]),
         ("prompt\none\n", ["one"]),
         ("id;prompt\n1;one\n", ["one"]),
-        ('{"city": "Oslo"} is JSON\n', ['{"city": "Oslo"} is JSON']),
+        ("[urgent] Where is my order?\n{name}, hello\n", ["[urgent] Where is my order?", "{name}, hello"]),
+        ("{name}, hello\n", ["{name}, hello"]),
     ],
 )
 def test_without_a_known_extension_the_content_decides(tmp_path: Path, content: str, prompts: list[str]) -> None:
@@ -122,6 +148,29 @@ def test_without_a_known_extension_the_content_decides(tmp_path: Path, content: 
         assert [each.prompt for each in piped] == prompts
         assert [each.prompt for each in piped] == prompts
     assert [each.prompt for each in read(tmp_path / "p", content.encode())] == prompts
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps([{"prompt": "one"}, {"prompt": "two"}], indent=1),
+        json.dumps([{"prompt": "one"}, {"prompt": "two"}]),
+        json.dumps(["one", "two"]),
+        json.dumps({"prompt": "one"}, indent=1),
+        '{"prompt": "one",}',
+        "\n[]",
+    ],
+)  # fmt: skip
+def test_json_that_is_not_json_lines_is_not_asked_line_by_line(tmp_path: Path, content: str) -> None:
+    problem = "begins as JSON, but is not JSON Lines, which has one object a line."
+    assert problems_of(tmp_path / "p", content) == [f"p {problem}"]
+    assert problems_of(tmp_path / "p.prompts", content) == [f"p.prompts {problem}"]
+    with pytest.raises(Unusable, match="stdin begins as JSON"):
+        PromptsFile(Path("-"), io.BytesIO(content.encode()))
+    for json_file in (content, '{"prompt": "one"}\n', "one\n"):
+        assert problems_of(tmp_path / "p.json", json_file) == [
+            "p.json is not JSON Lines by its extension. Write one object a line, and name the file .jsonl."
+        ]
 
 
 @pytest.mark.parametrize(
@@ -188,6 +237,7 @@ def test_without_a_known_extension_the_content_decides(tmp_path: Path, content: 
         ("p.csv", "prompt,prompt\na,b\n", ["p.csv line 1: two columns are named prompt."]),
         ("p.csv", 'prompt,x\n"a\nb",1,2\nc,1,\n', ["p.csv line 2: 3 values under 2 columns."]),
         ("p.csv", "prompt,\na,\nb,c\n", ["p.csv line 3: a value under a column without a name."]),
+        ("p.csv", "prompt,,\na,,\nb,c,\n", ["p.csv line 3: a value under a column without a name."]),
         (
             "p.csv",
             'prompt,x\na,1\n"b,2\nc,3\n',

@@ -12,6 +12,25 @@ _MOST_SHARDS: Final = 100_000
 _MOST_TOKENS: Final = 10_000_000
 _MOST_STOPS: Final = 4
 _HOTTEST: Final = 2.0
+_ASKING: Final[dict[str, object]] = {
+    "service": None,
+    "prompts": None,
+    "models": None,
+    "repeat": 1,
+    "system": None,
+    "thinking": "auto",
+    "temperature": None,
+    "top_p": None,
+    "max_tokens": None,
+    "seed": None,
+    "stop": None,
+    "response_schema": None,
+    "concurrency": 16,
+    "timeout": 600.0,
+    "shard": (1, 1),
+    "over_sandbox": False,
+}
+"""What is about asking, as it is if it is not given."""
 
 
 def add_compare(add: Add, seconds: Callable[[str], float]) -> None:
@@ -24,7 +43,7 @@ def add_compare(add: Add, seconds: Callable[[str], float]) -> None:
         "Exit status: 0 if every question has an answer, 1 if not, 2 if a file or an argument is wrong, 130 after "
         "Ctrl-C.",
     )
-    compare.set_defaults(command="compare")
+    compare.set_defaults(command="compare", **_ASKING)
     compare.add_argument("service", nargs="?", metavar="SERVICE", help="a deployment's id, name or alias")
     compare.add_argument("prompt", nargs="*", metavar="PROMPT", help="what to ask; or --prompts")
     _asks(compare, seconds)
@@ -39,9 +58,9 @@ def _asks(compare: argparse.ArgumentParser, seconds: Callable[[str], float]) -> 
     compare.add_argument(
         "--models", metavar="NAMES", help="names with commas, base is the base model; default: it and every adapter"
     )
-    compare.add_argument("--repeat", type=_whole(1, _MOST_REPEATS), default=1, metavar="N", help="ask N times")
+    compare.add_argument("--repeat", type=_whole(1, _MOST_REPEATS), metavar="N", help="ask N times")
     compare.add_argument("--system", metavar="TEXT", help="the system message of prompts without one of their own")
-    compare.add_argument("--thinking", choices=("auto", "on", "off"), default="auto", help="whether the models think")
+    compare.add_argument("--thinking", choices=("auto", "on", "off"), help="whether the models think")
     compare.add_argument("--temperature", type=_number(0, _HOTTEST), metavar="X", help="0 to 2")
     compare.add_argument("--top-p", type=_number(0, 1, above=True), metavar="X", help="above 0, at most 1")
     compare.add_argument("--max-tokens", type=_whole(1, _MOST_TOKENS), metavar="N", help="most tokens of an answer")
@@ -53,14 +72,12 @@ def _asks(compare: argparse.ArgumentParser, seconds: Callable[[str], float]) -> 
     compare.add_argument(
         "--concurrency",
         type=_whole(1, _MOST_AT_ONCE),
-        default=16,
         metavar="N",
         help="questions asked at once: 1 to 256, default 16",
     )
     compare.add_argument(
         "--timeout",
         type=seconds,
-        default=600.0,
         metavar="SECONDS",
         help="time limit of one answer: 1 to 3600, default 600",
     )
@@ -70,9 +87,7 @@ def _writes(compare: argparse.ArgumentParser) -> None:
     compare.add_argument("--out", metavar="FILE", help="write answers to it, a JSON line each, or go on with it")
     compare.add_argument("--fresh", action="store_true", help="start FILE over; its answers are kept in FILE.bak")
     compare.add_argument("--html", metavar="FILE", help="write a page to look at the answers, which needs no network")
-    compare.add_argument(
-        "--shard", type=_shard, default=(1, 1), metavar="I/N", help="ask the I-th of N parts of the prompts"
-    )
+    compare.add_argument("--shard", type=_shard, metavar="I/N", help="ask the I-th of N parts of the prompts")
     compare.add_argument("--join", nargs="+", metavar="FILE", help="ask nothing; join the --out files of other runs")
     compare.add_argument("--json", action="store_true", help="print the summary as one JSON object and nothing else")
 
@@ -91,9 +106,8 @@ def with_prompts(found: argparse.Namespace, unknown: list[str]) -> list[str]:
 
 def contradiction(found: argparse.Namespace) -> str | None:
     """Return why the options do not go together, None if they do."""
-    asks = (found.prompts, found.models, found.system, found.response_schema, found.stop)
     if found.join:
-        if found.service or any(asks) or found.over_sandbox or found.shard != (1, 1):
+        if found.prompt or any(getattr(found, name) != unused for name, unused in _ASKING.items()):
             return "--join asks nothing: beside it only --out, --fresh, --html and --json are used"
         return "--fresh needs --out" if found.fresh and not found.out else None
     if found.prompt and found.prompts:

@@ -94,6 +94,8 @@ class CompareReport:
         models = f"{len(plan.models)} model{_s(len(plan.models))}"
         there = f", of which {plan.total - left} are answered already" if left < plan.total else ""
         names = ", ".join(model.name for model in plan.models)
+        if plan.prompts.note:
+            self.screen.say(plan.prompts.note)
         self.screen.say(f"Comparing {names} of {deployment}.")
         self.screen.say(
             f"{prompts} prompt{_s(prompts)}{part} x {models}{times} = {plan.total} request{_s(plan.total)}{there}."

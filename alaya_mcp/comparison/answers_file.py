@@ -3,13 +3,15 @@
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Literal, Self, cast
 
-from alaya_mcp.comparison.answer_index import AnswerIndex, Entry, Key, answer_at, answers_in, index_of, is_one
+from alaya_mcp.comparison.answer_index import AnswerIndex, Entry, Key, Torn, answer_at, answers_in, index_of, is_one
 from alaya_mcp.comparison.answer_line import AnswerLine
 from alaya_mcp.comparison.file_lock import Taken, lock
 from alaya_mcp.comparison.unusable import Unusable, unreadable, why
@@ -25,6 +27,8 @@ class Unwritable(Exception):
 
 class AnswersFile:
     """An answers file, which no other program writes meanwhile; a context manager that closes it.
+
+    A file that it made and wrote nothing to is removed.
 
     Args:
         path: The file, which need not be there; None for a temporary one.
@@ -43,7 +47,7 @@ class AnswersFile:
         self.backup: Path | None = None
         self._path = path
         try:
-            self._file = _opened(path)
+            self._file, self._is_made = _opened(path)
         except OSError as error:
             raise Unusable(f"{self.name} cannot be written: {why(error)}.") from None
         try:
@@ -61,7 +65,12 @@ class AnswersFile:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
+        is_to_go = self._is_made and not self._end and self._is_in_place()
+        if is_to_go and sys.platform != "win32":  # while it is locked, so that no other run has begun
+            self._remove()
         self._file.close()
+        if is_to_go and sys.platform == "win32":  # where a file that anybody has open cannot be removed
+            self._remove()
 
     def _begin(self, *, fresh: bool) -> None:
         if not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
@@ -70,6 +79,8 @@ class AnswersFile:
             lock(self._file)
         except Taken:
             raise Unusable(f"{self.name} is being written by another run. Wait for its end, or name another.") from None
+        if not self._is_in_place():
+            raise Unusable(f"{self.name} was removed by another run just now. Run the command again.")
         with _reading(self._file) as file:
             if not is_one(file):
                 raise Unusable(f"{self.name} is not an answers file, so it is left as it is. Name another with --out.")
@@ -109,8 +120,8 @@ class AnswersFile:
         try:
             if self._is_outdated:
                 self._start_over()
-            if self._index.torn:
-                self._mend()
+            if torn := self._index.torn:
+                self._mend(torn)
             self._write(line)
         except OSError as error:
             raise Unwritable(f"{self.name} cannot be written: {why(error)}.") from None
@@ -139,6 +150,17 @@ class AnswersFile:
     def _has_new(self) -> bool:
         return self._end > self._first_new
 
+    def _is_in_place(self) -> bool:
+        """Return whether the file is still what its name names."""
+        try:
+            return self._path is None or os.path.samestat(os.fstat(self._file.fileno()), self._path.stat())
+        except OSError:
+            return False
+
+    def _remove(self) -> None:
+        with suppress(OSError):
+            cast("Path", self._path).unlink()
+
     def _start_over(self) -> None:
         """Copy the old answers beside the file, and empty it."""
         assert self._path is not None  # noqa: S101 a temporary file has no old answers
@@ -146,16 +168,15 @@ class AnswersFile:
         os.ftruncate(self._file.fileno(), 0)
         self._is_outdated = False
 
-    def _mend(self) -> None:
+    def _mend(self, torn: Torn) -> None:
         """End a last line that was not written to its end, or cut it off."""
-        torn = cast("tuple[int, bool]", self._index.torn)
-        self._index.torn = None
-        if torn[1]:
+        if torn.is_whole:
             self._end = self._first_new = os.fstat(self._file.fileno()).st_size
             self._write(b"\n")
             self._first_new = self._end
         else:
-            os.ftruncate(self._file.fileno(), torn[0])
+            os.ftruncate(self._file.fileno(), torn.offset)
+        self._index.torn = None
 
     def _write(self, content: bytes) -> None:
         """Write at the end; after a failure the file is as it was."""
@@ -175,11 +196,16 @@ def _place(key: Key, entry: Entry) -> tuple[int, int, bool, str, int]:
     return entry.number, key[1], not entry.is_base, key[2], entry.offset
 
 
-def _opened(path: Path | None) -> BinaryIO:
-    """Return the file, made if it is missing; without a buffer, so that a line that was written is in the file."""
+def _opened(path: Path | None) -> tuple[BinaryIO, bool]:
+    """Return the file, and whether it was made; without a buffer, so that a line that was written is in the file."""
     if path is None:
-        return cast("BinaryIO", tempfile.TemporaryFile(buffering=0))
-    return open(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b", buffering=0)  # noqa: PTH123 its flags are these, and the caller closes it
+        return cast("BinaryIO", tempfile.TemporaryFile(buffering=0)), False
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor, is_made = os.open(path, flags | os.O_EXCL, 0o666), True
+    except FileExistsError:
+        descriptor, is_made = os.open(path, flags, 0o666), False
+    return open(descriptor, "r+b", buffering=0), is_made  # noqa: PTH123 its flags are these, and the caller closes it
 
 
 def _reading(file: BinaryIO) -> BinaryIO:
@@ -188,19 +214,26 @@ def _reading(file: BinaryIO) -> BinaryIO:
 
 
 def _copied(file: BinaryIO, path: Path) -> Path:
-    """Copy a file to `NAME.bak`, `NAME.bak-1`, ... beside it; nothing is left of a copy that fails."""
+    """Copy a file to `NAME.bak`, `NAME.bak-1`, ... beside it, on the disk; nothing is left of a copy that fails.
+
+    Nobody may read the copy who may not read the file.
+    """
+    mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     number = 0
     while True:
         copy = path.with_name(f"{path.name}.bak{f'-{number}' if number else ''}")
         number += 1
         try:
-            made = copy.open("xb")
+            made = open(os.open(copy, flags, mode), "wb")  # noqa: PTH123, SIM115 its mode is this, and it is closed below
         except FileExistsError:
             continue
         try:
             with made, _reading(file) as old:
                 old.seek(0)
                 shutil.copyfileobj(old, made, _COPY)
+                made.flush()
+                os.fsync(made.fileno())
         except BaseException:
             copy.unlink(missing_ok=True)
             raise

@@ -22,11 +22,14 @@ _PAIR: Final = re.compile(rb"[\x81-\xfe][\x30-\xfe]")
 _COMMON: Final = 0xA1
 """Both bytes of GB2312's characters are at least this; in other encodings a letter comes after one with an accent."""
 
+_PRIVATE: Final = re.compile("[\ue000-\uf8ff\U000f0000-\U0010ffff]")
+
 
 def encoding_of(file: BinaryIO, name: str) -> str:
     """Return the encoding of a whole file, which is read to its end in pieces; by it every line can be decoded.
 
-    A file is in GB18030 if it is not UTF-8, though it may have UTF-8's mark, and if it looks like Chinese.
+    A file is in GB18030 if it is not UTF-8, though it may have UTF-8's mark, and if it looks like Chinese. Text in
+    other encodings may look so too.
 
     Raises:
         Unusable: it is in no such encoding; names the first line that is not.
@@ -46,6 +49,8 @@ def encoding_of(file: BinaryIO, name: str) -> str:
         raise Unusable(f"{name} line {wrong}: not UTF-8, nor Chinese in GB18030. Convert the file to UTF-8.")
     if (line := _first_wrong_line(file, "gb18030", skipped)) is not None:
         raise Unusable(f"{name} line {line}: not GB18030, as the file's other lines are. Convert the file to UTF-8.")
+    if (line := _first_private_line(file, skipped)) is not None:
+        raise Unusable(f"{name} line {line}: neither UTF-8 nor text in GB18030. Convert the file to UTF-8.")
     return "gb18030"
 
 
@@ -68,6 +73,19 @@ def _first_wrong_line(file: BinaryIO, encoding: str, start: int = 0) -> int | No
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode(encoding, "replace")
         return line + before.replace("\r\n", "\n").replace("\r", "\n").count("\n")
+    return None
+
+
+def _first_private_line(file: BinaryIO, start: int) -> int | None:
+    """Return the number of the first line with a character for private use, as Big5's comma is in GB18030."""
+    file.seek(start)
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("gb18030")(), translate=True)
+    line = 1
+    while chunk := file.read(_CHUNK):
+        text = decoder.decode(chunk)
+        if private := _PRIVATE.search(text):
+            return line + text.count("\n", 0, private.start())
+        line += text.count("\n")
     return None
 
 

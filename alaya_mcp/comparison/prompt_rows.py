@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, Literal, NamedTuple, NoReturn, cast
 
@@ -17,6 +18,8 @@ _BY_EXTENSION: Final[dict[str, Format]] = {
     **dict.fromkeys((".csv", ".tsv"), "csv"),
 }
 _DELIMITERS: Final = ",;\t"
+_JSON: Final = re.compile(r"""\s*(\[\s*([\["{\]]|$)|\{\s*(["}]|$))""")
+"""Begins an array of what prompts may be, or an object; a prompt such as `[urgent] Help.` is text."""
 
 
 class Row(NamedTuple):
@@ -32,14 +35,19 @@ class Row(NamedTuple):
 
 
 def format_of(extension: str, first: str) -> Format:
-    """Return the format by a file's extension, else by its first line that is not blank."""
+    """Return the format by a file's extension, else by its first line that is not blank.
+
+    Raises:
+        ValueError: it is JSON, but not JSON Lines; says so after the file's name.
+    """
     if known := _BY_EXTENSION.get(extension.lower()):
         return known
-    if first.lstrip().startswith("{"):
-        try:
-            return "jsonl" if isinstance(json.loads(first), dict) else "text"
-        except (ValueError, RecursionError):
-            return "text"
+    if extension.lower() == ".json":
+        raise ValueError("is not JSON Lines by its extension. Write one object a line, and name the file .jsonl")
+    if _JSON.match(first):
+        if isinstance(_object(first), str):
+            raise ValueError("begins as JSON, but is not JSON Lines, which has one object a line")
+        return "jsonl"
     return "csv" if {"prompt", "messages"} & {*_header(first)[0]} else "text"
 
 
@@ -143,9 +151,9 @@ def _wrong_header(names: list[str], first: str) -> str | None:
 def _fields(names: list[str], cells: list[str]) -> dict[str, Any] | str:
     if any(cells[len(names) :]):
         return f"{len(cells)} values under {len(names)} columns"
-    fields: dict[str, Any] = dict(zip(names, cells, strict=False))
-    if fields.pop("", ""):
+    if any(cell for name, cell in zip(names, cells, strict=False) if not name):
         return "a value under a column without a name"
+    fields: dict[str, Any] = {name: cell for name, cell in zip(names, cells, strict=False) if name}
     if messages := fields.get("messages"):
         try:
             fields["messages"] = json.loads(messages, parse_constant=_no_constant)

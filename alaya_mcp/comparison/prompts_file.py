@@ -15,6 +15,7 @@ from alaya_mcp.comparison.encoding import encoding_of, start_of
 from alaya_mcp.comparison.prompt import Prompt, prompt_of
 from alaya_mcp.comparison.prompt_rows import LONGEST, Format, format_of, rows_of
 from alaya_mcp.comparison.unusable import Unusable, at_line, unreadable
+from alaya_mcp.printable import printable, shortened
 
 _MOST_PROBLEMS: Final = 20
 
@@ -24,6 +25,8 @@ class Prompts(Protocol):
 
     count: int
     """How many there are."""
+    note: str | None
+    """What people must know of how they were read, None if nothing."""
 
     def __iter__(self) -> Iterator[Prompt]:
         """Read them."""
@@ -38,6 +41,7 @@ class GivenPrompts:
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
+        self.note: str | None = None
         self._prompts = [_given(text, number) for number, text in enumerate(texts, 1)]
         self.count = len(self._prompts)
 
@@ -61,6 +65,7 @@ class PromptsFile:
 
     Attributes:
         count: How many prompts it has.
+        note: A line as it was read, if the encoding may be another one.
 
     Raises:
         Unusable: it cannot be read, or has lines that are not prompts; names each, up to a limit.
@@ -76,8 +81,9 @@ class PromptsFile:
         try:
             self._seen = self._state()
             self._encoding = encoding_of(self._file, self._name)
-            self._format: Format = format_of("" if is_input else path.suffix, self._first_line())
+            self._format: Format = self._format_by("" if is_input else path.suffix)
             self.count = self._checked()
+            self.note: str | None = self._doubt()
         except OSError as error:
             self._file.close()
             raise unreadable(self._name, error) from None
@@ -146,11 +152,22 @@ class PromptsFile:
         finally:
             text.detach()
 
-    def _first_line(self) -> str:
+    def _format_by(self, extension: str) -> Format:
         lines = self._lines()
         first = next((line for line in lines if line.strip()), "")
         lines.close()
-        return first
+        try:
+            return format_of(extension, first)
+        except ValueError as problem:
+            raise Unusable(f"{self._name} {problem}.") from None
+
+    def _doubt(self) -> str | None:
+        if self._encoding != "gb18030":
+            return None
+        lines = self._lines()
+        number, line = next((number, line) for number, line in enumerate(lines, 1) if not line.isascii())
+        lines.close()
+        return f"{self._name} is read as GB18030 (line {number}: {shortened(printable(line))})."
 
     def _state(self) -> tuple[int, int]:
         state = os.fstat(self._file.fileno())
