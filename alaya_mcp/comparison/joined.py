@@ -3,6 +3,7 @@
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, nullcontext
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -58,6 +59,23 @@ class JoinedAnswers:
                 yield answer_at(self._files[file], offset)
             except OSError as error:
                 raise unreadable(self._paths[file], error) from None
+
+    def missing(self) -> list[str]:
+        """Return what the files do not have, though other lines show that it was to be asked, as sentences."""
+        questions = {(key[0], key[1]): entry.number for key, (_, entry) in self._entries.items()}
+        found: list[str] = []
+        for model in sorted({model for *_, model in self._entries}):
+            numbers = [number for question, number in questions.items() if (*question, model) not in self._entries]
+            if numbers:
+                found.append(
+                    f"{model} has no line for {len(numbers)} of {len(questions)} questions, first for prompt "
+                    f"{min(numbers)}."
+                )
+        prompts = set(questions.values())
+        if (gaps := max(prompts, default=0) - len(prompts)) > 0:
+            first = next(number for number in count(1) if number not in prompts)
+            found.append(f"Missing in the files: {gaps} of prompts 1 to {max(prompts)}, first prompt {first}.")
+        return found
 
     def write(self, path: Path, *, fresh: bool = False) -> None:
         """Write the answers into a file as a whole, or leave it as it is.
