@@ -123,7 +123,7 @@ def test_an_answer_after_one_that_could_not_be_written_is_on_a_line_of_its_own(
     assert [row[0] for row in contents(path)] == ["p1", "p3"]
 
 
-def no_space(_descriptor: int, _content: object) -> int:
+def no_space(*_arguments: object) -> int:
     """A disk that is full."""
     raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -294,6 +294,40 @@ def test_files_of_shards_are_joined_in_order(tmp_path: Path) -> None:
             ("p3", "base", False),
         ]
     assert len(joined.read_bytes().splitlines()) == 5
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_joined_answers_are_written_as_a_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, fresh: bool
+) -> None:
+    one, two, joined = (tmp_path / name for name in ("one.jsonl", "two.jsonl", "all.jsonl"))
+    written(one, answer(1))
+    written(two, answer(2))
+    before = written(joined, answer(3)) if fresh else None
+
+    monkeypatch.setattr(os, "fsync", no_space)
+    with JoinedAnswers([one, two]) as files, pytest.raises(Unusable, match=r"all\.jsonl cannot be written: No space"):
+        files.write(joined, fresh=fresh)
+
+    assert (joined.read_bytes() if joined.exists() else None) == before
+    assert {each.name for each in tmp_path.iterdir()} <= {"one.jsonl", "two.jsonl", "all.jsonl"}
+
+
+def test_a_file_that_is_joined_afresh_is_replaced_by_nothing_too(tmp_path: Path) -> None:
+    empty, joined = tmp_path / "empty.jsonl", tmp_path / "all.jsonl"
+    empty.touch()
+    old = written(joined, answer(1))
+    joined.chmod(0o600)
+    with JoinedAnswers([empty]) as files:
+        with AnswersFile(joined), pytest.raises(Unusable, match="is being written by another run"):
+            files.write(joined, fresh=True)
+        assert joined.read_bytes() == old
+        files.write(joined, fresh=True)
+
+    assert joined.read_bytes() == b""
+    assert (tmp_path / "all.jsonl.bak").read_bytes() == old
+    if os.name != "nt":
+        assert stat.S_IMODE(joined.stat().st_mode) == 0o600
 
 
 def test_files_of_different_runs_are_not_joined(tmp_path: Path) -> None:

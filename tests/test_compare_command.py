@@ -223,6 +223,29 @@ async def test_shards_that_are_joined_are_the_whole(tmp_path: Path) -> None:
     assert (done.status, done.summary["answered"]) == (0, 14)
 
 
+async def test_files_that_are_joined_without_all_answers_are_a_failure(tmp_path: Path) -> None:
+    asked = prompts(tmp_path / "p.txt", 8)
+    parts = [tmp_path / f"part-{part}.jsonl" for part in (1, 2, 3, 4)]
+    async with quick_sandbox() as sandbox:
+        for number, part in enumerate(parts, 1):
+            models = "base,support-zh" if number != 3 else "base"
+            await compare(
+                sandbox, "--prompts", asked, "--out", part, "--models", models, "--shard", f"{number}/{len(parts)}"
+            )
+        without_model = await compare(sandbox, "--join", *parts, "--json")
+        without_shard = await compare(sandbox, "--join", parts[0], parts[3], "--out", tmp_path / "joined")
+        one = await compare(sandbox, "--join", parts[0])
+
+    assert (without_model.status, without_model.summary["answered"]) == (1, 14)
+    assert "support-zh has no line for 2 of 8 questions, first for prompt 3.\n" in without_model.err
+    assert "Missing" not in without_model.err
+    assert without_shard.status == 1
+    assert "Missing in the files: 4 of prompts 1 to 8, first prompt 2.\n" in without_shard.err
+    assert "Join the files of all shards" in without_shard.err
+    assert len(lines_of(tmp_path / "joined")) == 8, "what there is is written"
+    assert "3 of prompts 1 to 5" in one.err
+
+
 async def test_what_failed_is_asked_again_and_the_exit_status_tells(tmp_path: Path) -> None:
     out, asked = tmp_path / "out.jsonl", prompts(tmp_path / "p.txt", 2, "长" * 40_000)
     async with quick_sandbox() as sandbox:

@@ -126,7 +126,9 @@ class CompareReport:
         answered = sum(one.answers for one in models)
         is_shown = self._print(models, {"questions": answered + failed, "answered": answered, "failed": failed})
         is_written = self._page(joined.ordered(), "Joined answers")
-        return 1 if failed or not is_shown or not is_written else 0
+        if missing := joined.missing():
+            self.screen.say("\n".join([*missing, "Join the files of all shards, each of which ran to its end."]), "red")
+        return 1 if failed or missing or not is_shown or not is_written else 0
 
     def _show(self, ended: Ended, facts: dict[str, Any]) -> bool:
         if self._arguments.prompt and not self._arguments.json:

@@ -31,3 +31,7 @@ class AnswerLine(ComparedAnswer, Question):
     def key(self) -> tuple[str, int, str]:
         """What no two current lines of a file share: the id, the repeat and the model."""
         return self.id, self.repeat, self.model
+
+    def encoded(self) -> bytes:
+        """Return the line, with its end."""
+        return self.model_dump_json(exclude_none=True, exclude={"read_on", "differs"}).encode() + b"\n"

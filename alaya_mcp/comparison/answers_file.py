@@ -116,7 +116,7 @@ class AnswersFile:
         Raises:
             Unwritable: it could not be written; the file ends with the line before it.
         """
-        line = answer.model_dump_json(exclude_none=True, exclude={"read_on", "differs"}).encode() + b"\n"
+        line = answer.encoded()
         try:
             if self._is_outdated:
                 self._start_over()
@@ -146,6 +146,15 @@ class AnswersFile:
             for *_, offset in sorted(places):
                 yield answer_at(file, offset)
 
+    def keep(self) -> None:
+        """Copy the old answers, if there are any, beside the file.
+
+        Raises:
+            OSError: they could not be copied.
+        """
+        if self._is_outdated:
+            self.backup = _copied(self._file, cast("Path", self._path))
+
     @property
     def _has_new(self) -> bool:
         return self._end > self._first_new
@@ -163,8 +172,7 @@ class AnswersFile:
 
     def _start_over(self) -> None:
         """Copy the old answers beside the file, and empty it."""
-        assert self._path is not None  # noqa: S101 a temporary file has no old answers
-        self.backup = _copied(self._file, self._path)
+        self.keep()
         os.ftruncate(self._file.fileno(), 0)
         self._is_outdated = False
 

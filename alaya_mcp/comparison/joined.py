@@ -1,15 +1,18 @@
 """Answers files of several runs, as one."""
 
+import stat
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from alaya_mcp.atomic_file import replacement, usual_mode
 from alaya_mcp.comparison.answer_index import Entry, Key, answer_at, index_of
 from alaya_mcp.comparison.answer_line import AnswerLine
-from alaya_mcp.comparison.answers_file import AnswersFile, Unwritable
-from alaya_mcp.comparison.unusable import Unusable, unreadable
+from alaya_mcp.comparison.answers_file import AnswersFile
+from alaya_mcp.comparison.unusable import Unusable, unreadable, why
 
 
 class JoinedAnswers:
@@ -57,24 +60,44 @@ class JoinedAnswers:
             except OSError as error:
                 raise unreadable(self._paths[file], error) from None
 
+    def missing(self) -> list[str]:
+        """Return what the files do not have, though other lines show that it was to be asked, as sentences."""
+        questions = {(key[0], key[1]): entry.number for key, (_, entry) in self._entries.items()}
+        found: list[str] = []
+        for model in sorted({model for *_, model in self._entries}):
+            numbers = [number for question, number in questions.items() if (*question, model) not in self._entries]
+            if numbers:
+                found.append(
+                    f"{model} has no line for {len(numbers)} of {len(questions)} questions, first for prompt "
+                    f"{min(numbers)}."
+                )
+        prompts = set(questions.values())
+        if (gaps := max(prompts, default=0) - len(prompts)) > 0:
+            first = next(number for number in count(1) if number not in prompts)
+            found.append(f"Missing in the files: {gaps} of prompts 1 to {max(prompts)}, first prompt {first}.")
+        return found
+
     def write(self, path: Path, *, fresh: bool = False) -> None:
-        """Write the answers into a file of their own, or leave it as it is.
+        """Write the answers into a file as a whole, or leave it as it is.
 
         Args:
             path: The file.
-            fresh: Whether to replace one that is there.
+            fresh: Whether to replace one that is there, of which a copy is kept.
 
         Raises:
-            Unusable: it is there, is not an answers file, or cannot be written.
+            Unusable: it is there, is locked, is not an answers file, or cannot be written.
         """
-        if path.exists() and not fresh:
+        is_there = path.exists()
+        if is_there and not fresh:
             raise Unusable(f"{path} is there already; --fresh replaces it, and keeps a copy.")
-        with AnswersFile(path, fresh=fresh) as target:
-            try:
-                for answer in self.ordered():
-                    target.append(answer)
-            except Unwritable as problem:
-                raise Unusable(str(problem)) from None
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode) if is_there else usual_mode()
+            with replacement(path, mode) as file, AnswersFile(path, fresh=True) if is_there else nullcontext() as old:
+                file.writelines(answer.encoded() for answer in self.ordered())
+                if old is not None:
+                    old.keep()
+        except OSError as error:
+            raise Unusable(f"{path} cannot be written: {why(error)}.") from None
 
     def _add(self, file: int) -> None:
         try:
