@@ -330,12 +330,13 @@ def test_a_file_that_is_joined_afresh_is_replaced_by_nothing_too(tmp_path: Path)
         assert stat.S_IMODE(joined.stat().st_mode) == 0o600
 
 
-def test_files_of_different_runs_are_not_joined(tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["base", "lora"])
+def test_files_of_different_runs_are_not_joined(tmp_path: Path, model: str) -> None:
     one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
     written(one, answer(1))
-    written(two, answer(2), answer(1, request="d2"))
+    written(two, answer(2), answer(1, model, request="d2"))
 
-    with pytest.raises(Unusable, match=r"two\.jsonl line 2 and .*one\.jsonl line 1 both have prompt p1 for base"):
+    with pytest.raises(Unusable, match=r"two\.jsonl line 2 and .*one\.jsonl line 1 both have prompt p1, but"):
         JoinedAnswers([one, two])
 
 

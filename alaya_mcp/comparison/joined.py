@@ -24,13 +24,14 @@ class JoinedAnswers:
         paths: The files.
 
     Raises:
-        Unusable: one cannot be read or is not an answers file, or two have answers to different questions of one key.
+        Unusable: one cannot be read or is not an answers file, or two have answers to different questions under one id.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
         self._owned = ExitStack()
         self._entries: dict[Key, tuple[int, Entry]] = {}
+        self._asked: dict[str, tuple[int, Entry]] = {}
         with ExitStack() as owned:
             self._files = [_opened(path, owned) for path in paths]
             for number in range(len(paths)):
@@ -105,12 +106,13 @@ class JoinedAnswers:
         except OSError as error:
             raise unreadable(self._paths[file], error) from None
         for key, entry in index.entries.items():
-            earlier = self._entries.get(key)
-            if earlier and earlier[1].request != entry.request:
+            before, asked = self._asked.setdefault(key[0], (file, entry))
+            if asked.request != entry.request:
                 raise Unusable(
-                    f"{self._paths[file]} line {entry.line} and {self._paths[earlier[0]]} line {earlier[1].line} both "
-                    f"have prompt {key[0]} for {key[2]}, but it was not asked the same: they are of different runs."
+                    f"{self._paths[file]} line {entry.line} and {self._paths[before]} line {asked.line} both have "
+                    f"prompt {key[0]}, but it was not asked the same: they are of different runs."
                 )
+            earlier = self._entries.get(key)
             if not earlier or earlier[1].failed or not entry.failed:
                 self._entries[key] = file, entry
 
