@@ -304,6 +304,20 @@ async def test_another_question_under_an_id_is_refused_for_a_new_model_too(tmp_p
     assert "out.jsonl line 1: prompt 1 was asked otherwise then" in done.err
 
 
+async def test_an_answers_file_that_is_gone_at_the_end_is_a_failure(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+
+    async def chat(request: Request, exchange: Exchange) -> None:
+        out.unlink(missing_ok=True)
+        await replies("Because")(request, exchange)
+
+    async with Upstream(chat=chat) as upstream:
+        done = await compare(upstream, "svc-1", "Why?", "--models", "base", "--out", out)
+
+    assert done.status == 1
+    assert "out.jsonl was moved or deleted during the run" in " ".join(done.err.split())
+
+
 async def test_what_was_never_asked_comes_before_what_failed(tmp_path: Path) -> None:
     out, asked = tmp_path / "out.jsonl", prompts(tmp_path / "p.txt", 30)
 

@@ -116,7 +116,7 @@ class CompareReport:
         }
         is_shown = self._show(ended, facts)
         self._conclude(ended)
-        is_whole = tally.is_complete and ended.run.stopped_by is None
+        is_whole = tally.is_complete and ended.run.stopped_by is None and ended.answers.is_in_place
         return ended.status or (0 if is_whole and is_shown else 1)
 
     def joined(self, joined: JoinedAnswers) -> int:
@@ -196,6 +196,10 @@ class CompareReport:
             self.screen.say(f"{answered}; without --out the answers are not kept.")
         if ended.status is not None and self._arguments.html:
             self.screen.say("No page was made; `alayanew-mcp compare --join FILE --html PAGE` makes one of answers.")
+        if not ended.answers.is_in_place:
+            self.screen.say(
+                f"{ended.answers.name} was moved or deleted during the run, and its answers with it.", "red"
+            )
         if ended.answers.backup:
             self.screen.say(f"The answers before are in {ended.answers.backup}.")
 

@@ -65,7 +65,7 @@ class AnswersFile:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
-        is_to_go = self._is_made and not self._end and self._is_in_place()
+        is_to_go = self._is_made and not self._end and self.is_in_place
         if is_to_go and sys.platform != "win32":  # while it is locked, so that no other run has begun
             self._remove()
         self._file.close()
@@ -79,7 +79,7 @@ class AnswersFile:
             lock(self._file)
         except Taken:
             raise Unusable(f"{self.name} is being written by another run. Wait for its end, or name another.") from None
-        if not self._is_in_place():
+        if not self.is_in_place:
             raise Unusable(f"{self.name} was removed by another run just now. Run the command again.")
         with _reading(self._file) as file:
             if not is_one(file):
@@ -127,6 +127,14 @@ class AnswersFile:
             raise Unwritable(f"{self.name} cannot be written: {why(error)}.") from None
         self._index.entries.pop(answer.key, None)
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether its path still leads to it; nobody keeps it from being moved or deleted."""
+        try:
+            return self._path is None or os.path.samestat(self._path.stat(), os.fstat(self._file.fileno()))
+        except OSError:
+            return False
+
     def current(self) -> Iterator[AnswerLine]:
         """Yield each answer that counts, in the order in which they came."""
         with _reading(self._file) as file:
@@ -158,13 +166,6 @@ class AnswersFile:
     @property
     def _has_new(self) -> bool:
         return self._end > self._first_new
-
-    def _is_in_place(self) -> bool:
-        """Return whether the file is still what its name names."""
-        try:
-            return self._path is None or os.path.samestat(os.fstat(self._file.fileno()), self._path.stat())
-        except OSError:
-            return False
 
     def _remove(self) -> None:
         with suppress(OSError):
