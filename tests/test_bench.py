@@ -161,11 +161,19 @@ async def test_ctrl_c_shows_what_was_measured() -> None:
 async def test_an_answer_of_any_length_counts(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with Upstream(chat=replies("word " * 8_000)) as upstream:
+    async def chat(_: Request, exchange: Exchange) -> None:
+        usage = {"prompt_tokens": 5, "completion_tokens": 8_000, "total_tokens": 8_005}
+        await exchange.events(text_chunk("word " * 8_000), text_chunk(finish_reason="stop"))
+        await exchange.event({"object": "chat.completion.chunk", "choices": [], "usage": usage})
+        await exchange.event(DONE)
+
+    async with Upstream(chat=chat) as upstream:
+        for name, value in {**upstream.environ, "ALAYA_MAX_REPLY_BYTES": "4000"}.items():
+            monkeypatch.setenv(name, value)
         status = await ran(upstream, monkeypatch, "--models", "base", "--chats", "1", "--json")
 
     (row,) = rows_in(capsys.readouterr().out)
-    assert (status, row["answers"], row["failures"]) == (0, 4, {})
+    assert (status, row["answers"], row["failures"], row["completion_tokens"]) == (0, 4, {}, 32_000)
 
 
 async def test_no_prompt_is_sent_again_in_the_next_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,9 +27,10 @@ def answer(prompt: int = 1, model: str = "base", **fields: Any) -> AnswerLine:  
         "request": "d1",
         "kind": "base" if model == "base" else "lora",
         "warnings": [],
+        "truncated": False,
         **fields,
     }
-    return AnswerLine(id=f"p{prompt}", number=prompt, model=model, truncated=False, **given)
+    return AnswerLine(id=f"p{prompt}", number=prompt, model=model, **given)
 
 
 def failure(prompt: int = 1, model: str = "base", **fields: Any) -> AnswerLine:  # noqa: ANN401 whatever a line has
@@ -362,3 +363,10 @@ def test_what_answers_add_up_to() -> None:
     assert (base.expected, base.exact, base.normalised, base.compared) == (1, 1, 1, 0)
     assert (lora.expected, lora.exact, lora.normalised, lora.checked, lora.valid) == (1, 0, 1, 1, 0)
     assert (lora.compared, lora.differs, lora.completion_tokens) == (2, 1, 5)
+
+
+def test_an_answer_that_a_filter_ended_counts_and_compares_with_nothing() -> None:
+    ended = {"truncated": True, "truncated_reason": "content_filter"}
+    _, lora = summaries([answer(1, content="x", expected="x"), answer(1, "lora", content="x", expected="x", **ended)])
+
+    assert (lora.answers, lora.truncated, lora.compared, lora.expected) == (1, 1, 0, 0)

@@ -272,14 +272,21 @@ async def test_what_is_not_done_at_the_deadline_is_read_on() -> None:
         await anyio.sleep(30)
         await silent(request, exchange)
 
+    words: list[str] = []
+
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        del progress, total
+        words.append(message or "")
+
     async with upstream_of("slow", "silent", slow=slow, silent=waits) as upstream, host(upstream) as client:
         began = anyio.current_time()
-        result = await client.call_tool(COMPARE, {"prompt": "x"})
+        result = await client.call_tool(COMPARE, {"prompt": "x"}, progress_callback=note)
         assert anyio.current_time() - began < 2 * CALL
         rows = rows_of(result)
         wholes = [await whole(client, row) for row in rows.values()]
 
     assert [row.get("truncated_reason") for row in rows.values()] == [None, "still_generating", "still_generating"]
+    assert not any(word.startswith("2 of 3 done") for word in words), words
     assert 0 < len(rows["slow"]["content"]) < 12
     assert rows["silent"]["content"] == ""
     assert "differs" not in rows["slow"]

@@ -2,7 +2,11 @@
 
 import json
 import signal
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
+from subprocess import PIPE
 
 import anyio
 import pytest
@@ -252,3 +256,15 @@ async def test_every_adapter_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: p
         await ran(upstream.environ, monkeypatch)
 
     assert ", ".join(names) in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_list_that_cannot_be_written_is_a_failure(form: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "alaya_mcp", "list", "--sandbox", *form]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=PIPE, timeout=PATIENCE, env=own_environ(), check=False)  # noqa: S603 our own command
+
+    assert done.returncode == 1
+    assert b"The output cannot be written: No space left on device." in done.stderr
+    assert b"Traceback" not in done.stderr
