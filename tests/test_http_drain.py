@@ -10,6 +10,7 @@ import anyio
 import httpx2
 import pytest
 
+from alaya_mcp.serving.http.server import HttpServer
 from tests.calls import CHAT, ERAS, Era, content_of
 from tests.http_host import RAW, asked, body_of, client_of, http_settings, serving, url_of
 from tests.patience import PATIENCE
@@ -32,6 +33,15 @@ class Slow:
         await exchange.event("[DONE]")
 
 
+async def refused(server: HttpServer) -> None:
+    """Wait until it takes no new connection."""
+    while True:
+        try:
+            await asked(server, "GET", "/readyz")
+        except httpx2.ConnectError:
+            return
+
+
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_call_that_runs_gets_its_answer_and_new_ones_are_sent_elsewhere(era: Era) -> None:
     engine, ended = Slow(), anyio.Event()
@@ -50,9 +60,7 @@ async def test_a_call_that_runs_gets_its_answer_and_new_ones_are_sent_elsewhere(
             tasks.start_soon(chat)
             await engine.began.wait()
             tasks.start_soon(drain)
-            await anyio.wait_all_tasks_blocked()
-            with pytest.raises(httpx2.ConnectError):
-                await asked(server, "GET", "/readyz")
+            await refused(server)
             assert not ended.is_set()
             engine.go_on.set()
 
@@ -61,10 +69,11 @@ async def test_a_call_that_runs_gets_its_answer_and_new_ones_are_sent_elsewhere(
 
 async def test_new_calls_are_taken_until_nobody_sends_them_any_more() -> None:
     async with Upstream() as upstream, serving(upstream) as server, anyio.create_task_group() as tasks:
-        tasks.start_soon(server.drain, 1)
+        tasks.start_soon(server.drain, PATIENCE)
         await anyio.wait_all_tasks_blocked()
         ready, healthy = await asked(server, "GET", "/readyz"), await asked(server, "GET", "/healthz")
         answer = await asked(server)
+        tasks.cancel_scope.cancel()
         assert (ready.status_code, healthy.status_code, answer.status_code) == (503, 200, 200)
 
 
@@ -126,7 +135,7 @@ async def test_a_connection_that_a_proxy_keeps_is_answered_once_more_and_then_cl
         before = await ask()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.drain, 0)
-            await anyio.wait_all_tasks_blocked()
+            await refused(server)
             last = await ask()
             with pytest.raises(httpx2.ConnectError):
                 await ask()
