@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,10 +133,11 @@ class CompareReport:
     def _show(self, ended: Ended, facts: dict[str, Any]) -> bool:
         if self._arguments.prompt and not self._arguments.json:
             self._answers(ended.answers.ordered())
-        is_shown = self._print(summaries(ended.answers.current()), facts)
+        order = [model.name for model in ended.plan.models]
+        is_shown = self._print(summaries(ended.answers.current(), order), facts)
         if ended.status is not None:
             return is_shown
-        return self._page(ended.answers.ordered(), f"Models of {ended.title}") and is_shown
+        return self._page(ended.answers.ordered(), f"Models of {ended.title}", order) and is_shown
 
     def _answers(self, lines: Iterable[AnswerLine]) -> None:
         """Print answers in full, under their prompts."""
@@ -157,7 +158,7 @@ class CompareReport:
             if self._arguments.json:
                 self._record({**facts, "models": [one.model_dump(mode="json", exclude_none=True) for one in models]})
             elif models:
-                for table in tables(models):
+                for table in tables(models, self._console.width):
                     self._console.print(table)
                     self._console.print()
                 for note in notes(models):
@@ -170,13 +171,13 @@ class CompareReport:
             return False
         return self.screen.is_read
 
-    def _page(self, lines: Iterator[AnswerLine], title: str) -> bool:
+    def _page(self, lines: Iterator[AnswerLine], title: str, order: Sequence[str] = ()) -> bool:
         if not self._arguments.html:
             return True
         from alaya_mcp.comparison.page import write_page  # noqa: PLC0415 loaded for --html only
 
         try:
-            write_page(Path(self._arguments.html), lines, title=title)
+            write_page(Path(self._arguments.html), lines, title=title, order=order)
         except OSError as error:
             self.screen.say(f"{self._arguments.html} cannot be written: {why(error)}.", "red")
             return False

@@ -3,7 +3,7 @@
 import base64
 import html
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -25,13 +25,14 @@ _BEGIN: Final = '<script type="application/x-ndjson">\n'
 _END: Final = "</script>"
 
 
-def write_page(path: Path, lines: Iterable[AnswerLine], *, title: str) -> None:
+def write_page(path: Path, lines: Iterable[AnswerLine], *, title: str, order: Sequence[str] = ()) -> None:
     """Write the page of these answers, in memory that grows by some hundred bytes for each.
 
     Args:
         path: The file, which is replaced as a whole; the page is written beside it first.
         lines: The answers, in any order; each question and model once.
         title: Of the page.
+        order: Names of models in the order of their columns; the base model is the first whatever it says.
 
     Raises:
         OSError: the page cannot be written; what was there is as it was.
@@ -39,7 +40,7 @@ def write_page(path: Path, lines: Iterable[AnswerLine], *, title: str) -> None:
     before, after = _frame(title)
     with replacement(path, usual_mode()) as file:
         file.write(_bytes(before))
-        for text in _data(lines):
+        for text in _data(lines, order):
             file.write(_bytes(text))
         file.write(_bytes(after))
 
@@ -49,9 +50,9 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def _data(lines: Iterable[AnswerLine]) -> Iterator[str]:
+def _data(lines: Iterable[AnswerLine], order: Sequence[str]) -> Iterator[str]:
     """Yield the data blocks: each question once, before its answers, then what all answers add up to."""
-    summaries = Summaries()
+    summaries = Summaries(order)
     questions: dict[str, int] = {}
     models: dict[str, int] = {}
     size = 0

@@ -105,9 +105,14 @@ class _Tally:
 
 
 class Summaries:
-    """Adds answers up, in memory that grows by some hundred bytes for each."""
+    """Adds answers up, in memory that grows by some hundred bytes for each.
 
-    def __init__(self) -> None:
+    Args:
+        order: Names of models in the order of their summaries.
+    """
+
+    def __init__(self, order: Sequence[str] = ()) -> None:
+        self._order = {model: place for place, model in enumerate(order)}
         self._tallies: dict[str, _Tally] = {}
 
     def add(self, line: AnswerLine) -> None:
@@ -115,10 +120,13 @@ class Summaries:
         self._tallies.setdefault(line.model, _Tally(line.kind)).add(line)
 
     def all(self) -> list[ModelSummary]:
-        """Return one summary for each model: the base model first, then the adapters by name."""
-        ordered = sorted(self._tallies, key=lambda model: (self._tallies[model].kind != "base", model))
+        """Return one summary for each model: the base model first, then the adapters in order, others by name."""
+        ordered = sorted(self._tallies, key=self._place)
         base = next((model for model in ordered if self._tallies[model].kind == "base"), None)
         return [self._summary(model, self._tallies[model], base) for model in ordered]
+
+    def _place(self, model: str) -> tuple[bool, int, str]:
+        return self._tallies[model].kind != "base", self._order.get(model, len(self._order)), model
 
     def _summary(self, model: str, tally: _Tally, base: str | None) -> ModelSummary:
         others = self._tallies[base].contents if base and base != model else {}
@@ -147,9 +155,9 @@ class Summaries:
         )
 
 
-def summaries(lines: Iterable[AnswerLine]) -> list[ModelSummary]:
-    """Return one summary for each model of these answers; each question and model once."""
-    adding = Summaries()
+def summaries(lines: Iterable[AnswerLine], order: Sequence[str] = ()) -> list[ModelSummary]:
+    """Return one summary for each model of these answers, as `Summaries`; each question and model once."""
+    adding = Summaries(order)
     for line in lines:
         adding.add(line)
     return adding.all()

@@ -1,25 +1,27 @@
-"""The summary of a comparison as tables, a row a model, which fit 80 columns."""
+"""The summary of a comparison as tables, a row a model: three, or more where the terminal is narrow."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
 from alaya_mcp.comparison.summary import ModelSummary, Spread
 from alaya_mcp.terminal.screen import without_controls
 
+_HEAD: Final = "model"
 _WIDEST_NAME: Final = 24
-_NARROWEST: Final = 8
-"""For up to 999.99 s, so that the same models have the same table each time."""
+_NARROWEST_NAME: Final = 12
+_GAP: Final = 2
 _NONE: Final = "-"
 
 Column = tuple[str, Callable[[ModelSummary], str]]
 
 
-def tables(models: Sequence[ModelSummary]) -> Iterator[Table]:
-    """Yield what came of it, how fast, and, where it can be told, how good it is."""
+def tables(models: Sequence[ModelSummary], width: int) -> Iterator[Table]:
+    """Yield what came of it, how fast, and, where it can be told, how good it is, each in tables that fit a width."""
     came: list[Column] = [
         ("answers", lambda one: str(one.answers)),
         ("failed", lambda one: str(sum(one.failures.values()))),
@@ -29,10 +31,8 @@ def tables(models: Sequence[ModelSummary]) -> Iterator[Table]:
         ("tokens out", lambda one: str(one.completion_tokens)),
     ]
     fast: list[Column] = [
-        ("first token p50", lambda one: _seconds(one.first_token_seconds, "p50")),
-        ("p95", lambda one: _seconds(one.first_token_seconds, "p95")),
-        ("total p50", lambda one: _seconds(one.total_seconds, "p50")),
-        ("p95", lambda one: _seconds(one.total_seconds, "p95")),
+        ("first token p50 / p95", lambda one: _seconds(one.first_token_seconds)),
+        ("total p50 / p95", lambda one: _seconds(one.total_seconds)),
         ("tokens/s", lambda one: _NONE if one.tokens_per_second is None else f"{one.tokens_per_second.p50:.1f}"),
     ]
     good: list[Column] = []
@@ -43,10 +43,9 @@ def tables(models: Sequence[ModelSummary]) -> Iterator[Table]:
         good.append(("normalised", lambda one: _share(one.normalised, one.expected)))
     if any(one.checked for one in models):
         good.append(("follows schema", lambda one: _share(one.valid, one.checked)))
-    yield _table(models, came)
-    yield _table(models, fast, _NARROWEST)
-    if good:
-        yield _table(models, good)
+    for columns in (came, fast, good):
+        for fitting in _fitting(models, columns, width):
+            yield _table(models, fitting)
 
 
 def notes(models: Sequence[ModelSummary]) -> list[str]:
@@ -61,18 +60,35 @@ def notes(models: Sequence[ModelSummary]) -> list[str]:
     return lines
 
 
-def _table(models: Sequence[ModelSummary], columns: Sequence[Column], narrowest: int = 1) -> Table:
+def _fitting(models: Sequence[ModelSummary], columns: Sequence[Column], width: int) -> Iterator[list[Column]]:
+    """Yield the columns, as many at once as fit beside the names."""
+    names = max((cell_len(without_controls(one.model)) for one in models), default=0)
+    room = width - min(max(names, len(_HEAD)), _NARROWEST_NAME)
+    fitting: list[Column] = []
+    left = room
+    for name, value in columns:
+        needed = _GAP + max(len(name), *(len(value(one)) for one in models))
+        if fitting and needed > left:
+            yield fitting
+            fitting, left = [], room
+        fitting.append((name, value))
+        left -= needed
+    if fitting:
+        yield fitting
+
+
+def _table(models: Sequence[ModelSummary], columns: Sequence[Column]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True, show_edge=False)
-    table.add_column("model", overflow="fold", max_width=_WIDEST_NAME)
+    table.add_column(_HEAD, overflow="fold", max_width=_WIDEST_NAME)
     for name, _ in columns:
-        table.add_column(name, justify="right", no_wrap=True, min_width=narrowest)
+        table.add_column(name, justify="right", no_wrap=True)
     for one in models:
         table.add_row(Text(without_controls(one.model)), *(value(one) for _, value in columns))
     return table
 
 
-def _seconds(spread: Spread | None, which: str) -> str:
-    return _NONE if spread is None else f"{getattr(spread, which):.2f} s"
+def _seconds(spread: Spread | None) -> str:
+    return _NONE if spread is None else f"{spread.p50:.2f} / {spread.p95:.2f} s"
 
 
 def _share(count: int, of: int) -> str:
