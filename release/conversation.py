@@ -5,6 +5,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -53,7 +54,8 @@ def converse(
             reader.join()
             raise Failed(f"{command[0]}: {error!r}\n{ended(''.join(errors))}") from error
         finally:
-            _pipe(process.stdin).close()
+            with suppress(OSError):  # it ended without reading what it was sent
+                _pipe(process.stdin).close()
             reader.join()
             process.wait()
             limit.cancel()
