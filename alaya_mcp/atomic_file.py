@@ -34,7 +34,7 @@ def replacement(
     *,
     platform: str = sys.platform,
     replace: Callable[[Path, Path], object] = os.replace,
-    sleep: Callable[[float], object] = time.sleep,
+    sleep: Callable[[float], object] = time.sleep,  # the same
 ) -> Generator[BinaryIO]:
     """Yield a new file that replaces another at the end; the target of a symbolic link is replaced, not the link.
 

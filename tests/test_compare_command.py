@@ -141,6 +141,13 @@ async def test_the_table_has_a_row_a_model_and_stderr_says_what_is_done(tmp_path
     assert "6 of 6" in done.out
 
 
+async def test_answers_are_printed_in_the_order_in_which_their_models_were_named_after_the_base_model() -> None:
+    async with quick_sandbox() as sandbox:
+        done = await compare(sandbox, "qwen3-support", "sandbox: say one", "--models", "support-zh,base,sql-writer")
+
+    assert "qwen3-8b:\none\n\nsupport-zh:\none\n\nsql-writer:\none\n" in done.out
+
+
 async def test_models_are_shown_in_the_order_in_which_they_were_named_after_the_base_model(tmp_path: Path) -> None:
     page, models = tmp_path / "page.html", ["qwen3-8b", "support-zh", "sql-writer"]
     async with quick_sandbox() as sandbox:

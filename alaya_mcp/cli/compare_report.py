@@ -131,13 +131,13 @@ class CompareReport:
         return 1 if failed or missing or not is_shown or not is_written else 0
 
     def _show(self, ended: Ended, facts: dict[str, Any]) -> bool:
-        if self._arguments.prompt and not self._arguments.json:
-            self._answers(ended.answers.ordered())
         order = [model.name for model in ended.plan.models]
+        if self._arguments.prompt and not self._arguments.json:
+            self._answers(ended.answers.ordered(order))
         is_shown = self._print(summaries(ended.answers.current(), order), facts)
         if ended.status is not None:
             return is_shown
-        return self._page(ended.answers.ordered(), f"Models of {ended.title}", order) and is_shown
+        return self._page(ended.answers.ordered(order), f"Models of {ended.title}", order) and is_shown
 
     def _answers(self, lines: Iterable[AnswerLine]) -> None:
         """Print answers in full, under their prompts."""

@@ -5,7 +5,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -142,17 +142,22 @@ class AnswersFile:
                 yield answer_at(file, entry.offset)
             yield from answers_in(file, self._first_new) if self._has_new else ()
 
-    def ordered(self) -> Iterator[AnswerLine]:
-        """Yield each answer that counts, by its prompt's number, the base model's first."""
+    def ordered(self, models: Sequence[str] = ()) -> Iterator[AnswerLine]:
+        """Yield each answer that counts, by its prompt's number, the base model's first, then as `models` has them."""
         if self._is_outdated:
             return
+        ranks = {model: rank for rank, model in enumerate(models)}
+
+        def place(answer: tuple[Key, Entry]) -> tuple[int, int, bool, int, str]:
+            (_, repeat, model), entry = answer
+            return entry.number, repeat, not entry.is_base, ranks.get(model, len(ranks)), model
+
         with _reading(self._file) as file:
-            places = [_place(key, entry) for key, entry in self._index.entries.items()]
+            answers = list(self._index.entries.items())
             if self._has_new:
-                new = index_of(file, self.name, self._first_new)
-                places += [_place(key, entry) for key, entry in new.entries.items()]
-            for *_, offset in sorted(places):
-                yield answer_at(file, offset)
+                answers += index_of(file, self.name, self._first_new).entries.items()
+            for _, entry in sorted(answers, key=place):
+                yield answer_at(file, entry.offset)
 
     def keep(self) -> None:
         """Copy the old answers, if there are any, beside the file.
@@ -199,10 +204,6 @@ class AnswersFile:
             os.ftruncate(descriptor, self._end)
             raise
         self._end += len(content)
-
-
-def _place(key: Key, entry: Entry) -> tuple[int, int, bool, str, int]:
-    return entry.number, key[1], not entry.is_base, key[2], entry.offset
 
 
 def _opened(path: Path | None) -> tuple[BinaryIO, bool]:
